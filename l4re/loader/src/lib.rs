@@ -1,0 +1,2 @@
+//! l4re/loader
+#![cfg_attr(not(test), no_std)]

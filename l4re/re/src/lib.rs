@@ -1,0 +1,2 @@
+//! l4re/re
+#![cfg_attr(not(test), no_std)]

@@ -1,0 +1,2 @@
+//! l4re/rt
+#![cfg_attr(not(test), no_std)]

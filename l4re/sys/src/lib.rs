@@ -1,0 +1,2 @@
+//! l4re/sys
+#![cfg_attr(not(test), no_std)]

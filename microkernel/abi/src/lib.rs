@@ -1,0 +1,2 @@
+//! Every number and layout that crosses the user/kernel line, once.
+#![cfg_attr(not(test), no_std)]

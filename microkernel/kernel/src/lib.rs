@@ -1,0 +1,2 @@
+//! The capability microkernel.
+#![cfg_attr(not(test), no_std)]

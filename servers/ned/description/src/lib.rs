@@ -1,0 +1,2 @@
+//! The compiled system description.
+#![cfg_attr(not(test), no_std)]
