@@ -1,0 +1,11 @@
+//! What differs between the architectures: registers, frames, vCPU state, page layout.
+//!
+//! Both folders have the same files and names. All is plain data, so both compile everywhere.
+
+pub mod aarch64;
+pub mod x86_64;
+
+#[cfg(target_arch = "aarch64")]
+pub use aarch64 as native;
+#[cfg(not(target_arch = "aarch64"))]
+pub use x86_64 as native;

@@ -1,0 +1,234 @@
+//! x86_64: registers of an exception message, and trap numbers.
+//!
+//! Source: `abi/02` (exception frames), `abi/01` (synthetic traps).
+
+use core::mem::{offset_of, size_of};
+
+/// The registers of a faulting thread, as message words and as `r` of a vCPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[repr(C)]
+#[expect(missing_docs, reason = "the fields are the registers of that name")]
+pub struct ExceptionFrame {
+    pub r15: u64,
+    pub r14: u64,
+    pub r13: u64,
+    pub r12: u64,
+    pub r11: u64,
+    pub r10: u64,
+    pub r9: u64,
+    pub r8: u64,
+    pub rdi: u64,
+    pub rsi: u64,
+    pub rbp: u64,
+    /// CR2: valid after a page fault.
+    pub fault_address: u64,
+    pub rbx: u64,
+    pub rdx: u64,
+    pub rcx: u64,
+    pub rax: u64,
+    /// Vector, or one of [`trap`]'s synthetic numbers.
+    pub trap: u64,
+    /// The CPU's error code.
+    pub error: u64,
+    pub rip: u64,
+    pub cs: u64,
+    pub rflags: u64,
+    pub rsp: u64,
+    pub ss: u64,
+    pub fs_base: u64,
+    pub gs_base: u64,
+    pub ds: u16,
+    pub es: u16,
+    pub fs: u16,
+    pub gs: u16,
+}
+
+const _: () = {
+    assert!(size_of::<ExceptionFrame>() == 0xd0);
+    assert!(offset_of!(ExceptionFrame, r8) == 0x38);
+    assert!(offset_of!(ExceptionFrame, rdi) == 0x40);
+    assert!(offset_of!(ExceptionFrame, rsi) == 0x48);
+    assert!(offset_of!(ExceptionFrame, rbp) == 0x50);
+    assert!(offset_of!(ExceptionFrame, fault_address) == 0x58);
+    assert!(offset_of!(ExceptionFrame, rbx) == 0x60);
+    assert!(offset_of!(ExceptionFrame, rdx) == 0x68);
+    assert!(offset_of!(ExceptionFrame, rcx) == 0x70);
+    assert!(offset_of!(ExceptionFrame, rax) == 0x78);
+    assert!(offset_of!(ExceptionFrame, trap) == 0x80);
+    assert!(offset_of!(ExceptionFrame, error) == 0x88);
+    assert!(offset_of!(ExceptionFrame, rip) == 0x90);
+    assert!(offset_of!(ExceptionFrame, cs) == 0x98);
+    assert!(offset_of!(ExceptionFrame, rflags) == 0xa0);
+    assert!(offset_of!(ExceptionFrame, rsp) == 0xa8);
+    assert!(offset_of!(ExceptionFrame, ss) == 0xb0);
+    assert!(offset_of!(ExceptionFrame, fs_base) == 0xb8);
+    assert!(offset_of!(ExceptionFrame, gs_base) == 0xc0);
+    assert!(offset_of!(ExceptionFrame, ds) == 0xc8);
+    assert!(offset_of!(ExceptionFrame, gs) == 0xce);
+};
+
+/// Words of the frame.
+pub const FRAME_WORDS: usize = size_of::<ExceptionFrame>() / 8;
+/// Words of the frame that are registers of the trap itself; segments follow.
+pub const TRAP_FRAME_WORDS: usize = 23;
+
+impl ExceptionFrame {
+    /// The frame as message words.
+    pub const fn to_words(&self) -> [u64; FRAME_WORDS] {
+        [
+            self.r15,
+            self.r14,
+            self.r13,
+            self.r12,
+            self.r11,
+            self.r10,
+            self.r9,
+            self.r8,
+            self.rdi,
+            self.rsi,
+            self.rbp,
+            self.fault_address,
+            self.rbx,
+            self.rdx,
+            self.rcx,
+            self.rax,
+            self.trap,
+            self.error,
+            self.rip,
+            self.cs,
+            self.rflags,
+            self.rsp,
+            self.ss,
+            self.fs_base,
+            self.gs_base,
+            self.ds as u64
+                | (self.es as u64) << 16
+                | (self.fs as u64) << 32
+                | (self.gs as u64) << 48,
+        ]
+    }
+
+    /// The frame that message words hold.
+    pub const fn from_words(words: &[u64; FRAME_WORDS]) -> ExceptionFrame {
+        let [
+            r15,
+            r14,
+            r13,
+            r12,
+            r11,
+            r10,
+            r9,
+            r8,
+            rdi,
+            rsi,
+            rbp,
+            fault_address,
+            rbx,
+            rdx,
+            rcx,
+            rax,
+            trap,
+            error,
+            rip,
+            cs,
+            rflags,
+            rsp,
+            ss,
+            fs_base,
+            gs_base,
+            segments,
+        ] = *words;
+        ExceptionFrame {
+            r15,
+            r14,
+            r13,
+            r12,
+            r11,
+            r10,
+            r9,
+            r8,
+            rdi,
+            rsi,
+            rbp,
+            fault_address,
+            rbx,
+            rdx,
+            rcx,
+            rax,
+            trap,
+            error,
+            rip,
+            cs,
+            rflags,
+            rsp,
+            ss,
+            fs_base,
+            gs_base,
+            ds: segments as u16,
+            es: (segments >> 16) as u16,
+            fs: (segments >> 32) as u16,
+            gs: (segments >> 48) as u16,
+        }
+    }
+
+    /// Where the thread was.
+    pub const fn instruction_pointer(&self) -> u64 {
+        self.rip
+    }
+
+    /// The thread's stack.
+    pub const fn stack_pointer(&self) -> u64 {
+        self.rsp
+    }
+
+    /// The frame pointer, where a backtrace begins.
+    pub const fn frame_pointer(&self) -> u64 {
+        self.rbp
+    }
+}
+
+/// Values of [`ExceptionFrame::trap`]: CPU vectors, and three of the kernel's own.
+pub mod trap {
+    /// Division error.
+    pub const DIVIDE: u64 = 0;
+    /// Debug exception.
+    pub const DEBUG: u64 = 1;
+    /// `int3`; the instruction pointer is behind it.
+    pub const BREAKPOINT: u64 = 3;
+    /// Undefined instruction.
+    pub const UNDEFINED: u64 = 6;
+    /// FPU not available.
+    pub const NO_FPU: u64 = 7;
+    /// General protection.
+    pub const GENERAL_PROTECTION: u64 = 13;
+    /// Page fault.
+    pub const PAGE_FAULT: u64 = 14;
+    /// System call of an alien thread or of vCPU user mode.
+    pub const SYSTEM_CALL: u64 = 0xfd;
+    /// A message entered a vCPU.
+    pub const IPC: u64 = 0xfe;
+    /// Triggered by the thread operation `ex_regs`.
+    pub const TRIGGERED: u64 = 0xff;
+}
+
+/// Bit of `cs` in frames that begin in a system call.
+pub const CS_SYSTEM_CALL: u64 = 0x80;
+
+/// Bits of RFLAGS that the kernel rules on.
+pub mod rflags {
+    /// Always one.
+    pub const RESERVED_1: u64 = 1 << 1;
+    /// Interrupts enabled: forced on.
+    pub const INTERRUPT: u64 = 1 << 9;
+    /// I/O privilege level: forced to zero.
+    pub const IO_PRIVILEGE: u64 = 3 << 12;
+    /// Nested task: forced to zero.
+    pub const NESTED_TASK: u64 = 1 << 14;
+    /// What a new thread begins with.
+    pub const INITIAL: u64 = RESERVED_1 | INTERRUPT;
+
+    /// The value that the kernel loads for a user's wish.
+    pub const fn sanitize(wish: u64) -> u64 {
+        wish & !(IO_PRIVILEGE | NESTED_TASK) | INITIAL
+    }
+}

@@ -1,0 +1,68 @@
+//! Protocols: labels, operation codes and flags of every object and server.
+//!
+//! One file per object. Kernel objects come from `abi/05`, sigma0 from `abi/07`, the servers
+//! from `abi/08`. Kernel objects and hand-written stubs use whole words as operation codes,
+//! server interfaces 32 bits; `Opcode::from_word` takes the value either way.
+
+/// Declares an operation enum with the conversions from and to message words.
+macro_rules! opcodes {
+    (
+        $(#[$attribute:meta])*
+        pub enum $name:ident {
+            $($(#[$variant_attribute:meta])* $variant:ident = $value:literal,)+
+        }
+    ) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u64)]
+        pub enum $name {
+            $($(#[$variant_attribute])* $variant = $value,)+
+        }
+
+        impl $name {
+            /// The operation of this number.
+            pub const fn from_word(word: u64) -> Option<$name> {
+                match word {
+                    $($value => Some($name::$variant),)+
+                    _ => None,
+                }
+            }
+
+            /// The number of the operation.
+            pub const fn word(self) -> u64 {
+                self as u64
+            }
+        }
+    };
+}
+
+pub mod dataspace;
+pub mod dbg_events;
+pub mod debugger;
+pub mod dma_space;
+pub mod event;
+pub mod factory;
+pub mod goos;
+pub mod icu;
+pub mod inhibitor;
+pub mod iommu;
+pub mod ipc_gate;
+pub mod irq;
+pub mod itas;
+pub mod label;
+pub mod log;
+pub mod mem_alloc;
+pub mod meta;
+pub mod mmio_space;
+pub mod namespace;
+pub mod parent;
+pub mod platform_control;
+pub mod region_map;
+pub mod remote_access;
+pub mod scheduler;
+pub mod semaphore;
+pub mod sigma0;
+pub mod smc;
+pub mod task;
+pub mod thread;
+pub mod virtio;
