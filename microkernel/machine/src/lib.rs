@@ -1,2 +1,6 @@
 //! The hardware, and the kernel's only unsafe code.
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(target_os = "none", no_std)]
+
+pub mod address;
+pub mod lock;
+pub mod memory;
