@@ -1,0 +1,182 @@
+//! The IPC operations on the message in the calling thread's UTCB (`abi/01`, `abi/03`).
+
+use core::time::Duration;
+
+use l4_abi::capability::Selector;
+use l4_abi::error::IpcError;
+use l4_abi::item::MapItem;
+use l4_abi::message_tag::{MessageTag, TagFlags};
+use l4_abi::operation::{Destination, Operation};
+use l4_abi::timeout::{Timeout, TimeoutPair};
+use l4_abi::utcb::BufferDescriptor;
+
+use crate::{Error, Result, Utcb};
+
+/// Result of an IPC operation.
+pub type IpcResult<T> = core::result::Result<T, IpcError>;
+
+/// A message that arrived; its words and items are in the UTCB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// What the message consists of.
+    pub tag: MessageTag,
+    /// The label of the IPC gate or interrupt that it came through.
+    pub label: u64,
+}
+
+/// Performs one system call.
+///
+/// # Errors
+/// What the kernel left in the UTCB, if the returned tag says that the IPC failed.
+#[inline(always)]
+pub fn operate(
+    selector: Selector,
+    operation: Operation,
+    tag: MessageTag,
+    label: u64,
+    timeouts: TimeoutPair,
+) -> IpcResult<Arrival> {
+    let destination = Destination::new(selector, operation).raw();
+    // SAFETY: see the crate's documentation: invoking a capability cannot break what Rust code
+    // may rely on.
+    let (tag, label) =
+        unsafe { crate::arch::system_call(tag.raw(), destination, label, timeouts.raw() as u64) };
+    let tag = MessageTag::from_raw(tag);
+    if tag.has_error() {
+        Err(Utcb::current().error())
+    } else {
+        Ok(Arrival { tag, label })
+    }
+}
+
+/// Sends to `selector` and waits for the answer; the tag of the answer.
+#[inline(always)]
+pub fn call(selector: Selector, tag: MessageTag, timeouts: TimeoutPair) -> IpcResult<MessageTag> {
+    operate(selector, Operation::CALL, tag, 0, timeouts).map(|arrival| arrival.tag)
+}
+
+/// Sends to `selector` without waiting for an answer.
+#[inline(always)]
+pub fn send(selector: Selector, tag: MessageTag, timeouts: TimeoutPair) -> IpcResult<()> {
+    operate(selector, Operation::SEND, tag, 0, timeouts).map(|_| ())
+}
+
+/// Waits for a message of the thread, or of the interrupt, that `selector` names.
+#[inline(always)]
+pub fn receive(selector: Selector, timeouts: TimeoutPair) -> IpcResult<Arrival> {
+    operate(selector, Operation::RECEIVE, MessageTag::EMPTY, 0, timeouts)
+}
+
+/// Waits for a message of anyone.
+#[inline(always)]
+pub fn wait(timeouts: TimeoutPair) -> IpcResult<Arrival> {
+    operate(
+        Selector::INVALID,
+        Operation::WAIT,
+        MessageTag::EMPTY,
+        0,
+        timeouts,
+    )
+}
+
+/// Answers the last caller, if it still waits, and waits for a message of anyone.
+///
+/// # Errors
+/// If the answer could not be sent (an error of the send phase) nothing was waited for.
+#[inline(always)]
+pub fn reply_and_wait(tag: MessageTag, timeouts: TimeoutPair) -> IpcResult<Arrival> {
+    operate(
+        Selector::INVALID,
+        Operation::REPLY_AND_WAIT,
+        tag,
+        0,
+        timeouts,
+    )
+}
+
+/// Answers the last caller.
+#[inline(always)]
+pub fn reply(tag: MessageTag) -> IpcResult<()> {
+    operate(
+        Selector::INVALID,
+        Operation::SEND_REPLY,
+        tag,
+        0,
+        TimeoutPair::BOTH_ZERO,
+    )
+    .map(|_| ())
+}
+
+/// Sends to `selector`, then waits for a message of anyone.
+#[inline(always)]
+pub fn send_and_wait(
+    selector: Selector,
+    tag: MessageTag,
+    timeouts: TimeoutPair,
+) -> IpcResult<Arrival> {
+    operate(selector, Operation::SEND_AND_WAIT, tag, 0, timeouts)
+}
+
+/// Lets other threads of the same priority run.
+pub fn yield_now() {
+    // The wait for oneself ends with a timeout; that is its purpose.
+    let _ = receive(Selector::INVALID, TimeoutPair::BOTH_ZERO);
+}
+
+/// Sleeps for at least `duration`, unless another thread cancels the wait.
+///
+/// A timeout has ten significant bits (`abi/01`), so a long sleep can last 0.2 % longer.
+pub fn sleep(duration: Duration) {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let timeouts = TimeoutPair::new(Timeout::NEVER, Timeout::from_micros(micros));
+    let _ = receive(Selector::INVALID, timeouts);
+}
+
+/// Sleeps for ever.
+pub fn sleep_forever() -> ! {
+    loop {
+        let _ = receive(Selector::INVALID, TimeoutPair::NEVER);
+    }
+}
+
+/// Puts a request into the message registers: words from MR0 on, then the items.
+#[inline(always)]
+pub(crate) fn compose(protocol: i64, words: &[u64], items: &[MapItem]) -> MessageTag {
+    let utcb = Utcb::current();
+    utcb.set_messages(words);
+    for (index, item) in items.iter().enumerate() {
+        let register = words.len() + 2 * index;
+        utcb.set_message(register, item.control.raw());
+        utcb.set_message(register + 1, item.flexpage.raw());
+    }
+    MessageTag::new(protocol, words.len(), items.len(), TagFlags::empty())
+}
+
+/// Calls an object of the kernel, or a server that stands in for one.
+#[inline(always)]
+pub(crate) fn invoke(
+    selector: Selector,
+    protocol: i64,
+    words: &[u64],
+    items: &[MapItem],
+) -> Result<MessageTag> {
+    let tag = compose(protocol, words, items);
+    check(call(selector, tag, TimeoutPair::NEVER)?)
+}
+
+/// Makes a negative label of an answer an error.
+#[inline(always)]
+pub fn check(tag: MessageTag) -> Result<MessageTag> {
+    match l4_abi::error::ResultCode::from_label(tag.label()) {
+        Some(code) => Err(Error::Result(code)),
+        None => Ok(tag),
+    }
+}
+
+/// Arms one receive buffer, for a capability to arrive in.
+#[inline(always)]
+pub(crate) fn arm_single_buffer(buffer: u64) {
+    let utcb = Utcb::current();
+    utcb.set_buffer_descriptor(BufferDescriptor::DEFAULT);
+    utcb.set_buffer(0, buffer);
+}

@@ -1,0 +1,28 @@
+//! The kernel's objects (`abi/05`), one file each.
+//!
+//! Servers may stand in for some of them (a scheduler with limits, a log with a tag); the messages
+//! are the same, so that callers see no difference.
+
+mod debugger;
+mod factory;
+mod icu;
+mod ipc_gate;
+mod irq;
+mod log;
+mod platform_control;
+mod scheduler;
+mod semaphore;
+mod task;
+mod thread;
+
+pub use debugger::Debugger;
+pub use factory::Factory;
+pub use icu::{Icu, IcuInfo, Msi};
+pub use ipc_gate::IpcGate;
+pub use irq::Irq;
+pub use log::{Log, ReadStatus};
+pub use platform_control::PlatformControl;
+pub use scheduler::{Scheduler, SchedulerInfo};
+pub use semaphore::Semaphore;
+pub use task::Task;
+pub use thread::{Control, Registers, Thread};
