@@ -1,5 +1,39 @@
-//! Builds, boots, tests, measures and draws systems.
-fn main() {
-    eprintln!("xtask: not written yet");
-    std::process::exit(1);
+//! Builds, boots, tests, measures and draws systems: `cargo xtask help` lists the verbs.
+//!
+//! `verbs/` has one file per verb. Below them: `system/` reads, checks and compiles configuration files,
+//! `build` runs cargo, `boot_image` packs, `qemu` runs, `console` and `symbols` read what the machine
+//! prints, `setup` gets what is missing.
+#![forbid(unsafe_code)]
+#![allow(
+    unreachable_pub,
+    reason = "in a program, `pub` means: for the other modules"
+)]
+#![allow(dead_code, reason = "read by the test verb, which comes next")]
+
+mod architecture;
+mod arguments;
+mod boot_image;
+mod build;
+mod console;
+mod failure;
+mod qemu;
+mod setup;
+mod size;
+mod suggest;
+mod symbols;
+mod system;
+mod verbs;
+mod workspace;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match verbs::dispatch(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.status)
+        }
+    }
 }

@@ -223,7 +223,7 @@ impl MemoryDescriptor {
             low: start & Self::ADDRESS_MASK
                 | (sub_type as u64 & 0xf) << Self::SUB_TYPE_SHIFT
                 | kind as u64,
-            high: last & Self::ADDRESS_MASK,
+            high: last | !Self::ADDRESS_MASK,
         }
     }
 

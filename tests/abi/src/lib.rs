@@ -1,0 +1,8 @@
+//! Facts recorded from the reference system, as data for tests.
+//!
+//! [`wire`] holds the requests of the stock clients, [`kip`] two kernel info pages. The crate
+//! depends on nothing, so that every crate with an encoder can test against it. Malformed data
+//! is a mistake in this repository: the parsers panic with the offending line.
+
+pub mod kip;
+pub mod wire;

@@ -1,0 +1,124 @@
+//! Packing a system into the one file that boots.
+
+use crate::build::Builder;
+use crate::failure::{Context, Result, fail};
+use crate::system::{FileContent, System, compile};
+use boot_image::{Kind, Module, write};
+use l4_loader::Elf;
+use std::path::{Path, PathBuf};
+
+/// Name of the boot module that holds the configuration file's text, for people who look.
+const TEXT_MODULE: &str = "system.toml";
+
+/// What of the kernel's command line a person may change.
+#[derive(Clone, Debug, Default)]
+pub struct KernelOptions {
+    pub extra: Vec<String>,
+}
+
+/// Builds nothing: packs what was built. Returns the image's path.
+pub fn pack(system: &System, builder: &Builder<'_>, options: &KernelOptions) -> Result<PathBuf> {
+    let mut kernel = "kernel".to_owned();
+    if let Some(bytes) = &system.kernel_memory {
+        kernel += &format!(" -kmemsize={}", bytes.get_ref() >> 10);
+    }
+    options
+        .extra
+        .iter()
+        .for_each(|word| kernel += &format!(" {word}"));
+
+    let root = match &system.root {
+        Some(program) => program.module().name,
+        None => "moe".into(),
+    };
+    let mut modules = vec![
+        (Kind::Kernel, kernel, program(&builder.program("kernel"))?),
+        (
+            Kind::Sigma0,
+            "sigma0".into(),
+            program(&builder.program("sigma0"))?,
+        ),
+    ];
+    if system.root.is_none() {
+        modules.push((Kind::Root, "moe".into(), program(&builder.program("moe"))?));
+        modules.push((Kind::Other, "ned".into(), program(&builder.program("ned"))?));
+    }
+    for module in system.modules() {
+        let kind = if module.name == root {
+            Kind::Root
+        } else {
+            Kind::Other
+        };
+        let content = match &module.content {
+            FileContent::Package(package) => program(&builder.program(package))?,
+            FileContent::Path(path) => read(&system.file_path(path, builder.arch))?,
+        };
+        modules.push((kind, module.name, content));
+    }
+    modules.push((
+        Kind::Other,
+        system_description::MODULE_NAME.into(),
+        compile::compile(system)?,
+    ));
+    modules.push((
+        Kind::Other,
+        TEXT_MODULE.into(),
+        system.source.text.clone().into_bytes(),
+    ));
+
+    let modules: Vec<Module<'_>> = modules
+        .iter()
+        .map(|(kind, command_line, data)| Module {
+            kind: *kind,
+            command_line,
+            data,
+        })
+        .collect();
+    let bootstrap = program(&builder.program("bootstrap"))?;
+    let image = write::pack(&bootstrap, &modules)
+        .context(|| format!("packing the boot image of `{}`", system.name))?;
+    let path = builder
+        .workspace
+        .output(builder.arch)
+        .join("images")
+        .join(&system.name);
+    write_file(&path, &image)?;
+    Ok(path)
+}
+
+pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).context(|| format!("creating {}", folder.display()))?;
+    }
+    std::fs::write(path, content).context(|| format!("writing {}", path.display()))
+}
+
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).context(|| format!("reading {}", path.display()))
+}
+
+/// A program without what only debuggers read.
+fn program(path: &Path) -> Result<Vec<u8>> {
+    let mut file = read(path)?;
+    let elf = Elf::parse(&file).context(|| path.display())?;
+    let end = elf
+        .program_headers()
+        .map(|header| header.offset.saturating_add(header.file_size))
+        .max();
+    let Some(end) = end.and_then(|end| usize::try_from(end).ok()) else {
+        fail!("{}: nothing to load", path.display());
+    };
+    strip(&mut file, end);
+    Ok(file)
+}
+
+/// Cuts an ELF file after its last segment, and with it the section headers out of the ELF header
+/// (System V ABI, ELF-64: e_shoff at 40, e_shentsize, e_shnum and e_shstrndx from 58).
+fn strip(file: &mut Vec<u8>, end: usize) {
+    file.truncate(end.max(64));
+    for field in [40..48, 58..64] {
+        if let Some(field) = file.get_mut(field) {
+            field.fill(0);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Building what boots: cargo, once per group of programs that need the same flags.
+
+use crate::architecture::Architecture;
+use crate::failure::{Context, Result, fail};
+use crate::setup;
+use crate::workspace::{Workspace, cargo};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// How it is optimised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Optimised, with assertions.
+    Checked,
+    /// What images are made of.
+    Release,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Checked => "checked",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// Which kernel options block the kernel declares (abi/07 §1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionsBlock {
+    V5,
+    V6,
+}
+
+/// Programs that are linked in the same way.
+struct Group {
+    name: &'static str,
+    /// What people are told is being built.
+    about: &'static str,
+    flags: fn(Architecture) -> &'static [&'static str],
+}
+
+/// At addresses of its own; position independent on aarch64, where it relocates itself.
+const KERNEL: Group = Group {
+    name: "kernel",
+    about: "kernel",
+    flags: |arch| match arch {
+        Architecture::X86_64 => &["-Crelocation-model=static", "-Clink-arg=-no-pie"],
+        Architecture::Aarch64 => POSITION_INDEPENDENT,
+    },
+};
+
+/// The loader before the kernel.
+const BOOTSTRAP: Group = Group {
+    name: "bootstrap",
+    about: "bootstrap",
+    flags: |arch| match arch {
+        Architecture::X86_64 => &["-Crelocation-model=static", "-Clink-arg=-no-pie"],
+        Architecture::Aarch64 => POSITION_INDEPENDENT,
+    },
+};
+
+/// sigma0 and moe: bootstrap places and relocates them.
+const BASE: Group = Group {
+    name: "base",
+    about: "sigma0 and moe",
+    flags: |_| POSITION_INDEPENDENT,
+};
+
+/// Everything that ned or its components start, at one fixed address.
+const PROGRAMS: Group = Group {
+    name: "programs",
+    about: "programs",
+    flags: |_| {
+        &[
+            "-Crelocation-model=static",
+            "-Clink-arg=-no-pie",
+            "-Clink-arg=--image-base=0x1000000",
+            "-Clink-arg=-zmax-page-size=4096",
+        ]
+    },
+};
+
+/// The precompiled `core` has absolute addresses in read-only data, which aarch64's linker accepts in a
+/// position-independent program only with `notext`; they are relocated before that data is protected.
+const POSITION_INDEPENDENT: &[&str] = &[
+    "-Crelocation-model=pic",
+    "-Clink-arg=-pie",
+    "-Clink-arg=-znotext",
+    "-Clink-arg=-zmax-page-size=4096",
+];
+
+/// For every group: backtraces walk frame pointers.
+const COMMON: &[&str] = &["-Cforce-frame-pointers=yes"];
+
+/// Builds for one architecture.
+pub struct Builder<'w> {
+    pub workspace: &'w Workspace,
+    pub arch: Architecture,
+    pub profile: Profile,
+    pub options_block: OptionsBlock,
+}
+
+impl Builder<'_> {
+    /// Builds kernel, bootstrap, sigma0 and moe, ned, and these packages.
+    pub fn build(&self, programs: &[&str]) -> Result<()> {
+        setup::rust_target(self.arch)?;
+        let kernel_features: &[&str] = match self.options_block {
+            OptionsBlock::V5 => &[],
+            OptionsBlock::V6 => &["--features", "kernel/options-block-6"],
+        };
+        self.group(&KERNEL, &["kernel"], kernel_features)?;
+        self.group(&BOOTSTRAP, &["bootstrap"], &[])?;
+        self.group(&BASE, &["sigma0", "moe"], &[])?;
+        let mut packages = vec!["ned"];
+        packages.extend(programs);
+        self.group(&PROGRAMS, &packages, &[])
+    }
+
+    /// Where the ELF file of a package is after [`build`](Self::build).
+    pub fn program(&self, package: &str) -> PathBuf {
+        program_path(self.workspace, self.arch, package)
+    }
+
+    fn group(&self, group: &Group, packages: &[&str], extra: &[&str]) -> Result<()> {
+        for package in packages {
+            if !self.workspace.has_binary(package) {
+                fail!("package `{package}` has no program of its name to build");
+            }
+        }
+        let target = self.arch.target();
+        // Its own folder per group: cargo would rebuild everything whenever the flags change.
+        let folder = self.workspace.build_folder(group.name);
+        let flags = [COMMON, (group.flags)(self.arch)].concat().join("\u{1f}");
+        let mut command = Command::new(cargo());
+        command
+            .args([
+                "build",
+                "--profile",
+                self.profile.name(),
+                "--target",
+                target,
+                "--target-dir",
+            ])
+            .arg(&folder)
+            .args(packages.iter().flat_map(|package| ["--package", package]))
+            .args(extra)
+            .args(setup::build_core_arguments(self.arch))
+            .env("CARGO_ENCODED_RUSTFLAGS", flags)
+            .envs(setup::build_core_environment(self.arch))
+            .current_dir(self.workspace.root());
+        let status = command.status().context(|| "running cargo")?;
+        if !status.success() {
+            fail!(
+                "building {} for {} failed; the messages above say why",
+                group.about,
+                self.arch
+            );
+        }
+        let built = folder.join(target).join(self.profile.name());
+        for package in packages {
+            copy_if_newer(&built.join(package), &self.program(package))?;
+        }
+        Ok(())
+    }
+}
+
+/// The ELF file of a package.
+pub fn program_path(workspace: &Workspace, arch: Architecture, package: &str) -> PathBuf {
+    let name = if package == "kernel" {
+        "kernel.elf"
+    } else {
+        package
+    };
+    workspace.output(arch).join(name)
+}
+
+fn copy_if_newer(from: &Path, to: &Path) -> Result<()> {
+    let content = std::fs::read(from).context(|| format!("reading {}", from.display()))?;
+    if std::fs::read(to).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder).context(|| format!("creating {}", folder.display()))?;
+    }
+    std::fs::write(to, content).context(|| format!("writing {}", to.display()))
+}

@@ -1,0 +1,399 @@
+//! Running a boot image in QEMU, and finding out how it ended.
+
+use crate::architecture::Architecture;
+use crate::console::{Lines, Report, plain, report};
+use crate::failure::{Context, Failure, Result};
+use crate::setup;
+use crate::size;
+use crate::symbols::Symbols;
+use crate::system::Input;
+use std::fmt;
+use std::io::{IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// The emulated machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub arch: Architecture,
+    pub image: PathBuf,
+    /// Bytes.
+    pub memory: u64,
+    pub cpus: u64,
+    /// Version of the interrupt controller (aarch64).
+    pub gic: u64,
+    /// Run on the host's processor instead of the emulator.
+    pub kvm: bool,
+    /// Further arguments, for the debugger for instance.
+    pub extra: Vec<String>,
+}
+
+impl Machine {
+    /// QEMU's command line.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(program(self.arch));
+        match self.arch {
+            Architecture::X86_64 if self.kvm => {
+                command.args(["-machine", "q35", "-accel", "kvm", "-cpu", "host"]);
+            }
+            Architecture::X86_64 => {
+                command.args(["-machine", "q35", "-accel", "tcg", "-cpu", X86_64_CPU]);
+            }
+            Architecture::Aarch64 => {
+                let machine = format!("virt,virtualization=on,gic-version={}", self.gic);
+                let (accel, cpu) = if self.kvm {
+                    ("kvm", "host")
+                } else {
+                    ("tcg", "cortex-a57")
+                };
+                command.args(["-machine", &machine, "-accel", accel, "-cpu", cpu]);
+            }
+        }
+        command.args([
+            "-m",
+            &format!("{}M", self.memory >> 20),
+            "-smp",
+            &self.cpus.to_string(),
+        ]);
+        command.args([
+            "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none",
+        ]);
+        command
+            .args(["-no-reboot", "-kernel"])
+            .arg(&self.image)
+            .args(&self.extra);
+        command
+    }
+}
+
+pub fn program(arch: Architecture) -> &'static str {
+    match arch {
+        Architecture::X86_64 => "qemu-system-x86_64",
+        Architecture::Aarch64 => "qemu-system-aarch64",
+    }
+}
+
+/// An AMD processor with nested paging and everything that hardens a kernel.
+const X86_64_CPU: &str =
+    "qemu64,+svm,+npt,+rdrand,+smap,+smep,+umip,+fsgsbase,+pdpe1gb,+nx,+rdtscp";
+
+/// What goes into the machine's serial line.
+pub enum Typing {
+    /// What the user types, or what is piped into xtask, followed by the end-of-input character.
+    User,
+    /// Texts, each after a line that contains another.
+    Script(Vec<Input>),
+}
+
+/// The end-of-input character (EOT): what a terminal sends for control-D.
+const END_OF_INPUT: u8 = 4;
+
+/// How a system ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It shut itself down with this code.
+    Exit(u32),
+    /// Kernel or a server gave up with this message.
+    Panic(String),
+    /// It did not end in time.
+    Timeout(Duration),
+    /// It said that it ended but did not turn the machine off.
+    StillOn(u32),
+    /// QEMU ended, but the system had not said so.
+    Vanished(String),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(0) => f.write_str("ended well"),
+            Self::Exit(code) => write!(f, "ended with exit code {code}"),
+            Self::Panic(message) => write!(f, "panicked: {message}"),
+            Self::Timeout(time) => write!(f, "did not end within {} seconds", time.as_secs()),
+            Self::StillOn(code) => {
+                write!(f, "said `exit {code}` but did not turn the machine off")
+            }
+            Self::Vanished(status) => write!(f, "stopped without saying `@brio exit` ({status})"),
+        }
+    }
+}
+
+impl End {
+    /// Success, or a failure with the exit status that xtask passes on.
+    pub fn into_result(self, system: &str) -> Result<()> {
+        match self {
+            Self::Exit(0) => Ok(()),
+            end => {
+                let status = match end {
+                    Self::Exit(code) => u8::try_from(code).unwrap_or(1),
+                    _ => 1,
+                };
+                Err(Failure::new(format_args!("system `{system}` {end}")).with_status(status))
+            }
+        }
+    }
+}
+
+/// How long after its last word a machine may stay on.
+const POWER_OFF_TIME: Duration = Duration::from_secs(10);
+
+/// How long after a panic more of its story may come.
+const PANIC_TIME: Duration = Duration::from_secs(2);
+
+/// A machine that runs.
+pub struct Session {
+    child: Child,
+    bytes: Receiver<Vec<u8>>,
+    lines: Lines,
+    symbols: Symbols,
+    script: Vec<Input>,
+    stdin: Option<ChildStdin>,
+    terminal: Option<TerminalState>,
+    exit: Option<u32>,
+    panic: Option<String>,
+}
+
+/// One thing a running machine printed.
+pub enum Output<'a> {
+    /// Bytes as they come, to show at once.
+    Bytes(&'a [u8]),
+    /// A whole line, without colours and control characters.
+    Line(&'a str),
+    /// What an `@brio ` line said.
+    Report(Report),
+    /// What a backtrace that was just printed means.
+    Explanation(&'a str),
+}
+
+impl Session {
+    pub fn start(machine: &Machine, symbols: Symbols, typing: Typing) -> Result<Self> {
+        setup::qemu(machine.arch)?;
+        let mut command = machine.command();
+        let mut terminal = None;
+        let script = match typing {
+            Typing::User if std::io::stdin().is_terminal() => {
+                // QEMU itself puts the terminal into raw mode, and back when it is not killed.
+                terminal = TerminalState::save();
+                command.stdin(Stdio::inherit());
+                None
+            }
+            Typing::User => {
+                command.stdin(Stdio::piped());
+                None
+            }
+            Typing::Script(script) => {
+                command.stdin(Stdio::piped());
+                Some(script)
+            }
+        };
+        command.stdout(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .context(|| format!("starting {}", program(machine.arch)))?;
+        let mut stdin = child.stdin.take();
+        if script.is_none() {
+            if let Some(stdin) = stdin.take() {
+                std::thread::spawn(move || pass_on_input(stdin));
+            }
+        }
+        let (sender, bytes) = channel();
+        if let Some(mut stdout) = child.stdout.take() {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(length @ 1..) = stdout.read(&mut buffer) {
+                    if sender.send(buffer[..length].to_vec()).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        let mut script = script.unwrap_or_default();
+        script.reverse();
+        let lines = Lines::default();
+        Ok(Self {
+            child,
+            bytes,
+            lines,
+            symbols,
+            script,
+            stdin,
+            terminal,
+            exit: None,
+            panic: None,
+        })
+    }
+
+    /// Runs to the end, at most for `timeout`.
+    pub fn run(
+        mut self,
+        timeout: Option<Duration>,
+        mut output: impl FnMut(Output<'_>),
+    ) -> Result<End> {
+        let mut deadline = timeout.map(|timeout| Instant::now() + timeout);
+        self.type_after("");
+        loop {
+            let left = match deadline {
+                Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+                None => Duration::from_secs(3600),
+            };
+            match self.bytes.recv_timeout(left) {
+                Ok(bytes) => {
+                    let spoken = (self.exit.is_some(), self.panic.is_some());
+                    self.digest(&bytes, &mut output);
+                    match (self.exit.is_some(), self.panic.is_some()) {
+                        now if now == spoken => {}
+                        (_, true) => deadline = Some(Instant::now() + PANIC_TIME),
+                        _ => deadline = Some(Instant::now() + POWER_OFF_TIME),
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if deadline.is_none() => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    return Ok(match (self.panic.take(), self.exit) {
+                        (Some(message), _) => End::Panic(message),
+                        (None, Some(code)) => End::StillOn(code),
+                        (None, None) => End::Timeout(timeout.unwrap_or_default()),
+                    });
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.child.wait().context(|| "waiting for QEMU")?;
+                    return Ok(match (self.panic.take(), self.exit) {
+                        (Some(message), _) => End::Panic(message),
+                        (None, Some(code)) => End::Exit(code),
+                        (None, None) => End::Vanished(format!("QEMU: {status}")),
+                    });
+                }
+            }
+        }
+    }
+
+    /// Passes bytes on, and what they mean.
+    fn digest(&mut self, mut bytes: &[u8], output: &mut impl FnMut(Output<'_>)) {
+        while !bytes.is_empty() {
+            let length = bytes
+                .iter()
+                .position(|&byte| byte == b'\n')
+                .map_or(bytes.len(), |at| at + 1);
+            let (part, rest) = bytes.split_at(length);
+            bytes = rest;
+            output(Output::Bytes(part));
+            match part.iter().filter_map(|&byte| self.lines.push(byte)).next() {
+                Some(line) => self.line(&line, output),
+                None => {
+                    let prompt = plain(self.lines.partial());
+                    self.type_after(&prompt);
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, line: &[u8], output: &mut impl FnMut(Output<'_>)) {
+        let text = plain(line);
+        output(Output::Line(&text));
+        if let Some(report) = report(line) {
+            match &report {
+                Report::Exit(code) => self.exit = Some(*code),
+                Report::Panic(message) => self.panic = Some(message.clone()),
+                Report::Test { .. } => {}
+            }
+            output(Output::Report(report));
+        }
+        for explanation in self.symbols.explain(&text) {
+            output(Output::Explanation(&explanation));
+        }
+        self.type_after(&text);
+    }
+
+    /// Types what waits for this line.
+    fn type_after(&mut self, line: &str) {
+        while self
+            .script
+            .last()
+            .is_some_and(|next| line.contains(&next.after))
+        {
+            let Some(next) = self.script.pop() else {
+                return;
+            };
+            if let Some(stdin) = &mut self.stdin {
+                // A machine that is gone types nothing; how it ended is told elsewhere.
+                let _ = stdin
+                    .write_all(next.text.as_bytes())
+                    .and_then(|()| stdin.flush());
+            }
+            if !next.after.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // It may have ended already; then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(terminal) = &self.terminal {
+            terminal.restore();
+        }
+    }
+}
+
+fn pass_on_input(mut to: ChildStdin) {
+    let mut buffer = [0; 4096];
+    let mut from = std::io::stdin();
+    loop {
+        match from.read(&mut buffer) {
+            Ok(length @ 1..) => {
+                if to
+                    .write_all(&buffer[..length])
+                    .and_then(|()| to.flush())
+                    .is_err()
+                {
+                    return;
+                }
+            }
+            _ => break,
+        }
+    }
+    let _ = to.write_all(&[END_OF_INPUT]).and_then(|()| to.flush());
+    // QEMU would take a closed line for the end of everything typed, the above included.
+    std::thread::sleep(Duration::from_secs(3600));
+}
+
+/// The terminal's settings, to set them right when QEMU could not.
+struct TerminalState(String);
+
+impl TerminalState {
+    fn save() -> Option<Self> {
+        let output = Command::new("stty")
+            .arg("-g")
+            .stdin(Stdio::inherit())
+            .output()
+            .ok()?;
+        Some(Self(
+            String::from_utf8(output.stdout).ok()?.trim().to_owned(),
+        ))
+    }
+
+    fn restore(&self) {
+        let _ = Command::new("stty")
+            .arg(&self.0)
+            .stdin(Stdio::inherit())
+            .status();
+    }
+}
+
+/// One line about a machine.
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.cpus == 1 { "" } else { "s" };
+        write!(
+            f,
+            "{}, {} CPU{plural}, {}",
+            self.arch,
+            self.cpus,
+            size::show(self.memory)
+        )
+    }
+}

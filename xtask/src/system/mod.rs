@@ -1,0 +1,190 @@
+//! Systems: what a configuration file says, checked and compiled.
+//!
+//! `source` text and problems · `value` typed access to TOML · `parse` file → [`System`] ·
+//! `check` what a machine can know before boot · `compile` [`System`] → the description that ned reads.
+
+pub mod check;
+pub mod compile;
+mod parse;
+pub mod source;
+mod value;
+
+use crate::architecture::Architecture;
+use source::{Problems, Source, Span};
+use std::path::{Path, PathBuf};
+use system_description::{CapabilityKind, Colour, Restart, Rights, Runtime};
+use toml::Spanned;
+
+/// A system as its file describes it.
+#[derive(Debug)]
+pub struct System {
+    pub source: Source,
+    /// Stem of the file's name.
+    pub name: String,
+    pub archs: Vec<Architecture>,
+    pub ends_when: Vec<Spanned<String>>,
+    pub verbose: bool,
+    /// Memory of the machine in bytes.
+    pub ram: Spanned<u64>,
+    /// CPUs of the machine.
+    pub cpus: u64,
+    /// The kernel's own memory in bytes, if the file sets it.
+    pub kernel_memory: Option<Spanned<u64>>,
+    /// A program that takes moe's place.
+    pub root: Option<Program>,
+    /// Boot modules that belong to no component.
+    pub files: Vec<File>,
+    pub components: Vec<Component>,
+    pub channels: Vec<Channel>,
+    pub dataspaces: Vec<Dataspace>,
+    pub test: Test,
+}
+
+#[derive(Debug)]
+pub struct Component {
+    pub name: Spanned<String>,
+    pub program: Program,
+    pub args: Vec<Spanned<String>>,
+    pub rom: Vec<File>,
+    pub capabilities: Vec<(Spanned<String>, CapabilityKind)>,
+    pub memory: Spanned<u64>,
+    pub kernel_memory: Spanned<u64>,
+    /// One bit per CPU.
+    pub cpus: u64,
+    pub priority: u8,
+    pub colour: Colour,
+    pub runtime: Spanned<Runtime>,
+    pub restart: Spanned<Restart>,
+    pub essential: bool,
+}
+
+/// Where a program comes from.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// A package of the workspace.
+    Package(Spanned<String>),
+    File(File),
+}
+
+/// A boot module made of a file or of a workspace program.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Name of the module.
+    pub name: String,
+    pub content: FileContent,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileContent {
+    /// Path, relative to the configuration file; `{arch}` in it stands for the architecture's name.
+    Path(String),
+    /// Package of the workspace.
+    Package(String),
+}
+
+#[derive(Debug)]
+pub struct Channel {
+    pub name: Spanned<String>,
+    pub server: Spanned<String>,
+    pub server_name: Spanned<String>,
+    pub per_client: bool,
+    pub clients: Vec<Grant>,
+}
+
+#[derive(Debug)]
+pub struct Dataspace {
+    pub name: Spanned<String>,
+    pub size: Spanned<u64>,
+    pub users: Vec<Grant>,
+}
+
+#[derive(Debug)]
+pub struct Grant {
+    pub component: Spanned<String>,
+    pub rights: Spanned<Rights>,
+    pub name: Spanned<String>,
+    pub args: Vec<Spanned<String>>,
+}
+
+/// How `xtask test` runs the system and what it must do.
+#[derive(Debug)]
+pub struct Test {
+    /// Texts that lines must contain, in this order, other lines between them.
+    pub expect: Vec<String>,
+    /// Texts that no line may contain.
+    pub forbid: Vec<String>,
+    /// What is typed, and after which line.
+    pub input: Vec<Input>,
+    /// Exit code of the system.
+    pub exit: u64,
+    /// Seconds.
+    pub timeout: u64,
+    /// Numbers of CPUs to run it with.
+    pub smp: Vec<u64>,
+    /// Versions of the interrupt controller to run it with (aarch64).
+    pub gic: Vec<u64>,
+    /// Only with `--long`.
+    pub long: bool,
+}
+
+/// Something typed on the console.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Typed once a line contains this text; at once if empty.
+    pub after: String,
+    pub text: String,
+}
+
+impl System {
+    /// Reads a system's file. `check` has not been done yet.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        parse::system(Source::read(path)?)
+    }
+
+    /// A file's path, as seen from the current directory.
+    pub fn file_path(&self, path: &str, arch: Architecture) -> PathBuf {
+        let folder = self.source.path.parent().unwrap_or(Path::new(""));
+        folder.join(path.replace("{arch}", arch.name()))
+    }
+
+    /// All boot modules that are not part of every system: programs, then files, each name once.
+    pub fn modules(&self) -> Vec<File> {
+        let programs = self
+            .root
+            .iter()
+            .chain(self.components.iter().map(|component| &component.program));
+        let rom = self.components.iter().flat_map(|component| &component.rom);
+        let all = programs
+            .map(Program::module)
+            .chain(rom.cloned())
+            .chain(self.files.iter().cloned());
+        let mut modules: Vec<File> = vec![];
+        for module in all {
+            if !modules.iter().any(|other| other.name == module.name) {
+                modules.push(module);
+            }
+        }
+        modules
+    }
+}
+
+impl Program {
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Package(name) => name.span(),
+            Self::File(file) => file.span.clone(),
+        }
+    }
+
+    pub fn module(&self) -> File {
+        match self {
+            Self::Package(name) => File {
+                name: name.get_ref().clone(),
+                content: FileContent::Package(name.get_ref().clone()),
+                span: name.span(),
+            },
+            Self::File(file) => file.clone(),
+        }
+    }
+}

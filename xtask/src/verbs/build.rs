@@ -1,0 +1,45 @@
+//! `cargo xtask build`: builds kernel, servers and all programs.
+
+use super::Verb;
+use crate::architecture::Architecture;
+use crate::arguments::Arguments;
+use crate::build::{Builder, OptionsBlock, Profile};
+use crate::failure::{Result, fail};
+use crate::workspace::{Workspace, relative};
+
+pub(super) const VERB: Verb = Verb {
+    name: "build",
+    usage: "[--arch x86_64|aarch64] [--release] [--options-block 5|6]",
+    about: "builds everything; the kernel is target/brio/ARCH/kernel.elf, programs lie beside it",
+    run,
+};
+
+fn run(args: &[String]) -> Result<()> {
+    let args = Arguments::parse(args, &["--release"], &["--arch", "--options-block"])?;
+    args.no_words()?;
+    let options_block = match args.text("--options-block") {
+        None | Some("5") => OptionsBlock::V5,
+        Some("6") => OptionsBlock::V6,
+        Some(other) => fail!("there is no options block {other}; there are 5 and 6"),
+    };
+    let profile = if args.flag("--release") {
+        Profile::Release
+    } else {
+        Profile::Checked
+    };
+    let workspace = Workspace::load()?;
+    let archs = args
+        .architecture()?
+        .map_or(Architecture::ALL.to_vec(), |arch| vec![arch]);
+    for arch in archs {
+        let builder = Builder {
+            workspace: &workspace,
+            arch,
+            profile,
+            options_block,
+        };
+        builder.build(&workspace.programs())?;
+        println!("{arch}: {}", relative(&workspace.output(arch)).display());
+    }
+    Ok(())
+}

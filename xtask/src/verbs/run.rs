@@ -1,0 +1,122 @@
+//! `cargo xtask run`: builds, checks and boots a system, with its console on the terminal.
+
+use super::Verb;
+use crate::architecture::Architecture;
+use crate::arguments::Arguments;
+use crate::boot_image::{self, KernelOptions};
+use crate::build::{Builder, OptionsBlock, Profile};
+use crate::failure::{Failure, Result};
+use crate::qemu::{Machine, Output, Session, Typing};
+use crate::symbols::Symbols;
+use crate::system::{FileContent, System, check};
+use crate::workspace::Workspace;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(super) const VERB: Verb = Verb {
+    name: "run",
+    usage: "SYSTEM [--arch x86_64|aarch64] [--smp N] [--mem SIZE] [--gic 2|3] [--kvm] [--timeout S]",
+    about: "boots a system in QEMU, console on the terminal",
+    run,
+};
+
+fn run(args: &[String]) -> Result<()> {
+    let args = Arguments::parse(
+        args,
+        &["--kvm"],
+        &["--arch", "--smp", "--mem", "--gic", "--timeout"],
+    )?;
+    let workspace = Workspace::load()?;
+    let system = load(&workspace, args.word("SYSTEM")?)?;
+    let arch = args
+        .architecture()?
+        .unwrap_or_else(|| default_arch(&system));
+    let timeout = args.number("--timeout")?.map(Duration::from_secs);
+    let machine = Machine {
+        arch,
+        image: build(&system, &workspace, arch, Profile::Checked)?,
+        memory: args.size("--mem")?.unwrap_or(*system.ram.get_ref()),
+        cpus: args.number("--smp")?.unwrap_or(system.cpus),
+        gic: args.number("--gic")?.unwrap_or(3),
+        kvm: args.flag("--kvm"),
+        extra: vec![],
+    };
+    eprintln!("Booting `{}` ({machine})", system.name);
+    let session = Session::start(&machine, Symbols::new(&workspace, arch), Typing::User)?;
+    let end = session.run(timeout, show)?;
+    end.into_result(&system.name)
+}
+
+/// Shows the console as it comes.
+pub(super) fn show(output: Output<'_>) {
+    let mut stdout = std::io::stdout().lock();
+    // A closed standard output is no reason to stop the system.
+    let _ = match output {
+        Output::Bytes(bytes) => stdout.write_all(bytes).and_then(|()| stdout.flush()),
+        Output::Explanation(line) => writeln!(stdout, "{line}\r"),
+        Output::Line(_) | Output::Report(_) => Ok(()),
+    };
+}
+
+/// The system that a word on the command line means, checked.
+pub(super) fn load(workspace: &Workspace, name: &str) -> Result<System> {
+    let path = workspace.system_path(name);
+    if !path.exists() && !name.contains('/') {
+        let known = workspace.systems("configs");
+        let stems: Vec<&str> = known
+            .iter()
+            .filter_map(|path| path.file_stem()?.to_str())
+            .collect();
+        let near = crate::suggest::suggestion(name, &stems);
+        return Err(Failure::new(format_args!(
+            "{}:1:1: there is no such system{near}\n  = there are: {}",
+            path.display(),
+            stems.join(", ")
+        )));
+    }
+    let system = System::read(&path)?;
+    check::check(&system, workspace)?;
+    Ok(system)
+}
+
+/// What `run` takes if nobody says otherwise.
+pub(super) fn default_arch(system: &System) -> Architecture {
+    let default = Architecture::DEFAULT;
+    if system.archs.contains(&default) {
+        default
+    } else {
+        system.archs.first().copied().unwrap_or(default)
+    }
+}
+
+/// Builds and packs a system; the image's path.
+pub(super) fn build(
+    system: &System,
+    workspace: &Workspace,
+    arch: Architecture,
+    profile: Profile,
+) -> Result<PathBuf> {
+    if !system.archs.contains(&arch) {
+        return Err(Failure::new(format_args!(
+            "system `{}` is not for {arch}",
+            system.name
+        )));
+    }
+    let builder = Builder {
+        workspace,
+        arch,
+        profile,
+        options_block: OptionsBlock::V5,
+    };
+    let modules = system.modules();
+    let packages: Vec<&str> = modules
+        .iter()
+        .filter_map(|module| match &module.content {
+            FileContent::Package(name) => Some(name.as_str()),
+            FileContent::Path(_) => None,
+        })
+        .collect();
+    builder.build(&packages)?;
+    boot_image::pack(system, &builder, &KernelOptions::default())
+}

@@ -1,0 +1,136 @@
+//! The cargo workspace: where it lies and which programs it has.
+
+use crate::architecture::Architecture;
+use crate::failure::{Context, Result, fail};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Members that run before or beside components, and are built in their own way.
+pub const BASE: [&str; 4] = ["kernel", "bootstrap", "sigma0", "moe"];
+
+pub struct Workspace {
+    root: PathBuf,
+    target: PathBuf,
+    /// Packages with a binary of their own name, by name.
+    binaries: Vec<String>,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub fn load() -> Result<Self> {
+        let output = Command::new(cargo())
+            .args([
+                "metadata",
+                "--format-version",
+                "1",
+                "--no-deps",
+                "--offline",
+            ])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .context(|| "running cargo metadata")?;
+        if !output.status.success() {
+            fail!(
+                "cargo metadata: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        let metadata: Value =
+            serde_json::from_slice(&output.stdout).context(|| "reading cargo metadata")?;
+        let path = |field: &str| metadata[field].as_str().map(PathBuf::from);
+        let (Some(root), Some(target)) = (path("workspace_root"), path("target_directory")) else {
+            fail!("cargo metadata names no workspace");
+        };
+        let packages = metadata["packages"].as_array().into_iter().flatten();
+        Ok(Self {
+            root,
+            target,
+            binaries: packages.filter_map(binary).collect(),
+        })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where everything that boots ends up: kernel, programs and images of an architecture.
+    pub fn output(&self, arch: Architecture) -> PathBuf {
+        self.built_folder().join(arch.name())
+    }
+
+    /// Parent of the [`output`](Self::output) folders.
+    pub fn built_folder(&self) -> PathBuf {
+        self.target.join("brio")
+    }
+
+    /// cargo's own folder for a group of programs that are built with the same flags.
+    pub fn build_folder(&self, group: &str) -> PathBuf {
+        self.target.join("build").join(group)
+    }
+
+    /// Whether a component can run this package.
+    pub fn has_program(&self, name: &str) -> bool {
+        self.programs().contains(&name)
+    }
+
+    /// The packages that a component can run.
+    pub fn programs(&self) -> Vec<&str> {
+        let programs = self.binaries.iter().map(String::as_str);
+        programs
+            .filter(|name| !BASE.contains(name) && !["ned", "xtask"].contains(name))
+            .collect()
+    }
+
+    pub fn has_binary(&self, name: &str) -> bool {
+        self.binaries.iter().any(|binary| binary == name)
+    }
+
+    /// The configuration file that `system` means: the stem of one in `configs/`, or a path.
+    pub fn system_path(&self, system: &str) -> PathBuf {
+        if system.contains(['/', '\\']) || system.ends_with(".toml") {
+            return system.into();
+        }
+        relative(&self.root.join("configs").join(format!("{system}.toml")))
+    }
+
+    /// All configuration files in a folder of the workspace, sorted by name.
+    pub fn systems(&self, folder: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.root.join(folder))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let files = entries.map(|entry| relative(&entry.path()));
+        let mut files: Vec<PathBuf> = files
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "toml")
+            })
+            .collect();
+        files.sort();
+        files
+    }
+}
+
+/// `path` as seen from the current directory, if it lies below that: shorter to read.
+pub fn relative(path: &Path) -> PathBuf {
+    let current = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&current).unwrap_or(path).into()
+}
+
+/// The cargo that runs xtask.
+pub fn cargo() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or("cargo".into())
+}
+
+fn binary(package: &Value) -> Option<String> {
+    let name = package["name"].as_str()?;
+    let mut targets = package["targets"].as_array()?.iter();
+    let binary = targets.any(|target| {
+        target["name"] == name
+            && target["kind"]
+                .as_array()
+                .is_some_and(|kind| kind.contains(&"bin".into()))
+    });
+    binary.then(|| name.to_owned())
+}
