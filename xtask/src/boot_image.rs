@@ -81,7 +81,7 @@ pub fn pack(system: &System, builder: &Builder<'_>, options: &KernelOptions) -> 
         .workspace
         .output(builder.arch)
         .join("images")
-        .join(&system.name);
+        .join(system.file_name());
     write_file(&path, &image)?;
     Ok(path)
 }

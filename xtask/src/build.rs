@@ -103,7 +103,7 @@ pub struct Builder<'w> {
 
 impl Builder<'_> {
     /// Builds kernel, bootstrap, sigma0 and moe, ned, and these packages.
-    pub fn build(&self, programs: &[&str]) -> Result<()> {
+    pub fn build(&self, programs: &[impl AsRef<str>]) -> Result<()> {
         setup::rust_target(self.arch)?;
         let kernel_features: &[&str] = match self.options_block {
             OptionsBlock::V5 => &[],
@@ -113,7 +113,7 @@ impl Builder<'_> {
         self.group(&BOOTSTRAP, &["bootstrap"], &[])?;
         self.group(&BASE, &["sigma0", "moe"], &[])?;
         let mut packages = vec!["ned"];
-        packages.extend(programs);
+        packages.extend(programs.iter().map(AsRef::as_ref));
         self.group(&PROGRAMS, &packages, &[])
     }
 

@@ -8,7 +8,6 @@
     unreachable_pub,
     reason = "in a program, `pub` means: for the other modules"
 )]
-#![allow(dead_code, reason = "read by the test verb, which comes next")]
 
 mod architecture;
 mod arguments;

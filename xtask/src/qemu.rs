@@ -193,10 +193,10 @@ impl Session {
             .spawn()
             .context(|| format!("starting {}", program(machine.arch)))?;
         let mut stdin = child.stdin.take();
-        if script.is_none() {
-            if let Some(stdin) = stdin.take() {
-                std::thread::spawn(move || pass_on_input(stdin));
-            }
+        if script.is_none()
+            && let Some(stdin) = stdin.take()
+        {
+            std::thread::spawn(move || pass_on_input(stdin));
         }
         let (sender, bytes) = channel();
         if let Some(mut stdout) = child.stdout.take() {
@@ -342,18 +342,13 @@ impl Drop for Session {
 fn pass_on_input(mut to: ChildStdin) {
     let mut buffer = [0; 4096];
     let mut from = std::io::stdin();
-    loop {
-        match from.read(&mut buffer) {
-            Ok(length @ 1..) => {
-                if to
-                    .write_all(&buffer[..length])
-                    .and_then(|()| to.flush())
-                    .is_err()
-                {
-                    return;
-                }
-            }
-            _ => break,
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if to
+            .write_all(&buffer[..length])
+            .and_then(|()| to.flush())
+            .is_err()
+        {
+            return;
         }
     }
     let _ = to.write_all(&[END_OF_INPUT]).and_then(|()| to.flush());

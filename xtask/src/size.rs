@@ -23,10 +23,10 @@ pub fn parse(text: &str) -> Result<u64> {
 
 /// `bytes` in the largest unit that keeps it whole.
 pub fn show(bytes: u64) -> String {
-    let units = [(1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")];
+    let units = [(1u64 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")];
     match units
         .into_iter()
-        .find(|(unit, _)| bytes != 0 && bytes % unit == 0)
+        .find(|&(unit, _)| bytes != 0 && bytes.is_multiple_of(unit))
     {
         Some((unit, letter)) => format!("{}{letter}", bytes / unit),
         None => bytes.to_string(),

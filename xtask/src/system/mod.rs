@@ -128,6 +128,21 @@ pub struct Test {
     pub long: bool,
 }
 
+impl Default for Test {
+    fn default() -> Self {
+        Self {
+            expect: vec![],
+            forbid: vec![],
+            input: vec![],
+            exit: 0,
+            timeout: 60,
+            smp: vec![1],
+            gic: vec![3],
+            long: false,
+        }
+    }
+}
+
 /// Something typed on the console.
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -142,10 +157,27 @@ impl System {
         parse::system(Source::read(path)?)
     }
 
+    /// A name for files that belong to it: the stem for those in `configs/`, else the whole path.
+    pub fn file_name(&self) -> String {
+        let path = self.source.path.with_extension("");
+        let path = path.strip_prefix("configs").unwrap_or(&path);
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        parts.join("-").replace('/', "")
+    }
+
     /// A file's path, as seen from the current directory.
     pub fn file_path(&self, path: &str, arch: Architecture) -> PathBuf {
         let folder = self.source.path.parent().unwrap_or(Path::new(""));
         folder.join(path.replace("{arch}", arch.name()))
+    }
+
+    /// The packages whose programs it needs.
+    pub fn packages(&self) -> Vec<String> {
+        let package = |file: File| match file.content {
+            FileContent::Package(name) => Some(name),
+            FileContent::Path(_) => None,
+        };
+        self.modules().into_iter().filter_map(package).collect()
     }
 
     /// All boot modules that are not part of every system: programs, then files, each name once.

@@ -20,7 +20,6 @@ mod default {
     pub(super) const KERNEL_MEMORY: u64 = 256 << 10;
     pub(super) const PRIORITY: u64 = 10;
     pub(super) const RESTART_LIMIT: u32 = 5;
-    pub(super) const TIMEOUT: u64 = 60;
 }
 
 pub(super) fn system(source: Source) -> Result<System, Problems> {
@@ -615,16 +614,7 @@ fn capability_name(reader: &Reader<'_>, name: Spanned<String>) -> Spanned<String
 }
 
 fn test(table: Option<Table<'_, '_, '_>>) -> Test {
-    let mut test = Test {
-        expect: vec![],
-        forbid: vec![],
-        input: vec![],
-        exit: 0,
-        timeout: default::TIMEOUT,
-        smp: vec![1],
-        gic: vec![3],
-        long: false,
-    };
+    let mut test = Test::default();
     let Some(table) = table else { return test };
     let texts = |texts: Option<Vec<Spanned<String>>>| {
         texts
@@ -644,7 +634,7 @@ fn test(table: Option<Table<'_, '_, '_>>) -> Test {
     test.exit = table.number("exit", 0..=255).map_or(0, Spanned::into_inner);
     test.timeout = table
         .number("timeout", 1..=3600)
-        .map_or(default::TIMEOUT, Spanned::into_inner);
+        .map_or(test.timeout, Spanned::into_inner);
     test.smp = numbers(table.numbers("smp", 64), test.smp);
     test.gic = numbers(table.numbers("gic", 3), test.gic);
     test.long = table.boolean("long").is_some_and(Spanned::into_inner);

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod run;
+mod test;
 
 use crate::failure::{Result, fail};
 use crate::suggest::suggestion;
@@ -15,7 +16,7 @@ struct Verb {
     run: fn(&[String]) -> Result<()>,
 }
 
-const VERBS: &[Verb] = &[run::VERB, build::VERB, check::VERB];
+const VERBS: &[Verb] = &[run::VERB, test::VERB, build::VERB, check::VERB];
 
 /// Does what the command line says.
 pub fn dispatch(args: &[String]) -> Result<()> {

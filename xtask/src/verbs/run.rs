@@ -8,7 +8,7 @@ use crate::build::{Builder, OptionsBlock, Profile};
 use crate::failure::{Failure, Result};
 use crate::qemu::{Machine, Output, Session, Typing};
 use crate::symbols::Symbols;
-use crate::system::{FileContent, System, check};
+use crate::system::{System, check};
 use crate::workspace::Workspace;
 use std::io::Write;
 use std::path::PathBuf;
@@ -109,14 +109,6 @@ pub(super) fn build(
         profile,
         options_block: OptionsBlock::V5,
     };
-    let modules = system.modules();
-    let packages: Vec<&str> = modules
-        .iter()
-        .filter_map(|module| match &module.content {
-            FileContent::Package(name) => Some(name.as_str()),
-            FileContent::Path(_) => None,
-        })
-        .collect();
-    builder.build(&packages)?;
+    builder.build(&system.packages())?;
     boot_image::pack(system, &builder, &KernelOptions::default())
 }

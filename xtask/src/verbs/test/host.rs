@@ -1,0 +1,97 @@
+//! The tests that run on the host: `cargo test` of the workspace's default members.
+
+use super::Report;
+use crate::failure::{Context, Result};
+use crate::workspace::{Workspace, cargo};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+pub(super) fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
+    println!("Host tests");
+    let test = |arguments: &[&str]| {
+        let mut command = Command::new(cargo());
+        command
+            .arg("test")
+            .args(arguments)
+            .current_dir(workspace.root());
+        command
+    };
+    // First build, with cargo's own progress; then run, counting.
+    let status = test(&["--no-run"]).status().context(|| "running cargo")?;
+    if !status.success() {
+        report.add_counts(0, vec!["building the host tests".into()], 0);
+        return Ok(());
+    }
+    let mut child = test(&["--no-fail-fast", "--quiet", "--", "--format=pretty"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .context(|| "running cargo")?;
+    let mut counts = Counts::default();
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            counts.line(&line);
+        }
+    }
+    let status = child.wait().context(|| "waiting for cargo")?;
+    if !status.success() && counts.failed.is_empty() {
+        // A test that takes its process down has no line of its own.
+        counts
+            .failed
+            .push("a host test program that ended early".into());
+    }
+    if !counts.failed.is_empty() {
+        counts
+            .details
+            .iter()
+            .for_each(|line| println!("      {line}"));
+    }
+    println!("      {} host tests passed", counts.passed);
+    report.add_counts(counts.passed, counts.failed, counts.ignored);
+    Ok(())
+}
+
+/// What the lines of test programs say.
+#[derive(Default)]
+struct Counts {
+    passed: usize,
+    failed: Vec<String>,
+    ignored: usize,
+    /// All other lines: what failing tests printed.
+    details: Vec<String>,
+}
+
+impl Counts {
+    fn line(&mut self, line: &str) {
+        let result = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.rsplit_once(" ... "));
+        match result {
+            Some((_, "ok")) => self.passed += 1,
+            Some((name, "FAILED")) => self.failed.push(format!("host {name}")),
+            Some((_, ignored)) if ignored.starts_with("ignored") => self.ignored += 1,
+            _ if line.starts_with("test result: ok") || line.starts_with("running ") => {}
+            _ if line.is_empty() => {}
+            _ => self.details.push(line.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counts;
+
+    #[test]
+    fn lines_of_test_programs_are_counted() {
+        let mut counts = Counts::default();
+        let output = "running 3 tests\ntest a::b ... ok\ntest c - should panic ... ok\n\
+                      test d ... FAILED\ntest e ... ignored, slow\ntest f.rs - g (line 8) ... ok\n\
+                      thread 'd' panicked\ntest result: FAILED. 1 passed";
+        output.lines().for_each(|line| counts.line(line));
+        assert_eq!((counts.passed, counts.ignored), (3, 1));
+        assert_eq!(counts.failed, ["host d"]);
+        assert_eq!(
+            counts.details,
+            ["thread 'd' panicked", "test result: FAILED. 1 passed"]
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! `cargo xtask test`: host tests, then every system on every architecture it is for.
+//!
+//! One line per test; the last line is exactly `N passed, N failed`, with `, N skipped` if some were.
+
+mod host;
+mod systems;
+
+use super::Verb;
+use crate::arguments::Arguments;
+use crate::failure::{Result, fail};
+use crate::workspace::Workspace;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+pub(super) const VERB: Verb = Verb {
+    name: "test",
+    usage: "[--long] [--arch x86_64|aarch64] [FILTER…]",
+    about: "runs all tests, or those whose name contains a FILTER; `host` stands for the host tests",
+    run,
+};
+
+/// How one test ended.
+enum Outcome {
+    Passed,
+    /// Why.
+    Failed(String),
+    /// Why.
+    Skipped(String),
+}
+
+/// Counts and tells.
+struct Report {
+    passed: usize,
+    failed: Vec<String>,
+    skipped: usize,
+    start: Instant,
+}
+
+impl Report {
+    /// Prints one test's line.
+    fn add(&mut self, name: &str, outcome: &Outcome, time: Duration) {
+        let seconds = format!("{:.1} s", time.as_secs_f64());
+        match outcome {
+            Outcome::Passed => {
+                self.passed += 1;
+                println!("pass  {name}  ({seconds})");
+            }
+            Outcome::Failed(why) => {
+                self.failed.push(name.to_owned());
+                println!("FAIL  {name}  ({seconds}): {why}");
+            }
+            Outcome::Skipped(why) => {
+                self.skipped += 1;
+                println!("skip  {name}: {why}");
+            }
+        }
+    }
+
+    /// Adds many of which only the failures are worth a line.
+    fn add_counts(&mut self, passed: usize, failed: Vec<String>, skipped: usize) {
+        self.passed += passed;
+        self.skipped += skipped;
+        failed.iter().for_each(|name| println!("FAIL  {name}"));
+        self.failed.extend(failed);
+    }
+}
+
+/// The last line.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed.len())?;
+        if self.skipped > 0 {
+            write!(f, ", {} skipped", self.skipped)?;
+        }
+        Ok(())
+    }
+}
+
+fn run(args: &[String]) -> Result<()> {
+    let args = Arguments::parse(args, &["--long"], &["--arch"])?;
+    let workspace = Workspace::load()?;
+    let filters = args.words();
+    let selected =
+        |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter));
+    let mut report = Report {
+        passed: 0,
+        failed: vec![],
+        skipped: 0,
+        start: Instant::now(),
+    };
+
+    if filters.is_empty() || filters.iter().any(|filter| filter == "host") {
+        host::run(&workspace, &mut report)?;
+    }
+    systems::run(
+        &workspace,
+        &mut report,
+        args.architecture()?,
+        args.flag("--long"),
+        &selected,
+    )?;
+
+    if report.passed + report.failed.len() + report.skipped == 0 {
+        fail!("no test's name contains {}", filters.join(" or "));
+    }
+    println!("\nFinished in {} s", report.start.elapsed().as_secs());
+    report
+        .failed
+        .iter()
+        .for_each(|name| println!("failed: {name}"));
+    println!("{report}");
+    match report.failed.len() {
+        0 => Ok(()),
+        // The last line of standard output must stay the count.
+        failed => fail!("{failed} of {} tests failed", report.passed + failed),
+    }
+}
