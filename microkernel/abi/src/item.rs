@@ -184,6 +184,15 @@ impl SendItem {
 }
 
 impl MapItem {
+    /// The item that maps 2^`order` bytes at `address`, which is also the send base.
+    pub const fn memory(address: u64, order: u32, rights: MemoryRights) -> MapItem {
+        MapItem {
+            control: ItemControl::map(address, ItemFlags::empty()),
+            flexpage: Flexpage::memory(address, order, rights),
+            space: Space::Memory,
+        }
+    }
+
     /// The item that passes one capability as an RPC argument: base 0, no object rights.
     pub const fn capability(index: u64, rights: CapabilityRights) -> MapItem {
         MapItem {

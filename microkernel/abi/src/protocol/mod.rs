@@ -57,6 +57,7 @@ pub mod mmio_space;
 pub mod namespace;
 pub mod parent;
 pub mod platform_control;
+pub mod random;
 pub mod region_map;
 pub mod remote_access;
 pub mod scheduler;
