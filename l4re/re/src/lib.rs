@@ -1,2 +1,32 @@
-//! l4re/re
-#![cfg_attr(not(test), no_std)]
+//! The interfaces of L4Re's servers (`abi/08`), one per file.
+//!
+//! Each file declares the client type and the server trait at once; where the calls alone are not
+//! convenient, it adds a few methods on top. Programs use the client side through `Cap<Dataspace>`
+//! and the like; moe, ned and other servers implement the traits.
+#![cfg_attr(target_os = "none", no_std)]
+#![forbid(unsafe_code)]
+
+pub mod dataspace;
+pub mod event;
+pub mod icu;
+pub mod log;
+pub mod mem_alloc;
+pub mod namespace;
+pub mod pager;
+pub mod parent;
+pub mod region_map;
+pub mod scheduler;
+
+pub use dataspace::Dataspace;
+pub use event::Event;
+pub use l4_ipc::factory::ServerFactory;
+pub use l4_ipc::meta::Meta;
+pub use mem_alloc::MemAlloc;
+pub use namespace::Namespace;
+pub use parent::Parent;
+pub use region_map::RegionMap;
+
+/// Size of a page in bytes.
+pub const PAGE_SIZE: u64 = 1 << PAGE_ORDER;
+/// Binary logarithm of [`PAGE_SIZE`].
+pub const PAGE_ORDER: u32 = 12;

@@ -1,0 +1,97 @@
+//! Memory allocator: a server's factory for dataspaces and the other objects of L4Re.
+
+use l4_abi::protocol::label;
+use l4_abi::protocol::mem_alloc::Opcode;
+use l4_ipc::Result;
+use l4_ipc::factory::{ServerFactory, Varg};
+use l4_sys::object::{Log, Scheduler};
+use l4_sys::{Cap, Object, OwnedCap};
+
+use crate::{Dataspace, Namespace, RegionMap};
+
+pub use l4_abi::protocol::mem_alloc::DataspaceFlags;
+
+l4_ipc::interface! {
+    /// Makes dataspaces and other objects of L4Re, out of a quota. Making needs the S right.
+    pub interface MemAlloc, served by MemAllocServer {
+        protocol: label::MEM_ALLOC,
+        opcode: i32,
+
+        /// What is left.
+        fn info() -> Usage = Opcode::Info;
+    }
+}
+
+l4_ipc::record! {
+    /// Memory of an allocator, in bytes.
+    pub struct Usage {
+        /// Its quota.
+        pub quota: u64,
+        /// Used part of the quota.
+        pub quota_used: u64,
+        /// Largest amount of memory.
+        pub memory_limit: u64,
+        /// Used memory.
+        pub memory_used: u64,
+        /// Free memory.
+        pub memory_free: u64,
+    }
+}
+
+impl MemAlloc {
+    /// The factory protocol of the same object.
+    pub fn factory(&self) -> Cap<ServerFactory> {
+        Cap::new(self.selector())
+    }
+
+    /// Makes a dataspace of `size` bytes. `align` is the binary logarithm of the alignment, 0 for any.
+    ///
+    /// # Errors
+    /// ENOMEM if quota or memory is used up, EINVAL for size 0.
+    pub fn create_dataspace(
+        &self,
+        size: u64,
+        flags: DataspaceFlags,
+        align: u32,
+    ) -> Result<OwnedCap<Dataspace>> {
+        let arguments = [
+            Varg::Signed(size as i64),
+            Varg::Unsigned(flags.bits()),
+            Varg::Unsigned(align.into()),
+        ];
+        self.factory().create(label::DATASPACE, &arguments)
+    }
+
+    /// Makes an empty namespace.
+    pub fn create_namespace(&self) -> Result<OwnedCap<Namespace>> {
+        self.factory().create(label::NAMESPACE, &[])
+    }
+
+    /// Makes an empty region map.
+    pub fn create_region_map(&self) -> Result<OwnedCap<RegionMap>> {
+        self.factory().create(label::REGION_MAP, &[])
+    }
+
+    /// Makes an allocator with a part of this one's quota, in bytes.
+    pub fn create_mem_alloc(&self, quota: u64) -> Result<OwnedCap<MemAlloc>> {
+        self.factory()
+            .create(label::FACTORY, &[Varg::Signed(quota as i64)])
+    }
+
+    /// Makes a log that puts `tag` in `colour` before each line.
+    pub fn create_log(&self, tag: &str, colour: &str) -> Result<OwnedCap<Log>> {
+        let arguments = [Varg::Text(tag.as_bytes()), Varg::Text(colour.as_bytes())];
+        self.factory().create(label::LOG, &arguments)
+    }
+
+    /// Makes a scheduler that grants priorities below `limit` as if they began at `base`, on the
+    /// CPUs of `cpus` (one bit each, CPU 0 first).
+    pub fn create_scheduler(&self, limit: u8, base: u8, cpus: u64) -> Result<OwnedCap<Scheduler>> {
+        let arguments = [
+            Varg::Signed(limit.into()),
+            Varg::Signed(base.into()),
+            Varg::Unsigned(cpus),
+        ];
+        self.factory().create(label::SCHEDULER, &arguments)
+    }
+}
