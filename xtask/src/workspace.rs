@@ -50,6 +50,17 @@ impl Workspace {
         })
     }
 
+    /// One for tests, that does not change with the project.
+    #[cfg(test)]
+    pub fn with_programs(names: &[&str]) -> Self {
+        let binaries = names.iter().map(|&name| name.to_owned()).collect();
+        Self {
+            root: PathBuf::new(),
+            target: PathBuf::new(),
+            binaries,
+        }
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }

@@ -289,8 +289,7 @@ impl Checker<'_, '_> {
         // The walk only ever goes on to servers that are not on the path, so it ends.
         let mut done: Vec<&str> = vec![];
         for component in &self.system.components {
-            let mut path = vec![];
-            self.walk(component.name.get_ref(), &mut path, &mut done);
+            self.walk(component.name.get_ref(), &mut vec![], &mut done);
         }
     }
 

@@ -7,6 +7,8 @@ pub mod check;
 pub mod compile;
 mod parse;
 pub mod source;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use crate::architecture::Architecture;

@@ -18,7 +18,7 @@ mod default {
     pub(super) const RAM: u64 = 256 << 20;
     pub(super) const MEMORY: u64 = 4 << 20;
     pub(super) const KERNEL_MEMORY: u64 = 256 << 10;
-    pub(super) const PRIORITY: u64 = 10;
+    pub(super) const PRIORITY: u8 = 10;
     pub(super) const RESTART_LIMIT: u32 = 5;
 }
 
@@ -174,7 +174,7 @@ fn component(index: usize, name: Spanned<String>, table: Table<'_, '_, '_>) -> O
             None
         }
     };
-    let cpus = match table.numbers("cpus", 63) {
+    let cpus = match table.numbers("cpus", 0..=63) {
         Some(cpus) if !cpus.is_empty() => cpus.iter().fold(0, |set, cpu| set | 1 << cpu.get_ref()),
         _ => u64::MAX,
     };
@@ -209,23 +209,12 @@ fn component(index: usize, name: Spanned<String>, table: Table<'_, '_, '_>) -> O
 }
 
 fn priority(table: &Table<'_, '_, '_>) -> u8 {
-    let Some(priority) = table.number("priority", 1..=255) else {
-        return default::PRIORITY as u8;
-    };
-    match u8::try_from(*priority.get_ref()) {
-        Ok(priority) if priority <= PRIORITY_MAX => priority,
-        _ => {
-            let message = format!(
-                "priority {} is above those of components",
-                priority.get_ref()
-            );
-            let help = format!("moe and ned must stay above; the highest here is {PRIORITY_MAX}");
-            table
-                .reader
-                .problem_with_help(&priority.span(), message, help);
-            PRIORITY_MAX
-        }
-    }
+    let range = 1..=u64::from(PRIORITY_MAX);
+    let priority = table.number_because("priority", range, "; those above are moe's and ned's");
+    // The range is that of the type, so the default stands for "not given" and "wrong" only.
+    priority
+        .and_then(|priority| u8::try_from(priority.into_inner()).ok())
+        .unwrap_or(default::PRIORITY)
 }
 
 fn colour(table: &Table<'_, '_, '_>) -> Option<Colour> {
@@ -592,7 +581,7 @@ fn rights(
                 .map(|(letter, _)| letter.to_string())
                 .collect();
             let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
-            let message = format!("`{}` are not rights", text.get_ref());
+            let message = format!("`{}` does not name rights", text.get_ref());
             let help = format!("rights are `r` alone or with others of {}", join(&letters));
             reader.problem_with_help(&text.span(), message, help);
             None
@@ -635,8 +624,8 @@ fn test(table: Option<Table<'_, '_, '_>>) -> Test {
     test.timeout = table
         .number("timeout", 1..=3600)
         .map_or(test.timeout, Spanned::into_inner);
-    test.smp = numbers(table.numbers("smp", 64), test.smp);
-    test.gic = numbers(table.numbers("gic", 3), test.gic);
+    test.smp = numbers(table.numbers("smp", 1..=64), test.smp);
+    test.gic = numbers(table.numbers("gic", 2..=3), test.gic);
     test.long = table.boolean("long").is_some_and(Spanned::into_inner);
     for value in table.values("input").unwrap_or_default() {
         test.input.extend(input(&value));

@@ -8,6 +8,7 @@ use crate::size;
 use crate::suggest::nearest;
 use std::cell::RefCell;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -57,6 +58,28 @@ impl<'s> Reader<'s> {
         };
         let message = format!("{what} is {} {found}, not {expected}", article(found));
         self.problem_with_help(&value.span(), message, format_args!("write {expected}"));
+    }
+
+    fn in_range(
+        &self,
+        what: &str,
+        span: &Span,
+        number: i128,
+        range: &RangeInclusive<u64>,
+        reason: &str,
+    ) -> Option<Spanned<u64>> {
+        match u64::try_from(number) {
+            Ok(number) if range.contains(&number) => Some(Spanned::new(span.clone(), number)),
+            _ => {
+                let help = format!(
+                    "it can be from {} to {}{reason}",
+                    range.start(),
+                    range.end()
+                );
+                self.problem_with_help(span, format_args!("{what} is {number}"), help);
+                None
+            }
+        }
     }
 
     pub fn into_problems(self) -> Vec<Problem> {
@@ -131,22 +154,22 @@ impl<'r, 's, 't> Table<'r, 's, 't> {
     }
 
     /// A whole number within `range`.
-    pub fn number(
+    pub fn number(&self, field: &'static str, range: RangeInclusive<u64>) -> Option<Spanned<u64>> {
+        self.number_because(field, range, "")
+    }
+
+    /// The same, with the reason for the range as a part of the sentence that names it.
+    pub fn number_because(
         &self,
         field: &'static str,
-        range: std::ops::RangeInclusive<u64>,
+        range: RangeInclusive<u64>,
+        reason: &str,
     ) -> Option<Spanned<u64>> {
-        let (low, high) = (range.start(), range.end());
-        let number = self.typed(field, &format!("a number from {low} to {high}"), integer)?;
-        match u64::try_from(*number.get_ref()) {
-            Ok(value) if range.contains(&value) => Some(Spanned::new(number.span(), value)),
-            _ => {
-                let message = format!("`{field}` is {}", number.get_ref());
-                let help = format!("it can be from {low} to {high}");
-                self.reader.problem_with_help(&number.span(), message, help);
-                None
-            }
-        }
+        let expected = format!("a number from {} to {}", range.start(), range.end());
+        let number = self.typed(field, &expected, integer)?;
+        let (span, number) = (number.span(), number.into_inner());
+        self.reader
+            .in_range(&format!("`{field}`"), &span, number, &range, reason)
     }
 
     /// A size of memory, as a string with a unit or as a number of bytes.
@@ -179,17 +202,24 @@ impl<'r, 's, 't> Table<'r, 's, 't> {
         Some(values.into_iter().filter_map(text).collect())
     }
 
-    /// An array of whole numbers from 0 to `max`.
-    pub fn numbers(&self, field: &'static str, max: u64) -> Option<Vec<Spanned<u64>>> {
-        let number = |value: Value<'r, 's, 't>| {
-            let number =
-                integer(value.value.get_ref()).and_then(|number| u64::try_from(number).ok());
-            let number = number.filter(|&number| number <= max);
-            if number.is_none() {
-                let what = format!("an entry of `{field}`");
-                value.wrong_type(&what, &format!("a number from 0 to {max}"));
+    /// An array of whole numbers within `range`.
+    pub fn numbers(
+        &self,
+        field: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<Vec<Spanned<u64>>> {
+        let number = |value: Value<'r, 's, 't>| match integer(value.value.get_ref()) {
+            Some(number) => self
+                .reader
+                .in_range(&value.title, &value.span(), number, &range, ""),
+            None => {
+                value.expected(&format!(
+                    "a number from {} to {}",
+                    range.start(),
+                    range.end()
+                ));
+                None
             }
-            Some(Spanned::new(value.span(), number?))
         };
         Some(self.values(field)?.into_iter().filter_map(number).collect())
     }
