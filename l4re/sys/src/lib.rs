@@ -28,6 +28,7 @@ pub mod arch;
 
 pub mod capability;
 pub mod error;
+pub mod fatal;
 pub mod ipc;
 pub mod object;
 pub mod slots;
