@@ -1,0 +1,175 @@
+//! Which page frames are free: one buddy allocator for each stretch of memory that moe got.
+//!
+//! moe is mapped one to one, so a frame's physical address is also where moe itself finds it. The
+//! first frames of a stretch hold its own bookkeeping.
+
+mod bit_tree;
+mod buddy;
+
+use buddy::Buddy;
+
+/// Bytes of a page frame.
+pub const PAGE_SIZE: u64 = 4096;
+/// log2 of [`PAGE_SIZE`].
+pub const PAGE_SHIFT: u32 = 12;
+/// The largest block, as log2 of its number of frames (1 GiB).
+pub const LARGEST_ORDER: u32 = buddy::ORDERS as u32 - 1;
+
+/// Stretches of memory that are kept apart. Firmware memory maps have far fewer.
+const STRETCHES: usize = 64;
+
+/// Rounds up to whole frames; `None` when that passes the end of the address space.
+pub fn frames_for(bytes: u64) -> Option<u64> {
+    Some(bytes.checked_add(PAGE_SIZE - 1)? / PAGE_SIZE)
+}
+
+#[derive(Debug)]
+struct Stretch {
+    /// Address of frame number 0 of the buddy: below the stretch where that keeps blocks aligned.
+    base: u64,
+    first: u64,
+    end: u64,
+    buddy: Buddy<'static>,
+}
+
+/// All free frames.
+#[derive(Debug)]
+pub struct Frames {
+    stretches: [Option<Stretch>; STRETCHES],
+}
+
+impl Frames {
+    /// No memory at all.
+    pub const fn new() -> Self {
+        Self {
+            stretches: [const { None }; STRETCHES],
+        }
+    }
+
+    /// How many frames at the start of a stretch its bookkeeping takes.
+    pub fn bookkeeping_frames(first: u64, end: u64) -> u64 {
+        let words = Buddy::words_needed(frame_count(base_of(first, end), end));
+        (words as u64 * 8).div_ceil(PAGE_SIZE)
+    }
+
+    /// Adds the memory `[first, end)`, page aligned. `words` is at least
+    /// [`bookkeeping_frames`](Self::bookkeeping_frames) large; if it lies in the stretch itself,
+    /// those frames are not in `[free_from, end)`. Returns whether there was room for the stretch.
+    pub fn add(&mut self, first: u64, free_from: u64, end: u64, words: &'static mut [u64]) -> bool {
+        let Some(entry) = self.stretches.iter_mut().find(|entry| entry.is_none()) else {
+            return false;
+        };
+        let base = base_of(first, end);
+        let frames = frame_count(base, end);
+        let mut buddy = Buddy::new(&mut words[..Buddy::words_needed(frames)], frames);
+        buddy.give_back(frame_count(base, free_from), frame_count(free_from, end));
+        *entry = Some(Stretch {
+            base,
+            first,
+            end,
+            buddy,
+        });
+        true
+    }
+
+    /// How many frames are free.
+    pub fn free_frames(&self) -> u64 {
+        self.stretches
+            .iter()
+            .flatten()
+            .map(|stretch| stretch.buddy.free_frames() as u64)
+            .sum()
+    }
+
+    /// Takes 2^`order` frames on a boundary of their size; the address of the first one. Their
+    /// content is whatever was there before.
+    pub fn take(&mut self, order: u32) -> Option<u64> {
+        if order > LARGEST_ORDER {
+            return None;
+        }
+        self.stretches.iter_mut().flatten().find_map(|stretch| {
+            let frame = stretch.buddy.take(order as usize)?;
+            Some(stretch.base + frame as u64 * PAGE_SIZE)
+        })
+    }
+
+    /// Gives back `count` frames from `address` on, which were taken before.
+    pub fn give_back(&mut self, address: u64, count: u64) {
+        let stretch = self
+            .stretches
+            .iter_mut()
+            .flatten()
+            .find(|stretch| stretch.first <= address && address < stretch.end)
+            .expect("frames come back to where they were taken");
+        stretch
+            .buddy
+            .give_back(frame_count(stretch.base, address), count as usize);
+    }
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Frame 0 of a stretch's buddy lies on a boundary of the largest block that the stretch can hold,
+/// so that blocks are aligned in memory, not just within the stretch.
+fn base_of(first: u64, end: u64) -> u64 {
+    let largest = (end - first)
+        .max(PAGE_SIZE)
+        .ilog2()
+        .min(PAGE_SHIFT + LARGEST_ORDER);
+    first & !((1 << largest) - 1)
+}
+
+fn frame_count(first: u64, end: u64) -> usize {
+    ((end - first) / PAGE_SIZE) as usize
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Real memory of this process, handed over as if it were the machine's.
+    pub(crate) fn some_memory(frames: usize) -> Frames {
+        #[repr(align(4096))]
+        #[derive(Clone)]
+        struct Page(#[allow(dead_code)] [u8; PAGE_SIZE as usize]);
+        let pages = Vec::leak(vec![Page([0xaa; PAGE_SIZE as usize]); frames]);
+        let first = pages.as_ptr() as u64;
+        let end = first + frames as u64 * PAGE_SIZE;
+        let words = Frames::bookkeeping_frames(first, end) * PAGE_SIZE / 8;
+        let mut all = Frames::new();
+        assert!(all.add(first, first, end, Vec::leak(vec![0; words as usize])));
+        all
+    }
+
+    #[test]
+    fn blocks_are_aligned_in_memory() {
+        let words = Frames::bookkeeping_frames(0x3000, 0x4_5000) * PAGE_SIZE / 8;
+        let mut frames = Frames::new();
+        assert!(frames.add(0x3000, 0x3000, 0x4_5000, Vec::leak(vec![0; words as usize])));
+        assert_eq!(frames.free_frames(), 0x42);
+        for order in (0..6).rev() {
+            while let Some(address) = frames.take(order) {
+                assert_eq!(address % (PAGE_SIZE << order), 0);
+                assert!((0x3000..0x4_5000).contains(&address));
+            }
+        }
+        assert_eq!(frames.free_frames(), 0);
+    }
+
+    #[test]
+    fn frames_return_to_their_stretch() {
+        let mut frames = some_memory(32);
+        let free = frames.free_frames();
+        let taken: Vec<_> = core::iter::from_fn(|| frames.take(0)).collect();
+        assert_eq!(taken.len() as u64, free);
+        for address in taken {
+            frames.give_back(address, 1);
+        }
+        assert_eq!(frames.free_frames(), free);
+        assert_eq!(frames.take(LARGEST_ORDER + 1), None);
+    }
+}

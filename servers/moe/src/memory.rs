@@ -1,0 +1,259 @@
+//! moe's view of the machine's memory, which is mapped one to one: an address is a place.
+//!
+//! All of moe's unsafe code that reads or writes memory is here. What its callers hold up is
+//! ownership: an address that they pass was taken from the [`Bank`](crate::bank::Bank), or names a
+//! boot module, and nobody but them uses it. Clients may write to frames that are mapped to them at
+//! the same time; such frames are only ever touched here, as volatile words or in bulk, never
+//! through a reference.
+
+use core::mem::size_of;
+use core::ptr;
+
+use crate::bank::{AccountId, Bank};
+use crate::frames::{PAGE_SHIFT, PAGE_SIZE};
+use l4_abi::error::ResultCode;
+
+/// Fills `bytes` bytes from `address` on with zeros.
+pub fn zero(address: u64, bytes: u64) {
+    // SAFETY: the caller owns the memory.
+    unsafe { ptr::write_bytes(address as *mut u8, 0, bytes as usize) }
+}
+
+/// Copies `bytes` bytes; the two ranges may overlap.
+pub fn copy(target: u64, source: u64, bytes: u64) {
+    // SAFETY: the caller owns the memory.
+    unsafe { ptr::copy(source as *const u8, target as *mut u8, bytes as usize) }
+}
+
+/// Reads an aligned word.
+pub fn read_word(address: u64) -> u64 {
+    debug_assert!(address.is_multiple_of(8));
+    // SAFETY: the caller owns the memory.
+    unsafe { (address as *const u64).read_volatile() }
+}
+
+/// Writes an aligned word.
+pub fn write_word(address: u64, word: u64) {
+    debug_assert!(address.is_multiple_of(8));
+    // SAFETY: the caller owns the memory.
+    unsafe { (address as *mut u64).write_volatile(word) }
+}
+
+/// Memory that stays as it is for good: boot modules and the kernel info page.
+pub fn constant(address: u64, bytes: u64) -> &'static [u8] {
+    // SAFETY: nobody writes to these; moe itself maps them to clients without the W right.
+    unsafe { core::slice::from_raw_parts(address as *const u8, bytes as usize) }
+}
+
+/// Memory that is handed over once and for good.
+pub fn words_for_ever(address: u64, bytes: u64) -> &'static mut [u64] {
+    zero(address, bytes);
+    // SAFETY: the caller owns the memory and never gives it back.
+    unsafe { core::slice::from_raw_parts_mut(address as *mut u64, bytes as usize / 8) }
+}
+
+/// A growable array in whole frames of one account.
+///
+/// Rust's own collections take memory from a heap that all clients would share, where one client's
+/// pattern of use can waste what another has paid for. Here each array has its own frames.
+/// It has no destructor: [`clear`](Self::clear) gives the memory back.
+#[derive(Debug)]
+pub struct FrameVec<T> {
+    address: *mut T,
+    order: u32,
+    len: usize,
+}
+
+// SAFETY: the array owns its frames, like a `Vec` its heap memory.
+unsafe impl<T: Send> Send for FrameVec<T> {}
+
+impl<T> FrameVec<T> {
+    /// An empty array; it takes no memory.
+    pub const fn new() -> Self {
+        Self {
+            address: ptr::null_mut(),
+            order: 0,
+            len: 0,
+        }
+    }
+
+    fn capacity(&self) -> usize {
+        if self.address.is_null() {
+            0
+        } else {
+            (PAGE_SIZE << self.order) as usize / size_of::<T>()
+        }
+    }
+
+    /// Makes room for `extra` more elements.
+    pub fn reserve(
+        &mut self,
+        bank: &mut Bank,
+        account: AccountId,
+        extra: usize,
+    ) -> Result<(), ResultCode> {
+        const { assert!(size_of::<T>() <= PAGE_SIZE as usize && align_of::<T>() <= 4096) };
+        let needed = self.len.checked_add(extra).ok_or(ResultCode::ENOMEM)?;
+        if needed <= self.capacity() {
+            return Ok(());
+        }
+        let bytes = needed
+            .checked_mul(size_of::<T>())
+            .ok_or(ResultCode::ENOMEM)? as u64;
+        let order = bytes.div_ceil(PAGE_SIZE).next_power_of_two().ilog2();
+        let address = bank.take(account, order)? as *mut T;
+        // SAFETY: the old array has `len` elements, the new memory is larger and not shared.
+        unsafe { ptr::copy_nonoverlapping(self.address_for_copy(), address, self.len) };
+        self.give_back(bank, account);
+        (self.address, self.order) = (address, order);
+        Ok(())
+    }
+
+    /// Adds an element at the end.
+    pub fn push(
+        &mut self,
+        bank: &mut Bank,
+        account: AccountId,
+        element: T,
+    ) -> Result<(), ResultCode> {
+        self.insert(bank, account, self.len, element)
+    }
+
+    /// Adds an element before the one at `index`.
+    pub fn insert(
+        &mut self,
+        bank: &mut Bank,
+        account: AccountId,
+        index: usize,
+        element: T,
+    ) -> Result<(), ResultCode> {
+        assert!(index <= self.len);
+        self.reserve(bank, account, 1)?;
+        // SAFETY: there is room for one more element, and `index` is not behind the last one.
+        unsafe {
+            let place = self.address.add(index);
+            ptr::copy(place, place.add(1), self.len - index);
+            place.write(element);
+        }
+        self.len += 1;
+        Ok(())
+    }
+
+    /// Takes out the element at `index`.
+    pub fn remove(&mut self, index: usize) -> T {
+        assert!(index < self.len);
+        self.len -= 1;
+        // SAFETY: `index` is that of an element; those behind it move up by one.
+        unsafe {
+            let place = self.address.add(index);
+            let element = place.read();
+            ptr::copy(place.add(1), place, self.len - index);
+            element
+        }
+    }
+
+    /// The elements.
+    pub fn as_slice(&self) -> &[T] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: `len` elements are initialised, and the borrow keeps the array as it is.
+        unsafe { core::slice::from_raw_parts(self.address, self.len) }
+    }
+
+    /// The elements.
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        if self.len == 0 {
+            return &mut [];
+        }
+        // SAFETY: as for `as_slice`.
+        unsafe { core::slice::from_raw_parts_mut(self.address, self.len) }
+    }
+
+    /// Forgets the elements behind the first `length`.
+    pub fn truncate(&mut self, length: usize) {
+        self.len = self.len.min(length);
+    }
+
+    /// Forgets all elements and gives the memory back.
+    pub fn clear(&mut self, bank: &mut Bank, account: AccountId) {
+        self.give_back(bank, account);
+        *self = Self::new();
+    }
+
+    fn give_back(&mut self, bank: &mut Bank, account: AccountId) {
+        if !self.address.is_null() {
+            bank.give_back(account, self.address as u64, 1 << self.order);
+        }
+    }
+
+    /// A pointer that is valid for copying `len` elements from, even none.
+    fn address_for_copy(&self) -> *const T {
+        if self.len == 0 {
+            ptr::dangling()
+        } else {
+            self.address
+        }
+    }
+}
+
+impl<T> Default for FrameVec<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// log2 of the largest naturally aligned block at `address` that is not larger than `bytes`.
+pub fn largest_block(address: u64, bytes: u64) -> u32 {
+    debug_assert!(bytes >= PAGE_SIZE);
+    address.trailing_zeros().min(bytes.ilog2()).max(PAGE_SHIFT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bank::tests::bank;
+
+    #[test]
+    fn grows_in_frames_of_its_account_and_gives_them_back() {
+        let mut bank = bank(64);
+        let account = bank.open(AccountId::ROOT, 16 * PAGE_SIZE).unwrap();
+        let mut array = FrameVec::new();
+        for number in 0..1000u64 {
+            array.push(&mut bank, account, number).unwrap();
+        }
+        assert_eq!(bank.statement(account).used, 2 * PAGE_SIZE);
+        assert!(array.as_slice().iter().copied().eq(0..1000));
+        array.insert(&mut bank, account, 500, 7777).unwrap();
+        assert_eq!(array.as_slice()[499..502], [499, 7777, 500]);
+        assert_eq!(array.remove(500), 7777);
+        assert!(array.as_slice().iter().copied().eq(0..1000));
+        array.clear(&mut bank, account);
+        assert_eq!(bank.statement(account).used, 0);
+        assert_eq!(array.as_slice(), []);
+    }
+
+    #[test]
+    fn an_array_that_cannot_grow_stays_whole() {
+        let mut bank = bank(64);
+        let account = bank.open(AccountId::ROOT, PAGE_SIZE).unwrap();
+        let mut array = FrameVec::new();
+        for number in 0..512u64 {
+            array.push(&mut bank, account, number).unwrap();
+        }
+        assert_eq!(array.push(&mut bank, account, 512), Err(ResultCode::ENOMEM));
+        assert_eq!(
+            array.reserve(&mut bank, account, usize::MAX),
+            Err(ResultCode::ENOMEM)
+        );
+        assert!(array.as_slice().iter().copied().eq(0..512));
+    }
+
+    #[test]
+    fn blocks_are_as_large_as_place_and_size_allow() {
+        assert_eq!(largest_block(0x20_0000, 0x20_0000), 21);
+        assert_eq!(largest_block(0x20_1000, 0x20_0000), 12);
+        assert_eq!(largest_block(0x20_0000, 0x6000), 14);
+        assert_eq!(largest_block(0, 0x1000), 12);
+    }
+}
