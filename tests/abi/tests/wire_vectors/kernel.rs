@@ -37,7 +37,7 @@ impl Request {
         self
     }
 
-    fn to_self(mut self) -> Request {
+    fn on_itself(mut self) -> Request {
         let operation = Destination::from_raw(self.destination).operation();
         self.destination = Destination::new(Selector::INVALID, operation).raw();
         self
@@ -303,18 +303,18 @@ fn thread() -> Vec<Request> {
             "Thread pf_tramp resume",
             &[trampoline(TrampolineOpcode::Resume)],
         )
-        .to_self(),
+        .on_itself(),
         request(
             "Thread pf_tramp reflect",
             &[trampoline(TrampolineOpcode::Reflect)],
         )
-        .to_self(),
-        request("vCPU resume without", &[Opcode::VcpuResume.word()]).to_self(),
+        .on_itself(),
+        request("vCPU resume without", &[Opcode::VcpuResume.word()]).on_itself(),
         request(
             "vCPU resume with one map item",
             &[Opcode::VcpuResume.word()],
         )
-        .to_self()
+        .on_itself()
         .item(page_to_vm),
     ]
 }
@@ -429,14 +429,14 @@ fn plain_ipc() -> Vec<Request> {
             0,
         ]),
         empty("thread yield", Operation::RECEIVE)
-            .to_self()
+            .on_itself()
             .timeouts(TimeoutPair::BOTH_ZERO),
         empty("sleep with", Operation::RECEIVE)
-            .to_self()
+            .on_itself()
             .timeouts(sixteen_ms),
-        empty("ipc wait", Operation::WAIT).to_self(),
+        empty("ipc wait", Operation::WAIT).on_itself(),
         empty("ipc reply_and_wait", Operation::REPLY_AND_WAIT)
-            .to_self()
+            .on_itself()
             .timeouts(TimeoutPair::SEND_ZERO),
         empty("ipc receive", Operation::RECEIVE),
     ]
