@@ -40,14 +40,22 @@ pub fn pack(system: &System, builder: &Builder<'_>, options: &KernelOptions) -> 
         ),
     ];
     if system.root.is_none() {
-        modules.push((Kind::Root, "moe".into(), program(&builder.program("moe"))?));
-        modules.push((Kind::Other, "ned".into(), program(&builder.program("ned"))?));
+        modules.push((
+            Kind::RootTask,
+            "moe".into(),
+            program(&builder.program("moe"))?,
+        ));
+        modules.push((
+            Kind::Ordinary,
+            "ned".into(),
+            program(&builder.program("ned"))?,
+        ));
     }
     for module in system.modules() {
         let kind = if module.name == root {
-            Kind::Root
+            Kind::RootTask
         } else {
-            Kind::Other
+            Kind::Ordinary
         };
         let content = match &module.content {
             FileContent::Package(package) => program(&builder.program(package))?,
@@ -56,12 +64,12 @@ pub fn pack(system: &System, builder: &Builder<'_>, options: &KernelOptions) -> 
         modules.push((kind, module.name, content));
     }
     modules.push((
-        Kind::Other,
+        Kind::Ordinary,
         system_description::MODULE_NAME.into(),
         compile::compile(system)?,
     ));
     modules.push((
-        Kind::Other,
+        Kind::Ordinary,
         TEXT_MODULE.into(),
         system.source.text.clone().into_bytes(),
     ));

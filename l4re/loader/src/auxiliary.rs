@@ -1,6 +1,8 @@
 //! The segment in which a program asks its L4Re loader for things (`PT_L4_AUX`, `abi/08` §8).
 
-use crate::{Elf, Error, elf::segment_type, read_u64};
+use l4_abi::l4re::{PT_L4_AUX, elf_aux};
+
+use crate::{Elf, Error, read_u64};
 
 /// One request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub struct Records<'a> {
 impl<'a> Elf<'a> {
     /// What the program asks of its loader; nothing if it has no such segment.
     pub fn auxiliary_records(&self) -> Records<'a> {
-        let segment = self.find(segment_type::L4_AUXILIARY);
+        let segment = self.find(PT_L4_AUX);
         Records {
             rest: segment.map_or(&[], |header| self.contents(&header)),
         }
@@ -44,7 +46,7 @@ impl Iterator for Records<'_> {
     type Item = Result<Record, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let kind = read_u64(self.rest, 0).filter(|&kind| kind != 0)?;
+        let kind = read_u64(self.rest, 0).filter(|&kind| kind != elf_aux::END)?;
         let record = self.take(kind).ok_or(Error::Auxiliary);
         if record.is_err() {
             self.rest = &[];
@@ -61,14 +63,14 @@ impl Records<'_> {
         self.rest = self.rest.get(length..)?;
         let value = |index: u64| read_u64(values, 8 * index);
         Some(match kind {
-            1 => Record::Reserve {
+            elf_aux::VMA => Record::Reserve {
                 start: value(0)?,
                 end: value(1)?,
             },
-            2 => Record::StackSize(value(0)?),
-            3 => Record::StackAddress(value(0)?),
-            4 => Record::KipAddress(value(0)?),
-            5 => Record::ExRegsFlags(value(0)?),
+            elf_aux::STACK_SIZE => Record::StackSize(value(0)?),
+            elf_aux::STACK_ADDRESS => Record::StackAddress(value(0)?),
+            elf_aux::KIP_ADDRESS => Record::KipAddress(value(0)?),
+            elf_aux::EX_REGS_FLAGS => Record::ExRegsFlags(value(0)?),
             other => Record::Unknown(other),
         })
     }

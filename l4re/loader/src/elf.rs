@@ -10,12 +10,6 @@ pub mod segment_type {
     pub const LOAD: u32 = 1;
     /// The dynamic section.
     pub const DYNAMIC: u32 = 2;
-    /// The kernel info page in a kernel (`abi/07` §1).
-    pub const KERNEL_INFO_PAGE: u32 = 0x10;
-    /// The kernel options block in a kernel (`abi/07` §1).
-    pub const KERNEL_OPTIONS: u32 = 0x11;
-    /// Requests to the program's L4Re loader (`abi/08` §8).
-    pub const L4_AUXILIARY: u32 = 0x6000_0014;
 }
 
 /// Programs have about ten; the bound keeps every walk short.

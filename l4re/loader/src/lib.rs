@@ -20,7 +20,7 @@ pub mod relocation;
 pub mod segment;
 
 pub use elf::{Elf, Machine, ProgramHeader};
-pub use segment::{Access, Segment};
+pub use segment::Segment;
 
 use core::fmt;
 

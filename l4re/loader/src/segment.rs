@@ -2,37 +2,11 @@
 
 use core::ops::Range;
 
+use l4_abi::rights::MemoryRights;
+
 use crate::{Elf, Error, ProgramHeader};
 
 const PAGE_SIZE: u64 = 4096;
-
-/// Access rights of a segment. The bits are those of flexpage rights for memory, too (`abi/03`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Access(u8);
-
-impl Access {
-    /// Instruction fetch.
-    pub const EXECUTE: Access = Access(1);
-    /// Write.
-    pub const WRITE: Access = Access(2);
-    /// Read.
-    pub const READ: Access = Access(4);
-
-    /// The three bits.
-    pub const fn bits(self) -> u8 {
-        self.0
-    }
-
-    /// Whether all of `other` is allowed.
-    pub const fn contains(self, other: Access) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Everything that either allows.
-    pub const fn union(self, other: Access) -> Access {
-        Access(self.0 | other.0)
-    }
-}
 
 /// One part of a program's memory. It is never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +20,7 @@ pub struct Segment<'a> {
     /// The first bytes of it; the rest is zero.
     pub data: &'a [u8],
     /// What the program may do there.
-    pub access: Access,
+    pub access: MemoryRights,
 }
 
 impl<'a> Segment<'a> {
@@ -56,7 +30,7 @@ impl<'a> Segment<'a> {
             physical_address: header.physical_address,
             memory_size: header.memory_size,
             data,
-            access: Access(header.flags as u8 & 7),
+            access: MemoryRights::from_bits_truncate(header.flags as u8),
         }
     }
 
@@ -98,11 +72,11 @@ impl Elf<'_> {
     pub fn check_write_xor_execute(&self) -> Result<(), Error> {
         let mut writable = self
             .segments()
-            .filter(|segment| segment.access.contains(Access::WRITE));
+            .filter(|segment| segment.access.contains(MemoryRights::WRITE));
         let clash = |one: &Segment<'_>| {
             let mut executable = self
                 .segments()
-                .filter(|segment| segment.access.contains(Access::EXECUTE));
+                .filter(|segment| segment.access.contains(MemoryRights::EXECUTE));
             executable.any(|other| one.shares_page_with(&other))
         };
         if writable.any(|segment| clash(&segment)) {

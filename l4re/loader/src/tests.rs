@@ -1,9 +1,10 @@
 //! Programs made by hand, and hostile ones.
 
+use l4_abi::{l4re::PT_L4_AUX, rights::MemoryRights};
 use proptest::prelude::*;
 use std::{vec, vec::Vec};
 
-use crate::{Access, Elf, Error, Machine, auxiliary::Record, elf::segment_type};
+use crate::{Elf, Error, Machine, auxiliary::Record, elf::segment_type};
 
 /// An ELF file with these program headers `(type, flags, address, memory size, contents)`.
 fn program(kind: u16, machine: u16, headers: &[(u32, u32, u64, u64, &[u8])]) -> Vec<u8> {
@@ -64,7 +65,7 @@ fn segments_say_what_goes_where() {
     );
     let segments: Vec<_> = elf.segments().collect();
     assert_eq!(segments[0].data, b"code");
-    assert_eq!(segments[0].access, Access::READ.union(Access::EXECUTE));
+    assert_eq!(segments[0].access, MemoryRights::RX);
     assert_eq!(
         (
             segments[1].virtual_address,
@@ -249,13 +250,7 @@ fn records(contents: &[u64]) -> Vec<Result<Record, Error>> {
     let file = program(
         EXECUTABLE,
         X86_64,
-        &[(
-            segment_type::L4_AUXILIARY,
-            4,
-            0,
-            contents.len() as u64,
-            &contents,
-        )],
+        &[(PT_L4_AUX, 4, 0, contents.len() as u64, &contents)],
     );
     Elf::parse(&file).unwrap().auxiliary_records().collect()
 }

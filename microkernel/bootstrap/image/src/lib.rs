@@ -23,6 +23,7 @@ mod read;
 #[cfg(any(test, feature = "write"))]
 pub mod write;
 
+pub use l4_abi::boot::ModuleKind as Kind;
 pub use read::{Archive, Error};
 
 /// Modules start on multiples of this, so that they can be handed to user programs page by page.
@@ -37,28 +38,6 @@ const CHECKSUM_OFFSET: usize = 24;
 
 /// More modules than any system has; bounds the tables of who reads them.
 pub const MAX_MODULES: usize = 256;
-
-/// What bootstrap does with a module. The values are those of the module list's flags (`abi/07` §1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Kind {
-    /// Only listed for the root task.
-    Other = 0,
-    /// The kernel.
-    Kernel = 1,
-    /// The first pager.
-    Sigma0 = 2,
-    /// The root task.
-    Root = 3,
-}
-
-impl Kind {
-    fn from_word(word: u32) -> Option<Self> {
-        [Kind::Other, Kind::Kernel, Kind::Sigma0, Kind::Root]
-            .into_iter()
-            .find(|&kind| kind as u32 == word)
-    }
-}
 
 /// One module of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -90,6 +90,11 @@ impl<'a> Archive<'a> {
         self.bytes
     }
 
+    /// Where the contents of one of its modules start, in bytes from the archive's start.
+    pub fn offset(&self, module: &Module<'_>) -> usize {
+        module.data.as_ptr() as usize - self.bytes.as_ptr() as usize
+    }
+
     /// The modules in their order.
     pub fn modules(&self) -> impl Iterator<Item = Module<'a>> + use<'a> {
         let archive = *self;
@@ -110,12 +115,19 @@ impl<'a> Archive<'a> {
             return None;
         }
         Some(Module {
-            kind: Kind::from_word(read_u32(entry, 0)?)?,
+            kind: kind(read_u32(entry, 0)?)?,
             command_line: core::str::from_utf8(self.bytes.get(text..text.checked_add(text_size)?)?)
                 .ok()?,
             data: self.bytes.get(data..data.checked_add(data_size)?)?,
         })
     }
+}
+
+fn kind(word: u32) -> Option<Kind> {
+    let kinds = [Kind::Ordinary, Kind::Kernel, Kind::Sigma0, Kind::RootTask];
+    kinds
+        .into_iter()
+        .find(|&kind| kind as u64 == u64::from(word))
 }
 
 fn read_u32(bytes: &[u8], offset: usize) -> Option<u32> {

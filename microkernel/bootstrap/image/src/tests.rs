@@ -17,7 +17,7 @@ const MODULES: &[Module<'static>] = &[
         data: b"",
     },
     Module {
-        kind: Kind::Other,
+        kind: Kind::Ordinary,
         command_line: "ned a  b",
         data: &[7; PAGE_SIZE + 1],
     },
@@ -56,7 +56,7 @@ fn reading_gives_what_was_written() {
     let bytes = write::archive(MODULES).unwrap();
     let archive = Archive::parse(&bytes).unwrap();
     assert_eq!(modules(&archive), MODULES);
-    assert_eq!(archive.find(Kind::Root), None);
+    assert_eq!(archive.find(Kind::RootTask), None);
     let ned = archive.modules().last().unwrap();
     assert_eq!(
         (ned.name(), ned.arguments().collect::<Vec<_>>()),
@@ -102,7 +102,7 @@ fn other_bytes_are_no_archive() {
 #[test]
 fn too_many_modules_are_not_written() {
     let module = Module {
-        kind: Kind::Other,
+        kind: Kind::Ordinary,
         command_line: "",
         data: b"",
     };
