@@ -2,7 +2,7 @@
 
 use crate::architecture::Architecture;
 use crate::failure::{Context, Result, fail};
-use crate::setup;
+use crate::setup::Core;
 use crate::workspace::{Workspace, cargo};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -104,7 +104,8 @@ pub struct Builder<'w> {
 impl Builder<'_> {
     /// Builds kernel, bootstrap, sigma0 and moe, ned, and these packages.
     pub fn build(&self, programs: &[impl AsRef<str>]) -> Result<()> {
-        setup::rust_target(self.arch)?;
+        // Asked for once here, so that nothing is built if it is missing.
+        Core::get(self.arch)?;
         let kernel_features: &[&str] = match self.options_block {
             OptionsBlock::V5 => &[],
             OptionsBlock::V6 => &["--features", "kernel/options-block-6"],
@@ -129,6 +130,7 @@ impl Builder<'_> {
             }
         }
         let target = self.arch.target();
+        let core = Core::get(self.arch)?;
         // Its own folder per group: cargo would rebuild everything whenever the flags change.
         let folder = self.workspace.build_folder(group.name);
         let flags = [COMMON, (group.flags)(self.arch)].concat().join("\u{1f}");
@@ -145,9 +147,9 @@ impl Builder<'_> {
             .arg(&folder)
             .args(packages.iter().flat_map(|package| ["--package", package]))
             .args(extra)
-            .args(setup::build_core_arguments(self.arch))
+            .args(core.arguments())
             .env("CARGO_ENCODED_RUSTFLAGS", flags)
-            .envs(setup::build_core_environment(self.arch))
+            .envs(core.environment())
             .current_dir(self.workspace.root());
         let status = command.status().context(|| "running cargo")?;
         if !status.success() {

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod run;
+mod setup;
 mod test;
 
 use crate::failure::{Result, fail};
@@ -16,7 +17,7 @@ struct Verb {
     run: fn(&[String]) -> Result<()>,
 }
 
-const VERBS: &[Verb] = &[run::VERB, test::VERB, build::VERB, check::VERB];
+const VERBS: &[Verb] = &[run::VERB, test::VERB, build::VERB, check::VERB, setup::VERB];
 
 /// Does what the command line says.
 pub fn dispatch(args: &[String]) -> Result<()> {
