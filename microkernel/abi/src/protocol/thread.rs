@@ -158,6 +158,26 @@ opcodes! {
     }
 }
 
+/// State of a page-fault trampoline, in words of kernel-user memory.
+pub mod trampoline_word {
+    /// Where the thread continues at a fault.
+    pub const HANDLER: usize = 0;
+    /// Two words of the user's own.
+    pub const USER_DATA: usize = 1;
+    /// Message register 0 at the fault.
+    pub const SAVED_MESSAGE: usize = 3;
+    /// [`IN_PROGRESS`](super::TRAMPOLINE_IN_PROGRESS) and
+    /// [`RAISE`](super::TRAMPOLINE_RAISE).
+    pub const FLAGS: usize = 4;
+    /// Registers at the fault, the trap part of an exception frame.
+    pub const FRAME: usize = 5;
+}
+
+/// Flag of a trampoline: a fault is being handled.
+pub const TRAMPOLINE_IN_PROGRESS: u64 = 1;
+/// Flag of a trampoline: raise an exception after the resume.
+pub const TRAMPOLINE_RAISE: u64 = 2;
+
 opcodes! {
     /// Segment of [`OpcodeX86::SetSegmentBase`], word 0 bits 31..16.
     pub enum SegmentBase {

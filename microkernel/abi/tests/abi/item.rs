@@ -82,6 +82,35 @@ fn the_special_right_passes_only_through_a_special_capability() {
 }
 
 #[test]
+fn a_flexpage_for_the_own_task_loses_the_special_right_too() {
+    let item = MapItem::capability(5, CapabilityRights::RWS);
+    assert_eq!(item.passed_flexpage(true), item.flexpage);
+    assert_eq!(
+        item.passed_flexpage(false),
+        Flexpage::object(5, CapabilityRights::RW)
+    );
+}
+
+#[test]
+fn a_factory_fills_a_slot_that_an_object_buffer_names() {
+    let slot = |words: &[u64]| {
+        ReceiveBuffer::decode(0, buffers(words))
+            .unwrap()
+            .object_slot()
+    };
+    assert_eq!(slot(&[0x22_200a]), Some(0x222));
+    assert_eq!(
+        slot(&[
+            8,
+            Flexpage::objects(0x33, 2, CapabilityRights::empty()).raw()
+        ]),
+        Some(0x33)
+    );
+    assert_eq!(slot(&[8, 0x7310]), None);
+    assert_eq!(slot(&[8, Flexpage::ALL_SPACES.raw()]), None);
+}
+
+#[test]
 fn the_server_right_of_a_gate_must_be_passed_on_explicitly() {
     let gate = Flexpage::object(5, CapabilityRights::RWS);
     let item = |flags| MapItem {

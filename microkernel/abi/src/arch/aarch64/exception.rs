@@ -45,6 +45,8 @@ const _: () = {
 
 /// Words of the frame.
 pub const FRAME_WORDS: usize = size_of::<ExceptionFrame>() / 8;
+/// Words of the frame that are registers of the trap itself; thread pointers follow.
+pub const TRAP_FRAME_WORDS: usize = 38;
 
 impl ExceptionFrame {
     /// The frame as message words.

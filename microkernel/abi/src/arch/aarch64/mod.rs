@@ -15,6 +15,7 @@
 pub mod exception;
 pub mod fault;
 pub mod vcpu;
+pub mod vm;
 
 use core::mem::size_of;
 

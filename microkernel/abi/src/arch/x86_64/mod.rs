@@ -17,6 +17,7 @@ pub mod exception;
 pub mod fault;
 pub mod segment;
 pub mod vcpu;
+pub mod vm;
 
 use core::mem::size_of;
 
