@@ -44,6 +44,17 @@ fn a_received_item_shows_type_order_and_base() {
 }
 
 #[test]
+fn a_granted_item_does_not_look_unmapped() {
+    let sent = MapItem {
+        control: ItemControl::map(0, ItemFlags::GRANT | ItemFlags::COMPOUND),
+        ..PAGE
+    };
+    let received = ReceivedItem::new(sent, Delivery::Mapped);
+    assert_eq!(received.control_word(), 0x319);
+    assert!(received.is_compound());
+}
+
+#[test]
 fn received_capabilities_have_the_listed_words() {
     let sent = MapItem::capability(5, CapabilityRights::RWS);
     let word = |delivery| ReceivedItem::new(sent, delivery).control_word();
