@@ -1,0 +1,39 @@
+//! What the machine tells the kernel about a thread or a device.
+
+/// Why the current thread was stopped. The trap number, error code and fault
+/// address are in its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It touched memory that it may not touch like that.
+    Page {
+        /// The address.
+        address: u64,
+        /// The low three bits of the page-fault message (abi/03 §6), in this
+        /// architecture's encoding.
+        bits: u64,
+        /// No mapping can ever be at the address; an exception, not a page
+        /// fault, is what the ABI makes of it.
+        beyond_user: bool,
+    },
+    /// It used the FPU, which is off.
+    FpuUnavailable,
+    /// Anything else.
+    Exception {
+        /// A general-protection fault that a missing I/O port may have caused.
+        port_access_possible: bool,
+    },
+}
+
+/// What interrupted the CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub enum Interrupt {
+    /// The deadline passed; the timer is stopped.
+    Timer,
+    /// Another CPU wants something.
+    Ipi,
+    /// A device: a pin of the interrupt chip. Not acknowledged yet.
+    Pin(u32),
+    /// Nothing that is still there.
+    Spurious,
+}

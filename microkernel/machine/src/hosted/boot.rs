@@ -1,0 +1,48 @@
+//! Boot: the loader's work is done by the test that makes a [`Boot`].
+
+use std::boxed::Box;
+
+use super::platform::Platform;
+use crate::kip::KipPage;
+use crate::per_cpu::CpuBlock;
+
+/// What the kernel finds when it starts.
+pub struct Boot {
+    kip: &'static KipPage,
+    cpus: u32,
+}
+
+impl Boot {
+    /// A machine with so many CPUs. The KIP is never freed, as on hardware.
+    pub fn new(cpus: u32) -> Self {
+        Self {
+            kip: Box::leak(Box::new(KipPage::new(&[]))),
+            cpus,
+        }
+    }
+
+    /// The kernel info page.
+    pub fn kip(&self) -> &'static KipPage {
+        self.kip
+    }
+
+    /// Its physical address.
+    pub fn kip_physical(&self) -> u64 {
+        core::ptr::from_ref(self.kip) as u64
+    }
+
+    /// The physical addresses that the kernel's image takes: start and end.
+    pub fn kernel_image(&self) -> (u64, u64) {
+        (0, 0)
+    }
+
+    /// The devices.
+    pub fn platform(&mut self) -> Platform {
+        Platform::new(self.cpus)
+    }
+
+    /// Starts to run what `block` names: not here, the test itself is the CPU.
+    pub fn enter(&self, _block: &CpuBlock) -> ! {
+        panic!("a hosted machine cannot leave the kernel")
+    }
+}

@@ -1,0 +1,227 @@
+//! Thread contexts. The frame is the system call's registers and just enough
+//! more for exceptions; it is like neither real architecture's, so that
+//! nothing gets used to one of those.
+
+use core::cell::Cell;
+
+use l4_abi::error::ResultCode;
+
+use crate::per_cpu::CpuBlock;
+use crate::utcb::Utcb;
+
+/// Words of an exception message.
+pub const EXCEPTION_WORDS: usize = 16;
+/// Words of it that are in the frame.
+const FRAME_WORDS: usize = 14;
+
+/// Trap number of an exception that ex_regs triggered.
+pub const TRIGGERED_TRAP: u64 = 0xff;
+
+const TAG: usize = 0;
+const LABEL: usize = 1;
+const DESTINATION: usize = 2;
+const TIMEOUTS: usize = 3;
+const ARGUMENTS: usize = 4;
+const IP: usize = 6;
+const SP: usize = 7;
+const FLAGS: usize = 8;
+const TRAP_NUMBER: usize = 9;
+const ERROR: usize = 10;
+const FAULT_ADDRESS: usize = 11;
+const IN_SYSCALL: usize = 12;
+
+/// How far a system call's instruction is behind the instruction pointer.
+const SYSCALL_LENGTH: u64 = 2;
+
+/// The registers of a thread in user mode.
+#[derive(Default)]
+#[repr(C, align(16))]
+pub struct Frame {
+    words: [Cell<u64>; FRAME_WORDS],
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $get:ident, $set:ident: $index:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[inline]
+            pub fn $get(&self) -> u64 {
+                self.words[$index].get()
+            }
+            /// Sets it.
+            #[inline]
+            pub fn $set(&self, value: u64) {
+                self.words[$index].set(value);
+            }
+        )*
+    };
+}
+
+impl Frame {
+    words! {
+        /// The message tag.
+        tag, set_tag: TAG;
+        /// The label.
+        label, set_label: LABEL;
+        /// The destination and operation.
+        destination, set_destination: DESTINATION;
+        /// The instruction pointer.
+        ip, set_ip: IP;
+        /// The stack pointer.
+        sp, set_sp: SP;
+        /// What ex_regs tells of the flags.
+        flags, set_flags: FLAGS;
+        /// What kind of trap stopped the thread.
+        trap_number, set_trap_number: TRAP_NUMBER;
+        /// The trap's error code.
+        error, set_error: ERROR;
+        /// The address of the last page fault.
+        fault_address, set_fault_address: FAULT_ADDRESS;
+    }
+
+    /// The timeout pair of a system call.
+    #[inline]
+    pub fn timeouts(&self) -> u32 {
+        self.words[TIMEOUTS].get() as u32
+    }
+
+    /// Sets it; only a test does that.
+    pub fn set_timeouts(&self, timeouts: u32) {
+        self.words[TIMEOUTS].set(u64::from(timeouts));
+    }
+
+    /// Argument 0 or 1 of a function that user mode enters.
+    #[inline]
+    pub fn argument(&self, number: usize) -> u64 {
+        self.words[ARGUMENTS + number].get()
+    }
+
+    /// Sets argument 0 or 1.
+    #[inline]
+    pub fn set_argument(&self, number: usize, value: u64) {
+        self.words[ARGUMENTS + number].set(value);
+    }
+
+    /// The state of a thread before its first instruction (abi/05).
+    pub fn reset(&self) {
+        for word in &self.words {
+            word.set(0);
+        }
+    }
+
+    /// Notes that the thread is in a system call, as entry code would.
+    pub fn enter_syscall(&self) {
+        self.words[IN_SYSCALL].set(1);
+    }
+
+    /// Turns a system call into an exception at its instruction.
+    pub fn rewind_syscall(&self) {
+        self.set_ip(self.ip().wrapping_sub(SYSCALL_LENGTH));
+    }
+
+    /// Forgets that the frame started in a system call.
+    pub fn clear_syscall_marker(&self) {
+        self.words[IN_SYSCALL].set(0);
+    }
+
+    /// Sets the execution level that ex_regs asks for with its
+    /// architecture-specific flags.
+    pub fn set_privilege(&self, flags: u64) -> Result<(), ResultCode> {
+        if flags == 0 {
+            Ok(())
+        } else {
+            Err(ResultCode::EINVAL)
+        }
+    }
+}
+
+/// All of a thread that is switched with it, but for the FPU.
+#[derive(Default)]
+#[repr(C)]
+pub struct Context {
+    /// The registers that entry code saves.
+    pub frame: Frame,
+    thread_pointer: Cell<u64>,
+    utcb: Cell<u64>,
+}
+
+impl Context {
+    /// A thread that has not run.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Tells user mode where its UTCB is.
+    pub fn set_utcb(&self, address: u64) {
+        self.utcb.set(address);
+        self.thread_pointer.set(address);
+    }
+
+    /// Writes the exception message (abi/02) to the start of `utcb`.
+    pub fn save_exception(&self, utcb: &Utcb) {
+        let rest = [&self.thread_pointer, &self.utcb];
+        for (index, word) in self.frame.words.iter().chain(rest).enumerate() {
+            utcb.set_word(index, word.get());
+        }
+    }
+
+    /// Takes the registers over from the answer to an exception message.
+    pub fn load_exception(&self, utcb: &Utcb) {
+        let rest = [&self.thread_pointer, &self.utcb];
+        for (index, word) in self.frame.words.iter().chain(rest).enumerate() {
+            if !matches!(index, TRAP_NUMBER | ERROR | FAULT_ADDRESS | IN_SYSCALL) {
+                word.set(utcb.word(index));
+            }
+        }
+        self.frame.clear_syscall_marker();
+    }
+
+    /// Carries out an architecture-specific operation of the thread protocol
+    /// (abi/05) on this thread; `words` is its message.
+    pub fn thread_operation(
+        &self,
+        _block: &CpuBlock,
+        _operation: u64,
+        _words: &[u64],
+    ) -> Result<OperationReply, ResultCode> {
+        Err(ResultCode::ENOSYS)
+    }
+}
+
+/// What an architecture-specific thread operation answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OperationReply {
+    /// The label.
+    pub label: i64,
+    /// Message words from MR0 on.
+    pub words: [u64; 3],
+    /// How many of them are meant.
+    pub count: usize,
+}
+
+/// Makes `to` the thread that runs when the kernel is left; `from` ran until
+/// now.
+#[inline]
+pub fn switch(block: &CpuBlock, _from: &Context, to: &Context) {
+    block.set_frame(&to.frame);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exception_message_carries_registers_both_ways() {
+        let context = Context::new();
+        let utcb = Utcb::new();
+        context.frame.set_ip(0x1000);
+        context.frame.set_error(5);
+        context.save_exception(&utcb);
+        assert_eq!(utcb.word(IP), 0x1000);
+        utcb.set_word(IP, 0x2000);
+        utcb.set_word(ERROR, 9);
+        context.load_exception(&utcb);
+        assert_eq!(context.frame.ip(), 0x2000);
+        assert_eq!(context.frame.error(), 5);
+    }
+}

@@ -1,0 +1,126 @@
+//! An interrupt chip whose pins remember what was done to them.
+
+use std::sync::Mutex;
+use std::vec::Vec;
+
+use l4_abi::error::ResultCode;
+
+/// What a pin was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Mode bits (abi/05 ICU).
+    pub mode: u64,
+    /// Whether it is masked.
+    pub masked: bool,
+    /// How many interrupts of it were acknowledged.
+    pub acknowledged: u32,
+    /// The CPU that gets its interrupts.
+    pub cpu: u32,
+}
+
+/// The chip.
+pub struct IrqChip {
+    pins: Mutex<Vec<Pin>>,
+}
+
+/// Mode of a pin that nobody set: rising edge.
+const INITIAL_MODE: u64 = 1;
+
+impl IrqChip {
+    /// A chip with so many pins, all masked.
+    pub fn new(pins: u32) -> Self {
+        let pin = Pin {
+            mode: INITIAL_MODE,
+            masked: true,
+            acknowledged: 0,
+            cpu: 0,
+        };
+        Self {
+            pins: Mutex::new(vec![pin; pins as usize]),
+        }
+    }
+
+    /// The state of a pin, for the test.
+    pub fn pin(&self, pin: u32) -> Pin {
+        self.lock()[pin as usize]
+    }
+
+    /// The number of pins.
+    pub fn pins(&self) -> u32 {
+        self.lock().len() as u32
+    }
+
+    /// The number of message-signalled interrupts: none.
+    pub fn msis(&self) -> u32 {
+        0
+    }
+
+    /// Address and data of a message-signalled interrupt.
+    pub fn msi_info(&self, _number: u32, _source: u64) -> Result<(u64, u32), ResultCode> {
+        Err(ResultCode::ENOSYS)
+    }
+
+    /// Sets edge or level and polarity (mode bits of abi/05).
+    pub fn set_mode(&self, pin: u32, mode: u64) -> Result<(), ResultCode> {
+        let mut pins = self.lock();
+        let pin = pins.get_mut(pin as usize).ok_or(ResultCode::EINVAL)?;
+        pin.mode = mode;
+        Ok(())
+    }
+
+    /// The mode bits of a pin.
+    pub fn mode(&self, pin: u32) -> u64 {
+        self.lock().get(pin as usize).map_or(0, |pin| pin.mode)
+    }
+
+    /// Keeps a pin's interrupts back.
+    pub fn mask(&self, pin: u32) {
+        self.with(pin, |pin| pin.masked = true);
+    }
+
+    /// Lets a pin's interrupts through.
+    pub fn unmask(&self, pin: u32) {
+        self.with(pin, |pin| pin.masked = false);
+    }
+
+    /// Ends the handling of an interrupt.
+    pub fn acknowledge(&self, pin: u32) {
+        self.with(pin, |pin| pin.acknowledged += 1);
+    }
+
+    /// Both.
+    pub fn mask_and_acknowledge(&self, pin: u32) {
+        self.mask(pin);
+        self.acknowledge(pin);
+    }
+
+    /// Sends a pin's interrupts to a CPU.
+    pub fn route(&self, pin: u32, cpu: u32) {
+        self.with(pin, |pin| pin.cpu = cpu);
+    }
+
+    fn with(&self, pin: u32, change: impl FnOnce(&mut Pin)) {
+        if let Some(pin) = self.lock().get_mut(pin as usize) {
+            change(pin);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Pin>> {
+        self.pins.lock().expect("a test panicked with the chip")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_start_masked_and_bad_pins_are_refused() {
+        let chip = IrqChip::new(4);
+        assert!(chip.pin(3).masked);
+        chip.unmask(3);
+        assert!(!chip.pin(3).masked);
+        chip.unmask(4);
+        assert_eq!(chip.set_mode(4, 3), Err(ResultCode::EINVAL));
+    }
+}

@@ -1,0 +1,19 @@
+//! A machine that lives in a test process: the same surface as the real
+//! ones, over plain values that a test can look at and set.
+//!
+//! A thread of the test is a CPU. What a real machine does to hardware, this
+//! one records: deadlines in [`timer::Timer`], TLB flushes in [`tlb`],
+//! output in [`console::Console`], pins in [`irqchip::IrqChip`].
+
+pub mod boot;
+pub mod console;
+pub mod context;
+pub mod cpu;
+pub mod fpu;
+pub mod ipi;
+pub mod irqchip;
+pub mod paging;
+pub mod platform;
+pub mod timer;
+pub mod tlb;
+pub mod trap;

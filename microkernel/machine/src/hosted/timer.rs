@@ -1,0 +1,81 @@
+//! A clock that a test moves.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::kip::KipPage;
+
+/// No deadline is set.
+const STOPPED: u64 = u64::MAX;
+
+/// The clock and its one deadline, in microseconds since boot.
+pub struct Timer {
+    now: AtomicU64,
+    deadline: AtomicU64,
+}
+
+impl Timer {
+    /// A clock at 0 without a deadline.
+    pub const fn new() -> Self {
+        Self {
+            now: AtomicU64::new(0),
+            deadline: AtomicU64::new(STOPPED),
+        }
+    }
+
+    /// Microseconds since boot.
+    #[inline]
+    pub fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    /// Asks for a timer interrupt when the clock reaches `deadline`.
+    #[inline]
+    pub fn set_deadline(&self, deadline: u64) {
+        self.deadline.store(deadline, Ordering::Relaxed);
+    }
+
+    /// Asks for no timer interrupt.
+    #[inline]
+    pub fn stop(&self) {
+        self.deadline.store(STOPPED, Ordering::Relaxed);
+    }
+
+    /// Writes what the clock code of the KIP needs: here just the time.
+    pub fn fill_kip(&self, kip: &KipPage) {
+        kip.set_word(l4_abi::kip::CLOCK_OFFSET, self.now());
+    }
+
+    /// The deadline, for the test.
+    pub fn deadline(&self) -> Option<u64> {
+        Some(self.deadline.load(Ordering::Relaxed)).filter(|&deadline| deadline != STOPPED)
+    }
+
+    /// Moves the clock. Whether the deadline has passed: then the test calls
+    /// the kernel with a timer interrupt.
+    pub fn advance(&self, microseconds: u64) -> bool {
+        let now = self.now.fetch_add(microseconds, Ordering::Relaxed) + microseconds;
+        self.deadline().is_some_and(|deadline| deadline <= now)
+    }
+}
+
+impl Default for Timer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadline_passes_when_the_clock_reaches_it() {
+        let timer = Timer::new();
+        assert!(!timer.advance(10));
+        timer.set_deadline(15);
+        assert!(!timer.advance(4));
+        assert!(timer.advance(1));
+        timer.stop();
+        assert!(!timer.advance(1));
+    }
+}
