@@ -19,7 +19,10 @@ impl Console {
 
     /// Writes bytes.
     pub fn write(&self, bytes: &[u8]) {
-        self.output.lock().expect("poisoned").extend_from_slice(bytes);
+        self.output
+            .lock()
+            .expect("poisoned")
+            .extend_from_slice(bytes);
     }
 
     /// Takes a byte of input, if there is one.
