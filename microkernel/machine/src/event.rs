@@ -1,8 +1,9 @@
-//! What the machine tells the kernel about a thread or a device.
+//! What the machine tells the kernel: faults, interrupts, answers.
 
 /// Why the current thread was stopped. The trap number, error code and fault
 /// address are in its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub enum Fault {
     /// It touched memory that it may not touch like that.
     Page {
@@ -24,16 +25,26 @@ pub enum Fault {
     },
 }
 
-/// What interrupted the CPU.
+/// Where an interrupt comes from, as the interrupt chip tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(C)]
-pub enum Interrupt {
+pub enum Source {
     /// The deadline passed; the timer is stopped.
     Timer,
     /// Another CPU wants something.
     Ipi,
-    /// A device: a pin of the interrupt chip. Not acknowledged yet.
+    /// A device: a pin of the chip. The kernel acknowledges it.
     Pin(u32),
     /// Nothing that is still there.
     Spurious,
+}
+
+/// What an architecture-specific thread operation (abi/05) answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OperationReply {
+    /// The label.
+    pub label: i64,
+    /// Message words from MR0 on.
+    pub words: [u64; 3],
+    /// How many of them are meant.
+    pub count: usize,
 }

@@ -3,8 +3,10 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use l4_abi::kip::{MAGIC, MEMORY_DESCRIPTORS, SIZE, VERSION, VERSION_STRING_UNIT};
+
 /// Words in the page.
-const WORDS: usize = 512;
+const WORDS: usize = SIZE / 8;
 
 /// The page. Offsets are bytes, and multiples of eight.
 #[repr(C, align(4096))]
@@ -13,15 +15,25 @@ pub struct KipPage {
 }
 
 impl KipPage {
-    /// A page that starts with `words`.
-    pub const fn new(words: &[u64]) -> Self {
-        let mut page = [const { AtomicU64::new(0) }; WORDS];
+    /// The page as it is in the kernel's image: where things are, and the
+    /// version string with the features behind it.
+    pub const fn in_image(descriptors: usize, strings: usize, text: &[u8]) -> Self {
+        let mut bytes = [0; SIZE];
+        put(&mut bytes, 0x00, &MAGIC.to_le_bytes());
+        put(&mut bytes, 0x04, &VERSION.to_le_bytes());
+        bytes[0x08] = (strings / VERSION_STRING_UNIT) as u8;
+        put(&mut bytes, 0x54, &(descriptors as u32).to_le_bytes());
+        put(&mut bytes, 0x58, &(MEMORY_DESCRIPTORS as u32).to_le_bytes());
+        put(&mut bytes, strings, text);
+
+        let mut words = [const { AtomicU64::new(0) }; WORDS];
         let mut index = 0;
-        while index < words.len() {
-            page[index] = AtomicU64::new(words[index]);
+        while index < WORDS {
+            let (chunks, _) = bytes.as_chunks::<8>();
+            words[index] = AtomicU64::new(u64::from_le_bytes(chunks[index]));
             index += 1;
         }
-        Self { words: page }
+        Self { words }
     }
 
     /// The word at `offset`; 0 beyond the end.
@@ -54,5 +66,42 @@ impl KipPage {
             word[..chunk.len()].copy_from_slice(chunk);
             self.set_word(offset + index * 8, u64::from_le_bytes(word));
         }
+    }
+}
+
+/// Copies `from` to `offset`, at compile time.
+const fn put(bytes: &mut [u8; SIZE], offset: usize, from: &[u8]) {
+    let mut index = 0;
+    while index < from.len() {
+        bytes[offset + index] = from[index];
+        index += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_in_an_image_names_its_features() {
+        let page = KipPage::in_image(0xe0, 0x4e0, b"text\0one\0two\0");
+        let bytes: Vec<u8> = (0..SIZE)
+            .step_by(8)
+            .flat_map(|offset| page.word(offset).to_le_bytes())
+            .collect();
+        assert!(l4_abi::kip::has_feature(&bytes, "two"));
+        assert!(!l4_abi::kip::has_feature(&bytes, "text"));
+        assert_eq!(page.word(0) as u32, MAGIC);
+        assert_eq!(page.word(0x50) >> 32, 0xe0);
+    }
+
+    #[test]
+    fn halves_and_bytes_leave_the_rest_alone() {
+        let page = KipPage::in_image(0, 0x100, b"");
+        page.set_word(0x80, u64::MAX);
+        page.set_half(0x84, 1);
+        assert_eq!(page.word(0x80), 0x1_ffff_ffff);
+        page.set_bytes(0x88, &[1, 2, 3]);
+        assert_eq!(page.word(0x88), 0x03_0201);
     }
 }

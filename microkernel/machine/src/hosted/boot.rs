@@ -16,7 +16,11 @@ impl Boot {
     /// A machine with so many CPUs. The KIP is never freed, as on hardware.
     pub fn new(cpus: u32) -> Self {
         Self {
-            kip: Box::leak(Box::new(KipPage::new(&[]))),
+            kip: Box::leak(Box::new(KipPage::in_image(
+                KIP_MEMORY_DESCRIPTORS_OFFSET,
+                KIP_STRINGS_OFFSET,
+                b"hosted\0mapdb\0",
+            ))),
             cpus,
         }
     }

@@ -6,6 +6,7 @@ use core::cell::Cell;
 
 use l4_abi::error::ResultCode;
 
+use crate::event::OperationReply;
 use crate::per_cpu::CpuBlock;
 use crate::utcb::Utcb;
 
@@ -14,6 +15,8 @@ pub const EXCEPTION_WORDS: usize = 16;
 /// Words of it that are in the frame.
 const FRAME_WORDS: usize = 14;
 
+/// Trap number of a system call that is reported as an exception.
+pub const SYSCALL_TRAP: u64 = 0xfd;
 /// Trap number of an exception that ex_regs triggered.
 pub const TRIGGERED_TRAP: u64 = 0xff;
 
@@ -71,8 +74,6 @@ impl Frame {
         sp, set_sp: SP;
         /// What ex_regs tells of the flags.
         flags, set_flags: FLAGS;
-        /// What kind of trap stopped the thread.
-        trap_number, set_trap_number: TRAP_NUMBER;
         /// The trap's error code.
         error, set_error: ERROR;
         /// The address of the last page fault.
@@ -119,6 +120,27 @@ impl Frame {
         self.set_ip(self.ip().wrapping_sub(SYSCALL_LENGTH));
     }
 
+    /// Tells that the exception is a system call, not executed yet (aliens).
+    pub fn mark_syscall_exception(&self) {
+        self.set_trap(SYSCALL_TRAP, 0);
+    }
+
+    /// Tells that the exception is a system call that has been executed.
+    pub fn mark_syscall_executed(&self) {
+        self.set_trap(SYSCALL_TRAP, 1);
+    }
+
+    /// Tells that the exception was triggered by ex_regs.
+    pub fn mark_triggered(&self) {
+        self.set_trap(TRIGGERED_TRAP, 0);
+    }
+
+    /// Notes an exception, as entry code would.
+    pub fn set_trap(&self, number: u64, error: u64) {
+        self.words[TRAP_NUMBER].set(number);
+        self.set_error(error);
+    }
+
     /// Forgets that the frame started in a system call.
     pub fn clear_syscall_marker(&self) {
         self.words[IN_SYSCALL].set(0);
@@ -134,6 +156,9 @@ impl Frame {
         }
     }
 }
+
+/// The bits of ex_regs' flags that are the architecture's (abi/05).
+pub const PRIVILEGE_MASK: u64 = 0xff00_0000;
 
 /// All of a thread that is switched with it, but for the FPU.
 #[derive(Default)]
@@ -186,17 +211,6 @@ impl Context {
     ) -> Result<OperationReply, ResultCode> {
         Err(ResultCode::ENOSYS)
     }
-}
-
-/// What an architecture-specific thread operation answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OperationReply {
-    /// The label.
-    pub label: i64,
-    /// Message words from MR0 on.
-    pub words: [u64; 3],
-    /// How many of them are meant.
-    pub count: usize,
 }
 
 /// Makes `to` the thread that runs when the kernel is left; `from` ran until

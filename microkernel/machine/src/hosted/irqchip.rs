@@ -5,6 +5,8 @@ use std::vec::Vec;
 
 use l4_abi::error::ResultCode;
 
+use super::trap::{Interrupt, Source};
+
 /// What a pin was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pin {
@@ -43,6 +45,11 @@ impl IrqChip {
     /// The state of a pin, for the test.
     pub fn pin(&self, pin: u32) -> Pin {
         self.lock()[pin as usize]
+    }
+
+    /// Where an interrupt comes from.
+    pub fn claim(&self, interrupt: Interrupt) -> Source {
+        interrupt.0
     }
 
     /// The number of pins.

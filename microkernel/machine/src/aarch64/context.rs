@@ -1,0 +1,321 @@
+//! A thread's registers, in the order of the exception message (abi/02).
+
+use core::cell::Cell;
+
+use l4_abi::arch::aarch64::exception::{
+    FRAME_WORDS, SYNDROME_ALIEN_AFTER_SYSTEM_CALL, class, pstate, syndrome,
+};
+use l4_abi::error::ResultCode;
+
+use crate::event::OperationReply;
+use crate::per_cpu::CpuBlock;
+use crate::utcb::Utcb;
+
+/// Words of an exception message.
+pub const EXCEPTION_WORDS: usize = FRAME_WORDS;
+
+/// Index of the first of the message's words that are not in [`Frame`].
+const THREAD_REGISTERS: usize = 38;
+
+/// Syndrome bit 25: the trapped instruction has 32 bits.
+const SYNDROME_LONG: u64 = 1 << 25;
+/// AArch32 user mode (SPSR_EL2.M).
+const MODE_USER_32: u64 = 0x10;
+/// SPSR bits that are defined for AArch64 and AArch32 state.
+const PSTATE_DEFINED: u64 = u32::MAX as u64;
+
+/// The registers that entry code saves.
+#[repr(C, align(16))]
+pub struct Frame {
+    continuation: Cell<u64>,
+    pub(super) x: [Cell<u64>; 31],
+    reserved: Cell<u64>,
+    pub(super) error: Cell<u64>,
+    fault_address: Cell<u64>,
+    pub(super) sp: Cell<u64>,
+    pc: Cell<u64>,
+    pub(super) pstate: Cell<u64>,
+}
+
+const _: () = assert!(size_of::<Frame>() == THREAD_REGISTERS * 8);
+
+macro_rules! registers {
+    ($($(#[$doc:meta])* $get:ident, $set:ident: $($field:tt)+;)*) => {
+        $(
+            $(#[$doc])*
+            #[inline]
+            pub fn $get(&self) -> u64 {
+                self.$($field)+.get()
+            }
+            /// Sets it.
+            #[inline]
+            pub fn $set(&self, value: u64) {
+                self.$($field)+.set(value);
+            }
+        )*
+    };
+}
+
+impl Frame {
+    const fn new() -> Self {
+        Self {
+            continuation: Cell::new(0),
+            x: [const { Cell::new(0) }; 31],
+            reserved: Cell::new(0),
+            error: Cell::new(0),
+            fault_address: Cell::new(0),
+            sp: Cell::new(0),
+            pc: Cell::new(0),
+            pstate: Cell::new(pstate::INITIAL),
+        }
+    }
+
+    registers! {
+        /// The message tag of a system call.
+        tag, set_tag: x[0];
+        /// The label of a system call.
+        label, set_label: x[1];
+        /// The destination and operation of a system call.
+        destination, set_destination: x[2];
+        /// The instruction pointer.
+        ip, set_ip: pc;
+        /// The stack pointer.
+        sp, set_sp: sp;
+        /// The syndrome of the exception.
+        error, set_error: error;
+        /// The address of the last memory fault.
+        fault_address, set_fault_address: fault_address;
+    }
+
+    /// The timeout pair of a system call.
+    #[inline]
+    pub fn timeouts(&self) -> u32 {
+        self.x[3].get() as u32
+    }
+
+    /// Argument 0 or 1 of a function that user mode enters.
+    #[inline]
+    pub fn argument(&self, number: usize) -> u64 {
+        self.x[number].get()
+    }
+
+    /// Sets argument 0 or 1.
+    #[inline]
+    pub fn set_argument(&self, number: usize, value: u64) {
+        self.x[number].set(value);
+    }
+
+    /// The state of a thread before its first instruction (abi/05 ex_regs,
+    /// abi/07 §2).
+    pub fn reset(&self) {
+        for register in &self.x {
+            register.set(0);
+        }
+        for register in [&self.error, &self.fault_address, &self.sp, &self.pc] {
+            register.set(0);
+        }
+        self.pstate.set(pstate::INITIAL);
+    }
+
+    /// What ex_regs answers as flags: the exception level in its own code.
+    #[inline]
+    pub fn flags(&self) -> u64 {
+        privilege::EL0
+    }
+
+    /// Sets the exception level that ex_regs asks for: its flags under
+    /// [`PRIVILEGE_MASK`].
+    ///
+    /// # Errors
+    /// EINVAL for anything but EL0; programs at EL1 need their EL1 registers
+    /// switched, which comes with virtual machines.
+    pub fn set_privilege(&self, flags: u64) -> Result<(), ResultCode> {
+        match flags & PRIVILEGE_MASK {
+            privilege::KEEP => Ok(()),
+            privilege::EL0 => {
+                self.pstate.set(self.pstate.get() & !pstate::MODE_MASK);
+                Ok(())
+            }
+            _ => Err(ResultCode::EINVAL),
+        }
+    }
+
+    /// Turns a system call into an exception at its instruction.
+    #[inline]
+    pub fn rewind_syscall(&self) {
+        let length = if self.error.get() & SYNDROME_LONG != 0 { 4 } else { 2 };
+        self.pc.set(self.pc.get().wrapping_sub(length));
+    }
+
+    /// Tells that the exception is a system call, not executed yet (aliens).
+    #[inline]
+    pub fn mark_syscall_exception(&self) {}
+
+    /// Tells that the exception is a system call that has been executed.
+    #[inline]
+    pub fn mark_syscall_executed(&self) {
+        self.error.set(self.error.get() | SYNDROME_ALIEN_AFTER_SYSTEM_CALL);
+    }
+
+    /// Tells that the exception was triggered by ex_regs.
+    #[inline]
+    pub fn mark_triggered(&self) {
+        self.error.set(syndrome(class::TRIGGERED));
+    }
+
+    /// Forgets that the frame started in a system call: nothing tells it here.
+    #[inline]
+    pub fn clear_syscall_marker(&self) {}
+
+    /// Takes a processor state from user mode. One that the CPU would not
+    /// return to becomes EL0 with the illegal-state bit, so that the thread
+    /// and not the kernel gets the exception.
+    fn set_pstate(&self, value: u64) {
+        let state = value & PSTATE_DEFINED;
+        let possible = match state & pstate::MODE_MASK {
+            pstate::EL0T => true,
+            MODE_USER_32 => has_aarch32(),
+            _ => false,
+        };
+        self.pstate.set(if possible {
+            state
+        } else {
+            state & !pstate::MODE_MASK | pstate::ILLEGAL
+        });
+    }
+}
+
+/// Whether EL0 can run AArch32 code (ID_AA64PFR0_EL1.EL0).
+fn has_aarch32() -> bool {
+    read!("id_aa64pfr0_el1") & 0xf == 2
+}
+
+/// The bits of ex_regs' flags that are the architecture's (abi/05).
+pub const PRIVILEGE_MASK: u64 = 0xff00_0000;
+
+/// Exception levels under [`PRIVILEGE_MASK`].
+mod privilege {
+    pub(super) const KEEP: u64 = 0;
+    pub(super) const EL0: u64 = 1 << 24;
+}
+
+/// All of a thread that is switched with it, but for the FPU.
+#[repr(C)]
+pub struct Context {
+    /// The registers that entry code saves.
+    pub frame: Frame,
+    tpidrro: Cell<u64>,
+    /// Old while the thread is current: user mode writes the register.
+    tpidr: Cell<u64>,
+}
+
+impl Context {
+    /// A thread that has not run.
+    pub const fn new() -> Self {
+        Self {
+            frame: Frame::new(),
+            tpidrro: Cell::new(0),
+            tpidr: Cell::new(0),
+        }
+    }
+
+    /// Tells user mode where its UTCB is. For a thread that is not current.
+    pub fn set_utcb(&self, address: u64) {
+        self.tpidrro.set(address);
+        self.tpidr.set(address);
+    }
+
+    /// Takes over the register that user mode writes itself. For the current
+    /// thread.
+    #[inline]
+    pub(super) fn save_live(&self) {
+        self.tpidr.set(read!("tpidr_el0"));
+    }
+
+    /// Writes the exception message (abi/02) to the start of `utcb`. For a
+    /// thread that is in a fault, or is not current.
+    pub fn save_exception(&self, utcb: &Utcb) {
+        let frame = &self.frame;
+        utcb.set_word(0, 0);
+        for (index, register) in frame.x.iter().enumerate() {
+            utcb.set_word(index + 1, register.get());
+        }
+        let rest = [
+            0,
+            frame.error.get(),
+            frame.fault_address.get(),
+            frame.sp.get(),
+            frame.pc.get(),
+            frame.pstate.get(),
+            self.tpidrro.get(),
+            self.tpidr.get(),
+        ];
+        for (index, value) in rest.into_iter().enumerate() {
+            utcb.set_word(index + 32, value);
+        }
+    }
+
+    /// Takes the registers over from the answer to an exception message, as
+    /// far as abi/02 allows. For a thread that is not current.
+    pub fn load_exception(&self, utcb: &Utcb) {
+        let frame = &self.frame;
+        for (index, register) in frame.x.iter().enumerate() {
+            register.set(utcb.word(index + 1));
+        }
+        frame.sp.set(utcb.word(35));
+        frame.pc.set(utcb.word(36));
+        frame.set_pstate(utcb.word(37));
+        self.tpidrro.set(utcb.word(THREAD_REGISTERS));
+        self.tpidr.set(utcb.word(THREAD_REGISTERS + 1));
+    }
+
+    /// Carries out an architecture-specific operation of the thread protocol
+    /// (abi/05) on this thread; `words` is its message from MR0 on.
+    ///
+    /// # Errors
+    /// ENOSYS for an unknown operation, EINVAL for a short message.
+    pub fn thread_operation(
+        &self,
+        block: &CpuBlock,
+        operation: u64,
+        words: &[u64],
+    ) -> Result<OperationReply, ResultCode> {
+        if operation != SET_TPIDRRO {
+            return Err(ResultCode::ENOSYS);
+        }
+        let &[_, value, ..] = words else {
+            return Err(ResultCode::EINVAL);
+        };
+        self.tpidrro.set(value);
+        if core::ptr::eq(block.frame(), &self.frame) {
+            // SAFETY: only user mode reads this register.
+            unsafe { write!("tpidrro_el0", value) };
+        }
+        Ok(OperationReply::default())
+    }
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Thread operation that sets TPIDRRO_EL0.
+const SET_TPIDRRO: u64 = 0x10;
+
+/// Makes `to` the thread that runs when the kernel is left; `from` ran until
+/// now on this CPU. Address space and FPU are switched elsewhere.
+#[inline]
+pub fn switch(block: &CpuBlock, from: &Context, to: &Context) {
+    from.save_live();
+    if from.tpidr.get() != to.tpidr.get() {
+        // SAFETY: only user mode reads this register.
+        unsafe { write!("tpidr_el0", to.tpidr.get()) };
+    }
+    if from.tpidrro.get() != to.tpidrro.get() {
+        // SAFETY: likewise.
+        unsafe { write!("tpidrro_el0", to.tpidrro.get()) };
+    }
+    block.set_frame(&to.frame);
+}

@@ -1,0 +1,136 @@
+//! A CPU's registers at EL2, and those of EL1 that user mode notices
+//! (abi/01, abi/06 §5.3).
+
+use core::cell::Cell;
+
+use super::{paging, syscall};
+
+/// What this architecture keeps for each CPU.
+pub struct CpuState {
+    /// Whether user mode can use the FPU.
+    pub(super) fpu_enabled: Cell<bool>,
+}
+
+impl CpuState {
+    /// A CPU that has not started.
+    pub const fn new() -> Self {
+        Self {
+            fpu_enabled: Cell::new(false),
+        }
+    }
+}
+
+impl Default for CpuState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// HCR_EL2 (D19.2.48).
+mod hcr {
+    /// Stage 2 translates.
+    const VM: u64 = 1 << 0;
+    /// Set/way invalidation cleans too.
+    const SWIO: u64 = 1 << 1;
+    /// Stage 1 tables in device memory fault.
+    const PTW: u64 = 1 << 2;
+    /// Physical FIQ, IRQ and SError come to EL2.
+    const FMO: u64 = 1 << 3;
+    const IMO: u64 = 1 << 4;
+    const AMO: u64 = 1 << 5;
+    /// Without stage 1, memory is normal and cacheable.
+    const DC: u64 = 1 << 12;
+    /// Trapped: SMC, implementation-defined registers, auxiliary control.
+    const TSC: u64 = 1 << 19;
+    const TIDCP: u64 = 1 << 20;
+    const TACR: u64 = 1 << 21;
+    /// Exceptions of EL0 come to EL2.
+    const TGE: u64 = 1 << 27;
+    /// EL1 would be AArch64.
+    const RW: u64 = 1 << 31;
+    /// Trapped: LORegions, error records; external aborts come to EL2.
+    const TLOR: u64 = 1 << 35;
+    const TERR: u64 = 1 << 36;
+    const TEA: u64 = 1 << 37;
+
+    pub(super) const USER: u64 = VM
+        | SWIO
+        | PTW
+        | FMO
+        | IMO
+        | AMO
+        | DC
+        | TSC
+        | TIDCP
+        | TACR
+        | TGE
+        | RW
+        | TLOR
+        | TERR
+        | TEA;
+}
+
+/// SCTLR_EL1 for user mode: C, I, CP15BEN, DZE, UCT, UCI, and what is RES1.
+/// `wfi`, `wfe` and DAIF accesses of EL0 trap.
+const SCTLR_EL1: u64 = 0x34d0_d824;
+/// CNTKCTL_EL1: EL0 reads both counters, and nothing else of the timers.
+const CNTKCTL_EL1: u64 = 0b11;
+/// CNTHCTL_EL2: EL1 and EL0 read the physical counter (EL1PCTEN).
+const CNTHCTL_EL2: u64 = 1 << 0;
+/// CPACR_EL1: no FPU trap, trace registers trap.
+const CPACR_EL1: u64 = 3 << 20 | 1 << 28;
+/// MDSCR_EL1: the debug channel traps (TDCC); no breakpoints or stepping.
+const MDSCR_EL1: u64 = 1 << 12;
+/// MDCR_EL2: debug exceptions and accesses, and the performance monitors
+/// (TPM, TPMCR) come to EL2. The lowest bits are the number of counters.
+const MDCR_EL2: u64 = 1 << 11 | 1 << 10 | 1 << 9 | 1 << 8 | 1 << 6 | 1 << 5;
+
+/// ID_AA64DFR0_EL1.PMUVer: no performance monitors that we know.
+const NO_MONITORS: [u64; 2] = [0, 0xf];
+
+/// Sets all registers of this CPU that never change afterwards. The MMU is
+/// on.
+pub(super) fn initialise() {
+    let has_monitors = !NO_MONITORS.contains(&(read!("id_aa64dfr0_el1") >> 8 & 0xf));
+    let counters = if has_monitors {
+        read!("pmcr_el0") >> 11 & 0x1f
+    } else {
+        0
+    };
+    // SAFETY: user mode and EL1 are not in use yet; the registers of EL2
+    // among these say where exceptions go, which is to the kernel's vectors.
+    unsafe {
+        write!("vbar_el2", &raw const syscall::VECTORS as u64);
+        write!("hcr_el2", hcr::USER);
+        write!("vtcr_el2", paging::control());
+        write!("vttbr_el2", paging::empty_root());
+        write!("mdcr_el2", MDCR_EL2 | counters);
+        write!("cnthctl_el2", CNTHCTL_EL2);
+        write!("cntvoff_el2", 0);
+        write!("hstr_el2", 0);
+        write!("vpidr_el2", read!("midr_el1"));
+        write!("vmpidr_el2", read!("mpidr_el1"));
+
+        write!("sctlr_el1", SCTLR_EL1);
+        write!("cpacr_el1", CPACR_EL1);
+        write!("mdscr_el1", MDSCR_EL1);
+        write!("cntkctl_el1", CNTKCTL_EL1);
+        write!("cntv_ctl_el0", 0);
+        write!("cntp_ctl_el0", 0);
+        write!("contextidr_el1", 0);
+        write!("tpidr_el0", 0);
+        write!("tpidrro_el0", 0);
+        if has_monitors {
+            write!("pmuserenr_el0", 0);
+        }
+    }
+    super::fpu::initialise_cpu();
+    barrier!("isb");
+    super::tlb::flush_everything();
+}
+
+/// Waits a moment in a loop that waits for another CPU.
+#[inline]
+pub fn relax() {
+    core::hint::spin_loop();
+}

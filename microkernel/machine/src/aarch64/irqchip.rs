@@ -1,0 +1,208 @@
+//! The Generic Interrupt Controller: version 2 by memory, version 3 (and 4)
+//! by system registers.
+//!
+//! Pins are INTIDs (abi/05 ICU). Those below 32 belong to a CPU each and are
+//! the kernel's; shared ones can be bound by user mode.
+
+mod distributor;
+mod gic_v2;
+mod gic_v3;
+
+use l4_abi::error::ResultCode;
+
+use super::timer;
+use super::trap::Interrupt;
+use crate::event::Source;
+use distributor::Distributor;
+pub(super) use gic_v2::GicV2;
+pub(super) use gic_v3::GicV3;
+
+/// First INTID that is shared by the CPUs; software-generated ones and the
+/// CPUs' own are below.
+const FIRST_SHARED: u32 = 32;
+/// First INTID that is a CPU's own and not software-generated.
+const FIRST_PRIVATE: u32 = 16;
+/// First INTID with a special meaning: nothing is pending.
+const FIRST_SPECIAL: u32 = 1020;
+/// The EL2 physical timer.
+const TIMER: u32 = 26;
+/// The software-generated interrupt that [`ipi`](super::ipi) uses.
+pub(super) const IPI: u32 = 0;
+/// The priority of all interrupts, in the middle.
+const PRIORITY: u32 = 0xa0;
+/// Any interrupt is more urgent than the CPU.
+const LOWEST_PRIORITY: u32 = 0xff;
+
+/// Mode bits of abi/05.
+mod mode {
+    pub(super) const SET: u64 = 1 << 0;
+    pub(super) const LEVEL: u64 = 1 << 1;
+    pub(super) const POLARITY: u64 = 3 << 2;
+}
+
+/// The chip.
+pub struct IrqChip(Version);
+
+enum Version {
+    V2(GicV2),
+    V3(GicV3),
+}
+
+impl IrqChip {
+    pub(super) fn v2(gic: GicV2) -> Self {
+        Self(Version::V2(gic))
+    }
+
+    pub(super) fn v3(gic: GicV3) -> Self {
+        Self(Version::V3(gic))
+    }
+
+    /// Lets this CPU take interrupts, its own ones included. On the boot CPU
+    /// after the distributor was set up.
+    pub(super) fn initialise_cpu(&self) {
+        match &self.0 {
+            Version::V2(gic) => gic.initialise_cpu(),
+            Version::V3(gic) => gic.initialise_cpu(),
+        }
+    }
+
+    fn distributor(&self) -> &Distributor {
+        match &self.0 {
+            Version::V2(gic) => &gic.distributor,
+            Version::V3(gic) => &gic.distributor,
+        }
+    }
+
+    /// Takes an interrupt from the chip: which it is. Once for each
+    /// interrupt that the CPU reports, with the token of that.
+    #[inline]
+    pub fn claim(&self, _interrupt: Interrupt) -> Source {
+        let claimed = match &self.0 {
+            Version::V2(gic) => gic.claim(),
+            Version::V3(gic) => gic.claim(),
+        };
+        // Version 2 tells the sender of a software-generated interrupt too.
+        match claimed & 0x3ff {
+            FIRST_SPECIAL.. => Source::Spurious,
+            TIMER => {
+                timer::stop();
+                self.end(claimed);
+                Source::Timer
+            }
+            IPI => {
+                self.end(claimed);
+                Source::Ipi
+            }
+            pin @ FIRST_SHARED.. => Source::Pin(pin),
+            other => {
+                // Nobody enabled it; not again.
+                self.mask(other);
+                self.end(claimed);
+                Source::Spurious
+            }
+        }
+    }
+
+    #[inline]
+    fn end(&self, claimed: u32) {
+        match &self.0 {
+            Version::V2(gic) => gic.end(claimed),
+            Version::V3(gic) => gic.end(claimed),
+        }
+    }
+
+    /// The number of pins.
+    pub fn pins(&self) -> u32 {
+        self.distributor().interrupts
+    }
+
+    /// Whether user mode can have a pin.
+    pub fn is_usable(&self, pin: u32) -> bool {
+        (FIRST_SHARED..self.pins()).contains(&pin)
+    }
+
+    /// The number of message-signalled interrupts: none without an ITS driver.
+    pub fn msis(&self) -> u32 {
+        0
+    }
+
+    /// Address and data of a message-signalled interrupt.
+    ///
+    /// # Errors
+    /// ENOSYS: there are none.
+    pub fn msi_info(&self, _number: u32, _source: u64) -> Result<(u64, u32), ResultCode> {
+        Err(ResultCode::ENOSYS)
+    }
+
+    /// Sets a pin to edge or level (mode bits of abi/05).
+    ///
+    /// # Errors
+    /// EINVAL for a pin that user mode cannot have, and for falling edges and
+    /// low levels, which shared interrupts of a GIC cannot be.
+    pub fn set_mode(&self, pin: u32, mode: u64) -> Result<(), ResultCode> {
+        if !self.is_usable(pin) {
+            return Err(ResultCode::EINVAL);
+        }
+        if mode & mode::SET == 0 {
+            return Ok(());
+        }
+        if mode & mode::POLARITY != 0 {
+            return Err(ResultCode::EINVAL);
+        }
+        self.distributor().set_edge(pin, mode & mode::LEVEL == 0);
+        Ok(())
+    }
+
+    /// The mode bits of a pin.
+    pub fn mode(&self, pin: u32) -> u64 {
+        if !self.is_usable(pin) || self.distributor().is_edge(pin) {
+            mode::SET
+        } else {
+            mode::SET | mode::LEVEL
+        }
+    }
+
+    /// Keeps a pin's interrupts back.
+    pub fn mask(&self, pin: u32) {
+        if self.is_usable(pin) {
+            self.distributor().disable(pin);
+        }
+    }
+
+    /// Lets a pin's interrupts through.
+    pub fn unmask(&self, pin: u32) {
+        if self.is_usable(pin) {
+            self.distributor().enable(pin);
+        }
+    }
+
+    /// Ends the handling of an interrupt that was claimed.
+    #[inline]
+    pub fn acknowledge(&self, pin: u32) {
+        self.end(pin);
+    }
+
+    /// Both, so that a level does not interrupt again in between.
+    pub fn mask_and_acknowledge(&self, pin: u32) {
+        self.mask(pin);
+        self.acknowledge(pin);
+    }
+
+    /// Sends a pin's interrupts to the CPU with this hardware id.
+    pub fn route(&self, pin: u32, hardware_id: u64) {
+        if self.is_usable(pin) {
+            match &self.0 {
+                Version::V2(gic) => gic.route(pin, hardware_id),
+                Version::V3(gic) => gic.distributor.route(pin, hardware_id),
+            }
+        }
+    }
+
+    /// Interrupts the CPU with this hardware id ([`IPI`]).
+    pub(super) fn send_ipi(&self, hardware_id: u64) {
+        match &self.0 {
+            Version::V2(gic) => gic.send_ipi(hardware_id),
+            Version::V3(gic) => gic.send_ipi(hardware_id),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The way into the kernel from user mode, and the only way out.
+//!
+//! In user mode SP_EL2 points to the current thread's [`Frame`], so that
+//! entry saves registers without a free one. Interrupts are masked at EL2;
+//! in idle the CPU waits for one with them masked and takes it by a call.
+
+use core::arch::global_asm;
+use core::mem::offset_of;
+
+use super::context::Frame;
+use crate::per_cpu::CpuBlock;
+
+/// Offsets in [`CpuBlock`], which `per_cpu.rs` fixes.
+const BLOCK_FRAME: usize = 8;
+const BLOCK_STACK_TOP: usize = 16;
+
+unsafe extern "C" {
+    /// Leaves the kernel: to the frame that this CPU's [`CpuBlock`]
+    /// (TPIDR_EL2) names, or to idle.
+    #[link_name = "brio_leave"]
+    pub(super) fn leave() -> !;
+
+    /// The exception vectors (D1.10.2).
+    #[link_name = "brio_vectors"]
+    pub(super) static VECTORS: u8;
+}
+
+global_asm!(
+    ".pushsection .text.entry, \"ax\", @progbits",
+    // All that the thread has, in 22 instructions. Leaves the CPU's block in
+    // x0, ESR in x1, and the kernel stack in sp.
+    ".macro save_frame",
+    "stp x0, x1, [sp, #{x}]",
+    "stp x2, x3, [sp, #{x} + 16]",
+    "stp x4, x5, [sp, #{x} + 32]",
+    "stp x6, x7, [sp, #{x} + 48]",
+    "stp x8, x9, [sp, #{x} + 64]",
+    "stp x10, x11, [sp, #{x} + 80]",
+    "stp x12, x13, [sp, #{x} + 96]",
+    "stp x14, x15, [sp, #{x} + 112]",
+    "stp x16, x17, [sp, #{x} + 128]",
+    "stp x18, x19, [sp, #{x} + 144]",
+    "stp x20, x21, [sp, #{x} + 160]",
+    "stp x22, x23, [sp, #{x} + 176]",
+    "stp x24, x25, [sp, #{x} + 192]",
+    "stp x26, x27, [sp, #{x} + 208]",
+    "stp x28, x29, [sp, #{x} + 224]",
+    "str x30, [sp, #{x} + 240]",
+    "mrs x2, sp_el0",
+    "mrs x3, elr_el2",
+    "mrs x4, spsr_el2",
+    "mrs x0, tpidr_el2",
+    "stp x2, x3, [sp, #{sp}]",
+    "str x4, [sp, #{pstate}]",
+    ".endm",
+    ".macro to_kernel_stack",
+    "ldr x5, [x0, #{stack_top}]",
+    "mov sp, x5",
+    ".endm",
+    //
+    // One of the two groups for exceptions from user mode.
+    ".macro lower_vectors",
+    ".balign 128", // synchronous
+    "save_frame",
+    "mrs x1, esr_el2",
+    "str x1, [sp, #{error}]",
+    "to_kernel_stack",
+    "lsr w2, w1, #26",
+    "cmp w2, #{svc}",
+    "b.ne 1f",
+    "bl brio_syscall",
+    "b brio_leave",
+    ".balign 128", // IRQ
+    "save_frame",
+    "to_kernel_stack",
+    "bl {interrupt}",
+    "b brio_leave",
+    // The rest of the synchronous entry, in what the entry for IRQ leaves.
+    "1: b brio_fault_entry",
+    ".balign 128", // FIQ: as IRQ; the GIC sends none to a non-secure kernel
+    "save_frame",
+    "to_kernel_stack",
+    "bl {interrupt}",
+    "b brio_leave",
+    ".balign 128", // SError
+    "save_frame",
+    "mrs x1, esr_el2",
+    "str x1, [sp, #{error}]",
+    "to_kernel_stack",
+    "b brio_fault_entry",
+    ".endm",
+    //
+    // The kernel itself did something wrong. Its stack may be the reason.
+    ".macro kernel_vector",
+    ".balign 128",
+    "mov x0, x29",
+    "mov x1, sp",
+    "adrp x2, {emergency_stack}",
+    "add x2, x2, :lo12:{emergency_stack}",
+    "mov x3, #{emergency_stack_size}",
+    "add sp, x2, x3",
+    "b {kernel_exception}",
+    ".endm",
+    //
+    ".balign 2048",
+    ".global brio_vectors",
+    "brio_vectors:",
+    ".rept 8",
+    "kernel_vector",
+    ".endr",
+    "lower_vectors",
+    "lower_vectors",
+    ".balign 128",
+    "",
+    "brio_fault_entry:",
+    "bl {fault}",
+    ".global brio_leave",
+    "brio_leave:",
+    "mrs x0, tpidr_el2",
+    "ldr x1, [x0, #{frame}]",
+    "cbz x1, 2f",
+    "mov sp, x1",
+    "ldp x2, x3, [sp, #{sp}]",
+    "ldr x4, [sp, #{pstate}]",
+    "msr sp_el0, x2",
+    "msr elr_el2, x3",
+    "msr spsr_el2, x4",
+    "ldr x30, [sp, #{x} + 240]",
+    "ldp x28, x29, [sp, #{x} + 224]",
+    "ldp x26, x27, [sp, #{x} + 208]",
+    "ldp x24, x25, [sp, #{x} + 192]",
+    "ldp x22, x23, [sp, #{x} + 176]",
+    "ldp x20, x21, [sp, #{x} + 160]",
+    "ldp x18, x19, [sp, #{x} + 144]",
+    "ldp x16, x17, [sp, #{x} + 128]",
+    "ldp x14, x15, [sp, #{x} + 112]",
+    "ldp x12, x13, [sp, #{x} + 96]",
+    "ldp x10, x11, [sp, #{x} + 80]",
+    "ldp x8, x9, [sp, #{x} + 64]",
+    "ldp x6, x7, [sp, #{x} + 48]",
+    "ldp x4, x5, [sp, #{x} + 32]",
+    "ldp x2, x3, [sp, #{x} + 16]",
+    "ldp x0, x1, [sp, #{x}]",
+    "eret",
+    // No CPU speculates past this.
+    "dsb nsh",
+    "isb",
+    // Idle. A wake-up for no reason finds no interrupt and comes back here.
+    "2: ldr x1, [x0, #{stack_top}]",
+    "mov sp, x1",
+    "dsb sy",
+    "wfi",
+    "bl {interrupt}",
+    "b brio_leave",
+    ".popsection",
+    x = const offset_of!(Frame, x),
+    error = const offset_of!(Frame, error),
+    sp = const offset_of!(Frame, sp),
+    pstate = const offset_of!(Frame, pstate),
+    frame = const BLOCK_FRAME,
+    stack_top = const BLOCK_STACK_TOP,
+    svc = const l4_abi::arch::aarch64::exception::class::SVC64,
+    interrupt = sym super::trap::interrupt,
+    fault = sym super::trap::fault,
+    kernel_exception = sym super::trap::kernel_exception,
+    emergency_stack = sym super::start::EMERGENCY_STACK,
+    emergency_stack_size = const super::start::EMERGENCY_STACK_SIZE,
+);
+
+/// The block of the CPU that this code runs on; null before it is entered.
+pub(super) fn current_block() -> *mut CpuBlock {
+    read!("tpidr_el2") as *mut CpuBlock
+}
