@@ -34,6 +34,7 @@ unsafe impl Sync for Options {}
 static OPTIONS: Options = Options(UnsafeCell::new(OptionsV5::UNSET));
 
 /// What the kernel finds when it starts.
+#[repr(C)]
 pub struct Boot {
     pub(super) space: KernelSpace,
 }
@@ -77,7 +78,8 @@ impl Boot {
         frames: usize,
     ) -> KernelMemory {
         let address = physical.as_u64();
-        self.space.map(address, (frames * FRAME_SIZE) as u64, Access::Data);
+        self.space
+            .map(address, (frames * FRAME_SIZE) as u64, Access::Data);
         let start = NonNull::new(address as *mut u8).expect("kernel memory is not at 0");
         // SAFETY: mapped just now; the rest is promised by the caller.
         unsafe { KernelMemory::new(start, physical, frames) }
@@ -99,7 +101,7 @@ impl Boot {
         // SAFETY: the block stays as long as the CPU runs; it names a thread
         // or none, and nothing on this stack is used any more.
         unsafe {
-            write!("tpidr_el2", core::ptr::from_ref(block) as u64);
+            write_register!("tpidr_el2", core::ptr::from_ref(block) as u64);
             syscall::leave()
         }
     }
@@ -108,7 +110,7 @@ impl Boot {
 /// Makes what was written to the page visible to instruction fetches.
 pub(super) fn clean_code(page: &KipPage) {
     let start = core::ptr::from_ref(page) as u64;
-    let line = 4 << (read!("ctr_el0") >> 16 & 0xf);
+    let line = 4 << (read_register!("ctr_el0") >> 16 & 0xf);
     for address in (start..start + FRAME_SIZE as u64).step_by(line) {
         // SAFETY: cleans a line of memory that is mapped.
         unsafe {

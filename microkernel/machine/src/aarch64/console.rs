@@ -31,13 +31,19 @@ pub struct Console {
 
 impl Console {
     /// No console.
-    pub(super) const NONE: Console = Console { uart: None, pin: None };
+    pub(super) const NONE: Console = Console {
+        uart: None,
+        pin: None,
+    };
 
     /// The UART at `uart`, which interrupts at `pin`.
     pub(super) fn new(uart: Registers, pin: Option<u32>) -> Self {
         uart.write(offset::INTERRUPT_MASK, 0);
         uart.write(offset::CONTROL, uart.read(offset::CONTROL) | ENABLE);
-        Self { uart: Some(uart), pin }
+        Self {
+            uart: Some(uart),
+            pin,
+        }
     }
 
     /// Writes bytes, waiting until the UART takes them.

@@ -40,17 +40,17 @@ pub struct Frame {
 const _: () = assert!(size_of::<Frame>() == THREAD_REGISTERS * 8);
 
 macro_rules! registers {
-    ($($(#[$doc:meta])* $get:ident, $set:ident: $($field:tt)+;)*) => {
+    ($($(#[$doc:meta])* $get:ident, $set:ident: $field:ident $([$index:literal])?;)*) => {
         $(
             $(#[$doc])*
             #[inline]
             pub fn $get(&self) -> u64 {
-                self.$($field)+.get()
+                self.$field$([$index])?.get()
             }
             /// Sets it.
             #[inline]
             pub fn $set(&self, value: u64) {
-                self.$($field)+.set(value);
+                self.$field$([$index])?.set(value);
             }
         )*
     };
@@ -143,7 +143,11 @@ impl Frame {
     /// Turns a system call into an exception at its instruction.
     #[inline]
     pub fn rewind_syscall(&self) {
-        let length = if self.error.get() & SYNDROME_LONG != 0 { 4 } else { 2 };
+        let length = if self.error.get() & SYNDROME_LONG != 0 {
+            4
+        } else {
+            2
+        };
         self.pc.set(self.pc.get().wrapping_sub(length));
     }
 
@@ -154,7 +158,8 @@ impl Frame {
     /// Tells that the exception is a system call that has been executed.
     #[inline]
     pub fn mark_syscall_executed(&self) {
-        self.error.set(self.error.get() | SYNDROME_ALIEN_AFTER_SYSTEM_CALL);
+        self.error
+            .set(self.error.get() | SYNDROME_ALIEN_AFTER_SYSTEM_CALL);
     }
 
     /// Tells that the exception was triggered by ex_regs.
@@ -187,7 +192,7 @@ impl Frame {
 
 /// Whether EL0 can run AArch32 code (ID_AA64PFR0_EL1.EL0).
 fn has_aarch32() -> bool {
-    read!("id_aa64pfr0_el1") & 0xf == 2
+    read_register!("id_aa64pfr0_el1") & 0xf == 2
 }
 
 /// The bits of ex_regs' flags that are the architecture's (abi/05).
@@ -229,7 +234,7 @@ impl Context {
     /// thread.
     #[inline]
     pub(super) fn save_live(&self) {
-        self.tpidr.set(read!("tpidr_el0"));
+        self.tpidr.set(read_register!("tpidr_el0"));
     }
 
     /// Writes the exception message (abi/02) to the start of `utcb`. For a
@@ -289,7 +294,7 @@ impl Context {
         self.tpidrro.set(value);
         if core::ptr::eq(block.frame(), &self.frame) {
             // SAFETY: only user mode reads this register.
-            unsafe { write!("tpidrro_el0", value) };
+            unsafe { write_register!("tpidrro_el0", value) };
         }
         Ok(OperationReply::default())
     }
@@ -311,11 +316,11 @@ pub fn switch(block: &CpuBlock, from: &Context, to: &Context) {
     from.save_live();
     if from.tpidr.get() != to.tpidr.get() {
         // SAFETY: only user mode reads this register.
-        unsafe { write!("tpidr_el0", to.tpidr.get()) };
+        unsafe { write_register!("tpidr_el0", to.tpidr.get()) };
     }
     if from.tpidrro.get() != to.tpidrro.get() {
         // SAFETY: likewise.
-        unsafe { write!("tpidrro_el0", to.tpidrro.get()) };
+        unsafe { write_register!("tpidrro_el0", to.tpidrro.get()) };
     }
     block.set_frame(&to.frame);
 }

@@ -6,6 +6,7 @@ use core::cell::Cell;
 use super::{paging, syscall};
 
 /// What this architecture keeps for each CPU.
+#[repr(C)]
 pub struct CpuState {
     /// Whether user mode can use the FPU.
     pub(super) fpu_enabled: Cell<bool>,
@@ -53,21 +54,8 @@ mod hcr {
     const TERR: u64 = 1 << 36;
     const TEA: u64 = 1 << 37;
 
-    pub(super) const USER: u64 = VM
-        | SWIO
-        | PTW
-        | FMO
-        | IMO
-        | AMO
-        | DC
-        | TSC
-        | TIDCP
-        | TACR
-        | TGE
-        | RW
-        | TLOR
-        | TERR
-        | TEA;
+    pub(super) const USER: u64 =
+        VM | SWIO | PTW | FMO | IMO | AMO | DC | TSC | TIDCP | TACR | TGE | RW | TLOR | TERR | TEA;
 }
 
 /// SCTLR_EL1 for user mode: C, I, CP15BEN, DZE, UCT, UCI, and what is RES1.
@@ -91,37 +79,37 @@ const NO_MONITORS: [u64; 2] = [0, 0xf];
 /// Sets all registers of this CPU that never change afterwards. The MMU is
 /// on.
 pub(super) fn initialise() {
-    let has_monitors = !NO_MONITORS.contains(&(read!("id_aa64dfr0_el1") >> 8 & 0xf));
+    let has_monitors = !NO_MONITORS.contains(&(read_register!("id_aa64dfr0_el1") >> 8 & 0xf));
     let counters = if has_monitors {
-        read!("pmcr_el0") >> 11 & 0x1f
+        read_register!("pmcr_el0") >> 11 & 0x1f
     } else {
         0
     };
     // SAFETY: user mode and EL1 are not in use yet; the registers of EL2
     // among these say where exceptions go, which is to the kernel's vectors.
     unsafe {
-        write!("vbar_el2", &raw const syscall::VECTORS as u64);
-        write!("hcr_el2", hcr::USER);
-        write!("vtcr_el2", paging::control());
-        write!("vttbr_el2", paging::empty_root());
-        write!("mdcr_el2", MDCR_EL2 | counters);
-        write!("cnthctl_el2", CNTHCTL_EL2);
-        write!("cntvoff_el2", 0);
-        write!("hstr_el2", 0);
-        write!("vpidr_el2", read!("midr_el1"));
-        write!("vmpidr_el2", read!("mpidr_el1"));
+        write_register!("vbar_el2", &raw const syscall::VECTORS as u64);
+        write_register!("hcr_el2", hcr::USER);
+        write_register!("vtcr_el2", paging::control());
+        write_register!("vttbr_el2", paging::empty_root());
+        write_register!("mdcr_el2", MDCR_EL2 | counters);
+        write_register!("cnthctl_el2", CNTHCTL_EL2);
+        write_register!("cntvoff_el2", 0);
+        write_register!("hstr_el2", 0);
+        write_register!("vpidr_el2", read_register!("midr_el1"));
+        write_register!("vmpidr_el2", read_register!("mpidr_el1"));
 
-        write!("sctlr_el1", SCTLR_EL1);
-        write!("cpacr_el1", CPACR_EL1);
-        write!("mdscr_el1", MDSCR_EL1);
-        write!("cntkctl_el1", CNTKCTL_EL1);
-        write!("cntv_ctl_el0", 0);
-        write!("cntp_ctl_el0", 0);
-        write!("contextidr_el1", 0);
-        write!("tpidr_el0", 0);
-        write!("tpidrro_el0", 0);
+        write_register!("sctlr_el1", SCTLR_EL1);
+        write_register!("cpacr_el1", CPACR_EL1);
+        write_register!("mdscr_el1", MDSCR_EL1);
+        write_register!("cntkctl_el1", CNTKCTL_EL1);
+        write_register!("cntv_ctl_el0", 0);
+        write_register!("cntp_ctl_el0", 0);
+        write_register!("contextidr_el1", 0);
+        write_register!("tpidr_el0", 0);
+        write_register!("tpidrro_el0", 0);
         if has_monitors {
-            write!("pmuserenr_el0", 0);
+            write_register!("pmuserenr_el0", 0);
         }
     }
     super::fpu::initialise_cpu();

@@ -135,6 +135,6 @@ pub(super) fn initialise_cpu() {
 fn set_control(control: u64) {
     // SAFETY: the register only says what traps; the kernel itself uses the
     // FPU in `save` and `restore` alone.
-    unsafe { write!("cptr_el2", control) };
+    unsafe { write_register!("cptr_el2", control) };
     barrier!("isb");
 }

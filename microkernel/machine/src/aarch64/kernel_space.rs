@@ -75,6 +75,7 @@ impl Access {
 }
 
 /// The kernel's address space.
+#[repr(C)]
 pub(super) struct KernelSpace {
     tables: &'static mut [Table; TABLES],
     used: usize,
@@ -98,15 +99,15 @@ impl KernelSpace {
     /// # Safety
     /// What runs is mapped.
     pub(super) unsafe fn activate(&self) {
-        let physical_size = (read!("id_aa64mmfr0_el1") & 0xf).min(5);
+        let physical_size = (read_register!("id_aa64mmfr0_el1") & 0xf).min(5);
         // SAFETY: promised by the caller.
         unsafe {
-            write!("mair_el2", MEMORY_TYPES);
-            write!("tcr_el2", TRANSLATION | physical_size << 16);
-            write!("ttbr0_el2", self.tables.as_ptr() as u64);
+            write_register!("mair_el2", MEMORY_TYPES);
+            write_register!("tcr_el2", TRANSLATION | physical_size << 16);
+            write_register!("ttbr0_el2", self.tables.as_ptr() as u64);
             barrier!("dsb sy");
             barrier!("isb");
-            write!("sctlr_el2", SCTLR_EL2);
+            write_register!("sctlr_el2", SCTLR_EL2);
             barrier!("isb");
         }
     }
@@ -138,8 +139,14 @@ impl KernelSpace {
             let fits = |&level: &u32| {
                 address.is_multiple_of(block_size(level)) && block_size(level) <= end - address
             };
-            let level = (FIRST_BLOCK_LEVEL..LAST_LEVEL).find(fits).unwrap_or(LAST_LEVEL);
-            let kind = if level == LAST_LEVEL { descriptor::PAGE } else { descriptor::BLOCK };
+            let level = (FIRST_BLOCK_LEVEL..LAST_LEVEL)
+                .find(fits)
+                .unwrap_or(LAST_LEVEL);
+            let kind = if level == LAST_LEVEL {
+                descriptor::PAGE
+            } else {
+                descriptor::BLOCK
+            };
             let entry = access.map_or(0, |access| {
                 address | access.bits() | descriptor::VALID | kind
             });
@@ -155,7 +162,10 @@ impl KernelSpace {
             let entry = self.tables[table][index(address, upper)];
             table = if entry == 0 {
                 let new = self.used;
-                assert!(new < TABLES, "out of page tables for the kernel's own space");
+                assert!(
+                    new < TABLES,
+                    "out of page tables for the kernel's own space"
+                );
                 self.used += 1;
                 let pointer = self.tables[new].as_ptr() as u64;
                 self.tables[table][index(address, upper)] = pointer | descriptor::TABLE;

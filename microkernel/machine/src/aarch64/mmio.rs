@@ -14,7 +14,9 @@ impl Registers {
     /// those of a device that the kernel owns and that changes no kernel
     /// memory.
     pub(super) const unsafe fn new(base: u64) -> Self {
-        Self { base: base as usize }
+        Self {
+            base: base as usize,
+        }
     }
 
     /// Reads a 32-bit register.
@@ -54,6 +56,8 @@ impl Registers {
 
     /// The registers `offset` further on.
     pub(super) const fn offset(self, offset: usize) -> Self {
-        Self { base: self.base + offset }
+        Self {
+            base: self.base + offset,
+        }
     }
 }

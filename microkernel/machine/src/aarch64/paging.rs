@@ -50,7 +50,7 @@ pub(super) fn empty_root() -> u64 {
 
 /// Address bits of user mode: those of physical addresses.
 pub fn address_bits() -> u32 {
-    let bits = match read!("id_aa64mmfr0_el1") & 0xf {
+    let bits = match read_register!("id_aa64mmfr0_el1") & 0xf {
         0 => 32,
         1 => 36,
         2 => 40,
@@ -88,14 +88,18 @@ pub fn max_ids() -> u32 {
 }
 
 fn has_wide_vmids() -> bool {
-    read!("id_aa64mmfr1_el1") >> 4 & 0xf == 2
+    read_register!("id_aa64mmfr1_el1") >> 4 & 0xf == 2
 }
 
 /// VTCR_EL2 for this CPU.
 pub(super) fn control() -> u64 {
     let bits = address_bits();
-    let physical_size = (read!("id_aa64mmfr0_el1") & 0xf).min(5);
-    let start = if bits >= LEVEL_0_BITS { START_LEVEL_0 } else { START_LEVEL_1 };
+    let physical_size = (read_register!("id_aa64mmfr0_el1") & 0xf).min(5);
+    let start = if bits >= LEVEL_0_BITS {
+        START_LEVEL_0
+    } else {
+        START_LEVEL_1
+    };
     let vmids = if has_wide_vmids() { WIDE_VMID } else { 0 };
     CONTROL | vmids | start | physical_size << 16 | u64::from(64 - bits)
 }
@@ -108,5 +112,5 @@ pub fn prepare_root(_table: &mut [u64]) {}
 #[inline]
 pub fn activate(_block: &CpuBlock, root: Root, id: u16) {
     // SAFETY: the register is used for user mode only.
-    unsafe { write!("vttbr_el2", u64::from(id) << 48 | root.0) };
+    unsafe { write_register!("vttbr_el2", u64::from(id) << 48 | root.0) };
 }

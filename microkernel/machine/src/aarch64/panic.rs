@@ -43,7 +43,12 @@ pub(crate) fn panicked(info: &PanicInfo) -> ! {
     }
     match info.location() {
         Some(location) => fatal(
-            format_args!("{} ({}:{})", info.message(), location.file(), location.line()),
+            format_args!(
+                "{} ({}:{})",
+                info.message(),
+                location.file(),
+                location.line()
+            ),
             &[],
             frame_pointer,
         ),
@@ -115,7 +120,11 @@ struct OneLine<'a>(&'a Console);
 impl Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
-            self.0.write(&[if byte == b'\n' || byte == b'\r' { b' ' } else { byte }]);
+            self.0.write(&[if byte == b'\n' || byte == b'\r' {
+                b' '
+            } else {
+                byte
+            }]);
         }
         Ok(())
     }

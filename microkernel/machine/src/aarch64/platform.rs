@@ -4,8 +4,8 @@ use core::panic::PanicInfo;
 
 use fdt::Fdt;
 use fdt::node::FdtNode;
+use l4_abi::arch::aarch64::KipHeader;
 use l4_abi::boot::options::UartAccess;
-use l4_abi::kip::DEVICE_TREE_OFFSET;
 
 use super::boot::Boot;
 use super::console::Console;
@@ -14,6 +14,9 @@ use super::kernel_space::Access;
 use super::mmio::Registers;
 use super::panic;
 use super::timer::Timer;
+
+/// Where the KIP has the tree's physical address.
+const DEVICE_TREE_OFFSET: usize = core::mem::offset_of!(KipHeader, device_tree);
 
 /// CPUs, at most.
 pub const MAX_CPUS: usize = 64;
@@ -67,7 +70,10 @@ impl Platform {
         });
         assert!(magic == TREE_MAGIC, "no device tree at {address:#x}");
         let size = u64::from(size);
-        assert!(size <= MAX_TREE, "the device tree is too large: {size} bytes");
+        assert!(
+            size <= MAX_TREE,
+            "the device tree is too large: {size} bytes"
+        );
         boot.space.map(address, size, Access::Constants);
         // SAFETY: mapped until the tree is dropped, and constant: the boot
         // protocol keeps it.
@@ -98,16 +104,21 @@ impl Platform {
             cpus: [0; MAX_CPUS],
             cpu_count: 1,
         };
-        platform.cpus[0] = read!("mpidr_el1") & AFFINITY;
+        platform.cpus[0] = read_register!("mpidr_el1") & AFFINITY;
         platform.add_cpus(tree);
         platform
     }
 
     /// Adds the other CPUs of the tree.
     fn add_cpus(&mut self, tree: &Fdt) {
-        let nodes = tree.find_node("/cpus").into_iter().flat_map(|cpus| cpus.children());
+        let nodes = tree
+            .find_node("/cpus")
+            .into_iter()
+            .flat_map(|cpus| cpus.children());
         for node in nodes.filter(|node| node.name.starts_with("cpu@")) {
-            let Some(reg) = node.property("reg") else { continue };
+            let Some(reg) = node.property("reg") else {
+                continue;
+            };
             let id = big_endian(reg.value) & AFFINITY;
             if id != self.cpus[0] && self.cpu_count < MAX_CPUS {
                 self.cpus[self.cpu_count] = id;
@@ -159,7 +170,12 @@ fn find_console<'tree>(tree: &'tree Fdt<'tree>) -> Option<FdtNode<'tree, 'tree>>
 
 /// The interrupt controller.
 fn find_chip(boot: &mut Boot, tree: &Fdt) -> IrqChip {
-    const V2: [&str; 4] = ["arm,cortex-a15-gic", "arm,gic-400", "arm,cortex-a7-gic", "arm,cortex-a9-gic"];
+    const V2: [&str; 4] = [
+        "arm,cortex-a15-gic",
+        "arm,gic-400",
+        "arm,cortex-a7-gic",
+        "arm,cortex-a9-gic",
+    ];
     let mut open = |node: &FdtNode, index| {
         let (address, size) = registers(node, index).expect("a GIC has registers");
         // SAFETY: the tree says that it is a GIC.
@@ -199,5 +215,8 @@ fn interrupt(node: &FdtNode) -> Option<u32> {
 
 /// One or two cells.
 fn big_endian(bytes: &[u8]) -> u64 {
-    bytes.iter().take(8).fold(0, |value, &byte| value << 8 | u64::from(byte))
+    bytes
+        .iter()
+        .take(8)
+        .fold(0, |value, &byte| value << 8 | u64::from(byte))
 }

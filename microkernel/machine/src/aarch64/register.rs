@@ -1,11 +1,12 @@
 //! System registers by name.
 
 /// Reads a system register.
-macro_rules! read {
+macro_rules! read_register {
     ($name:literal) => {{
         let value: u64;
         // SAFETY: reading one of the registers that this crate names has no
         // effect but the value.
+        #[allow(unused_unsafe)]
         unsafe {
             core::arch::asm!(concat!("mrs {}, ", $name), out(reg) value,
                 options(nomem, nostack, preserves_flags));
@@ -15,7 +16,7 @@ macro_rules! read {
 }
 
 /// Writes a system register. Unsafe: what the register means decides.
-macro_rules! write {
+macro_rules! write_register {
     ($name:literal, $value:expr) => {{
         let value: u64 = $value;
         core::arch::asm!(concat!("msr ", $name, ", {}"), in(reg) value,
@@ -27,6 +28,9 @@ macro_rules! write {
 macro_rules! barrier {
     ($instruction:literal) => {{
         // SAFETY: orders or forgets, and changes no value.
-        unsafe { core::arch::asm!($instruction, options(nostack, preserves_flags)) }
+        #[allow(unused_unsafe)]
+        unsafe {
+            core::arch::asm!($instruction, options(nostack, preserves_flags))
+        }
     }};
 }

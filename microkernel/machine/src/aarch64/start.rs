@@ -181,10 +181,26 @@ extern "C" fn start() -> ! {
     // SAFETY: the only call, and the maps below cover all that code uses.
     let mut space = unsafe { KernelSpace::new() };
     for (start, end, access) in [
-        (address_of!(__image_start), address_of!(__text_end), Access::Code),
-        (address_of!(__text_end), address_of!(__data_start), Access::Constants),
-        (address_of!(__data_start), address_of!(__stack_guard), Access::Data),
-        (address_of!(__stack_start), address_of!(__image_end), Access::Data),
+        (
+            address_of!(__image_start),
+            address_of!(__text_end),
+            Access::Code,
+        ),
+        (
+            address_of!(__text_end),
+            address_of!(__data_start),
+            Access::Constants,
+        ),
+        (
+            address_of!(__data_start),
+            address_of!(__stack_guard),
+            Access::Data,
+        ),
+        (
+            address_of!(__stack_start),
+            address_of!(__image_end),
+            Access::Data,
+        ),
     ] {
         space.map(start, end - start, access);
     }

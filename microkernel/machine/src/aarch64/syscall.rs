@@ -8,15 +8,14 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 
 use super::context::Frame;
-use crate::per_cpu::CpuBlock;
 
-/// Offsets in [`CpuBlock`], which `per_cpu.rs` fixes.
+/// Offsets in [`CpuBlock`](crate::per_cpu::CpuBlock), which `per_cpu.rs` fixes.
 const BLOCK_FRAME: usize = 8;
 const BLOCK_STACK_TOP: usize = 16;
 
 unsafe extern "C" {
-    /// Leaves the kernel: to the frame that this CPU's [`CpuBlock`]
-    /// (TPIDR_EL2) names, or to idle.
+    /// Leaves the kernel: to the frame that this CPU's block (TPIDR_EL2)
+    /// names, or to idle.
     #[link_name = "brio_leave"]
     pub(super) fn leave() -> !;
 
@@ -166,8 +165,3 @@ global_asm!(
     emergency_stack = sym super::start::EMERGENCY_STACK,
     emergency_stack_size = const super::start::EMERGENCY_STACK_SIZE,
 );
-
-/// The block of the CPU that this code runs on; null before it is entered.
-pub(super) fn current_block() -> *mut CpuBlock {
-    read!("tpidr_el2") as *mut CpuBlock
-}

@@ -4,9 +4,7 @@
 use l4_abi::arch::aarch64::{
     KIP_CLOCK_MICROS_SCALER_OFFSET, KIP_CLOCK_NANOS_SCALER_OFFSET, KIP_SYSCALL_CODE,
 };
-use l4_abi::kip::{
-    CLOCK_MICROS_CODE_OFFSET, CLOCK_NANOS_CODE_OFFSET, SYSCALL_CODE_OFFSET,
-};
+use l4_abi::kip::{CLOCK_MICROS_CODE_OFFSET, CLOCK_NANOS_CODE_OFFSET, SYSCALL_CODE_OFFSET};
 
 use crate::kip::KipPage;
 
@@ -95,8 +93,11 @@ impl Timer {
     /// # Panics
     /// If firmware did not say how fast the counter is.
     pub(super) fn new() -> Self {
-        let frequency = read!("cntfrq_el0");
-        assert!(frequency != 0, "the firmware did not set the timer's frequency (CNTFRQ_EL0)");
+        let frequency = read_register!("cntfrq_el0");
+        assert!(
+            frequency != 0,
+            "the firmware did not set the timer's frequency (CNTFRQ_EL0)"
+        );
         let micros = Scaler::new(MICROSECONDS, frequency);
         let ticks = (1u128 << (64 - micros.shift)) / u128::from(micros.factor) + 1;
         Self {
@@ -110,7 +111,7 @@ impl Timer {
     #[inline]
     pub fn now(&self) -> u64 {
         barrier!("isb");
-        let ticks = read!("cntvct_el0");
+        let ticks = read_register!("cntvct_el0");
         (u128::from(ticks) * u128::from(self.micros.factor) >> (32 - self.micros.shift)) as u64
     }
 
@@ -122,8 +123,8 @@ impl Timer {
         let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
         // SAFETY: the timer only raises its interrupt.
         unsafe {
-            write!("cnthp_cval_el2", ticks);
-            write!("cnthp_ctl_el2", ENABLE);
+            write_register!("cnthp_cval_el2", ticks);
+            write_register!("cnthp_ctl_el2", ENABLE);
         }
     }
 
@@ -157,6 +158,6 @@ impl Timer {
 #[inline]
 pub(super) fn stop() {
     // SAFETY: the timer only raises its interrupt.
-    unsafe { write!("cnthp_ctl_el2", 0) };
+    unsafe { write_register!("cnthp_ctl_el2", 0) };
     barrier!("isb");
 }

@@ -33,20 +33,20 @@ pub fn flush_everything() {
 }
 
 fn with_id(id: u16, flush: impl FnOnce()) {
-    let current = read!("vttbr_el2");
+    let current = read_register!("vttbr_el2");
     let is_current = current >> 48 == u64::from(id);
     // Changes of the tables come before.
     barrier!("dsb ishst");
     if !is_current {
         // SAFETY: user mode does not run meanwhile.
-        unsafe { write!("vttbr_el2", u64::from(id) << 48 | paging::empty_root()) };
+        unsafe { write_register!("vttbr_el2", u64::from(id) << 48 | paging::empty_root()) };
         barrier!("isb");
     }
     flush();
     finish();
     if !is_current {
         // SAFETY: as it was.
-        unsafe { write!("vttbr_el2", current) };
+        unsafe { write_register!("vttbr_el2", current) };
         barrier!("isb");
     }
 }

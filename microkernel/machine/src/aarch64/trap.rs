@@ -55,7 +55,11 @@ pub(super) unsafe extern "C" fn fault(cpu: *mut CpuBlock, syndrome: u64) {
         class::INSTRUCTION_ABORT_LOWER | class::DATA_ABORT_LOWER | PC_ALIGNMENT
     );
     // Otherwise the register may tell what another thread did.
-    frame.set_fault_address(if has_address { read!("far_el2") } else { 0 });
+    frame.set_fault_address(if has_address {
+        read_register!("far_el2")
+    } else {
+        0
+    });
     // SAFETY: as above.
     unsafe { (*cpu).frame().cast::<Context>().as_ref_unchecked() }.save_live();
 
@@ -86,7 +90,7 @@ fn is_mapping_fault(syndrome: u64) -> bool {
 /// The kernel itself caused an exception. `frame_pointer` and `stack_pointer`
 /// are what it had then.
 pub(super) extern "C" fn kernel_exception(frame_pointer: u64, stack_pointer: u64) -> ! {
-    let syndrome = read!("esr_el2");
+    let syndrome = read_register!("esr_el2");
     let kind = match exception_class(syndrome) {
         SERROR => "SError",
         0x21 => "instruction abort",
@@ -96,10 +100,10 @@ pub(super) extern "C" fn kernel_exception(frame_pointer: u64, stack_pointer: u64
     panic::fatal(
         format_args!(
             "{kind} at EL2: esr {syndrome:#x}, elr {:#x}, far {:#x}, sp {stack_pointer:#x}",
-            read!("elr_el2"),
-            read!("far_el2"),
+            read_register!("elr_el2"),
+            read_register!("far_el2"),
         ),
-        &[read!("elr_el2")],
+        &[read_register!("elr_el2")],
         frame_pointer,
     )
 }

@@ -2,6 +2,8 @@
 
 use std::boxed::Box;
 
+use l4_abi::arch::aarch64::{KIP_MEMORY_DESCRIPTORS_OFFSET, KIP_STRINGS_OFFSET};
+
 use super::platform::Platform;
 use crate::kip::KipPage;
 use crate::per_cpu::CpuBlock;
@@ -46,7 +48,8 @@ impl Boot {
     }
 
     /// Starts to run what `block` names: not here, the test itself is the CPU.
-    pub fn enter(&self, _block: &CpuBlock) -> ! {
+    pub fn enter(&self, block: &CpuBlock) -> ! {
+        block.set_stack_top(0);
         panic!("a hosted machine cannot leave the kernel")
     }
 }

@@ -75,7 +75,8 @@ impl Distributor {
 
     /// Sends an interrupt to the CPUs of a mask; version 2 only.
     pub(super) fn set_target(&self, pin: u32, target: u8) {
-        self.registers.write_byte(offset::TARGET + pin as usize, target);
+        self.registers
+            .write_byte(offset::TARGET + pin as usize, target);
     }
 
     /// Sends an interrupt to the CPU with this hardware id; version 3 only.
@@ -89,12 +90,14 @@ impl Distributor {
     }
 
     pub(super) fn enable(&self, pin: u32) {
-        self.registers.write(offset::SET_ENABLE + word(pin), bit(pin));
+        self.registers
+            .write(offset::SET_ENABLE + word(pin), bit(pin));
     }
 
     /// Afterwards the interrupt is not signalled any more.
     pub(super) fn disable(&self, pin: u32) {
-        self.registers.write(offset::CLEAR_ENABLE + word(pin), bit(pin));
+        self.registers
+            .write(offset::CLEAR_ENABLE + word(pin), bit(pin));
         self.settle();
     }
 

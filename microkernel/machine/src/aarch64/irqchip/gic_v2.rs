@@ -51,7 +51,7 @@ impl GicV2 {
     }
 
     pub(super) fn initialise_cpu(&self) {
-        let index = read!("mpidr_el1") as usize % MAX_INTERFACES;
+        let index = read_register!("mpidr_el1") as usize % MAX_INTERFACES;
         self.targets[index].store(self.distributor.own_target(), Ordering::Relaxed);
         self.distributor.initialise_bank(0);
         distributor::enable_own(self.distributor.registers(), 1 << TIMER | 1 << IPI);

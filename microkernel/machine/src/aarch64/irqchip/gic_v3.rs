@@ -48,7 +48,7 @@ impl GicV3 {
             redistributors,
             size,
         };
-        let hardware_id = read!("mpidr_el1");
+        let hardware_id = read_register!("mpidr_el1");
         for pin in super::FIRST_SHARED..gic.distributor.interrupts {
             gic.distributor.route(pin, hardware_id);
         }
@@ -71,12 +71,12 @@ impl GicV3 {
         // SAFETY: the CPU has the interface (ID_AA64PFR0_EL1.GIC), or there
         // would be no such controller; interrupts are masked here.
         unsafe {
-            write!("S3_4_C12_C9_5", SYSTEM_REGISTERS); // ICC_SRE_EL2
+            write_register!("S3_4_C12_C9_5", SYSTEM_REGISTERS); // ICC_SRE_EL2
             barrier!("isb");
-            write!("S3_0_C4_C6_0", u64::from(LOWEST_PRIORITY)); // ICC_PMR_EL1
-            write!("S3_0_C12_C12_3", 0); // ICC_BPR1_EL1
-            write!("S3_0_C12_C12_4", 0); // ICC_CTLR_EL1: one write ends an interrupt
-            write!("S3_0_C12_C12_7", 1); // ICC_IGRPEN1_EL1
+            write_register!("S3_0_C4_C6_0", u64::from(LOWEST_PRIORITY)); // ICC_PMR_EL1
+            write_register!("S3_0_C12_C12_3", 0); // ICC_BPR1_EL1
+            write_register!("S3_0_C12_C12_4", 0); // ICC_CTLR_EL1: one write ends an interrupt
+            write_register!("S3_0_C12_C12_7", 1); // ICC_IGRPEN1_EL1
         }
         barrier!("isb");
     }
@@ -86,7 +86,7 @@ impl GicV3 {
     /// # Panics
     /// If there is none, which only a wrong device tree can cause.
     fn redistributor(&self) -> Registers {
-        let affinity = affinity(read!("mpidr_el1"));
+        let affinity = affinity(read_register!("mpidr_el1"));
         let mut offset = 0;
         while offset + STRIDE <= self.size {
             let redistributor = self.redistributors.offset(offset);
@@ -97,14 +97,18 @@ impl GicV3 {
             if kind & TYPE_LAST != 0 {
                 break;
             }
-            offset += if kind & TYPE_VIRTUAL != 0 { STRIDE_VIRTUAL } else { STRIDE };
+            offset += if kind & TYPE_VIRTUAL != 0 {
+                STRIDE_VIRTUAL
+            } else {
+                STRIDE
+            };
         }
         panic!("no GIC redistributor for CPU {affinity:#x}")
     }
 
     #[inline]
     pub(super) fn claim(&self) -> u32 {
-        let claimed = read!("S3_0_C12_C12_0"); // ICC_IAR1_EL1
+        let claimed = read_register!("S3_0_C12_C12_0"); // ICC_IAR1_EL1
         barrier!("dsb sy");
         claimed as u32
     }
@@ -112,7 +116,7 @@ impl GicV3 {
     #[inline]
     pub(super) fn end(&self, claimed: u32) {
         // SAFETY: ends an interrupt, at worst too early.
-        unsafe { write!("S3_0_C12_C12_1", u64::from(claimed)) }; // ICC_EOIR1_EL1
+        unsafe { write_register!("S3_0_C12_C12_1", u64::from(claimed)) }; // ICC_EOIR1_EL1
         barrier!("isb");
     }
 
@@ -129,7 +133,7 @@ impl GicV3 {
             | 1 << (aff0 % u64::from(FIRST_PRIVATE));
         barrier!("dsb ishst");
         // SAFETY: raises an interrupt on another CPU.
-        unsafe { write!("S3_0_C12_C11_5", value) }; // ICC_SGI1R_EL1
+        unsafe { write_register!("S3_0_C12_C11_5", value) }; // ICC_SGI1R_EL1
         barrier!("isb");
     }
 }
