@@ -1,8 +1,39 @@
 //! The hardware, and the kernel's only unsafe code.
+//!
+//! One folder an architecture, with the same file names in each: `x86_64`,
+//! `aarch64`, and `hosted`, a machine that lives in a test process. The rest
+//! of this crate is the same everywhere: the ways in which kernel state is
+//! shared ([`object`], [`list`], [`cell`], [`lock`]), and the views of memory
+//! that user mode can write to ([`utcb`]).
+//!
+//! The kernel is called through [`upcalls!`] and calls back through the
+//! functions of the architecture's modules. Interrupts are off whenever
+//! kernel code runs; nothing stays on a kernel stack between two entries.
 #![cfg_attr(target_os = "none", no_std)]
 
+#[cfg_attr(
+    all(target_os = "none", target_arch = "x86_64"),
+    path = "x86_64/mod.rs"
+)]
+#[cfg_attr(
+    all(target_os = "none", target_arch = "aarch64"),
+    path = "aarch64/mod.rs"
+)]
+#[cfg_attr(not(target_os = "none"), path = "hosted/mod.rs")]
+mod arch;
+
+pub use arch::{
+    boot, console, context, cpu, fpu, ipi, irqchip, paging, platform, timer, tlb, trap,
+};
+
 pub mod address;
+pub mod boxed;
+pub mod cell;
 pub mod event;
 pub mod kip;
+pub mod list;
 pub mod lock;
 pub mod memory;
+pub mod object;
+pub mod per_cpu;
+pub mod utcb;

@@ -1,0 +1,134 @@
+//! Values that live in kernel memory and have one owner.
+
+use core::ops::{Deref, DerefMut};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::memory::{STORAGE_ALIGNMENT, Storage};
+
+/// A value in kernel memory. Whoever ends with one gives its storage back to
+/// where that came from ([`KernelBox::into_storage`]); dropping the box
+/// instead would leak the memory, so it stops the kernel.
+#[must_use]
+pub struct KernelBox<T> {
+    value: NonNull<T>,
+}
+
+// SAFETY: it owns the value.
+unsafe impl<T: Send> Send for KernelBox<T> {}
+// SAFETY: it only lends the value out shared.
+unsafe impl<T: Sync> Sync for KernelBox<T> {}
+
+impl<T, const N: usize> KernelBox<[T; N]> {
+    /// An array whose elements `element` makes, in `storage`. Gives the
+    /// storage back if it is of another
+    /// size.
+    pub fn new_array(storage: Storage, element: impl Fn(usize) -> T) -> Result<Self, Storage> {
+        if storage.size() != size_of::<[T; N]>() || align_of::<T>() > STORAGE_ALIGNMENT {
+            return Err(storage);
+        }
+        let first = storage.into_raw().0.cast::<T>();
+        for index in 0..N {
+            // SAFETY: the array fits into the storage, which is ours.
+            unsafe { first.add(index).write(element(index)) };
+        }
+        Ok(Self {
+            value: first.cast(),
+        })
+    }
+}
+
+impl<T> KernelBox<T> {
+    /// Puts `value` into `storage`. Gives the storage back if it is of another
+    /// size.
+    pub fn new(storage: Storage, value: T) -> Result<Self, Storage> {
+        if storage.size() != size_of::<T>() || align_of::<T>() > STORAGE_ALIGNMENT {
+            return Err(storage);
+        }
+        let place = storage.into_raw().0.cast::<T>();
+        // SAFETY: the value fits into the storage, which is ours.
+        unsafe { place.write(value) };
+        Ok(Self { value: place })
+    }
+
+    /// Drops the value and gives its memory.
+    pub fn into_storage(self) -> Storage {
+        let value = self.value;
+        core::mem::forget(self);
+        // SAFETY: we own the value, and nothing uses the storage afterwards.
+        unsafe {
+            value.drop_in_place();
+            Storage::from_raw(value.cast(), size_of::<T>())
+        }
+    }
+
+    /// For the rest of the kernel's life.
+    pub fn leak(self) -> &'static T {
+        let value = self.value;
+        core::mem::forget(self);
+        // SAFETY: never freed from here on.
+        unsafe { value.as_ref() }
+    }
+}
+
+impl<T> Deref for KernelBox<T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: owned and initialised.
+        unsafe { self.value.as_ref() }
+    }
+}
+
+impl<T> DerefMut for KernelBox<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: owned and initialised.
+        unsafe { self.value.as_mut() }
+    }
+}
+
+impl<T> Drop for KernelBox<T> {
+    fn drop(&mut self) {
+        panic!("kernel memory was not given back");
+    }
+}
+
+/// A place that is empty until it gets a [`KernelBox`], which it then keeps
+/// until its owner takes it apart. Reading it takes no lock.
+pub struct OnceBox<T> {
+    value: AtomicPtr<T>,
+}
+
+impl<T: 'static> OnceBox<T> {
+    /// An empty place.
+    pub const fn empty() -> Self {
+        Self {
+            value: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// What is here.
+    #[inline]
+    pub fn get(&self) -> Option<&T> {
+        // SAFETY: what is set stays until `take`, which needs the place
+        // exclusively.
+        unsafe { self.value.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Puts `value` here; gives it back if something is here already. Calls
+    /// of this function do not run at the same time: the owner has a lock.
+    pub fn set(&self, value: KernelBox<T>) -> Result<&T, KernelBox<T>> {
+        if self.get().is_some() {
+            return Err(value);
+        }
+        self.value.store(value.value.as_ptr(), Ordering::Release);
+        Ok(value.leak())
+    }
+
+    /// Empties the place.
+    pub fn take(&mut self) -> Option<KernelBox<T>> {
+        let value = NonNull::new(*self.value.get_mut())?;
+        *self.value.get_mut() = ptr::null_mut();
+        Some(KernelBox { value })
+    }
+}

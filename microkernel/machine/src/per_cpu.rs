@@ -1,0 +1,169 @@
+//! What each CPU has for itself, found through a register (GS base on
+//! x86_64, TPIDR_EL2 on aarch64).
+
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+
+use crate::arch::boot::Boot;
+use crate::arch::context::Frame;
+use crate::arch::cpu::CpuState;
+use crate::arch::trap::{Fault, Interrupt};
+
+/// The part of the per-CPU data that entry and exit code knows; the offsets
+/// of its first fields are part of that code.
+#[repr(C)]
+pub struct CpuBlock {
+    /// Where this block is, so that code can find it through the register.
+    this: Cell<*const CpuBlock>,
+    /// The registers of the thread that runs when the kernel is left; null:
+    /// none, the CPU idles.
+    frame: Cell<*const Frame>,
+    /// The end of this CPU's kernel stack.
+    stack_top: Cell<u64>,
+    /// Room for entry code to put registers aside.
+    scratch: [Cell<u64>; 4],
+    id: u32,
+    /// What the architecture keeps for each CPU.
+    pub arch: CpuState,
+}
+
+impl CpuBlock {
+    /// The CPU's number; the boot CPU is 0.
+    #[inline]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The frame that is entered when the kernel is left.
+    #[inline]
+    pub fn frame(&self) -> *const Frame {
+        self.frame.get()
+    }
+
+    /// Idle when the kernel is left.
+    #[inline]
+    pub fn set_idle(&self) {
+        self.frame.set(core::ptr::null());
+    }
+
+    /// Enter `frame` when the kernel is left. Only for
+    /// `context::switch`, which knows that the frame stays.
+    #[inline]
+    pub(crate) fn set_frame(&self, frame: *const Frame) {
+        self.frame.set(frame);
+    }
+
+    /// The end of the kernel stack.
+    #[inline]
+    pub fn stack_top(&self) -> u64 {
+        self.stack_top.get()
+    }
+
+    /// Told by boot code before the CPU is entered.
+    pub(crate) fn set_stack_top(&self, top: u64) {
+        self.stack_top.set(top);
+        self.this.set(self);
+    }
+}
+
+/// A CPU's data: the machine's part, then the kernel's.
+///
+/// It is also the proof that code runs on that CPU: there is one for each
+/// number, and it is neither `Send` nor `Sync`. Shared references to kernel
+/// objects are bounded by a borrow of it; what is reaped needs it whole
+/// (`&mut`), so no reference outlives the kernel entry in which it was made.
+#[repr(C)]
+pub struct PerCpu<L> {
+    block: CpuBlock,
+    local: L,
+    not_send: PhantomData<*const ()>,
+}
+
+impl<L> PerCpu<L> {
+    /// The data of CPU `id`.
+    pub fn new(id: u32, local: L) -> Self {
+        Self {
+            block: CpuBlock {
+                this: Cell::new(core::ptr::null()),
+                frame: Cell::new(core::ptr::null()),
+                stack_top: Cell::new(0),
+                scratch: [const { Cell::new(0) }; 4],
+                id,
+                arch: CpuState::new(),
+            },
+            local,
+            not_send: PhantomData,
+        }
+    }
+
+    /// The CPU's number.
+    #[inline]
+    pub fn id(&self) -> u32 {
+        self.block.id
+    }
+
+    /// The machine's part.
+    #[inline]
+    pub fn block(&self) -> &CpuBlock {
+        &self.block
+    }
+}
+
+impl<L> Deref for PerCpu<L> {
+    type Target = L;
+    #[inline]
+    fn deref(&self) -> &L {
+        &self.local
+    }
+}
+
+impl<L> DerefMut for PerCpu<L> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut L {
+        &mut self.local
+    }
+}
+
+/// What the machine calls in the kernel. When one of these returns, the CPU
+/// goes on with the frame that [`CpuBlock::frame`] names.
+pub trait Upcalls: Sized + 'static {
+    /// The boot CPU is ready; ends with [`Boot::enter`].
+    fn start(boot: &mut Boot) -> !;
+    /// The current thread made a system call.
+    fn syscall(cpu: &mut PerCpu<Self>);
+    /// The current thread did what its CPU would not do.
+    fn fault(cpu: &mut PerCpu<Self>, fault: &Fault);
+    /// A device, a timer or another CPU wants attention.
+    fn interrupt(cpu: &mut PerCpu<Self>, interrupt: Interrupt);
+}
+
+/// Defines the symbols through which entry code reaches the kernel; `$local`
+/// is the kernel's part of [`PerCpu`]. Once, in the kernel's `main.rs`.
+#[macro_export]
+macro_rules! upcalls {
+    ($local:ty) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn brio_start(boot: &mut $crate::boot::Boot) -> ! {
+            <$local as $crate::per_cpu::Upcalls>::start(boot)
+        }
+        #[unsafe(no_mangle)]
+        extern "C" fn brio_syscall(cpu: &mut $crate::per_cpu::PerCpu<$local>) {
+            <$local as $crate::per_cpu::Upcalls>::syscall(cpu);
+        }
+        #[unsafe(no_mangle)]
+        extern "C" fn brio_fault(
+            cpu: &mut $crate::per_cpu::PerCpu<$local>,
+            fault: &$crate::trap::Fault,
+        ) {
+            <$local as $crate::per_cpu::Upcalls>::fault(cpu, fault);
+        }
+        #[unsafe(no_mangle)]
+        extern "C" fn brio_interrupt(
+            cpu: &mut $crate::per_cpu::PerCpu<$local>,
+            interrupt: $crate::trap::Interrupt,
+        ) {
+            <$local as $crate::per_cpu::Upcalls>::interrupt(cpu, interrupt);
+        }
+    };
+}

@@ -1,0 +1,86 @@
+//! The kernel's view of a UTCB: kernel memory that is mapped to user mode.
+//!
+//! User mode may write to it from another CPU at any moment, so every access
+//! is a relaxed atomic of one word and nothing is read twice by those who
+//! check what they read.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::per_cpu::PerCpu;
+
+/// Words in a UTCB (abi/02).
+pub const WORDS: usize = 128;
+
+/// One UTCB, or another block of kernel-user memory of that size.
+#[repr(C, align(8))]
+pub struct Utcb {
+    words: [AtomicU64; WORDS],
+}
+
+impl Utcb {
+    /// A UTCB of its own, for messages of threads that have none.
+    pub const fn new() -> Self {
+        Self {
+            words: [const { AtomicU64::new(0) }; WORDS],
+        }
+    }
+
+    /// Word `index`; 0 beyond the end.
+    #[inline]
+    pub fn word(&self, index: usize) -> u64 {
+        self.words
+            .get(index)
+            .map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// Writes word `index`; nothing beyond the end.
+    #[inline]
+    pub fn set_word(&self, index: usize, value: u64) {
+        if let Some(word) = self.words.get(index) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Copies the first `count` words of `from`.
+    #[inline]
+    pub fn copy_words(&self, from: &Utcb, count: usize) {
+        for (to, from) in self.words.iter().zip(from.words.iter()).take(count) {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Default for Utcb {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Where a UTCB is, for the thread that has it.
+#[derive(Clone, Copy)]
+pub struct UtcbPointer(NonNull<Utcb>);
+
+// SAFETY: a UTCB is atomics only.
+unsafe impl Send for UtcbPointer {}
+// SAFETY: likewise.
+unsafe impl Sync for UtcbPointer {}
+
+impl UtcbPointer {
+    /// Points to a UTCB in kernel-user memory.
+    ///
+    /// # Safety
+    /// `utcb` is 8-byte aligned kernel memory that is not freed while the
+    /// task that it belongs to has references.
+    pub unsafe fn new(utcb: NonNull<u64>) -> Self {
+        Self(utcb.cast())
+    }
+
+    /// The UTCB, for one of the task's threads.
+    #[inline]
+    pub fn get<L>(self, _cpu: &PerCpu<L>) -> &Utcb {
+        // SAFETY: the thread that has the pointer has a reference to its
+        // task, whose kernel-user memory stays as long.
+        unsafe { self.0.as_ref() }
+    }
+}
