@@ -3,36 +3,25 @@
 use crate::build::Builder;
 use crate::failure::{Context, Result, fail};
 use crate::system::{FileContent, System, compile};
-use boot_image::{Kind, Module, write};
+use ::boot_image::{Kind, Module, write};
 use l4_loader::Elf;
 use std::path::{Path, PathBuf};
 
 /// Name of the boot module that holds the configuration file's text, for people who look.
-const TEXT_MODULE: &str = "system.toml";
-
-/// What of the kernel's command line a person may change.
-#[derive(Clone, Debug, Default)]
-pub struct KernelOptions {
-    pub extra: Vec<String>,
-}
+pub const TEXT_MODULE: &str = "system.toml";
 
 /// Builds nothing: packs what was built. Returns the image's path.
-pub fn pack(system: &System, builder: &Builder<'_>, options: &KernelOptions) -> Result<PathBuf> {
-    let mut kernel = "kernel".to_owned();
-    if let Some(bytes) = &system.kernel_memory {
-        kernel += &format!(" -kmemsize={}", bytes.get_ref() >> 10);
-    }
-    options
-        .extra
-        .iter()
-        .for_each(|word| kernel += &format!(" {word}"));
-
+pub fn pack(system: &System, builder: &Builder<'_>) -> Result<PathBuf> {
     let root = match &system.root {
         Some(program) => program.module().name,
         None => "moe".into(),
     };
     let mut modules = vec![
-        (Kind::Kernel, kernel, program(&builder.program("kernel"))?),
+        (
+            Kind::Kernel,
+            kernel_command_line(system),
+            program(&builder.program("kernel"))?,
+        ),
         (
             Kind::Sigma0,
             "sigma0".into(),
@@ -92,6 +81,14 @@ pub fn pack(system: &System, builder: &Builder<'_>, options: &KernelOptions) -> 
         .join(system.file_name());
     write_file(&path, &image)?;
     Ok(path)
+}
+
+/// The kernel's name and options (abi/07 §1).
+pub fn kernel_command_line(system: &System) -> String {
+    match &system.kernel_memory {
+        Some(bytes) => format!("kernel -kmemsize={}", bytes.get_ref() >> 10),
+        None => "kernel".into(),
+    }
 }
 
 pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {

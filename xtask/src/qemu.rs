@@ -6,7 +6,8 @@ use crate::failure::{Context, Failure, Result};
 use crate::setup;
 use crate::size;
 use crate::symbols::Symbols;
-use crate::system::Input;
+use crate::system::{Input, System};
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -18,19 +19,72 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub struct Machine {
     pub arch: Architecture,
-    pub image: PathBuf,
+    pub medium: Medium,
     /// Bytes.
     pub memory: u64,
     pub cpus: u64,
     /// Version of the interrupt controller (aarch64).
     pub gic: u64,
+    /// Whether there is a level for hypervisors (aarch64); the kernel needs it.
+    pub el2: bool,
     /// Run on the host's processor instead of the emulator.
     pub kvm: bool,
     /// Further arguments, for the debugger for instance.
     pub extra: Vec<String>,
 }
 
+/// What a machine boots from.
+#[derive(Clone, Debug)]
+pub enum Medium {
+    /// A boot image that QEMU loads itself.
+    Image(PathBuf),
+    /// A CD, by the machine's BIOS.
+    Cd(PathBuf),
+    /// A CD, by UEFI firmware.
+    UefiCd(PathBuf),
+}
+
+impl Medium {
+    fn arguments(&self) -> [&OsStr; 2 + 2] {
+        let text = OsStr::new;
+        match self {
+            Self::Image(path) => [
+                text("-boot"),
+                text("menu=off"),
+                text("-kernel"),
+                path.as_os_str(),
+            ],
+            Self::Cd(path) => [
+                text("-boot"),
+                text("order=d"),
+                text("-cdrom"),
+                path.as_os_str(),
+            ],
+            Self::UefiCd(path) => [
+                text("-bios"),
+                text(setup::OVMF),
+                text("-cdrom"),
+                path.as_os_str(),
+            ],
+        }
+    }
+}
+
 impl Machine {
+    /// A system as it is meant to run, and as `xtask run` runs it.
+    pub fn new(system: &System, arch: Architecture, image: PathBuf) -> Self {
+        Self {
+            arch,
+            medium: Medium::Image(image),
+            memory: *system.ram.get_ref(),
+            cpus: system.cpus,
+            gic: 3,
+            el2: true,
+            kvm: false,
+            extra: vec![],
+        }
+    }
+
     /// QEMU's command line.
     pub fn command(&self) -> Command {
         let mut command = Command::new(program(self.arch));
@@ -42,7 +96,8 @@ impl Machine {
                 command.args(["-machine", "q35", "-accel", "tcg", "-cpu", X86_64_CPU]);
             }
             Architecture::Aarch64 => {
-                let machine = format!("virt,virtualization=on,gic-version={}", self.gic);
+                let el2 = if self.el2 { "on" } else { "off" };
+                let machine = format!("virt,virtualization={el2},gic-version={}", self.gic);
                 let (accel, cpu) = if self.kvm {
                     ("kvm", "host")
                 } else {
@@ -61,8 +116,8 @@ impl Machine {
             "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none",
         ]);
         command
-            .args(["-no-reboot", "-kernel"])
-            .arg(&self.image)
+            .arg("-no-reboot")
+            .args(self.medium.arguments())
             .args(&self.extra);
         command
     }
@@ -170,6 +225,9 @@ pub enum Output<'a> {
 impl Session {
     pub fn start(machine: &Machine, symbols: Symbols, typing: Typing) -> Result<Self> {
         setup::qemu(machine.arch)?;
+        if let Medium::UefiCd(_) = machine.medium {
+            setup::ovmf()?;
+        }
         let mut command = machine.command();
         let mut terminal = None;
         let script = match typing {

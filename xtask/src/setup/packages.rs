@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// UEFI firmware as Debian installs it.
-pub const OVMF: &str = "/usr/share/OVMF/OVMF_CODE.fd";
+pub const OVMF: &str = "/usr/share/ovmf/OVMF.fd";
 
 /// Something that must be there.
 #[derive(Clone, Copy)]

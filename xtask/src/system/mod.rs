@@ -110,7 +110,7 @@ pub struct Grant {
 }
 
 /// How `xtask test` runs the system and what it must do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Test {
     /// Texts that lines must contain, in this order, other lines between them.
     pub expect: Vec<String>,
@@ -120,6 +120,8 @@ pub struct Test {
     pub input: Vec<Input>,
     /// Exit code of the system.
     pub exit: u64,
+    /// Text of the panic that must end it, instead of an exit.
+    pub panic: Option<String>,
     /// Seconds.
     pub timeout: u64,
     /// Numbers of CPUs to run it with.
@@ -137,6 +139,7 @@ impl Default for Test {
             forbid: vec![],
             input: vec![],
             exit: 0,
+            panic: None,
             timeout: 60,
             smp: vec![1],
             gic: vec![3],

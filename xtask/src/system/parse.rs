@@ -621,6 +621,7 @@ fn test(table: Option<Table<'_, '_, '_>>) -> Test {
     test.expect = texts(table.strings("expect"));
     test.forbid = texts(table.strings("forbid"));
     test.exit = table.number("exit", 0..=255).map_or(0, Spanned::into_inner);
+    test.panic = table.string("panic").map(Spanned::into_inner);
     test.timeout = table
         .number("timeout", 1..=3600)
         .map_or(test.timeout, Spanned::into_inner);

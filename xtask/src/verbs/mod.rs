@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod image;
 mod run;
 mod setup;
 mod test;
@@ -17,7 +18,14 @@ struct Verb {
     run: fn(&[String]) -> Result<()>,
 }
 
-const VERBS: &[Verb] = &[run::VERB, test::VERB, build::VERB, check::VERB, setup::VERB];
+const VERBS: &[Verb] = &[
+    run::VERB,
+    test::VERB,
+    build::VERB,
+    check::VERB,
+    image::VERB,
+    setup::VERB,
+];
 
 /// Does what the command line says.
 pub fn dispatch(args: &[String]) -> Result<()> {

@@ -3,7 +3,7 @@
 use super::Verb;
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
-use crate::boot_image::{self, KernelOptions};
+use crate::boot_image;
 use crate::build::{Builder, OptionsBlock, Profile};
 use crate::failure::{Failure, Result};
 use crate::qemu::{Machine, Output, Session, Typing};
@@ -33,15 +33,12 @@ fn run(args: &[String]) -> Result<()> {
         .architecture()?
         .unwrap_or_else(|| default_arch(&system));
     let timeout = args.number("--timeout")?.map(Duration::from_secs);
-    let machine = Machine {
-        arch,
-        image: build(&system, &workspace, arch, Profile::Checked)?,
-        memory: args.size("--mem")?.unwrap_or(*system.ram.get_ref()),
-        cpus: args.number("--smp")?.unwrap_or(system.cpus),
-        gic: args.number("--gic")?.unwrap_or(3),
-        kvm: args.flag("--kvm"),
-        extra: vec![],
-    };
+    let image = build(&system, &workspace, arch, Profile::Checked)?;
+    let mut machine = Machine::new(&system, arch, image);
+    machine.memory = args.size("--mem")?.unwrap_or(machine.memory);
+    machine.cpus = args.number("--smp")?.unwrap_or(machine.cpus);
+    machine.gic = args.number("--gic")?.unwrap_or(machine.gic);
+    machine.kvm = args.flag("--kvm");
     eprintln!("Booting `{}` ({machine})", system.name);
     let session = Session::start(&machine, Symbols::new(&workspace, arch), Typing::User)?;
     let end = session.run(timeout, show)?;
@@ -110,5 +107,5 @@ pub(super) fn build(
         options_block: OptionsBlock::V5,
     };
     builder.build(&system.packages())?;
-    boot_image::pack(system, &builder, &KernelOptions::default())
+    boot_image::pack(system, &builder)
 }

@@ -2,10 +2,13 @@
 //!
 //! One line per test; the last line is exactly `N passed, N failed`, with `, N skipped` if some were.
 
+mod boots;
 mod host;
+mod images;
 mod systems;
 
 use super::Verb;
+use crate::architecture::Architecture;
 use crate::arguments::Arguments;
 use crate::failure::{Result, fail};
 use crate::workspace::Workspace;
@@ -92,13 +95,17 @@ fn run(args: &[String]) -> Result<()> {
     if filters.is_empty() || filters.iter().any(|filter| filter == "host") {
         host::run(&workspace, &mut report)?;
     }
+    let archs = args
+        .architecture()?
+        .map_or(Architecture::ALL.to_vec(), |arch| vec![arch]);
     systems::run(
         &workspace,
         &mut report,
-        args.architecture()?,
+        &archs,
         args.flag("--long"),
         &selected,
     )?;
+    images::run(&workspace, &mut report, &archs, &selected)?;
 
     if report.passed + report.failed.len() + report.skipped == 0 {
         fail!("no test's name contains {}", filters.join(" or "));

@@ -1,0 +1,219 @@
+//! `cargo xtask image`: makes what real machines boot from.
+//!
+//! x86_64: an ISO for CD and USB stick, by BIOS and by UEFI, with GRUB in front of the boot image.
+//! aarch64: the boot image itself, which is a Linux `Image`.
+
+use super::Verb;
+use super::run::{build, default_arch, load};
+use crate::architecture::Architecture;
+use crate::arguments::Arguments;
+use crate::boot_image::{TEXT_MODULE, kernel_command_line, read, write_file};
+use crate::build::Profile;
+use crate::failure::{Context, Result, fail};
+use crate::setup;
+use crate::size;
+use crate::system::{System, compile};
+use crate::workspace::{Workspace, relative};
+use ::boot_image::{Module, write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(super) const VERB: Verb = Verb {
+    name: "image",
+    usage: "SYSTEM [--arch x86_64|aarch64] [-o FILE] [--replace-config IMAGE]",
+    about: "makes a bootable image (x86_64: ISO for BIOS and UEFI, aarch64: Linux Image); \
+            with --replace-config, a copy of IMAGE that boots as SYSTEM says, nothing built",
+    run,
+};
+
+/// The boot image's path on the CD.
+const ON_CD: &str = "boot/brio";
+
+fn run(args: &[String]) -> Result<()> {
+    let args = Arguments::parse(args, &[], &["--arch", "-o", "--replace-config"])?;
+    let workspace = Workspace::load()?;
+    let system = load(&workspace, args.word("SYSTEM")?)?;
+    let output = args.text("-o").map(PathBuf::from);
+    let path = match args.text("--replace-config") {
+        Some(image) => replace_config(&system, &workspace, Path::new(image), output)?,
+        None => {
+            let arch = args
+                .architecture()?
+                .unwrap_or_else(|| default_arch(&system));
+            make(&system, &workspace, arch, output)?
+        }
+    };
+    let bytes = std::fs::metadata(&path).context(|| path.display())?.len();
+    println!("{} ({})", relative(&path).display(), size::show(bytes));
+    Ok(())
+}
+
+/// Builds a system's image; its path.
+pub(super) fn make(
+    system: &System,
+    workspace: &Workspace,
+    arch: Architecture,
+    output: Option<PathBuf>,
+) -> Result<PathBuf> {
+    let image = build(system, workspace, arch, Profile::Release)?;
+    let output = output.unwrap_or_else(|| default_output(system, workspace, arch));
+    match arch {
+        Architecture::X86_64 => make_iso(&read(&image)?, system, &output)?,
+        Architecture::Aarch64 => write_file(&output, &read(&image)?)?,
+    }
+    Ok(output)
+}
+
+fn default_output(system: &System, workspace: &Workspace, arch: Architecture) -> PathBuf {
+    let end = match arch {
+        Architecture::X86_64 => "iso",
+        Architecture::Aarch64 => "Image",
+    };
+    workspace
+        .output(arch)
+        .join(format!("{}.{end}", system.file_name()))
+}
+
+fn make_iso(image: &[u8], system: &System, output: &Path) -> Result<()> {
+    setup::iso_tools()?;
+    let folder = Temporary::new(&system.file_name())?;
+    write_file(&folder.path().join(ON_CD), image)?;
+    write_file(
+        &folder.path().join("boot/grub/grub.cfg"),
+        grub_menu(&system.name).as_bytes(),
+    )?;
+    if let Some(parent) = output.parent() {
+        std::fs::create_dir_all(parent).context(|| format!("creating {}", parent.display()))?;
+    }
+    println!("Making the ISO image");
+    let result = Command::new("grub-mkrescue")
+        .arg("-o")
+        .arg(output)
+        .arg(folder.path())
+        .output();
+    let result = result.context(|| "running grub-mkrescue")?;
+    if !result.status.success() {
+        fail!(
+            "grub-mkrescue: {}",
+            String::from_utf8_lossy(&result.stderr).trim()
+        );
+    }
+    Ok(())
+}
+
+fn grub_menu(name: &str) -> String {
+    format!(
+        "set timeout=0\nset gfxpayload=keep\nmenuentry \"{name}\" {{\n    multiboot2 /{ON_CD}\n    boot\n}}\n"
+    )
+}
+
+/// Swaps the description in an image: the programs stay.
+fn replace_config(
+    system: &System,
+    workspace: &Workspace,
+    image: &Path,
+    output: Option<PathBuf>,
+) -> Result<PathBuf> {
+    let file = read(image)?;
+    // An ISO has its own mark in its 17th sector (ECMA-119 §8).
+    let is_iso = file.get(0x8001..0x8006) == Some(b"CD001");
+    let boot = if is_iso { extract(image)? } else { file };
+    let arch = if is_iso || boot.starts_with(b"\x7fELF") {
+        Architecture::X86_64
+    } else {
+        Architecture::Aarch64
+    };
+    let archive = write::unpack(&boot).context(|| image.display())?;
+
+    if !system.archs.contains(&arch) {
+        fail!(
+            "{} is for {arch}, system `{}` is not",
+            image.display(),
+            system.name
+        );
+    }
+    let names: Vec<&str> = archive.modules().map(|module| module.name()).collect();
+    if let Some(missing) = system
+        .modules()
+        .iter()
+        .find(|module| !names.contains(&module.name.as_str()))
+    {
+        fail!(
+            "{} holds no `{}`; make it anew without --replace-config",
+            image.display(),
+            missing.name
+        );
+    }
+    let description = compile::compile(system)?;
+    let kernel = kernel_command_line(system);
+    let modules: Vec<Module<'_>> = archive
+        .modules()
+        .map(|module| match module.name() {
+            "kernel" => Module {
+                command_line: &kernel,
+                ..module
+            },
+            system_description::MODULE_NAME => Module {
+                data: &description,
+                ..module
+            },
+            TEXT_MODULE => Module {
+                data: system.source.text.as_bytes(),
+                ..module
+            },
+            _ => module,
+        })
+        .collect();
+    let replaced = write::replace(&boot, &modules).context(|| image.display())?;
+    let output = output.unwrap_or_else(|| default_output(system, workspace, arch));
+    if is_iso {
+        make_iso(&replaced, system, &output)?
+    } else {
+        write_file(&output, &replaced)?
+    }
+    Ok(output)
+}
+
+/// The boot image on a CD.
+fn extract(iso: &Path) -> Result<Vec<u8>> {
+    setup::iso_tools()?;
+    let folder = Temporary::new("extract")?;
+    let file = folder.path().join("brio");
+    let result = Command::new("xorriso")
+        .args(["-osirrox", "on", "-indev"])
+        .arg(iso)
+        .arg("-extract")
+        .arg(format!("/{ON_CD}"))
+        .arg(&file)
+        .output()
+        .context(|| "running xorriso")?;
+    if !result.status.success() {
+        fail!(
+            "{} is not an image that `cargo xtask image` made",
+            iso.display()
+        );
+    }
+    read(&file)
+}
+
+/// A folder that is gone when this is.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn new(name: &str) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("brio-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).context(|| format!("creating {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What stays in the temporary folder hurts nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,198 @@
+//! Boots: a system on a machine, and what it must do. Two run at once.
+
+use super::{Outcome, Report};
+use crate::boot_image;
+use crate::console;
+use crate::failure::Failure;
+use crate::qemu::{End, Machine, Output, Session, Typing};
+use crate::symbols::Symbols;
+use crate::system::Test;
+use crate::workspace::Workspace;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How many machines run at once. Their own CPUs are threads too, so more would slow each other down.
+const PARALLEL: usize = 2;
+
+/// Lines of the console that are shown of a test that failed.
+const SHOWN_LINES: usize = 25;
+
+/// One boot.
+pub(super) struct Boot {
+    pub(super) name: String,
+    pub(super) machine: Machine,
+    pub(super) test: Test,
+}
+
+/// Boots them all, and tells of each when it has ended.
+pub(super) fn run_all(workspace: &Workspace, report: &mut Report, boots: &[Boot]) {
+    let next = AtomicUsize::new(0);
+    let report = Mutex::new(report);
+    std::thread::scope(|scope| {
+        for _ in 0..PARALLEL.min(boots.len()) {
+            scope.spawn(|| {
+                while let Some(boot) = boots.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let start = Instant::now();
+                    let run = boot.run(workspace);
+                    // A thread that panicked while it printed leaves counts that are still right.
+                    let mut report = report
+                        .lock()
+                        .unwrap_or_else(|poisoned| poisoned.into_inner());
+                    run.tell(boot, start.elapsed(), &mut report);
+                }
+            });
+        }
+    });
+}
+
+/// What one boot gave.
+struct Run {
+    outcome: Outcome,
+    /// Tests that the system itself reported.
+    reports: Vec<(String, Outcome)>,
+    /// The console.
+    lines: Vec<String>,
+}
+
+impl Run {
+    fn tell(&self, boot: &Boot, time: Duration, report: &mut Report) {
+        for (name, outcome) in &self.reports {
+            report.add(&format!("{}: {name}", boot.name), outcome, Duration::ZERO);
+        }
+        report.add(&boot.name, &self.outcome, time);
+        if matches!(self.outcome, Outcome::Failed(_)) {
+            let skipped = self.lines.len().saturating_sub(SHOWN_LINES);
+            self.lines[skipped..]
+                .iter()
+                .for_each(|line| println!("      {line}"));
+        }
+    }
+}
+
+impl Boot {
+    fn run(&self, workspace: &Workspace) -> Run {
+        let mut run = Run {
+            outcome: Outcome::Passed,
+            reports: vec![],
+            lines: vec![],
+        };
+        let ended = self.session(workspace, &mut run);
+        let file = format!("{}.log", self.name.replace(['/', ' '], "-"));
+        let log = workspace.output(self.machine.arch).join("logs").join(file);
+        let saved = boot_image::write_file(&log, (run.lines.join("\n") + "\n").as_bytes());
+        run.outcome = match ended.and_then(|end| saved.map(|()| end)) {
+            Ok(end) => verdict(&end, &run.lines, &self.test),
+            Err(failure) => Outcome::Failed(failure.to_string()),
+        };
+        run
+    }
+
+    fn session(&self, workspace: &Workspace, run: &mut Run) -> Result<End, Failure> {
+        let symbols = Symbols::new(workspace, self.machine.arch);
+        let typing = Typing::Script(self.test.input.clone());
+        let timeout = Duration::from_secs(self.test.timeout);
+        let session = Session::start(&self.machine, symbols, typing)?;
+        session.run(Some(timeout), |output| match output {
+            Output::Line(line) | Output::Explanation(line) => run.lines.push(line.to_owned()),
+            Output::Report(console::Report::Test {
+                name,
+                passed,
+                message,
+            }) => {
+                let outcome = if passed {
+                    Outcome::Passed
+                } else {
+                    Outcome::Failed(message)
+                };
+                run.reports.push((name, outcome));
+            }
+            Output::Bytes(_) | Output::Report(_) => {}
+        })
+    }
+}
+
+/// Whether a boot was what its test wants.
+fn verdict(end: &End, lines: &[String], test: &Test) -> Outcome {
+    let right_end = match (&test.panic, end) {
+        (Some(text), End::Panic(message)) => message.contains(text),
+        (Some(_), _) => false,
+        (None, End::Exit(code)) => u64::from(*code) == test.exit,
+        (None, _) => false,
+    };
+    if !right_end {
+        return Outcome::Failed(format!("the system {end}"));
+    }
+    let mut rest = lines.iter();
+    for expected in &test.expect {
+        if !rest.any(|line| line.contains(expected)) {
+            let exists = lines.iter().any(|line| line.contains(expected));
+            let order = if exists { " after the others" } else { "" };
+            return Outcome::Failed(format!("no line with `{expected}`{order}"));
+        }
+    }
+    for forbidden in &test.forbid {
+        if let Some(line) = lines.iter().find(|line| line.contains(forbidden)) {
+            return Outcome::Failed(format!("forbidden line: {line}"));
+        }
+    }
+    Outcome::Passed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict_of(test: Test, end: End, lines: &[&str]) -> Result<(), String> {
+        let lines: Vec<String> = lines.iter().map(|&line| line.to_owned()).collect();
+        match verdict(&end, &lines, &test) {
+            Outcome::Failed(why) => Err(why),
+            _ => Ok(()),
+        }
+    }
+
+    fn with_lines(end: End, lines: &[&str]) -> Result<(), String> {
+        let test = Test {
+            expect: vec!["first".into(), "second".into()],
+            forbid: vec!["never".into()],
+            ..Test::default()
+        };
+        verdict_of(test, end, lines)
+    }
+
+    #[test]
+    fn a_test_passes_with_all_lines_in_order_and_the_right_end() {
+        assert_eq!(
+            with_lines(End::Exit(0), &["the first", "x", "the second"]),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn anything_else_fails() {
+        let good = ["first", "second"];
+        assert!(with_lines(End::Exit(1), &good).is_err());
+        assert!(with_lines(End::Timeout(Duration::from_secs(1)), &good).is_err());
+        assert!(with_lines(End::Vanished("gone".into()), &good).is_err());
+        assert!(with_lines(End::StillOn(0), &good).is_err());
+        assert!(with_lines(End::Panic("x".into()), &good).is_err());
+        assert!(with_lines(End::Exit(0), &["first"]).is_err());
+        assert!(with_lines(End::Exit(0), &["first", "second", "never"]).is_err());
+        let order = with_lines(End::Exit(0), &["second", "first"]);
+        assert!(order.unwrap_err().ends_with("after the others"));
+    }
+
+    #[test]
+    fn an_expected_panic_must_happen_and_say_so() {
+        let test = || Test {
+            panic: Some("no EL2".into()),
+            ..Test::default()
+        };
+        assert_eq!(
+            verdict_of(test(), End::Panic("there is no EL2 here".into()), &[]),
+            Ok(())
+        );
+        assert!(verdict_of(test(), End::Panic("other".into()), &[]).is_err());
+        assert!(verdict_of(test(), End::Exit(0), &[]).is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! Images as `xtask image` makes them: by every firmware, with little and with much memory.
+
+use super::boots::{Boot, run_all};
+use super::{Outcome, Report};
+use crate::architecture::Architecture;
+use crate::failure::Result;
+use crate::qemu::{Machine, Medium};
+use crate::system::{System, Test};
+use crate::verbs::image;
+use crate::verbs::run::load;
+use crate::workspace::Workspace;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The system that is booted.
+const SYSTEM: &str = "hello";
+
+/// Firmware takes its time in the emulator.
+const FIRMWARE_TIMEOUT: u64 = 180;
+
+pub(super) fn run(
+    workspace: &Workspace,
+    report: &mut Report,
+    archs: &[Architecture],
+    selected: &dyn Fn(&str) -> bool,
+) -> Result<()> {
+    let system = load(workspace, SYSTEM)?;
+    for &arch in archs {
+        let mut boots = match arch {
+            Architecture::X86_64 => x86_64(&system),
+            Architecture::Aarch64 => aarch64(&system),
+        };
+        boots.retain(|(boot, _)| selected(&boot.name));
+        if boots.is_empty() {
+            continue;
+        }
+        println!("Images on {arch}");
+        match image::make(&system, workspace, arch, None) {
+            Ok(path) => {
+                let boots = boots.into_iter().map(|(mut boot, medium)| {
+                    boot.machine.medium = medium(path.clone());
+                    boot
+                });
+                run_all(workspace, report, &boots.collect::<Vec<Boot>>());
+            }
+            Err(failure) => {
+                for (boot, _) in boots {
+                    report.add(
+                        &boot.name,
+                        &Outcome::Failed(failure.to_string()),
+                        Duration::ZERO,
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A boot, and what it boots from once the image is there.
+type Plan = (Boot, fn(PathBuf) -> Medium);
+
+fn x86_64(system: &System) -> Vec<Plan> {
+    let boot = |firmware: &str| Boot {
+        name: format!("image {SYSTEM} x86_64 {firmware}"),
+        machine: Machine::new(system, Architecture::X86_64, PathBuf::new()),
+        test: Test {
+            timeout: FIRMWARE_TIMEOUT,
+            ..system.test.clone()
+        },
+    };
+    vec![(boot("bios"), Medium::Cd), (boot("uefi"), Medium::UefiCd)]
+}
+
+fn aarch64(system: &System) -> Vec<Plan> {
+    let machine = Machine::new(system, Architecture::Aarch64, PathBuf::new());
+    let mut plans: Vec<Plan> = vec![];
+    for gic in [2, 3] {
+        for (size, memory) in [("512M", 512 << 20), ("8G", 8 << 30)] {
+            let boot = Boot {
+                name: format!("image {SYSTEM} aarch64 gic {gic} {size}"),
+                machine: Machine {
+                    gic,
+                    memory,
+                    ..machine.clone()
+                },
+                test: system.test.clone(),
+            };
+            plans.push((boot, Medium::Image));
+        }
+    }
+    let without_el2 = Boot {
+        name: format!("image {SYSTEM} aarch64 without EL2"),
+        machine: Machine {
+            el2: false,
+            ..machine
+        },
+        test: Test {
+            panic: Some("virtualization=on".into()),
+            ..Test::default()
+        },
+    };
+    plans.push((without_el2, Medium::Image));
+    plans
+}
