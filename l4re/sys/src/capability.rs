@@ -107,6 +107,13 @@ impl<T: Object> Cap<T> {
     }
 }
 
+impl<T> Cap<T> {
+    /// The capability that `object` names, in constants.
+    pub const fn from_object(object: T) -> Self {
+        Self(object)
+    }
+}
+
 impl<T> Deref for Cap<T> {
     type Target = T;
 

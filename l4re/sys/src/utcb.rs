@@ -130,6 +130,30 @@ impl Utcb {
         self.read(utcb::BUFFERS_OFFSET + index * 8)
     }
 
+    /// Address of word `index` (0 to 2) that the kernel never touches.
+    pub fn user_word(self, index: usize) -> *mut u64 {
+        assert!(index < 3);
+        self.0.wrapping_byte_add(utcb::USER_OFFSET + index * 8)
+    }
+
+    /// Runs `body`, which may send and receive, and puts the message and buffer registers back.
+    ///
+    /// For what happens out of sight while a message is being composed or read: growing the heap,
+    /// printing, waiting for a lock.
+    pub fn preserve<R>(self, body: impl FnOnce() -> R) -> R {
+        // SAFETY: the UTCB of this thread is readable as a whole.
+        let saved = unsafe { self.0.cast::<utcb::Utcb>().read() };
+        let result = body();
+        // SAFETY: as above; each register block is written as a whole.
+        unsafe {
+            let live = self.0.cast::<utcb::Utcb>();
+            (&raw mut (*live).message).write(saved.message);
+            (&raw mut (*live).buffer_descriptor).write(saved.buffer_descriptor);
+            (&raw mut (*live).buffers).write(saved.buffers);
+        }
+        result
+    }
+
     /// Why the last IPC failed; meaningful only if its tag says that it did.
     pub fn error(self) -> IpcError {
         IpcError::from_word(self.read(utcb::ERROR_OFFSET))

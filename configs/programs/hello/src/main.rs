@@ -1,8 +1,12 @@
-//! Not written yet.
+//! Prints a line and ends.
 #![no_std]
 #![no_main]
+#![forbid(unsafe_code)]
 
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    loop {}
+use l4_rt::println;
+
+l4_rt::entry!(main);
+
+fn main() {
+    println!("Hello, world!");
 }

@@ -42,6 +42,8 @@ pub struct Registers {
 impl Thread {
     /// The calling thread, whatever its slot.
     pub const SELF: Self = Self(Selector::INVALID);
+    /// No thread: the slot that is always empty.
+    pub const NONE: Cap<Self> = Cap::from_object(Self(Selector::new(0)));
 
     /// Sets pager and exception handler, binds to a task. Needs the S right.
     ///
