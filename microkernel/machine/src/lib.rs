@@ -23,7 +23,7 @@
 mod arch;
 
 pub use arch::{
-    boot, console, context, cpu, fpu, ipi, irqchip, paging, platform, timer, tlb, trap,
+    boot, console, context, cpu, entry_format, fpu, ipi, irqchip, paging, platform, timer, tlb, trap,
 };
 
 pub mod address;
@@ -35,5 +35,6 @@ pub mod list;
 pub mod lock;
 pub mod memory;
 pub mod object;
+pub mod page_table;
 pub mod per_cpu;
 pub mod utcb;

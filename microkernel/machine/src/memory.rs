@@ -11,7 +11,7 @@
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use crate::address::PhysicalAddress;
 
@@ -29,6 +29,7 @@ pub const KERNEL_MEMORY_ALIGNMENT: u32 = 21;
 /// are in use.
 pub struct KernelMemory {
     window: Window,
+    start: NonNull<u8>,
     frames: usize,
     /// Where the memory came from takes it back here; hardware never does.
     give_back: Option<unsafe fn(NonNull<u8>, usize)>,
@@ -47,10 +48,11 @@ impl KernelMemory {
     ) -> KernelMemory {
         KernelMemory {
             window: Window {
-                start,
+                origin: start.as_ptr().wrapping_sub(physical.as_u64() as usize),
                 physical,
                 size: (frames * FRAME_SIZE) as u64,
             },
+            start,
             frames,
             give_back: None,
         }
@@ -80,7 +82,7 @@ impl KernelMemory {
                 && size <= self.frames * FRAME_SIZE - offset
         );
         // SAFETY: inside the memory, which is ours to give away; aligned.
-        unsafe { Storage::from_raw(self.window.start.add(offset), size) }
+        unsafe { Storage::from_raw(self.start.add(offset), size) }
     }
 
     /// Takes storage back: its offset and size in bytes.
@@ -90,7 +92,7 @@ impl KernelMemory {
     #[inline]
     pub fn reclaim(&self, storage: Storage) -> (usize, usize) {
         let (start, size) = storage.into_raw();
-        let offset = (start.addr().get()).wrapping_sub(self.window.start.addr().get());
+        let offset = (start.addr().get()).wrapping_sub(self.start.addr().get());
         assert!(offset < self.frames * FRAME_SIZE);
         (offset, size)
     }
@@ -107,7 +109,7 @@ impl Drop for KernelMemory {
     fn drop(&mut self) {
         if let Some(give_back) = self.give_back {
             // SAFETY: the function came with this very memory.
-            unsafe { give_back(self.window.start, self.frames * FRAME_SIZE) }
+            unsafe { give_back(self.start, self.frames * FRAME_SIZE) }
         }
     }
 }
@@ -147,7 +149,8 @@ impl KernelMemory {
 /// Where kernel memory is, physically and for the kernel.
 #[derive(Clone, Copy)]
 pub struct Window {
-    start: NonNull<u8>,
+    /// Where the kernel would find physical address 0.
+    origin: *mut u8,
     physical: PhysicalAddress,
     size: u64,
 }
@@ -161,9 +164,22 @@ impl Window {
     /// The physical address of a kernel address.
     #[inline]
     pub fn physical(&self, address: usize) -> PhysicalAddress {
-        let offset = address.wrapping_sub(self.start.addr().get()) as u64;
-        debug_assert!(offset < self.size, "not an address in kernel memory");
-        self.physical.offset(offset)
+        let physical = PhysicalAddress::new(address.wrapping_sub(self.origin.addr()) as u64);
+        debug_assert!(self.contains(physical));
+        physical
+    }
+
+    /// Whether a physical address is in kernel memory.
+    #[inline]
+    pub fn contains(&self, physical: PhysicalAddress) -> bool {
+        physical.as_u64().wrapping_sub(self.physical.as_u64()) < self.size
+    }
+
+    /// The kernel's pointer to a physical address inside kernel memory.
+    #[inline]
+    pub(crate) fn pointer(&self, physical: PhysicalAddress) -> *mut u8 {
+        debug_assert!(self.contains(physical));
+        self.origin.wrapping_add(physical.as_u64() as usize)
     }
 
     /// The physical addresses: first and last.
@@ -315,6 +331,12 @@ impl<T> Handle<T> {
         self.0.addr().get()
     }
 
+    /// A handle to a part of something in kernel memory, under the same rule.
+    #[inline]
+    pub(crate) fn to_part(part: &T) -> Self {
+        Self(NonNull::from_ref(part))
+    }
+
     #[inline]
     fn check(self) {
         if cfg!(debug_assertions) {
@@ -363,6 +385,31 @@ impl<T> Deref for Handle<T> {
 unsafe impl<T: Send + Sync> Send for Handle<T> {}
 // SAFETY: likewise.
 unsafe impl<T: Send + Sync> Sync for Handle<T> {}
+
+/// What may start as zeros.
+///
+/// # Safety
+/// All bytes zero is a value of the type.
+pub unsafe trait Zeroed {}
+
+// SAFETY: null is the empty link.
+unsafe impl<T> Zeroed for Link<T> {}
+// SAFETY: zero is a number.
+unsafe impl Zeroed for AtomicU64 {}
+// SAFETY: as its elements.
+unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
+
+impl<T: Zeroed> Handle<T> {
+    /// Puts a value of zeros into `storage`, in place: for large values.
+    ///
+    /// # Panics
+    /// If the value does not fit.
+    pub fn zeroed(mut storage: Storage) -> Self {
+        assert!(size_of::<T>() <= storage.size && align_of::<T>() <= STORAGE_ALIGNMENT);
+        storage.zero();
+        Self(storage.into_raw().0.cast())
+    }
+}
 
 /// A place for a [`Handle`], or for none. What orders accesses is the lock of the data structure
 /// that the place is part of.

@@ -9,6 +9,7 @@ pub mod boot;
 pub mod console;
 pub mod context;
 pub mod cpu;
+pub mod entry_format;
 pub mod fpu;
 pub mod ipi;
 pub mod irqchip;

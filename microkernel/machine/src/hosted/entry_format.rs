@@ -1,0 +1,109 @@
+//! The formats of both architectures, so that one test process can use either.
+
+use l4_abi::rights::MemoryRights;
+
+use crate::address::PhysicalAddress;
+use crate::page_table::{Access, Attributes, Content, EntryFormat, Leaf, Level};
+
+#[path = "../aarch64/entry_format.rs"]
+pub mod aarch64;
+#[path = "../x86_64/entry_format.rs"]
+pub mod x86_64;
+
+/// One of the formats.
+#[derive(Clone, Copy, Debug)]
+pub enum Format {
+    /// x86_64.
+    X86_64(x86_64::Format),
+    /// Stage 2 of aarch64.
+    Aarch64(aarch64::Format),
+}
+
+macro_rules! delegate {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        impl EntryFormat for Format {
+            $(fn $name(&self $(, $argument: $type)*) -> $result {
+                match self {
+                    Format::X86_64(format) => format.$name($($argument),*),
+                    Format::Aarch64(format) => format.$name($($argument),*),
+                }
+            })*
+        }
+    };
+}
+
+delegate! {
+    root_level() -> Level;
+    address_bits() -> u32;
+    physical_bits() -> u32;
+    largest_leaf() -> Level;
+    largest_root_leaf() -> Level;
+    root_entries() -> usize;
+    table(table: PhysicalAddress) -> u64;
+    leaf(level: Level, leaf: Leaf) -> u64;
+    decode(level: Level, entry: u64) -> Content;
+    next_table(level: Level, entry: u64) -> Option<PhysicalAddress>;
+    with_attributes(entry: u64, attributes: Attributes) -> u64;
+    effective(rights: MemoryRights) -> MemoryRights;
+    access_bits(access: Access) -> u64;
+    access(entry: u64) -> Access;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page_table::{Cache, HIGHEST_LEAF};
+
+    const FORMATS: [Format; 2] = [
+        Format::X86_64(x86_64::Format::new(46, true)),
+        Format::Aarch64(aarch64::Format::new(44)),
+    ];
+
+    #[test]
+    fn leaves_say_what_they_were_made_of() {
+        for format in FORMATS {
+            for level in 0..=HIGHEST_LEAF {
+                for rights in (0..8).map(MemoryRights::from_bits_truncate) {
+                    for cache in [Cache::Cached, Cache::Uncached, Cache::Bufferable] {
+                        let leaf = Leaf {
+                            memory: PhysicalAddress::new(0x7ff_c000_0000),
+                            attributes: Attributes {
+                                rights: format.effective(rights),
+                                cache,
+                            },
+                            access: Access::NONE,
+                        };
+                        let entry = format.leaf(level, leaf);
+                        assert_eq!(format.decode(level, entry), Content::Leaf(leaf));
+                        assert_eq!(format.next_table(level, entry), None);
+                        let plain = Attributes {
+                            rights: MemoryRights::READ,
+                            cache: Cache::Cached,
+                        };
+                        let changed = format.with_attributes(entry, plain);
+                        assert_eq!(
+                            format.decode(level, changed),
+                            Content::Leaf(Leaf {
+                                attributes: plain,
+                                ..leaf
+                            })
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tables_are_told_from_leaves_and_from_nothing() {
+        for format in FORMATS {
+            let table = PhysicalAddress::new(0x1234_5000);
+            for level in 1..=3 {
+                let entry = format.table(table);
+                assert_eq!(format.decode(level, entry), Content::Table(table));
+                assert_eq!(format.next_table(level, entry), Some(table));
+                assert_eq!(format.decode(level, 0), Content::Empty);
+            }
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! Page tables: walked by software here, by hardware on behalf of user mode.
+//!
+//! The walk is written once, over an [`EntryFormat`] that knows what the bits mean. All formats
+//! have frames of 4 KiB and 9 bits a level; a level is named by its leaves: level 0 maps 4 KiB,
+//! level 1 maps 2 MiB, level 2 maps 1 GiB, and level 3 has tables only.
+//!
+//! Beside each entry that can be a leaf there is a link to a value of the kernel's choice (the
+//! mapping node): a table of such entries is followed in memory by as many links. So one walk
+//! finds both. The link means something only while the entry is a leaf.
+//!
+//! Entries are atomic: hardware sets accessed and dirty bits at any time. Changes of the tree's
+//! shape are serialised by the kernel's locks.
+
+use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use l4_abi::rights::MemoryRights;
+
+use crate::address::PhysicalAddress;
+use crate::memory::{FRAME_ORDER, FRAME_SIZE, Handle, Link, Storage, Window, Zeroed};
+
+/// A level of a page table, named by its leaves: 0 for 4 KiB, 1 for 2 MiB, 2 for 1 GiB.
+pub type Level = u32;
+
+/// The highest level that can have leaves.
+pub const HIGHEST_LEAF: Level = 2;
+/// Binary logarithm of the entries of a table.
+pub const INDEX_BITS: u32 = 9;
+/// Entries of a table.
+pub const ENTRIES: usize = 1 << INDEX_BITS;
+
+/// Binary logarithm of the bytes that an entry of a level maps.
+#[inline]
+pub const fn order_of(level: Level) -> u32 {
+    FRAME_ORDER + level * INDEX_BITS
+}
+
+/// Bytes that an entry of a level maps.
+#[inline]
+pub const fn size_of_page(level: Level) -> u64 {
+    1 << order_of(level)
+}
+
+/// How memory is cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// Normal memory.
+    Cached,
+    /// Device memory.
+    Uncached,
+    /// Writes may be combined.
+    Bufferable,
+}
+
+/// What a leaf allows and how its memory is cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// Allowed accesses.
+    pub rights: MemoryRights,
+    /// Caching.
+    pub cache: Cache,
+}
+
+/// What hardware noted in a leaf. The bits are those of an unmap's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Access(u8);
+
+impl Access {
+    /// Nothing.
+    pub const NONE: Access = Access(0);
+    /// The page was accessed.
+    pub const REFERENCED: Access = Access(1);
+    /// The page was written to.
+    pub const DIRTY: Access = Access(2);
+
+    /// Both together.
+    #[must_use]
+    pub const fn union(self, other: Access) -> Access {
+        Access(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in it.
+    pub const fn contains(self, other: Access) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// As the low bits of a flexpage in an unmap's result.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+}
+
+/// A leaf: a page of some size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// Start of the memory, aligned to the page's size.
+    pub memory: PhysicalAddress,
+    /// Rights and caching.
+    pub attributes: Attributes,
+    /// What hardware noted.
+    pub access: Access,
+}
+
+/// What an entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing is mapped.
+    Empty,
+    /// A table of the level below.
+    Table(PhysicalAddress),
+    /// A page.
+    Leaf(Leaf),
+}
+
+/// A page-table format: what the tree looks like, and what the bits of its entries mean.
+///
+/// An entry of zero is empty in all formats.
+pub trait EntryFormat: Copy {
+    /// Level of the root's entries.
+    fn root_level(&self) -> Level;
+    /// Addresses below 2^this can be mapped.
+    fn address_bits(&self) -> u32;
+    /// Physical addresses below 2^this exist.
+    fn physical_bits(&self) -> u32;
+    /// The largest page there is.
+    fn largest_leaf(&self) -> Level;
+    /// The largest page in which memory is given to the first task.
+    fn largest_root_leaf(&self) -> Level;
+    /// Entries in the root table as allocated: the user's part and others.
+    fn root_entries(&self) -> usize;
+
+    /// An entry for a table of the level below.
+    fn table(&self, table: PhysicalAddress) -> u64;
+    /// A leaf.
+    fn leaf(&self, level: Level, leaf: Leaf) -> u64;
+    /// What an entry of `level` says.
+    fn decode(&self, level: Level, entry: u64) -> Content;
+    /// The table that an entry of `level` refers to, if it does.
+    fn next_table(&self, level: Level, entry: u64) -> Option<PhysicalAddress>;
+    /// The same leaf with other attributes.
+    fn with_attributes(&self, entry: u64, attributes: Attributes) -> u64;
+    /// The rights that hardware gives when asked for `rights`.
+    fn effective(&self, rights: MemoryRights) -> MemoryRights;
+    /// The bits of an entry that note `access`.
+    fn access_bits(&self, access: Access) -> u64;
+    /// What the bits of an entry note.
+    fn access(&self, entry: u64) -> Access;
+}
+
+/// An entry of a page table.
+#[repr(transparent)]
+pub struct Entry(AtomicU64);
+
+impl Entry {
+    /// Empties the entry; what hardware had noted in the leaf.
+    #[inline]
+    pub fn clear(&self, format: &impl EntryFormat) -> Access {
+        format.access(self.0.swap(0, Ordering::Relaxed))
+    }
+
+    /// Changes the attributes of a leaf.
+    #[inline]
+    pub fn set_attributes(&self, format: &impl EntryFormat, attributes: Attributes) {
+        self.update(|entry| format.with_attributes(entry, attributes));
+    }
+
+    /// What hardware noted in the leaf, which then starts anew.
+    #[inline]
+    pub fn take_access(&self, format: &impl EntryFormat) -> Access {
+        let noted = format.access_bits(Access::REFERENCED.union(Access::DIRTY));
+        if noted == 0 || self.0.load(Ordering::Relaxed) & noted == 0 {
+            return Access::NONE;
+        }
+        format.access(self.0.fetch_and(!noted, Ordering::Relaxed))
+    }
+
+    /// Notes `access` in the leaf, as if hardware had.
+    #[inline]
+    pub fn add_access(&self, format: &impl EntryFormat, access: Access) {
+        let bits = format.access_bits(access);
+        if bits != 0 {
+            self.0.fetch_or(bits, Ordering::Relaxed);
+        }
+    }
+
+    /// What the entry says; its level must be the right one.
+    #[inline]
+    pub fn content(&self, format: &impl EntryFormat, level: Level) -> Content {
+        format.decode(level, self.0.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    fn update(&self, change: impl Fn(u64) -> u64) {
+        let mut entry = self.0.load(Ordering::Relaxed);
+        while let Err(now) =
+            self.0
+                .compare_exchange_weak(entry, change(entry), Ordering::Relaxed, Ordering::Relaxed)
+        {
+            entry = now;
+        }
+    }
+}
+
+// SAFETY: zero is the empty entry.
+unsafe impl Zeroed for Entry {}
+
+/// A page table for one address space, with a link to an `N` beside each leaf.
+pub struct PageTable<F, N> {
+    format: F,
+    window: Window,
+    root: *mut Entry,
+    /// Selects the part of the root that belongs to the user.
+    root_mask: u64,
+    links: core::marker::PhantomData<Link<N>>,
+}
+
+// SAFETY: it owns the tables; entries and links are atomic.
+unsafe impl<F: Send, N: Send + Sync> Send for PageTable<F, N> {}
+// SAFETY: likewise.
+unsafe impl<F: Sync, N: Send + Sync> Sync for PageTable<F, N> {}
+
+/// Where a walk ended: an entry, its level, and the link beside it.
+pub struct Slot<'a, F, N> {
+    table: &'a PageTable<F, N>,
+    entry: &'a Entry,
+    level: Level,
+    /// From the entry to its link, in bytes.
+    link_distance: usize,
+}
+
+/// What [`PageTable::next_leaf`] came to.
+pub enum Next<'a, F, N> {
+    /// A leaf, and the address where it starts.
+    Leaf(u64, Slot<'a, F, N>),
+    /// No leaf before this address; go on from there.
+    Continue(u64),
+    /// No leaf up to the end.
+    End,
+}
+
+impl<F: EntryFormat, N> PageTable<F, N> {
+    /// Bytes of storage for a root table.
+    pub fn root_size(format: &F) -> usize {
+        let entries = format.root_entries() * size_of::<Entry>();
+        if format.root_level() <= HIGHEST_LEAF {
+            2 * entries
+        } else {
+            entries
+        }
+    }
+
+    /// Bytes of storage for a table whose entries have `level`.
+    pub const fn table_size(level: Level) -> usize {
+        if level <= HIGHEST_LEAF {
+            2 * FRAME_SIZE
+        } else {
+            FRAME_SIZE
+        }
+    }
+
+    /// An empty page table. `storage` has the [`PageTable::root_size`]; `prepare` may fill in
+    /// the part of the root table that is not the user's.
+    ///
+    /// # Panics
+    /// If the storage has another size or is not aligned to it.
+    pub fn new(
+        format: F,
+        window: Window,
+        mut storage: Storage,
+        prepare: impl FnOnce(&mut [u64]),
+    ) -> Self {
+        let size = Self::root_size(&format);
+        assert!(storage.size() == size && storage.address().is_multiple_of(size));
+        storage.zero();
+        let root = storage.into_raw().0;
+        // SAFETY: the storage is ours and large enough.
+        prepare(unsafe {
+            core::slice::from_raw_parts_mut(root.cast().as_ptr(), format.root_entries())
+        });
+        let user_entries = 1 << (format.address_bits() - order_of(format.root_level()));
+        assert!(user_entries <= format.root_entries());
+        Self {
+            format,
+            window,
+            root: root.cast().as_ptr(),
+            root_mask: user_entries as u64 - 1,
+            links: core::marker::PhantomData,
+        }
+    }
+
+    /// The storage of the root table, when all tables below are gone.
+    pub fn into_storage(self) -> Storage {
+        // SAFETY: it is what `new` got; not null.
+        unsafe {
+            let start = ptr::NonNull::new_unchecked(self.root.cast());
+            Storage::from_raw(start, Self::root_size(&self.format))
+        }
+    }
+
+    /// The format.
+    #[inline]
+    pub fn format(&self) -> &F {
+        &self.format
+    }
+
+    /// What hardware walks.
+    pub fn root(&self) -> PhysicalAddress {
+        self.window.physical(self.root.addr())
+    }
+
+    /// The entry for `address` in `level`, or the one further up where the walk ends because it
+    /// is no table. Of the address only the bits below [`EntryFormat::address_bits`] count.
+    #[inline]
+    pub fn walk(&self, address: u64, level: Level) -> Slot<'_, F, N> {
+        let mut at = self.format.root_level();
+        let mut table = self.root;
+        let mut index = (address >> order_of(at)) & self.root_mask;
+        let mut link_distance = self.format.root_entries() * size_of::<Entry>();
+        loop {
+            // SAFETY: the root has more entries than `root_mask`, other tables have `ENTRIES`;
+            // tables stay as long as the entries that refer to them.
+            let entry = unsafe { &*table.add(index as usize) };
+            if at > level
+                && let Some(next) = self.format.next_table(at, entry.0.load(Ordering::Relaxed))
+            {
+                table = self.window.pointer(next).cast();
+                at -= 1;
+                index = (address >> order_of(at)) & (ENTRIES as u64 - 1);
+                link_distance = FRAME_SIZE;
+                continue;
+            }
+            return Slot {
+                table: self,
+                entry,
+                level: at,
+                link_distance,
+            };
+        }
+    }
+
+    /// Looks for the first leaf that has an address between `from` and `last`, as far as the end
+    /// of the lowest table at `from`: at most [`ENTRIES`] entries, or the root.
+    #[inline]
+    pub fn next_leaf(&self, from: u64, last: u64) -> Next<'_, F, N> {
+        let last = last.min((1 << self.format.address_bits()) - 1);
+        if from > last {
+            return Next::End;
+        }
+        let slot = self.walk(from, 0);
+        let size = size_of_page(slot.level);
+        let mut address = from & !(size - 1);
+        // Addresses within one table, or within the root.
+        let bits = if slot.level == self.format.root_level() {
+            self.format.address_bits()
+        } else {
+            order_of(slot.level + 1)
+        };
+        let end = last.min(from | ((1 << bits) - 1));
+        let mut entry: *const Entry = slot.entry;
+        loop {
+            // SAFETY: `address` stays inside the table, and the entry with it.
+            let raw = unsafe { &*entry }.0.load(Ordering::Relaxed);
+            if raw != 0 {
+                break;
+            }
+            if end - address < size {
+                return if end == last {
+                    Next::End
+                } else {
+                    Next::Continue(end + 1)
+                };
+            }
+            address += size;
+            entry = entry.wrapping_add(1);
+        }
+        // SAFETY: as above.
+        let entry = unsafe { &*entry };
+        let slot = Slot { entry, ..slot };
+        match slot.content() {
+            Content::Leaf(_) => Next::Leaf(address, slot),
+            // Not the one at `from`, whose walk would have gone on.
+            _ => Next::Continue(address),
+        }
+    }
+}
+
+impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
+    /// The level of the entry.
+    #[inline]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// What the entry says.
+    #[inline]
+    pub fn content(&self) -> Content {
+        self.entry.content(&self.table.format, self.level)
+    }
+
+    /// A handle to the entry, good while the entry's table is there.
+    #[inline]
+    pub fn entry(&self) -> Handle<Entry> {
+        Handle::to_part(self.entry)
+    }
+
+    #[inline]
+    fn link(&self) -> &'a Link<N> {
+        assert!(self.level <= HIGHEST_LEAF);
+        // SAFETY: tables of such levels have as many links behind their entries.
+        unsafe {
+            &*ptr::from_ref(self.entry)
+                .byte_add(self.link_distance)
+                .cast()
+        }
+    }
+
+    /// What is linked to the leaf here.
+    #[inline]
+    pub fn linked(&self) -> Option<Handle<N>> {
+        self.link().get()
+    }
+
+    /// Maps a page here, in place of nothing or of another page.
+    ///
+    /// # Panics
+    /// If there is a table here, or pages of this size do not exist.
+    #[inline]
+    pub fn set_leaf(&self, leaf: Leaf, linked: Option<Handle<N>>) {
+        let format = &self.table.format;
+        let before = self.entry.0.load(Ordering::Relaxed);
+        assert!(
+            self.level <= format.largest_leaf() && format.next_table(self.level, before).is_none()
+        );
+        self.link().set(linked);
+        // Release: whoever sees the leaf sees the link.
+        self.entry
+            .0
+            .store(format.leaf(self.level, leaf), Ordering::Release);
+    }
+
+    /// Puts an empty table here, and gives its entry for `address`. The storage has the
+    /// [`PageTable::table_size`] of the level below.
+    ///
+    /// # Panics
+    /// If the entry is not empty or the storage has another size.
+    pub fn attach_table(self, mut storage: Storage, address: u64) -> Slot<'a, F, N> {
+        let level = self
+            .level
+            .checked_sub(1)
+            .expect("tables have levels above 0");
+        assert!(
+            storage.size() == PageTable::<F, N>::table_size(level)
+                && storage.address().is_multiple_of(FRAME_SIZE)
+                && self.entry.0.load(Ordering::Relaxed) == 0
+        );
+        storage.zero();
+        let physical = self.table.window.physical(storage.address());
+        let table: *const Entry = storage.into_raw().0.as_ptr().cast();
+        // Release: hardware and other CPUs see the zeros before the table.
+        self.entry
+            .0
+            .store(self.table.format.table(physical), Ordering::Release);
+        let index = (address >> order_of(level)) as usize % ENTRIES;
+        // SAFETY: the storage has `ENTRIES` entries.
+        let entry = unsafe { &*table.add(index) };
+        Slot {
+            table: self.table,
+            entry,
+            level,
+            link_distance: FRAME_SIZE,
+        }
+    }
+
+    /// Takes the table away that is here, with all that is in it; `None` if there is none.
+    /// Nothing refers to the table's entries any more, and no CPU walks it: the caller has
+    /// flushed what was below this entry, or no CPU uses the page table.
+    pub fn detach_table(&self) -> Option<Storage> {
+        let format = &self.table.format;
+        let table = format.next_table(self.level, self.entry.0.load(Ordering::Relaxed))?;
+        self.entry.0.store(0, Ordering::Relaxed);
+        let start = ptr::NonNull::new(self.table.window.pointer(table))?;
+        let size = PageTable::<F, N>::table_size(self.level - 1);
+        // SAFETY: the storage came to `attach_table`, and nothing refers to it now.
+        Some(unsafe { Storage::from_raw(start, size) })
+    }
+}

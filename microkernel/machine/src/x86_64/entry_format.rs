@@ -1,0 +1,218 @@
+//! Page-table entries of x86_64, also as AMD's nested paging has them.
+//!
+//! Source: Intel SDM volume 3, 4.5 (4-level paging) and 4.9.2 (page attribute table).
+
+use l4_abi::rights::MemoryRights;
+
+use crate::address::PhysicalAddress;
+use crate::page_table::{
+    Access, Attributes, Cache, Content, ENTRIES, EntryFormat, HIGHEST_LEAF, Leaf, Level,
+};
+
+const PRESENT: u64 = 1 << 0;
+const WRITABLE: u64 = 1 << 1;
+const USER: u64 = 1 << 2;
+const WRITE_THROUGH: u64 = 1 << 3;
+const CACHE_DISABLE: u64 = 1 << 4;
+const ACCESSED: u64 = 1 << 5;
+const DIRTY: u64 = 1 << 6;
+/// In levels 1 and 2: a leaf.
+const LARGE: u64 = 1 << 7;
+const NO_EXECUTE: u64 = 1 << 63;
+/// Bits 51..12, of which a large leaf's bit 12 is always zero here.
+const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+
+/// What IA32_PAT must hold for the cache attributes here to mean what they say: entry 0
+/// write-back, entry 1 write-combining, entry 2 weakly uncached, entry 3 uncached; the same again
+/// above.
+pub const PAGE_ATTRIBUTE_TABLE: u64 = 0x0007_0106_0007_0106;
+
+/// The format, with what differs between CPUs.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    physical_bits: u32,
+    largest_leaf: Level,
+}
+
+impl Format {
+    /// For a CPU with `physical_bits` address bits (CPUID 0x8000_0008), with or without pages of
+    /// 1 GiB (CPUID 0x8000_0001 EDX bit 26).
+    pub const fn new(physical_bits: u32, has_1_gib_pages: bool) -> Format {
+        Format {
+            physical_bits: if physical_bits < 52 {
+                physical_bits
+            } else {
+                52
+            },
+            largest_leaf: if has_1_gib_pages {
+                HIGHEST_LEAF
+            } else {
+                HIGHEST_LEAF - 1
+            },
+        }
+    }
+
+    const fn attribute_bits(attributes: Attributes) -> u64 {
+        let cache = match attributes.cache {
+            Cache::Cached => 0,
+            Cache::Bufferable => WRITE_THROUGH,
+            Cache::Uncached => WRITE_THROUGH | CACHE_DISABLE,
+        };
+        let write = if attributes.rights.contains(MemoryRights::WRITE) {
+            WRITABLE
+        } else {
+            0
+        };
+        let execute = if attributes.rights.contains(MemoryRights::EXECUTE) {
+            0
+        } else {
+            NO_EXECUTE
+        };
+        cache | write | execute
+    }
+}
+
+impl EntryFormat for Format {
+    #[inline]
+    fn root_level(&self) -> Level {
+        3
+    }
+
+    #[inline]
+    fn address_bits(&self) -> u32 {
+        47
+    }
+
+    fn physical_bits(&self) -> u32 {
+        self.physical_bits
+    }
+
+    #[inline]
+    fn largest_leaf(&self) -> Level {
+        self.largest_leaf
+    }
+
+    fn largest_root_leaf(&self) -> Level {
+        self.largest_leaf
+    }
+
+    #[inline]
+    fn root_entries(&self) -> usize {
+        ENTRIES
+    }
+
+    #[inline]
+    fn table(&self, table: PhysicalAddress) -> u64 {
+        table.as_u64() | PRESENT | WRITABLE | USER
+    }
+
+    #[inline]
+    fn leaf(&self, level: Level, leaf: Leaf) -> u64 {
+        leaf.memory.as_u64()
+            | PRESENT
+            | USER
+            | if level == 0 { 0 } else { LARGE }
+            | Self::attribute_bits(leaf.attributes)
+            | self.access_bits(leaf.access)
+    }
+
+    #[inline]
+    fn decode(&self, level: Level, entry: u64) -> Content {
+        if entry & PRESENT == 0 {
+            return Content::Empty;
+        }
+        if let Some(table) = self.next_table(level, entry) {
+            return Content::Table(table);
+        }
+        let mut rights = MemoryRights::READ;
+        rights.set(MemoryRights::WRITE, entry & WRITABLE != 0);
+        rights.set(MemoryRights::EXECUTE, entry & NO_EXECUTE == 0);
+        let cache = match entry & (WRITE_THROUGH | CACHE_DISABLE) {
+            0 => Cache::Cached,
+            WRITE_THROUGH => Cache::Bufferable,
+            _ => Cache::Uncached,
+        };
+        Content::Leaf(Leaf {
+            memory: PhysicalAddress::new(entry & ADDRESS),
+            attributes: Attributes { rights, cache },
+            access: self.access(entry),
+        })
+    }
+
+    #[inline]
+    fn next_table(&self, level: Level, entry: u64) -> Option<PhysicalAddress> {
+        (level > 0 && entry & (PRESENT | LARGE) == PRESENT)
+            .then_some(PhysicalAddress::new(entry & ADDRESS))
+    }
+
+    #[inline]
+    fn with_attributes(&self, entry: u64, attributes: Attributes) -> u64 {
+        let changed = WRITABLE | NO_EXECUTE | WRITE_THROUGH | CACHE_DISABLE;
+        entry & !changed | Self::attribute_bits(attributes)
+    }
+
+    #[inline]
+    fn effective(&self, rights: MemoryRights) -> MemoryRights {
+        rights.union(MemoryRights::READ)
+    }
+
+    #[inline]
+    fn access_bits(&self, access: Access) -> u64 {
+        let referenced = if access.contains(Access::REFERENCED) {
+            ACCESSED
+        } else {
+            0
+        };
+        let dirty = if access.contains(Access::DIRTY) {
+            DIRTY
+        } else {
+            0
+        };
+        referenced | dirty
+    }
+
+    #[inline]
+    fn access(&self, entry: u64) -> Access {
+        let referenced = if entry & ACCESSED != 0 {
+            Access::REFERENCED
+        } else {
+            Access::NONE
+        };
+        let dirty = if entry & DIRTY != 0 {
+            Access::DIRTY
+        } else {
+            Access::NONE
+        };
+        referenced.union(dirty)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORMAT: Format = Format::new(40, true);
+
+    fn leaf(rights: MemoryRights, cache: Cache) -> Leaf {
+        Leaf {
+            memory: PhysicalAddress::new(0x40_0000_0000),
+            attributes: Attributes { rights, cache },
+            access: Access::NONE,
+        }
+    }
+
+    #[test]
+    fn entries_have_the_bits_of_the_manual() {
+        let text = leaf(MemoryRights::RX, Cache::Cached);
+        assert_eq!(FORMAT.leaf(0, text), 0x40_0000_0005);
+        assert_eq!(FORMAT.leaf(1, text), 0x40_0000_0085);
+        let device = leaf(MemoryRights::RW, Cache::Uncached);
+        assert_eq!(FORMAT.leaf(2, device), 0x8000_0040_0000_009f);
+        assert_eq!(FORMAT.table(PhysicalAddress::new(0x5000)), 0x5007);
+    }
+
+    #[test]
+    fn pages_are_always_readable() {
+        assert_eq!(FORMAT.effective(MemoryRights::WRITE), MemoryRights::RW);
+    }
+}
