@@ -30,6 +30,7 @@ pub mod address;
 pub mod boxed;
 pub mod cell;
 pub mod event;
+pub mod handle;
 pub mod kip;
 pub mod list;
 pub mod lock;

@@ -6,12 +6,11 @@
 //! has one owner at a time.
 //!
 //! Data structures whose parts refer to each other (page tables, mapping nodes, quotas) use
-//! [`Handle`]s: plain pointers that may be copied. Their rule is in the type's description.
+//! [`Handle`](crate::handle::Handle)s: plain pointers that may be copied.
 
-use core::fmt;
 use core::ops::{Deref, DerefMut};
-use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::ptr::NonNull;
+use core::sync::atomic::AtomicU64;
 
 use crate::address::PhysicalAddress;
 
@@ -279,167 +278,87 @@ impl<T> DerefMut for KernelSlice<T> {
     }
 }
 
-/// A reference to a value in kernel memory that other parts of the same data structure refer to
-/// as well.
+/// Kernel memory that is mapped to user mode as well: UTCBs, vCPU states.
+pub struct SharedMemory(Storage);
+
+/// What may lie in [`SharedMemory`].
 ///
-/// It can be copied and does not keep the value alive. The rule: whoever calls [`Handle::new`]
-/// owns the value, and calls [`Handle::into_storage`] once, after the last other handle to it has
-/// gone out of use. The kernel's data structures keep it by being trees: a value is freed by the
-/// one function that unlinks it. With debug assertions the memory of a freed value is marked, and
-/// using a handle to it stops the kernel.
-pub struct Handle<T>(NonNull<T>);
+/// # Safety
+/// All bytes are in atomics, and any bytes are a value.
+pub unsafe trait Shared {}
 
-impl<T> Handle<T> {
-    /// What marks the memory of a freed value.
-    const FREED: u64 = 0xdead_f4ee_dead_f4ee;
+// SAFETY: an atomic number.
+unsafe impl Shared for AtomicU64 {}
+// SAFETY: as its elements.
+unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}
 
-    /// Puts `value` into `storage`.
-    ///
-    /// # Panics
-    /// If the value does not fit.
-    #[inline]
-    pub fn new(storage: Storage, value: T) -> Self {
-        assert!(
-            size_of::<T>() <= storage.size
-                && align_of::<T>() <= STORAGE_ALIGNMENT
-                && size_of::<T>() >= size_of::<u64>()
-                && align_of::<T>() >= align_of::<u64>()
-        );
-        let place = storage.into_raw().0.cast::<T>();
-        // SAFETY: it fits, is aligned, and the memory is ours.
-        unsafe { place.write(value) };
-        Self(place)
+impl SharedMemory {
+    /// Clears `storage` for sharing.
+    pub fn new(mut storage: Storage) -> SharedMemory {
+        storage.zero();
+        SharedMemory(storage)
     }
 
-    /// Drops the value and gives its memory. `size` is that of the storage it was put into.
-    #[inline]
-    pub fn into_storage(self, size: usize) -> Storage {
-        self.check();
-        // SAFETY: by the rule above this is the last use of the value.
-        unsafe {
-            self.0.drop_in_place();
-            if cfg!(debug_assertions) {
-                self.0.cast::<u64>().write(Self::FREED);
-            }
-            Storage::from_raw(self.0.cast(), size)
-        }
+    /// Where the kernel finds it.
+    pub fn address(&self) -> usize {
+        self.0.address()
     }
 
-    /// Where the kernel finds the value.
-    #[inline]
-    pub fn address(self) -> usize {
-        self.0.addr().get()
+    /// Its bytes.
+    pub fn size(&self) -> usize {
+        self.0.size()
     }
 
-    /// A handle to a part of something in kernel memory, under the same rule.
-    #[inline]
-    pub(crate) fn to_part(part: &T) -> Self {
-        Self(NonNull::from_ref(part))
+    /// The `T` at `offset`, if it lies inside and is aligned.
+    pub fn get<T: Shared>(&self, offset: usize) -> Option<SharedPointer<T>> {
+        let fits = size_of::<T>() <= self.0.size() && offset <= self.0.size() - size_of::<T>();
+        let start = self.0.address().wrapping_add(offset);
+        (fits && start.is_multiple_of(align_of::<T>())).then(|| {
+            // SAFETY: inside the storage.
+            SharedPointer(unsafe { self.0.start.add(offset) }.cast())
+        })
     }
 
-    #[inline]
-    fn check(self) {
-        if cfg!(debug_assertions) {
-            // SAFETY: kernel memory is always mapped, and values have at least a word.
-            let first = unsafe { self.0.cast::<u64>().read_volatile() };
-            assert!(first != Self::FREED, "a freed value was used");
-        }
+    /// Ends the sharing.
+    pub fn into_storage(self) -> Storage {
+        self.0
     }
 }
 
-impl<T> Clone for Handle<T> {
-    #[inline]
+/// A pointer into [`SharedMemory`]. By the rule of
+/// [`Handle`](crate::handle::Handle)s it goes out of use before the
+/// memory does: whoever has it has a reference to the task that the memory belongs to.
+pub struct SharedPointer<T>(NonNull<T>);
+
+impl<T> SharedPointer<T> {
+    /// Where the kernel finds the value.
+    pub fn address(self) -> usize {
+        self.0.addr().get()
+    }
+}
+
+impl<T> Clone for SharedPointer<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Handle<T> {}
+impl<T> Copy for SharedPointer<T> {}
 
-impl<T> PartialEq for Handle<T> {
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl<T> Eq for Handle<T> {}
-
-impl<T> fmt::Debug for Handle<T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "handle {:p}", self.0)
-    }
-}
-
-impl<T> Deref for Handle<T> {
+impl<T: Shared> Deref for SharedPointer<T> {
     type Target = T;
     #[inline]
     fn deref(&self) -> &T {
-        self.check();
-        // SAFETY: by the rule above the value is there.
+        // SAFETY: inside shared memory, which is there by the rule above; user mode may have
+        // put any bytes there.
         unsafe { self.0.as_ref() }
     }
 }
 
-// SAFETY: handles are shared references to values that are shared between CPUs.
-unsafe impl<T: Send + Sync> Send for Handle<T> {}
+// SAFETY: shared values are atomics.
+unsafe impl<T: Shared> Send for SharedPointer<T> {}
 // SAFETY: likewise.
-unsafe impl<T: Send + Sync> Sync for Handle<T> {}
-
-/// What may start as zeros.
-///
-/// # Safety
-/// All bytes zero is a value of the type.
-pub unsafe trait Zeroed {}
-
-// SAFETY: null is the empty link.
-unsafe impl<T> Zeroed for Link<T> {}
-// SAFETY: zero is a number.
-unsafe impl Zeroed for AtomicU64 {}
-// SAFETY: as its elements.
-unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
-
-impl<T: Zeroed> Handle<T> {
-    /// Puts a value of zeros into `storage`, in place: for large values.
-    ///
-    /// # Panics
-    /// If the value does not fit.
-    pub fn zeroed(mut storage: Storage) -> Self {
-        assert!(size_of::<T>() <= storage.size && align_of::<T>() <= STORAGE_ALIGNMENT);
-        storage.zero();
-        Self(storage.into_raw().0.cast())
-    }
-}
-
-/// A place for a [`Handle`], or for none. What orders accesses is the lock of the data structure
-/// that the place is part of.
-#[repr(transparent)]
-pub struct Link<T>(AtomicPtr<T>);
-
-impl<T> Link<T> {
-    /// An empty place.
-    pub const fn empty() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
-    }
-
-    /// A place with something in it.
-    pub const fn new(handle: Handle<T>) -> Self {
-        Self(AtomicPtr::new(handle.0.as_ptr()))
-    }
-
-    /// What is here.
-    #[inline]
-    pub fn get(&self) -> Option<Handle<T>> {
-        NonNull::new(self.0.load(Ordering::Relaxed)).map(Handle)
-    }
-
-    /// Puts something else here.
-    #[inline]
-    pub fn set(&self, handle: Option<Handle<T>>) {
-        let pointer = handle.map_or(ptr::null_mut(), |handle| handle.0.as_ptr());
-        self.0.store(pointer, Ordering::Relaxed);
-    }
-}
+unsafe impl<T: Shared> Sync for SharedPointer<T> {}
 
 #[cfg(test)]
 mod tests {
@@ -467,13 +386,28 @@ mod tests {
     }
 
     #[test]
-    #[cfg(debug_assertions)]
-    #[should_panic(expected = "a freed value was used")]
-    fn use_of_a_freed_value_is_noticed() {
+    fn shared_memory_gives_out_what_lies_inside_only() {
         let memory = KernelMemory::hosted(BASE, 1);
-        let handle = Handle::new(memory.claim(0, 64), 1_u64);
-        let _ = handle.into_storage(64);
-        let _ = *handle;
+        let shared = SharedMemory::new(memory.claim(0, FRAME_SIZE));
+        type Words = [AtomicU64; 128];
+        let last = FRAME_SIZE - size_of::<Words>();
+        assert_eq!(
+            shared.get::<Words>(last).unwrap().address(),
+            shared.address() + last
+        );
+        for offset in [
+            last + 1,
+            last + 8,
+            FRAME_SIZE,
+            usize::MAX - 7,
+            usize::MAX,
+            4,
+            1,
+        ] {
+            assert!(shared.get::<Words>(offset).is_none(), "{offset}");
+        }
+        assert!(shared.get::<[AtomicU64; 513]>(0).is_none());
+        let _ = shared.into_storage();
     }
 
     #[test]

@@ -17,7 +17,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use l4_abi::rights::MemoryRights;
 
 use crate::address::PhysicalAddress;
-use crate::memory::{FRAME_ORDER, FRAME_SIZE, Handle, Link, Storage, Window, Zeroed};
+use crate::handle::{Handle, Link, Zeroed};
+use crate::memory::{FRAME_ORDER, FRAME_SIZE, Storage, Window};
 
 /// A level of a page table, named by its leaves: 0 for 4 KiB, 1 for 2 MiB, 2 for 1 GiB.
 pub type Level = u32;

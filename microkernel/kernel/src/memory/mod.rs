@@ -13,10 +13,9 @@ mod slab;
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use machine::handle::Handle;
 use machine::lock::Lock;
-use machine::memory::{
-    FRAME_ORDER, FRAME_SIZE, Handle, KernelMemory, KernelSlice, Storage, Window,
-};
+use machine::memory::{FRAME_ORDER, FRAME_SIZE, KernelMemory, KernelSlice, Storage, Window};
 
 use frames::Frames;
 use quota::{Quota, QuotaRef};

@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use machine::memory::Handle;
+use machine::handle::Handle;
 
 use super::OutOfMemory;
 
