@@ -23,7 +23,8 @@
 mod arch;
 
 pub use arch::{
-    boot, console, context, cpu, entry_format, fpu, ipi, irqchip, paging, platform, timer, tlb, trap,
+    boot, console, context, cpu, entry_format, fpu, ipi, irqchip, paging, platform, timer, tlb,
+    trap,
 };
 
 pub mod address;
