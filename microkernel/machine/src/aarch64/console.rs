@@ -8,7 +8,6 @@ mod offset {
     pub(super) const FLAGS: usize = 0x18;
     pub(super) const CONTROL: usize = 0x30;
     pub(super) const INTERRUPT_MASK: usize = 0x38;
-    pub(super) const INTERRUPT_CLEAR: usize = 0x44;
 }
 
 /// Flags: nothing to read, no room to write.
@@ -67,10 +66,10 @@ impl Console {
         Some(uart.read(offset::DATA) as u8)
     }
 
-    /// Lets input raise the interrupt, a level until all is read.
+    /// Lets input raise the interrupt, a level until all is read. Input that
+    /// is waiting raises it at once.
     pub fn enable_receive_interrupt(&self) {
         if let Some(uart) = self.uart {
-            uart.write(offset::INTERRUPT_CLEAR, RECEIVE);
             uart.write(offset::INTERRUPT_MASK, RECEIVE);
         }
     }

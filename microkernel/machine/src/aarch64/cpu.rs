@@ -63,8 +63,10 @@ mod hcr {
 const SCTLR_EL1: u64 = 0x34d0_d824;
 /// CNTKCTL_EL1: EL0 reads both counters, and nothing else of the timers.
 const CNTKCTL_EL1: u64 = 0b11;
-/// CNTHCTL_EL2: EL1 and EL0 read the physical counter (EL1PCTEN).
-const CNTHCTL_EL2: u64 = 1 << 0;
+/// CNTHCTL_EL2: EL1 and EL0 read the physical counter (EL1PCTEN). EL1 may use
+/// its physical timer (EL1PCEN), because QEMU up to version 8 asks that bit
+/// for the counter; EL0 may not, by CNTKCTL_EL1.
+const CNTHCTL_EL2: u64 = 1 << 1 | 1 << 0;
 /// CPACR_EL1: no FPU trap, trace registers trap.
 const CPACR_EL1: u64 = 3 << 20 | 1 << 28;
 /// MDSCR_EL1: the debug channel traps (TDCC); no breakpoints or stepping.

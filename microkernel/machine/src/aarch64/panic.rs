@@ -109,7 +109,7 @@ fn callers(frame_pointer: u64) -> impl Iterator<Item = u64> {
         // SAFETY: on a stack, aligned; a frame record is two words.
         let [caller, address] = unsafe { *(next as *const [u64; 2]) };
         next = if caller > next { caller } else { 0 };
-        Some(address)
+        (address != 0).then_some(address)
     })
     .take(MAX_CALLERS)
 }

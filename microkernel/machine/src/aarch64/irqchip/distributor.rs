@@ -28,6 +28,17 @@ const MAX_INTERRUPTS: u32 = 1020;
 /// The affinity fields of a hardware id (MPIDR).
 const AFFINITY: u64 = 0xff_00ff_ffff;
 
+/// The group of all interrupts, as the bits of the group registers. To a
+/// non-secure kernel on a GIC with security these are read-only.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(super) enum Group {
+    /// What version 2 signals as IRQ and acknowledges by the plain register.
+    Zero = 0,
+    /// What version 3 signals as IRQ.
+    One = u32::MAX,
+}
+
 /// The distributor.
 pub(crate) struct Distributor {
     registers: Registers,
@@ -39,7 +50,7 @@ impl Distributor {
     /// Turns the distributor on with all shared interrupts off.
     ///
     /// `control` is what turns it on: groups, and affinity routing.
-    pub(super) fn new(registers: Registers, control: u32) -> Self {
+    pub(super) fn new(registers: Registers, control: u32, group: Group) -> Self {
         let interrupts = (registers.read(offset::TYPE) & 0x1f).wrapping_add(1) * 32;
         let distributor = Self {
             registers,
@@ -48,7 +59,7 @@ impl Distributor {
         registers.write(offset::CONTROL, 0);
         distributor.settle();
         for first in (FIRST_SHARED..distributor.interrupts).step_by(32) {
-            distributor.initialise_bank(first);
+            initialise_bank(registers, first, group);
         }
         for first in (FIRST_SHARED..distributor.interrupts).step_by(16) {
             // All level-triggered.
@@ -58,12 +69,6 @@ impl Distributor {
         registers.write(offset::CONTROL, control);
         distributor.settle();
         distributor
-    }
-
-    /// Turns 32 interrupts from `first` on off, in group 1, with the one
-    /// priority.
-    pub(super) fn initialise_bank(&self, first: u32) {
-        initialise_bank(self.registers, first);
     }
 
     /// The mask that stands for this CPU as a target; version 2 only.
@@ -131,12 +136,13 @@ impl Distributor {
     }
 }
 
-/// As [`Distributor::initialise_bank`], for registers of this layout.
-pub(super) fn initialise_bank(registers: Registers, first: u32) {
+/// Turns 32 interrupts from `first` on off, in `group`, with the one priority.
+/// Redistributors have the same registers for the CPU's own.
+pub(super) fn initialise_bank(registers: Registers, first: u32, group: Group) {
     registers.write(offset::CLEAR_ENABLE + word(first), u32::MAX);
     registers.write(offset::CLEAR_PENDING + word(first), u32::MAX);
     registers.write(offset::CLEAR_ACTIVE + word(first), u32::MAX);
-    registers.write(offset::GROUP + word(first), u32::MAX);
+    registers.write(offset::GROUP + word(first), group as u32);
     for pin in (first..first + 32).step_by(4) {
         let four = PRIORITY * 0x0101_0101;
         registers.write(offset::PRIORITY + pin as usize, four);

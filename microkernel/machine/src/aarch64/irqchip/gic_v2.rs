@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::distributor::{self, Distributor};
+use super::distributor::{self, Distributor, Group};
 use super::{IPI, LOWEST_PRIORITY, TIMER};
 use crate::arch::mmio::Registers;
 
@@ -39,7 +39,7 @@ impl GicV2 {
     /// Takes the controller over.
     pub(crate) fn new(distributor: Registers, interface: Registers) -> Self {
         let gic = Self {
-            distributor: Distributor::new(distributor, ENABLE),
+            distributor: Distributor::new(distributor, ENABLE, Group::Zero),
             interface,
             targets: [const { AtomicU8::new(UNKNOWN) }; MAX_INTERFACES],
         };
@@ -53,8 +53,9 @@ impl GicV2 {
     pub(super) fn initialise_cpu(&self) {
         let index = read_register!("mpidr_el1") as usize % MAX_INTERFACES;
         self.targets[index].store(self.distributor.own_target(), Ordering::Relaxed);
-        self.distributor.initialise_bank(0);
-        distributor::enable_own(self.distributor.registers(), 1 << TIMER | 1 << IPI);
+        let own = self.distributor.registers();
+        distributor::initialise_bank(own, 0, Group::Zero);
+        distributor::enable_own(own, 1 << TIMER | 1 << IPI);
         self.interface.write(offset::PRIORITY_MASK, LOWEST_PRIORITY);
         self.interface.write(offset::BINARY_POINT, 0);
         self.interface.write(offset::CONTROL, ENABLE);

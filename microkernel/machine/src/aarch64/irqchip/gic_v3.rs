@@ -1,7 +1,7 @@
 //! GIC version 3 (IHI 0069): CPU interfaces by system registers, and a
 //! redistributor for each CPU.
 
-use super::distributor::{self, Distributor};
+use super::distributor::{self, Distributor, Group};
 use super::{FIRST_PRIVATE, IPI, LOWEST_PRIORITY, TIMER};
 use crate::arch::mmio::Registers;
 
@@ -44,7 +44,7 @@ impl GicV3 {
     /// `size` bytes.
     pub(crate) fn new(distributor: Registers, redistributors: Registers, size: usize) -> Self {
         let gic = Self {
-            distributor: Distributor::new(distributor, ENABLE),
+            distributor: Distributor::new(distributor, ENABLE, Group::One),
             redistributors,
             size,
         };
@@ -64,7 +64,7 @@ impl GicV3 {
             }
         }
         let own = redistributor.offset(offset::OWN_INTERRUPTS);
-        distributor::initialise_bank(own, 0);
+        distributor::initialise_bank(own, 0, Group::One);
         distributor::enable_own(own, 1 << TIMER | 1 << IPI);
         barrier!("dsb sy");
 
