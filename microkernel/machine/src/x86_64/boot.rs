@@ -1,0 +1,128 @@
+//! What the kernel finds when it starts, and the structures in its image
+//! that loaders look for (abi/07).
+
+use core::cell::UnsafeCell;
+use core::mem::offset_of;
+use core::ptr::NonNull;
+
+use l4_abi::arch::x86_64::{KIP_MEMORY_DESCRIPTORS_OFFSET, KIP_STRINGS_OFFSET, KipHeader};
+use l4_abi::boot::options::OptionsV5;
+
+use super::console::Console;
+use super::cpu::{self, Tables};
+use super::platform::Platform;
+use super::{paging, start, syscall, trap};
+use crate::address::PhysicalAddress;
+use crate::kip::KipPage;
+use crate::memory::{FRAME_SIZE, KernelMemory};
+use crate::per_cpu::CpuBlock;
+
+/// The kernel info page; program header type 0x10 covers it.
+#[unsafe(link_section = ".kip")]
+static KIP: KipPage = KipPage::in_image(
+    KIP_MEMORY_DESCRIPTORS_OFFSET,
+    KIP_STRINGS_OFFSET,
+    b"Brio microkernel on amd64\0segments\0pf_tramp\0abiver:3\0mapdb\0",
+);
+
+#[repr(C, align(8))]
+struct Options(UnsafeCell<OptionsV5>);
+
+// SAFETY: only the loader writes to it.
+unsafe impl Sync for Options {}
+
+/// The kernel options; program header type 0x11 covers them.
+#[unsafe(link_section = ".options")]
+static OPTIONS: Options = Options(UnsafeCell::new(OptionsV5::UNSET));
+
+/// The boot CPU's.
+pub(super) static TABLES: Tables = Tables::new();
+
+unsafe extern "C" {
+    /// The kernel's part, see [`upcalls!`](crate::upcalls).
+    fn brio_start(boot: *mut Boot) -> !;
+}
+
+/// Continues in Rust: the rest of the machine's own start. Once, on the boot
+/// CPU's stack.
+pub(super) unsafe extern "C" fn main() -> ! {
+    Console::find().initialise();
+    trap::fill_table();
+    cpu::initialise(&TABLES);
+    paging::initialise();
+    let mut boot = Boot(());
+    // SAFETY: the kernel's entry, called once.
+    unsafe { brio_start(&mut boot) }
+}
+
+/// What the loader took from the kernel's command line.
+pub(super) fn options() -> OptionsV5 {
+    // SAFETY: the loader is gone. Volatile, for it wrote behind the
+    // compiler's back.
+    unsafe { OPTIONS.0.get().read_volatile() }
+}
+
+/// What the kernel finds when it starts.
+#[repr(C)]
+pub struct Boot(());
+
+impl Boot {
+    /// The kernel info page.
+    pub fn kip(&self) -> &'static KipPage {
+        &KIP
+    }
+
+    /// Its physical address.
+    pub fn kip_physical(&self) -> PhysicalAddress {
+        PhysicalAddress::new(&raw const KIP as u64 - paging::IMAGE_OFFSET)
+    }
+
+    /// What the loader took from the kernel's command line.
+    pub fn options(&self) -> OptionsV5 {
+        options()
+    }
+
+    /// The memory of the kernel's image: first address, and the one behind.
+    pub fn kernel_image(&self) -> (PhysicalAddress, PhysicalAddress) {
+        let (start, end) = paging::image();
+        (PhysicalAddress::new(start), PhysicalAddress::new(end))
+    }
+
+    /// Maps the kernel's memory: `frames` frames at `physical`, of which some
+    /// at the end become page tables.
+    ///
+    /// # Safety
+    /// It is RAM, aligned as [`KernelMemory::new`] wants, that nobody else
+    /// uses. Once.
+    pub unsafe fn map_kernel_memory(
+        &mut self,
+        physical: PhysicalAddress,
+        frames: usize,
+    ) -> KernelMemory {
+        let bytes = (frames * FRAME_SIZE) as u64;
+        // SAFETY: promised by the caller.
+        let mapped = unsafe { paging::map_window(physical.as_u64(), bytes) };
+        let start = (paging::WINDOW_OFFSET + physical.as_u64()) as *mut u8;
+        let start = NonNull::new(start).expect("the window is not at 0");
+        // SAFETY: mapped just now; the rest is promised by the caller.
+        unsafe { KernelMemory::new(start, physical, mapped as usize / FRAME_SIZE) }
+    }
+
+    /// The devices that the kernel drives, which ACPI tells. Once.
+    ///
+    /// # Panics
+    /// If there is no usable timer.
+    pub fn platform(&mut self) -> Platform {
+        Platform::new(KIP.word(offset_of!(KipHeader, acpi_rsdp)))
+    }
+
+    /// Makes `block` that of this CPU, the boot CPU, and leaves the kernel to
+    /// what it names.
+    pub fn enter(&self, block: &CpuBlock) -> ! {
+        block.set_stack_top(start::stack_top());
+        cpu::attach(block, &TABLES);
+        // SAFETY: the block stays as long as the CPU runs; it names a thread
+        // or none, and nothing on this stack is used any more.
+        unsafe { syscall::leave() }
+    }
+}

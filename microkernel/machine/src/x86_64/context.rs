@@ -1,0 +1,522 @@
+//! A thread's registers: the frame that entry code fills, and what is
+//! switched besides.
+//!
+//! Segment selectors and bases can change without the kernel's doing (user
+//! mode loads selectors, which changes bases too), so they are saved and
+//! loaded at every switch, and what a thread does to them stays its own.
+
+use core::arch::asm;
+use core::cell::Cell;
+use core::mem::offset_of;
+
+use l4_abi::arch::x86_64::exception::{
+    CS_SYSTEM_CALL, FRAME_WORDS, TRAP_FRAME_WORDS, rflags, trap,
+};
+use l4_abi::arch::x86_64::segment;
+use l4_abi::error::ResultCode;
+use l4_abi::protocol::thread::{OpcodeX86, SegmentBase};
+use l4_abi::utcb::KERNEL_WORD_OFFSET;
+
+use super::cpu::{USER_SEGMENTS, selector};
+use super::instructions::{msr, write_msr};
+use crate::event::OperationReply;
+use crate::per_cpu::CpuBlock;
+use crate::utcb::Utcb;
+
+/// Bit of CS that marks a frame that is in a system call.
+pub(super) const SYSCALL_MARKER: u64 = CS_SYSTEM_CALL;
+
+/// Words of an exception message (abi/02).
+pub const EXCEPTION_WORDS: usize = FRAME_WORDS;
+
+/// The bits of ex_regs' flags that are the architecture's (abi/05).
+pub const PRIVILEGE_MASK: u64 = 0xff00_0000;
+
+/// Bytes of the `syscall` instruction.
+const SYSCALL_LENGTH: u64 = 2;
+
+/// The user registers of a thread in the kernel, in the order of an exception
+/// message. The CPU pushes to its end, which is a multiple of 16 therefore.
+#[repr(C, align(16))]
+pub struct Frame {
+    /// Entry code pushes a word here on its way.
+    reserved: Cell<u64>,
+    pub(super) r15: Cell<u64>,
+    pub(super) r14: Cell<u64>,
+    pub(super) r13: Cell<u64>,
+    pub(super) r12: Cell<u64>,
+    pub(super) r11: Cell<u64>,
+    pub(super) r10: Cell<u64>,
+    pub(super) r9: Cell<u64>,
+    pub(super) r8: Cell<u64>,
+    pub(super) rdi: Cell<u64>,
+    pub(super) rsi: Cell<u64>,
+    pub(super) rbp: Cell<u64>,
+    fault_address: Cell<u64>,
+    pub(super) rbx: Cell<u64>,
+    pub(super) rdx: Cell<u64>,
+    pub(super) rcx: Cell<u64>,
+    pub(super) rax: Cell<u64>,
+    pub(super) trap_number: Cell<u64>,
+    error: Cell<u64>,
+    pub(super) rip: Cell<u64>,
+    pub(super) cs: Cell<u64>,
+    pub(super) rflags: Cell<u64>,
+    pub(super) rsp: Cell<u64>,
+    pub(super) ss: Cell<u64>,
+}
+
+const _: () = assert!(
+    size_of::<Frame>() - offset_of!(Frame, r15) == TRAP_FRAME_WORDS * 8
+        && size_of::<Frame>().is_multiple_of(16)
+);
+
+/// One accessor pair for a register.
+macro_rules! register {
+    ($(#[$about:meta])* $get:ident, $set:ident, $field:ident) => {
+        $(#[$about])*
+        #[inline]
+        pub fn $get(&self) -> u64 {
+            self.$field.get()
+        }
+
+        /// Sets it.
+        #[inline]
+        pub fn $set(&self, value: u64) {
+            self.$field.set(value);
+        }
+    };
+}
+
+impl Frame {
+    /// The registers of a thread at its first instruction (abi/05 ex_regs).
+    pub const fn new() -> Self {
+        const fn zero() -> Cell<u64> {
+            Cell::new(0)
+        }
+        Self {
+            reserved: zero(),
+            r15: zero(),
+            r14: zero(),
+            r13: zero(),
+            r12: zero(),
+            r11: zero(),
+            r10: zero(),
+            r9: zero(),
+            r8: zero(),
+            rdi: zero(),
+            rsi: zero(),
+            rbp: zero(),
+            fault_address: zero(),
+            rbx: zero(),
+            rdx: zero(),
+            rcx: zero(),
+            rax: zero(),
+            trap_number: zero(),
+            error: zero(),
+            rip: zero(),
+            cs: Cell::new(selector::USER_CODE as u64),
+            rflags: Cell::new(rflags::INITIAL),
+            rsp: zero(),
+            ss: Cell::new(selector::USER_DATA as u64),
+        }
+    }
+
+    register!(/// System call: the message tag.
+        tag, set_tag, rax);
+    register!(/// System call: the label.
+        label, set_label, rsi);
+    register!(/// System call: the destination and the operation's flags.
+        destination, set_destination, rdx);
+    register!(/// Instruction pointer.
+        ip, set_ip, rip);
+    register!(/// Stack pointer.
+        sp, set_sp, rsp);
+    register!(/// The exception's error code.
+        error, set_error, error);
+    register!(/// The address of the last page fault.
+        fault_address, set_fault_address, fault_address);
+
+    /// System call: the pair of timeouts.
+    #[inline]
+    pub fn timeouts(&self) -> u32 {
+        self.r8.get() as u32
+    }
+
+    /// The CPU's flags, as the thread operation ex_regs tells them.
+    #[inline]
+    pub fn flags(&self) -> u64 {
+        self.rflags.get()
+    }
+
+    /// Argument 0 or 1 of a function that user mode enters.
+    #[inline]
+    pub fn argument(&self, number: usize) -> u64 {
+        [&self.rdi, &self.rsi][number].get()
+    }
+
+    /// Sets argument 0 or 1.
+    #[inline]
+    pub fn set_argument(&self, number: usize, value: u64) {
+        [&self.rdi, &self.rsi][number].set(value);
+    }
+
+    /// Lets the thread begin anew.
+    pub fn reset(&self) {
+        for (word, initial) in self.words().iter().zip(Frame::new().words()) {
+            word.set(initial.get());
+        }
+    }
+
+    /// Sets the execution level that ex_regs asks for with its flags under
+    /// [`PRIVILEGE_MASK`].
+    ///
+    /// # Errors
+    /// EINVAL for any: there is one level here.
+    pub fn set_privilege(&self, flags: u64) -> Result<(), ResultCode> {
+        if flags & PRIVILEGE_MASK == 0 { Ok(()) } else { Err(ResultCode::EINVAL) }
+    }
+
+    /// Turns a system call into an exception at its instruction. The registers
+    /// that the instruction destroyed have the values that it left in them.
+    pub fn rewind_syscall(&self) {
+        self.rcx.set(self.rip.get());
+        self.r11.set(self.rflags.get());
+        self.rip.set(self.rip.get().wrapping_sub(SYSCALL_LENGTH));
+    }
+
+    /// Tells that the exception is a system call, not executed yet (aliens).
+    pub fn mark_syscall_exception(&self) {
+        self.mark(trap::SYSTEM_CALL, 0);
+    }
+
+    /// Tells that the exception is a system call that has been executed.
+    pub fn mark_syscall_executed(&self) {
+        self.mark(trap::SYSTEM_CALL, 1);
+    }
+
+    /// Tells that the exception was triggered by ex_regs.
+    pub fn mark_triggered(&self) {
+        self.mark(trap::TRIGGERED, 0);
+    }
+
+    fn mark(&self, number: u64, error: u64) {
+        self.trap_number.set(number);
+        self.error.set(error);
+    }
+
+    /// Forgets that the frame started in a system call: from now on all its
+    /// registers are loaded.
+    pub fn clear_syscall_marker(&self) {
+        self.cs.set(self.cs.get() & !SYSCALL_MARKER);
+    }
+
+    /// The words of an exception message that are in the frame.
+    fn words(&self) -> &[Cell<u64>; TRAP_FRAME_WORDS] {
+        // SAFETY: from `r15` on the frame is these words, all of this type.
+        unsafe { &*core::ptr::from_ref(&self.r15).cast() }
+    }
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The selectors that user mode begins with: DS, ES, FS, GS from the low bits up.
+const PLAIN: u64 = (selector::USER_DATA as u64) << 16 | selector::USER_DATA as u64;
+/// No value of the four selectors is compared with this successfully, for no
+/// descriptor table has that many entries.
+const SPECIAL: u64 = u64::MAX;
+
+/// All registers of a thread that are switched with it, but the FPU's.
+#[repr(C)]
+pub struct Context {
+    /// What entry code saves.
+    pub frame: Frame,
+    /// DS, ES, FS, GS from the low bits up.
+    selectors: Cell<u64>,
+    /// `PLAIN` if the selectors are and the thread has no descriptors of its
+    /// own, else `SPECIAL`. Switches between plain threads are fast.
+    kind: Cell<u64>,
+    fs_base: Cell<u64>,
+    gs_base: Cell<u64>,
+    segments: [Cell<u64>; USER_SEGMENTS],
+}
+
+impl Context {
+    /// A thread that has not run.
+    pub const fn new() -> Self {
+        Self {
+            frame: Frame::new(),
+            selectors: Cell::new(PLAIN),
+            kind: Cell::new(PLAIN),
+            fs_base: Cell::new(0),
+            gs_base: Cell::new(0),
+            segments: [const { Cell::new(0) }; USER_SEGMENTS],
+        }
+    }
+
+    /// The thread's UTCB is at `address` for it (abi/02: GS base points to
+    /// the word in it that holds this address).
+    pub fn set_utcb(&self, address: u64) {
+        self.gs_base.set(address.wrapping_add(KERNEL_WORD_OFFSET as u64));
+        self.fs_base.set(0);
+    }
+
+    /// Takes the four selectors from the registers.
+    #[inline]
+    fn save_selectors(&self) {
+        // SAFETY: writes the eight bytes of the cell.
+        unsafe {
+            asm!(
+                "mov [{0}], ds",
+                "mov [{0} + 2], es",
+                "mov [{0} + 4], fs",
+                "mov [{0} + 6], gs",
+                in(reg) self.selectors.as_ptr(),
+                options(nostack, preserves_flags),
+            );
+        }
+    }
+
+    fn update_kind(&self) {
+        let own_segments = self.segments.iter().any(|segment| segment.get() != 0);
+        let plain = self.selectors.get() == PLAIN && !own_segments;
+        self.kind.set(if plain { PLAIN } else { SPECIAL });
+    }
+
+    /// Loads descriptors and selectors that are not what every thread has.
+    #[cold]
+    fn load_segments(&self, cpu: &CpuBlock) {
+        for (live, own) in cpu.arch.user_segments().iter().zip(&self.segments) {
+            live.set(own.get());
+        }
+        let selectors = self.selectors.get();
+        let [ds, es, fs, gs] = [0, 16, 32, 48].map(|shift| usable((selectors >> shift) as u16));
+        // SAFETY: selectors that can be loaded at the user's privilege level;
+        // between the two `swapgs` nothing uses GS.
+        unsafe {
+            asm!(
+                "mov ds, {ds:x}",
+                "mov es, {es:x}",
+                "mov fs, {fs:x}",
+                "swapgs",
+                "mov gs, {gs:x}",
+                "swapgs",
+                ds = in(reg) ds, es = in(reg) es, fs = in(reg) fs, gs = in(reg) gs,
+                options(nostack, preserves_flags),
+            );
+        }
+        if fs == 0 {
+            self.load_fs_base();
+        }
+        if gs == 0 {
+            self.load_gs_base();
+        }
+    }
+
+    #[inline]
+    fn load_fs_base(&self) {
+        // SAFETY: the address is canonical, `set_base` sees to it; the kernel
+        // does not use FS.
+        unsafe { write_msr(msr::FS_BASE, self.fs_base.get()) };
+    }
+
+    #[inline]
+    fn load_gs_base(&self) {
+        // SAFETY: likewise; the user's GS base, that of the kernel is loaded.
+        unsafe { write_msr(msr::KERNEL_GS_BASE, self.gs_base.get()) };
+    }
+
+    /// Whether the thread is the one whose registers this CPU has.
+    fn is_loaded(&self) -> bool {
+        core::ptr::eq(super::syscall::current_frame(), &self.frame)
+    }
+
+    /// Takes over the registers that user mode writes itself.
+    #[inline]
+    fn save_live(&self) {
+        self.save_selectors();
+        if self.selectors.get() != self.kind.get() {
+            self.update_kind();
+        }
+    }
+
+    /// Brings to the CPU what was changed, if the thread is the current one.
+    fn apply(&self, cpu: &CpuBlock) {
+        self.update_kind();
+        if self.is_loaded() {
+            self.load_segments(cpu);
+        }
+    }
+
+    /// Puts the exception message of this thread into `utcb` (abi/02).
+    pub fn save_exception(&self, utcb: &Utcb) {
+        if self.is_loaded() {
+            self.save_live();
+        }
+        for (index, word) in self.frame.words().iter().enumerate() {
+            utcb.set_word(index, word.get());
+        }
+        utcb.set_word(TRAP_FRAME_WORDS, self.fs_base.get());
+        utcb.set_word(TRAP_FRAME_WORDS + 1, self.gs_base.get());
+        utcb.set_word(TRAP_FRAME_WORDS + 2, self.selectors.get());
+    }
+
+    /// Takes the registers from a reply with at least [`EXCEPTION_WORDS`]
+    /// words in `utcb`, but what user mode must not choose (abi/02). For a
+    /// thread that is not current.
+    pub fn load_exception(&self, utcb: &Utcb) {
+        let cs = self.frame.cs.get() & !SYSCALL_MARKER;
+        for (index, word) in self.frame.words().iter().enumerate() {
+            word.set(utcb.word(index));
+        }
+        self.frame.cs.set(cs);
+        self.frame.rflags.set(USER_FLAGS & self.frame.rflags.get() | rflags::INITIAL);
+        for (base, index) in [&self.fs_base, &self.gs_base].into_iter().zip(TRAP_FRAME_WORDS..) {
+            let address = utcb.word(index);
+            if is_canonical(address) {
+                base.set(address);
+            }
+        }
+        self.selectors.set(utcb.word(TRAP_FRAME_WORDS + 2));
+        self.update_kind();
+    }
+
+    /// Carries out an architecture-specific operation of the thread protocol
+    /// (abi/05: segments) on this thread; `words` is its message from MR0 on.
+    ///
+    /// # Errors
+    /// ENOSYS for an unknown operation; EINVAL for an entry, segment or
+    /// address that there is not; EMSGTOOSHORT.
+    pub fn thread_operation(
+        &self,
+        cpu: &CpuBlock,
+        operation: u64,
+        words: &[u64],
+    ) -> Result<OperationReply, ResultCode> {
+        if self.is_loaded() {
+            self.save_live();
+        }
+        match OpcodeX86::from_word(operation) {
+            Some(OpcodeX86::Gdt) => {
+                let answer = self.set_segments(words)?;
+                self.apply(cpu);
+                Ok(answer)
+            }
+            Some(OpcodeX86::SetSegmentBase) => {
+                let &[request, address, ..] = words else {
+                    return Err(ResultCode::EMSGTOOSHORT);
+                };
+                self.set_base(request >> 16 & 0xffff, address)?;
+                self.apply(cpu);
+                Ok(OperationReply::default())
+            }
+            Some(OpcodeX86::SegmentInfo) => Ok(OperationReply {
+                label: 0,
+                words: [segment::USER_DS, segment::USER_CS64, segment::USER_CS32].map(u64::from),
+                count: 3,
+            }),
+            None => Err(ResultCode::ENOSYS),
+        }
+    }
+
+    fn set_segments(&self, words: &[u64]) -> Result<OperationReply, ResultCode> {
+        let (first, descriptors) = match words {
+            [_] => {
+                return Ok(OperationReply {
+                    label: 0,
+                    words: [u64::from(segment::USER_GDT_START >> 3), 0, 0],
+                    count: 1,
+                });
+            }
+            &[_, first, ref descriptors @ ..] if !descriptors.is_empty() => (first, descriptors),
+            _ => return Err(ResultCode::EINVAL),
+        };
+        if first >= u64::from(segment::USER_GDT_ENTRIES)
+            || !descriptors.iter().copied().all(is_user_segment)
+        {
+            return Err(ResultCode::EINVAL);
+        }
+        for (own, &descriptor) in self.segments[first as usize..].iter().zip(descriptors) {
+            own.set(descriptor);
+        }
+        let selector = segment::USER_GDT_START + segment::USER_PRIVILEGE + ((first as u16) << 3);
+        Ok(OperationReply {
+            label: i64::from(selector),
+            ..OperationReply::default()
+        })
+    }
+
+    fn set_base(&self, which: u64, address: u64) -> Result<(), ResultCode> {
+        let (base, shift) = match SegmentBase::from_word(which) {
+            Some(SegmentBase::Fs) => (&self.fs_base, 32),
+            Some(SegmentBase::Gs) => (&self.gs_base, 48),
+            None => return Err(ResultCode::EINVAL),
+        };
+        if !is_canonical(address) {
+            return Err(ResultCode::EINVAL);
+        }
+        base.set(address);
+        self.selectors.set(self.selectors.get() & !(0xffff << shift));
+        Ok(())
+    }
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// RFLAGS that an exception handler may choose: neither I/O privilege nor
+/// nested task, and none that `iretq` refuses.
+const USER_FLAGS: u64 = 0x0025_0dd5;
+
+fn is_canonical(address: u64) -> bool {
+    (address as i64) << 16 >> 16 == address as i64
+}
+
+/// A descriptor that does no harm: empty, or a present data or 32-bit code
+/// segment at the user's level, not conforming (SDM 3.4.5).
+fn is_user_segment(descriptor: u64) -> bool {
+    const PRESENT_USER_SEGMENT: u64 = 0b1111 << 44;
+    const CODE: u64 = 1 << 43;
+    const CONFORMING: u64 = 1 << 42;
+    const LONG: u64 = 1 << 53;
+    descriptor == 0
+        || descriptor & PRESENT_USER_SEGMENT == PRESENT_USER_SEGMENT
+            && descriptor & LONG == 0
+            && descriptor & (CODE | CONFORMING) != CODE | CONFORMING
+}
+
+/// The selector, or the null selector if loading it would fault.
+fn usable(selector: u16) -> u16 {
+    let readable: u8;
+    // All descriptors at the user's level are present, so readable is enough.
+    // SAFETY: only looks at the descriptor.
+    unsafe {
+        asm!("verr {:x}", "setz {}", in(reg) selector | 3, out(reg_byte) readable,
+            options(nostack));
+    }
+    if readable == 1 { selector | 3 } else { 0 }
+}
+
+/// Makes `to` the thread that runs when the kernel is left; `from` ran until
+/// now on this CPU. Address space and FPU are switched elsewhere.
+#[inline]
+pub fn switch(cpu: &CpuBlock, from: &Context, to: &Context) {
+    from.save_selectors();
+    if from.selectors.get() == from.kind.get() && to.kind.get() == PLAIN {
+        to.load_fs_base();
+        to.load_gs_base();
+    } else {
+        from.update_kind();
+        to.load_segments(cpu);
+    }
+    let frame = core::ptr::from_ref(&to.frame);
+    cpu.set_frame(frame);
+    cpu.arch.set_entry_stack(frame.addr() as u64 + size_of::<Frame>() as u64);
+}

@@ -1,0 +1,353 @@
+//! One CPU's registers and tables as the kernel wants them: control
+//! registers, model-specific registers, GDT, TSS.
+//!
+//! What user mode sees of it is fixed by abi/01 (selectors, CR4) and abi/05
+//! (user segment descriptors).
+
+use core::arch::asm;
+use core::cell::{Cell, UnsafeCell};
+
+use super::instructions::{cpuid, msr, read_cr0, write_cr0, write_cr4, write_msr};
+use super::ports::PortBitmap;
+use super::{syscall, trap};
+use crate::per_cpu::CpuBlock;
+
+/// Selectors. The order of the user ones is what `sysret` presupposes.
+pub(super) mod selector {
+    pub(crate) const KERNEL_CODE: u16 = 0x08;
+    pub(crate) const USER_CODE_32: u16 = 0x1b;
+    pub(crate) const USER_DATA: u16 = 0x23;
+    pub(crate) const USER_CODE: u16 = 0x2b;
+    pub(crate) const TASK_STATE: u16 = 0x30;
+    /// First of the descriptors that threads set for themselves.
+    pub(crate) const USER_SEGMENTS: u16 = 0x58;
+}
+
+/// Number of descriptors that threads set for themselves.
+pub(super) const USER_SEGMENTS: usize = 4;
+const DESCRIPTORS: usize = selector::USER_SEGMENTS as usize / 8 + USER_SEGMENTS;
+
+/// Vectors with a stack of their own: they can arrive while `rsp` is not the
+/// kernel's.
+pub(super) const DEBUG_STACK: u8 = 1;
+pub(super) const NMI_STACK: u8 = 2;
+pub(super) const FAILURE_STACK: u8 = 3;
+const TRAP_STACKS: usize = 3;
+const TRAP_STACK_SIZE: usize = 4096;
+
+/// Control register bits (SDM 2.5).
+mod bits {
+    pub(crate) const CR0_PROTECTION: u64 = 1 << 0;
+    pub(crate) const CR0_MONITOR_FPU: u64 = 1 << 1;
+    pub(crate) const CR0_TASK_SWITCHED: u64 = 1 << 3;
+    pub(crate) const CR0_EXTENSION_TYPE: u64 = 1 << 4;
+    pub(crate) const CR0_NUMERIC_ERROR: u64 = 1 << 5;
+    pub(crate) const CR0_WRITE_PROTECT: u64 = 1 << 16;
+    pub(crate) const CR0_ALIGNMENT_MASK: u64 = 1 << 18;
+    pub(crate) const CR0_PAGING: u64 = 1 << 31;
+    pub(crate) const CR4_PAE: u64 = 1 << 5;
+    pub(crate) const CR4_MACHINE_CHECK: u64 = 1 << 6;
+    pub(crate) const CR4_GLOBAL_PAGES: u64 = 1 << 7;
+    pub(crate) const CR4_OSFXSR: u64 = 1 << 9;
+    pub(crate) const CR4_OSXMMEXCPT: u64 = 1 << 10;
+    pub(crate) const CR4_UMIP: u64 = 1 << 11;
+    pub(crate) const CR4_PCID: u64 = 1 << 17;
+    pub(crate) const CR4_OSXSAVE: u64 = 1 << 18;
+    pub(crate) const CR4_SMEP: u64 = 1 << 20;
+    pub(crate) const CR4_SMAP: u64 = 1 << 21;
+    pub(crate) const EFER_SYSCALL: u64 = 1 << 0;
+    pub(crate) const EFER_LONG_MODE: u64 = 1 << 8;
+    pub(crate) const EFER_LONG_MODE_ACTIVE: u64 = 1 << 10;
+    pub(crate) const EFER_NO_EXECUTE: u64 = 1 << 11;
+}
+
+pub(super) use bits::{CR4_OSXSAVE, CR4_PCID};
+
+/// Flags that entry by `syscall` clears: all but the reserved one.
+const SYSCALL_FLAG_MASK: u64 = 0x003f_7fd5;
+
+/// Bits of XCR0 that user mode gets if the CPU has them: x87, SSE, AVX,
+/// AVX-512 (abi/02).
+const FPU_COMPONENTS: u64 = 0b1110_0111;
+
+/// The task state segment (SDM 7.7), shifted by four bytes so that `rsp0`
+/// lies at a multiple of eight.
+#[repr(C, align(16))]
+struct TaskState {
+    before: u32,
+    reserved_0: u32,
+    /// Where the CPU pushes when it leaves user mode: the end of the frame
+    /// of the thread that runs.
+    rsp0: Cell<u64>,
+    rsp1_and_2: [u64; 2],
+    reserved_1: u64,
+    interrupt_stacks: [Cell<u64>; 7],
+    reserved_2: u64,
+    reserved_3: u16,
+    port_bitmap: Cell<u16>,
+    ports: PortBitmap,
+}
+
+const TASK_STATE_START: usize = core::mem::offset_of!(TaskState, reserved_0);
+/// The limit covers the bitmap and the byte of ones that must follow it.
+const TASK_STATE_LIMIT: usize = size_of::<TaskState>() - TASK_STATE_START - 1;
+/// Offset of the port bitmap in the segment.
+const PORT_BITMAP: u16 = (core::mem::offset_of!(TaskState, ports) - TASK_STATE_START) as u16;
+/// An offset beyond the limit: no port may be used.
+const NO_PORT_BITMAP: u16 = u16::MAX;
+
+#[repr(C, align(16))]
+struct TrapStack(UnsafeCell<[u8; TRAP_STACK_SIZE]>);
+
+/// What one CPU's hardware reads by itself.
+#[repr(C, align(4096))]
+pub(super) struct Tables {
+    task_state: TaskState,
+    descriptors: [Cell<u64>; DESCRIPTORS],
+    stacks: [TrapStack; TRAP_STACKS],
+}
+
+// SAFETY: the tables belong to one CPU, whose `CpuState` points to them; the
+// others leave them alone.
+unsafe impl Sync for Tables {}
+
+impl Tables {
+    pub(super) const fn new() -> Self {
+        let mut descriptors = [const { Cell::new(0) }; DESCRIPTORS];
+        // Flat segments (SDM 3.4.5): code is execute/read, data read/write.
+        descriptors[1] = Cell::new(0x00af_9b00_0000_ffff);
+        descriptors[2] = Cell::new(0x00cf_9300_0000_ffff);
+        descriptors[3] = Cell::new(0x00cf_fb00_0000_ffff);
+        descriptors[4] = Cell::new(0x00cf_f300_0000_ffff);
+        descriptors[5] = Cell::new(0x00af_fb00_0000_ffff);
+        Self {
+            task_state: TaskState {
+                before: 0,
+                reserved_0: 0,
+                rsp0: Cell::new(0),
+                rsp1_and_2: [0; 2],
+                reserved_1: 0,
+                interrupt_stacks: [const { Cell::new(0) }; 7],
+                reserved_2: 0,
+                reserved_3: 0,
+                port_bitmap: Cell::new(NO_PORT_BITMAP),
+                ports: PortBitmap::new(),
+            },
+            descriptors,
+            stacks: [const { TrapStack(UnsafeCell::new([0; TRAP_STACK_SIZE])) }; TRAP_STACKS],
+        }
+    }
+
+    /// Loads GDT and TSS on this CPU.
+    fn load(&'static self) {
+        for (stack, pointer) in self.stacks.iter().zip(&self.task_state.interrupt_stacks) {
+            pointer.set(stack.0.get() as u64 + TRAP_STACK_SIZE as u64);
+        }
+        let base = core::ptr::from_ref(&self.task_state.reserved_0) as u64;
+        let slot = usize::from(selector::TASK_STATE / 8);
+        // An available 64-bit TSS; its base is spread over the descriptor.
+        self.descriptors[slot].set(
+            TASK_STATE_LIMIT as u64
+                | (base & 0xff_ffff) << 16
+                | 0x89 << 40
+                | (base >> 24 & 0xff) << 56,
+        );
+        self.descriptors[slot + 1].set(base >> 32);
+
+        let pointer = TablePointer {
+            limit: (size_of_val(&self.descriptors) - 1) as u16,
+            base: self.descriptors.as_ptr() as u64,
+        };
+        // SAFETY: the table is static and holds the selectors that are loaded.
+        // Reloading CS by a far return; the null selectors suit 64-bit mode.
+        unsafe {
+            asm!(
+                "lgdt [{pointer}]",
+                "push {code}",
+                "lea {scratch}, [rip + 2f]",
+                "push {scratch}",
+                "retfq",
+                "2:",
+                "mov ds, {null:e}",
+                "mov es, {null:e}",
+                "mov fs, {null:e}",
+                "mov gs, {null:e}",
+                "mov ss, {null:e}",
+                "ltr {task:x}",
+                "lldt {null:x}",
+                pointer = in(reg) &pointer,
+                code = const selector::KERNEL_CODE,
+                scratch = out(reg) _,
+                null = in(reg) 0u32,
+                task = in(reg) selector::TASK_STATE,
+            );
+        }
+    }
+}
+
+/// Operand of `lgdt` and `lidt`.
+#[repr(C, packed)]
+pub(super) struct TablePointer {
+    pub(super) limit: u16,
+    pub(super) base: u64,
+}
+
+/// What this architecture keeps for each CPU.
+pub struct CpuState {
+    /// The boot CPU's until `attach` says otherwise.
+    tables: Cell<&'static Tables>,
+    /// CR3 as it is loaded, without the bit that says not to flush.
+    pub(super) root: Cell<u64>,
+    /// Whether CR3 holds ids of address spaces.
+    pub(super) has_ids: Cell<bool>,
+    /// Whether floating point instructions work.
+    pub(super) fpu_enabled: Cell<bool>,
+}
+
+impl CpuState {
+    /// A CPU that has not started.
+    pub const fn new() -> Self {
+        Self {
+            tables: Cell::new(&super::boot::TABLES),
+            root: Cell::new(0),
+            has_ids: Cell::new(false),
+            fpu_enabled: Cell::new(false),
+        }
+    }
+
+    /// The CPU pushes the user's registers below `end` from now on.
+    #[inline]
+    pub(super) fn set_entry_stack(&self, end: u64) {
+        self.tables.get().task_state.rsp0.set(end);
+    }
+
+    /// The user segment descriptors that are in force.
+    pub(super) fn user_segments(&self) -> &'static [Cell<u64>] {
+        &self.tables.get().descriptors[usize::from(selector::USER_SEGMENTS / 8)..]
+    }
+
+    /// The port bitmap that is in force when `allow_ports` says so.
+    pub(super) fn ports(&self) -> &'static PortBitmap {
+        &self.tables.get().task_state.ports
+    }
+
+    /// Whether the CPU looks at the port bitmap, or allows no port at all.
+    #[inline]
+    pub(super) fn allow_ports(&self, allowed: bool) {
+        let offset = if allowed { PORT_BITMAP } else { NO_PORT_BITMAP };
+        self.tables.get().task_state.port_bitmap.set(offset);
+    }
+}
+
+impl Default for CpuState {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Sets this CPU's registers; afterwards exceptions are reported. Calls on
+/// the first CPU come before there is a [`CpuBlock`].
+pub(super) fn initialise(tables: &'static Tables) {
+    let features = cpuid(1, 0);
+    let more = cpuid(7, 0);
+    let extended = cpuid(0x8000_0001, 0);
+    assert!(extended.edx & 1 << 20 != 0, "the CPU has no execute-disable bit");
+
+    let mut cr4 = bits::CR4_PAE
+        | bits::CR4_MACHINE_CHECK
+        | bits::CR4_GLOBAL_PAGES
+        | bits::CR4_OSFXSR
+        | bits::CR4_OSXMMEXCPT;
+    let has_xsave = features.ecx & 1 << 26 != 0;
+    for (present, bit) in [
+        (has_xsave, bits::CR4_OSXSAVE),
+        // Of use with INVPCID only.
+        (features.ecx & 1 << 17 != 0 && more.ebx & 1 << 10 != 0, bits::CR4_PCID),
+        (more.ebx & 1 << 7 != 0, bits::CR4_SMEP),
+        (more.ebx & 1 << 20 != 0, bits::CR4_SMAP),
+        (more.ecx & 1 << 2 != 0, bits::CR4_UMIP),
+    ] {
+        if present {
+            cr4 |= bit;
+        }
+    }
+    // SAFETY: the CPU has what is turned on. Nothing in the kernel depends on
+    // what is turned off; long mode and paging stay on.
+    unsafe {
+        write_msr(
+            msr::EFER,
+            bits::EFER_SYSCALL
+                | bits::EFER_LONG_MODE
+                | bits::EFER_LONG_MODE_ACTIVE
+                | bits::EFER_NO_EXECUTE,
+        );
+        write_cr0(
+            bits::CR0_PROTECTION
+                | bits::CR0_MONITOR_FPU
+                | bits::CR0_TASK_SWITCHED
+                | bits::CR0_EXTENSION_TYPE
+                | bits::CR0_NUMERIC_ERROR
+                | bits::CR0_WRITE_PROTECT
+                | bits::CR0_ALIGNMENT_MASK
+                | bits::CR0_PAGING,
+        );
+        write_cr4(cr4);
+        if has_xsave {
+            set_xcr0(FPU_COMPONENTS & u64::from(cpuid(0xd, 0).eax));
+        }
+        // No debug register is ever set: breakpoints off.
+        asm!("mov dr7, {}", in(reg) 0x400u64, options(nomem, nostack, preserves_flags));
+    }
+    tables.load();
+    trap::load_table();
+    // SAFETY: the handlers are the kernel's own.
+    unsafe {
+        write_msr(msr::PAT, super::paging::MEMORY_TYPES);
+        write_msr(msr::SYSENTER_CS, 0);
+        write_msr(
+            msr::STAR,
+            u64::from(selector::USER_CODE_32) << 48 | u64::from(selector::KERNEL_CODE) << 32,
+        );
+        write_msr(msr::LSTAR, syscall::entry as *const () as u64);
+        write_msr(msr::CSTAR, trap::entry_from_compatibility_mode as *const () as u64);
+        write_msr(msr::FMASK, SYSCALL_FLAG_MASK);
+        write_msr(msr::FS_BASE, 0);
+        write_msr(msr::GS_BASE, 0);
+        write_msr(msr::KERNEL_GS_BASE, 0);
+    }
+}
+
+/// Makes `block` what entry code on this CPU finds.
+pub(super) fn attach(block: &CpuBlock, tables: &'static Tables) {
+    block.arch.tables.set(tables);
+    block.arch.root.set(super::instructions::read_cr3());
+    block.arch.has_ids.set(super::paging::has_ids());
+    // SAFETY: the block stays for ever, which `Boot::enter` demands.
+    unsafe { write_msr(msr::GS_BASE, core::ptr::from_ref(block) as u64) };
+}
+
+/// # Safety
+/// CR4.OSXSAVE is set, and the CPU has the components.
+unsafe fn set_xcr0(components: u64) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        asm!("xsetbv", in("ecx") 0, in("eax") components as u32,
+            in("edx") (components >> 32) as u32, options(nomem, nostack, preserves_flags));
+    }
+}
+
+/// Sets or clears CR0.TS.
+pub(super) fn set_fpu_trap(trap: bool) {
+    if trap {
+        // SAFETY: the flag only decides whether FPU instructions trap.
+        unsafe { write_cr0(read_cr0() | bits::CR0_TASK_SWITCHED) };
+    } else {
+        super::instructions::clear_task_switched();
+    }
+}
+
+/// Waits a moment in a loop that waits for another CPU.
+#[inline]
+pub fn relax() {
+    core::hint::spin_loop();
+}

@@ -1,0 +1,270 @@
+//! The interrupt chip: I/O APICs, whose pins are ACPI's global interrupt
+//! numbers, and messages straight to the local APIC (MSIs).
+//!
+//! Pins come first in vectors and numbers; an MSI's number as a pin has
+//! [`PIN_MSI`] set.
+
+use core::ptr::NonNull;
+
+use l4_abi::error::ResultCode;
+use l4_abi::protocol::icu::{Mode, PIN_MSI};
+
+use super::acpi::{Acpi, MAX_IO_APICS};
+use super::instructions::write_port_8;
+use super::local_apic::{LocalApic, vector};
+use super::trap::{Interrupt, Source};
+use super::window;
+use crate::lock::Lock;
+
+/// Vectors for pins and messages.
+const VECTORS: u32 = vector::END_PIN - vector::FIRST_PIN;
+/// Pins that get one, at most: the others are left to messages.
+const MAX_PINS: u32 = 128;
+
+/// Bits of a pin's redirection entry (82093AA data sheet).
+mod entry {
+    pub(super) const LOW: u32 = 1 << 13;
+    pub(super) const LEVEL: u32 = 1 << 15;
+    pub(super) const MASKED: u32 = 1 << 16;
+}
+
+/// Register numbers of an I/O APIC.
+mod register {
+    pub(super) const VERSION: u32 = 1;
+    pub(super) const REDIRECTION: u32 = 0x10;
+}
+
+/// Where messages are written to (SDM 10.11).
+const MESSAGE_ADDRESS: u64 = 0xfee0_0000;
+/// Messages are edges, and the line is asserted.
+const MESSAGE_ASSERT: u32 = 1 << 14;
+
+/// One I/O APIC. Registers are reached by writing their number first, so it
+/// is used under a lock.
+struct IoApic {
+    registers: NonNull<u32>,
+    first_pin: u32,
+    pins: u32,
+}
+
+// SAFETY: it is the only one to use the registers.
+unsafe impl Send for IoApic {}
+
+impl IoApic {
+    fn new(address: u64, first_pin: u32) -> Self {
+        let registers = window::map_device(address, 4096).cast();
+        let mut chip = Self { registers, first_pin, pins: 0 };
+        chip.pins = (chip.read(register::VERSION) >> 16 & 0xff) + 1;
+        chip
+    }
+
+    fn read(&self, register: u32) -> u32 {
+        // SAFETY: the select register, then the data register at 0x10.
+        unsafe {
+            self.registers.write_volatile(register);
+            self.registers.add(4).read_volatile()
+        }
+    }
+
+    fn write(&self, register: u32, value: u32) {
+        // SAFETY: likewise; pins lead to vectors that have handlers.
+        unsafe {
+            self.registers.write_volatile(register);
+            self.registers.add(4).write_volatile(value);
+        }
+    }
+}
+
+/// A pin of one I/O APIC.
+struct Pin<'a> {
+    chip: &'a IoApic,
+    low: u32,
+}
+
+impl Pin<'_> {
+    fn entry(&self) -> u32 {
+        self.chip.read(self.low)
+    }
+
+    fn set_entry(&self, entry: u32) {
+        self.chip.write(self.low, entry);
+    }
+
+    fn set_destination(&self, apic_id: u32) {
+        self.chip.write(self.low + 1, apic_id << 24);
+    }
+}
+
+type IoApics = [Option<IoApic>; MAX_IO_APICS];
+
+/// All interrupt controllers.
+pub struct IrqChip {
+    pub(super) local: LocalApic,
+    io_apics: Lock<IoApics>,
+    pins: u32,
+}
+
+impl IrqChip {
+    /// Finds the chips. All pins are masked and lead to CPU `boot_cpu`.
+    pub(super) fn new(acpi: &Acpi, local: LocalApic, boot_cpu: u32) -> Self {
+        disable_8259();
+        let mut io_apics: IoApics = [const { None }; MAX_IO_APICS];
+        let found = &acpi.io_apics[..acpi.io_apic_count];
+        for (place, entry) in io_apics.iter_mut().zip(found) {
+            *place = Some(IoApic::new(entry.address, entry.first_pin));
+        }
+        let end = io_apics.iter().flatten().map(|chip| chip.first_pin.saturating_add(chip.pins));
+        let pins = end.max().unwrap_or(0).min(MAX_PINS);
+        let chip = Self { local, io_apics: Lock::new(io_apics), pins };
+        for pin in 0..pins {
+            chip.with_pin(pin, |entry| {
+                entry.set_entry(entry::MASKED | vector::FIRST_PIN + pin);
+                entry.set_destination(boot_cpu);
+            });
+        }
+        chip
+    }
+
+    fn with_pin<R>(&self, pin: u32, use_it: impl FnOnce(Pin<'_>) -> R) -> Option<R> {
+        if pin >= self.pins {
+            return None;
+        }
+        let io_apics = self.io_apics.lock();
+        let chip = io_apics
+            .iter()
+            .flatten()
+            .find(|chip| pin.checked_sub(chip.first_pin).is_some_and(|pin| pin < chip.pins))?;
+        Some(use_it(Pin {
+            chip,
+            low: register::REDIRECTION + 2 * (pin - chip.first_pin),
+        }))
+    }
+
+    /// Where an interrupt comes from. Pins have to be acknowledged, the
+    /// others not.
+    #[inline]
+    pub fn claim(&self, interrupt: Interrupt) -> Source {
+        match interrupt.0 {
+            number @ vector::FIRST_PIN..vector::END_PIN => {
+                let number = number - vector::FIRST_PIN;
+                Source::Pin(match number.checked_sub(self.pins) {
+                    Some(message) => message | PIN_MSI as u32,
+                    None => number,
+                })
+            }
+            vector::TIMER => {
+                self.local.end_of_interrupt();
+                Source::Timer
+            }
+            vector::IPI => {
+                self.local.end_of_interrupt();
+                Source::Ipi
+            }
+            _ => Source::Spurious,
+        }
+    }
+
+    /// The number of pins.
+    pub fn pins(&self) -> u32 {
+        self.pins
+    }
+
+    /// The number of message-signalled interrupts.
+    pub fn msis(&self) -> u32 {
+        VECTORS - self.pins
+    }
+
+    /// Address and data of message-signalled interrupt `number`, to CPU with
+    /// hardware id `cpu`.
+    ///
+    /// # Errors
+    /// ERANGE if there is no such message.
+    pub fn msi_info(&self, number: u32, _source: u64) -> Result<(u64, u32), ResultCode> {
+        if number >= self.msis() {
+            return Err(ResultCode::ERANGE);
+        }
+        let vector = vector::FIRST_PIN + self.pins + number;
+        let address = MESSAGE_ADDRESS | u64::from(self.local.id()) << 12;
+        Ok((address, vector | MESSAGE_ASSERT))
+    }
+
+    /// Sets edge or level and polarity (mode bits of abi/05). Messages have
+    /// no mode.
+    ///
+    /// # Errors
+    /// EINVAL if there is no such pin, or for both edges.
+    pub fn set_mode(&self, pin: u32, mode: u64) -> Result<(), ResultCode> {
+        let mode = Mode::from_bits_retain(mode);
+        if u64::from(pin) & PIN_MSI != 0 || !mode.contains(Mode::SET) {
+            return Ok(());
+        }
+        if mode.contains(Mode::BOTH) {
+            return Err(ResultCode::EINVAL);
+        }
+        self.with_pin(pin, |pin| {
+            let mut entry = pin.entry() & !(entry::LEVEL | entry::LOW);
+            if mode.contains(Mode::LEVEL) {
+                entry |= entry::LEVEL;
+            }
+            if mode.contains(Mode::LOW) {
+                entry |= entry::LOW;
+            }
+            pin.set_entry(entry);
+        })
+        .ok_or(ResultCode::EINVAL)
+    }
+
+    /// The mode bits of a pin.
+    pub fn mode(&self, pin: u32) -> u64 {
+        let entry = self.with_pin(pin, |pin| pin.entry()).unwrap_or(0);
+        let mut mode = Mode::SET;
+        mode.set(Mode::LEVEL, entry & entry::LEVEL != 0);
+        mode.set(Mode::LOW, entry & entry::LOW != 0);
+        mode.bits()
+    }
+
+    /// Keeps a pin's interrupts back.
+    pub fn mask(&self, pin: u32) {
+        self.with_pin(pin, |pin| pin.set_entry(pin.entry() | entry::MASKED));
+    }
+
+    /// Lets a pin's interrupts through.
+    pub fn unmask(&self, pin: u32) {
+        self.with_pin(pin, |pin| pin.set_entry(pin.entry() & !entry::MASKED));
+    }
+
+    /// Ends the handling of an interrupt.
+    #[inline]
+    pub fn acknowledge(&self, _pin: u32) {
+        self.local.end_of_interrupt();
+    }
+
+    /// Both.
+    pub fn mask_and_acknowledge(&self, pin: u32) {
+        self.mask(pin);
+        self.acknowledge(pin);
+    }
+
+    /// Sends a pin's interrupts to the CPU with hardware id `cpu`.
+    pub(super) fn route_to(&self, pin: u32, cpu: u32) {
+        self.with_pin(pin, |pin| pin.set_destination(cpu));
+    }
+}
+
+/// Moves the interrupts of the two old controllers away from exceptions, and
+/// masks them (8259A data sheet: four initialisation words, then the mask).
+fn disable_8259() {
+    const UNUSED_VECTORS: u8 = 0x20;
+    for (command, data, vectors, line) in
+        [(0x20, 0x21, UNUSED_VECTORS, 1 << 2), (0xa0, 0xa1, UNUSED_VECTORS + 8, 2)]
+    {
+        // SAFETY: the controllers are the kernel's.
+        unsafe {
+            write_port_8(command, 0x11);
+            write_port_8(data, vectors);
+            write_port_8(data, line);
+            write_port_8(data, 1);
+            write_port_8(data, 0xff);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! x86_64: 64-bit PCs with ACPI, a local APIC and I/O APICs.
+//!
+//! References: Intel SDM (volume 3 unless said otherwise), AMD APM volume 2.
+
+mod acpi;
+pub mod boot;
+pub mod console;
+pub mod context;
+pub mod cpu;
+pub mod fpu;
+mod instructions;
+pub mod ipi;
+pub mod irqchip;
+mod local_apic;
+mod panic;
+pub mod paging;
+pub mod platform;
+pub mod ports;
+mod start;
+pub mod syscall;
+pub mod timer;
+pub mod tlb;
+pub mod trap;
+mod window;

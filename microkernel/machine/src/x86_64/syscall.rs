@@ -1,0 +1,174 @@
+//! The way into the kernel by `syscall`, and all ways out of it.
+//!
+//! Interrupts are off here. While `rsp` is not the kernel's only NMI, #DB,
+//! #MC and #DF can arrive; these have stacks of their own.
+
+use core::arch::{asm, naked_asm};
+use core::mem::offset_of;
+
+use super::context::{Frame, SYSCALL_MARKER};
+use super::cpu::selector;
+use crate::per_cpu::CpuBlock;
+
+unsafe extern "C" {
+    /// The kernel's part, see [`upcalls!`](crate::upcalls).
+    fn brio_syscall(cpu: *mut CpuBlock);
+
+    /// Leaves the kernel: to the frame that the [`CpuBlock`] names, or to
+    /// idle. GS is the kernel's.
+    #[link_name = "brio_leave"]
+    pub(super) fn leave() -> !;
+}
+
+/// CS of a frame that is in a system call (abi/01).
+const MARKED: u64 = selector::USER_CODE as u64 | SYSCALL_MARKER;
+
+/// Offsets in [`CpuBlock`] from GS base.
+pub(super) mod block {
+    pub(crate) const THIS: usize = 0;
+    pub(crate) const FRAME: usize = 8;
+    pub(crate) const STACK_TOP: usize = 16;
+    pub(crate) const SCRATCH: usize = 24;
+}
+
+/// Where the hardware goes on `syscall`: `rcx` is the user's `rip`, `r11` its
+/// flags; all other registers are the user's. Of these two the frame keeps
+/// what it had, for the way back does not look at them.
+///
+/// Then, at `brio_leave`, the ways out. `sysret` if the frame is marked to be
+/// in a system call. With an address outside the user range Intel's `sysret`
+/// faults in kernel mode on the user's stack, so such an address takes
+/// `iretq`, whose faults become the user's (`trap`).
+#[unsafe(naked)]
+#[unsafe(link_section = ".entry")]
+pub(super) unsafe extern "C" fn entry() {
+    naked_asm!(
+        "swapgs",
+        "mov gs:[{scratch}], rsp",
+        "mov rsp, gs:[{frame}]",
+        "mov [rsp + {rip}], rcx",
+        "mov rcx, gs:[{scratch}]",
+        "mov [rsp + {user_rsp}], rcx",
+        "mov [rsp + {rflags}], r11",
+        "mov qword ptr [rsp + {cs}], {marked}",
+        "mov qword ptr [rsp + {ss}], {user_data}",
+        "mov [rsp + {rax}], rax",
+        "mov [rsp + {rdx}], rdx",
+        "mov [rsp + {rsi}], rsi",
+        "mov [rsp + {rdi}], rdi",
+        "mov [rsp + {r8}], r8",
+        "mov [rsp + {r9}], r9",
+        "mov [rsp + {r10}], r10",
+        "mov [rsp + {rbx}], rbx",
+        "mov [rsp + {rbp}], rbp",
+        "mov [rsp + {r12}], r12",
+        "mov [rsp + {r13}], r13",
+        "mov [rsp + {r14}], r14",
+        "mov [rsp + {r15}], r15",
+        "mov rdi, gs:[{this}]",
+        "mov rsp, gs:[{stack_top}]",
+        "call {upcall}",
+        "",
+        ".global brio_leave",
+        "brio_leave:",
+        "mov rsp, gs:[{frame}]",
+        "test rsp, rsp",
+        "jz 4f",
+        "cmp byte ptr [rsp + {cs}], {marked_byte}",
+        "jne 3f",
+        "cmp dword ptr [rsp + {rip} + 4], 0x7fff",
+        "ja 2f",
+        "mov rcx, [rsp + {rip}]",
+        "mov r11, [rsp + {rflags}]",
+        "mov rax, [rsp + {rax}]",
+        "mov rdx, [rsp + {rdx}]",
+        "mov rsi, [rsp + {rsi}]",
+        "mov rdi, [rsp + {rdi}]",
+        "mov r8, [rsp + {r8}]",
+        "mov r9, [rsp + {r9}]",
+        "mov r10, [rsp + {r10}]",
+        "mov rbx, [rsp + {rbx}]",
+        "mov rbp, [rsp + {rbp}]",
+        "mov r12, [rsp + {r12}]",
+        "mov r13, [rsp + {r13}]",
+        "mov r14, [rsp + {r14}]",
+        "mov r15, [rsp + {r15}]",
+        "mov rsp, [rsp + {user_rsp}]",
+        "swapgs",
+        "sysretq",
+        "",
+        // Not by `sysret`: the mark is none of the selector's bits.
+        "2:",
+        "and byte ptr [rsp + {cs}], 0x7f",
+        "3:",
+        "add rsp, {r15}",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rdi",
+        "pop rsi",
+        "pop rbp",
+        "add rsp, 8",
+        "pop rbx",
+        "pop rdx",
+        "pop rcx",
+        "pop rax",
+        "add rsp, 16",
+        "swapgs",
+        ".global brio_iretq",
+        "brio_iretq:",
+        "iretq",
+        "",
+        // Idle: the interrupt that ends it begins afresh on this stack.
+        "4:",
+        "mov rsp, gs:[{stack_top}]",
+        "5:",
+        "sti",
+        "hlt",
+        "jmp 5b",
+        this = const block::THIS,
+        frame = const block::FRAME,
+        stack_top = const block::STACK_TOP,
+        scratch = const block::SCRATCH,
+        marked = const MARKED,
+        marked_byte = const MARKED as u8 as i8,
+        user_data = const selector::USER_DATA,
+        rip = const offset_of!(Frame, rip),
+        user_rsp = const offset_of!(Frame, rsp),
+        rflags = const offset_of!(Frame, rflags),
+        cs = const offset_of!(Frame, cs),
+        ss = const offset_of!(Frame, ss),
+        rax = const offset_of!(Frame, rax),
+        rdx = const offset_of!(Frame, rdx),
+        rsi = const offset_of!(Frame, rsi),
+        rdi = const offset_of!(Frame, rdi),
+        r8 = const offset_of!(Frame, r8),
+        r9 = const offset_of!(Frame, r9),
+        r10 = const offset_of!(Frame, r10),
+        rbx = const offset_of!(Frame, rbx),
+        rbp = const offset_of!(Frame, rbp),
+        r12 = const offset_of!(Frame, r12),
+        r13 = const offset_of!(Frame, r13),
+        r14 = const offset_of!(Frame, r14),
+        r15 = const offset_of!(Frame, r15),
+        upcall = sym brio_syscall,
+    );
+}
+
+/// The frame that is entered when the kernel is left: that of the thread
+/// whose registers this CPU has.
+#[inline]
+pub(super) fn current_frame() -> *const Frame {
+    let frame;
+    // SAFETY: GS is the kernel's, once it has a block.
+    unsafe {
+        asm!("mov {}, gs:[{offset}]", out(reg) frame, offset = const block::FRAME,
+            options(nostack, preserves_flags, readonly));
+    }
+    frame
+}
