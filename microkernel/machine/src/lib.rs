@@ -23,8 +23,8 @@
 mod arch;
 
 pub use arch::{
-    boot, console, context, cpu, entry_format, fpu, ipi, irqchip, paging, platform, timer, tlb,
-    trap,
+    boot, console, context, cpu, entry_format, fpu, ipi, irqchip, paging, platform, ports, timer,
+    tlb, trap,
 };
 
 pub mod address;
@@ -39,4 +39,5 @@ pub mod memory;
 pub mod object;
 pub mod page_table;
 pub mod per_cpu;
+pub mod port_bitmap;
 pub mod utcb;

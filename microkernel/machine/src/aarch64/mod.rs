@@ -23,6 +23,7 @@ mod mmio;
 pub mod paging;
 mod panic;
 pub mod platform;
+pub mod ports;
 mod psci;
 mod start;
 mod syscall;

@@ -15,6 +15,7 @@ pub mod ipi;
 pub mod irqchip;
 pub mod paging;
 pub mod platform;
+pub mod ports;
 pub mod timer;
 pub mod tlb;
 pub mod trap;

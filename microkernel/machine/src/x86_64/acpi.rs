@@ -87,7 +87,8 @@ impl Acpi {
             Some(b"FACP") => {
                 self.registers = Registers::read(bytes);
                 let wide = read::<8>(bytes, 140).map(u64::from_le_bytes);
-                wide.filter(|&dsdt| dsdt != 0).or(read_u32(bytes, 40).map(u64::from))
+                wide.filter(|&dsdt| dsdt != 0)
+                    .or(read_u32(bytes, 40).map(u64::from))
             }
             _ => None,
         });
@@ -120,7 +121,10 @@ impl Acpi {
                         read_u32(entry, 8),
                         self.io_apics.get_mut(self.io_apic_count),
                     ) {
-                        *place = IoApicEntry { address: u64::from(address), first_pin };
+                        *place = IoApicEntry {
+                            address: u64::from(address),
+                            first_pin,
+                        };
                         self.io_apic_count += 1;
                     }
                 }
@@ -171,7 +175,10 @@ fn read_u32(bytes: &[u8], offset: usize) -> Option<u32> {
 }
 
 fn is_sum_zero(bytes: &[u8]) -> bool {
-    bytes.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte)) == 0
+    bytes
+        .iter()
+        .fold(0, |sum: u8, byte| sum.wrapping_add(*byte))
+        == 0
 }
 
 /// Lets `look` see the table at `address`, if there is one.
@@ -195,7 +202,10 @@ fn search() -> Option<u64> {
     const EBDA_POINTER: u64 = 0x40e;
     // SAFETY: memory that belongs to firmware.
     let segment = unsafe { with_memory(EBDA_POINTER, 2, |bytes| read(bytes, 0)) }??;
-    let areas = [(u64::from(u16::from_le_bytes(segment)) << 4, 1 << 10), (0xe_0000, 2 << 16)];
+    let areas = [
+        (u64::from(u16::from_le_bytes(segment)) << 4, 1 << 10),
+        (0xe_0000, 2 << 16),
+    ];
     areas.into_iter().find_map(|(start, size)| {
         // SAFETY: likewise.
         let found = unsafe {
@@ -232,7 +242,9 @@ fn system_table(root: u64) -> Option<(u64, usize)> {
 fn find_sleep_types(bytes: &[u8]) -> Option<[u8; 2]> {
     const NAME: &[u8] = b"_S5_";
     const PACKAGE: u8 = 0x12;
-    let start = bytes.windows(NAME.len()).position(|window| window == NAME)?;
+    let start = bytes
+        .windows(NAME.len())
+        .position(|window| window == NAME)?;
     let mut rest = bytes.get(start + NAME.len()..)?;
     let mut next = |count: usize| {
         let byte = *rest.get(count)?;

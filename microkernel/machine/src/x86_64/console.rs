@@ -64,7 +64,14 @@ impl Console {
             Some(DEFAULT_IRQ)
         };
         // Where there is no UART all bits read as ones.
-        let base = base.filter(|&base| Self { base: Some(base), irq }.line_status() != !0);
+        let base = base.filter(|&base| {
+            Self {
+                base: Some(base),
+                irq,
+            }
+            .line_status()
+                != !0
+        });
         Self { base, irq }
     }
 
@@ -76,8 +83,11 @@ impl Console {
         let given = Flags::from_bits_retain(options.flags).contains(Flags::UART_BAUD)
             && baud != 0
             && base_baud != 0;
-        let (base_baud, baud) =
-            if given { (base_baud, baud) } else { (DEFAULT_BASE_BAUD, DEFAULT_BAUD) };
+        let (base_baud, baud) = if given {
+            (base_baud, baud)
+        } else {
+            (DEFAULT_BASE_BAUD, DEFAULT_BAUD)
+        };
         let [low, high, ..] = (base_baud / baud).max(1).to_le_bytes();
         for (register, value) in [
             (register::INTERRUPT_ENABLE, 0),
@@ -125,7 +135,8 @@ impl Console {
     pub fn read(&self) -> Option<u8> {
         let base = self.base?;
         // SAFETY: the UART is the kernel's.
-        (self.line_status() & DATA_READY != 0).then(|| unsafe { read_port_8(base + register::DATA) })
+        (self.line_status() & DATA_READY != 0)
+            .then(|| unsafe { read_port_8(base + register::DATA) })
     }
 
     /// Lets input raise the interrupt.

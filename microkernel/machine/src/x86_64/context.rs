@@ -174,7 +174,11 @@ impl Frame {
     /// # Errors
     /// EINVAL for any: there is one level here.
     pub fn set_privilege(&self, flags: u64) -> Result<(), ResultCode> {
-        if flags & PRIVILEGE_MASK == 0 { Ok(()) } else { Err(ResultCode::EINVAL) }
+        if flags & PRIVILEGE_MASK == 0 {
+            Ok(())
+        } else {
+            Err(ResultCode::EINVAL)
+        }
     }
 
     /// Turns a system call into an exception at its instruction. The registers
@@ -261,7 +265,8 @@ impl Context {
     /// The thread's UTCB is at `address` for it (abi/02: GS base points to
     /// the word in it that holds this address).
     pub fn set_utcb(&self, address: u64) {
-        self.gs_base.set(address.wrapping_add(KERNEL_WORD_OFFSET as u64));
+        self.gs_base
+            .set(address.wrapping_add(KERNEL_WORD_OFFSET as u64));
         self.fs_base.set(0);
     }
 
@@ -374,8 +379,13 @@ impl Context {
             word.set(utcb.word(index));
         }
         self.frame.cs.set(cs);
-        self.frame.rflags.set(USER_FLAGS & self.frame.rflags.get() | rflags::INITIAL);
-        for (base, index) in [&self.fs_base, &self.gs_base].into_iter().zip(TRAP_FRAME_WORDS..) {
+        self.frame
+            .rflags
+            .set(USER_FLAGS & self.frame.rflags.get() | rflags::INITIAL);
+        for (base, index) in [&self.fs_base, &self.gs_base]
+            .into_iter()
+            .zip(TRAP_FRAME_WORDS..)
+        {
             let address = utcb.word(index);
             if is_canonical(address) {
                 base.set(address);
@@ -460,7 +470,8 @@ impl Context {
             return Err(ResultCode::EINVAL);
         }
         base.set(address);
-        self.selectors.set(self.selectors.get() & !(0xffff << shift));
+        self.selectors
+            .set(self.selectors.get() & !(0xffff << shift));
         Ok(())
     }
 }
@@ -518,5 +529,6 @@ pub fn switch(cpu: &CpuBlock, from: &Context, to: &Context) {
     }
     let frame = core::ptr::from_ref(&to.frame);
     cpu.set_frame(frame);
-    cpu.arch.set_entry_stack(frame.addr() as u64 + size_of::<Frame>() as u64);
+    cpu.arch
+        .set_entry_stack(frame.addr() as u64 + size_of::<Frame>() as u64);
 }

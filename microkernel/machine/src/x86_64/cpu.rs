@@ -8,9 +8,9 @@ use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
 
 use super::instructions::{cpuid, msr, read_cr0, write_cr0, write_cr4, write_msr};
-use super::ports::PortBitmap;
 use super::{syscall, trap};
 use crate::per_cpu::CpuBlock;
+use crate::port_bitmap::PortBitmap;
 
 /// Selectors. The order of the user ones is what `sysret` presupposes.
 pub(super) mod selector {
@@ -86,10 +86,11 @@ struct TaskState {
     reserved_3: u16,
     port_bitmap: Cell<u16>,
     ports: PortBitmap,
+    /// The CPU reads one byte more than the last port's.
+    ports_end: u64,
 }
 
 const TASK_STATE_START: usize = core::mem::offset_of!(TaskState, reserved_0);
-/// The limit covers the bitmap and the byte of ones that must follow it.
 const TASK_STATE_LIMIT: usize = size_of::<TaskState>() - TASK_STATE_START - 1;
 /// Offset of the port bitmap in the segment.
 const PORT_BITMAP: u16 = (core::mem::offset_of!(TaskState, ports) - TASK_STATE_START) as u16;
@@ -132,6 +133,7 @@ impl Tables {
                 reserved_3: 0,
                 port_bitmap: Cell::new(NO_PORT_BITMAP),
                 ports: PortBitmap::new(),
+                ports_end: u64::MAX,
             },
             descriptors,
             stacks: [const { TrapStack(UnsafeCell::new([0; TRAP_STACK_SIZE])) }; TRAP_STACKS],
@@ -193,6 +195,7 @@ pub(super) struct TablePointer {
 }
 
 /// What this architecture keeps for each CPU.
+#[repr(C)]
 pub struct CpuState {
     /// The boot CPU's until `attach` says otherwise.
     tables: Cell<&'static Tables>,
@@ -251,7 +254,10 @@ pub(super) fn initialise(tables: &'static Tables) {
     let features = cpuid(1, 0);
     let more = cpuid(7, 0);
     let extended = cpuid(0x8000_0001, 0);
-    assert!(extended.edx & 1 << 20 != 0, "the CPU has no execute-disable bit");
+    assert!(
+        extended.edx & 1 << 20 != 0,
+        "the CPU has no execute-disable bit"
+    );
 
     let mut cr4 = bits::CR4_PAE
         | bits::CR4_MACHINE_CHECK
@@ -262,7 +268,10 @@ pub(super) fn initialise(tables: &'static Tables) {
     for (present, bit) in [
         (has_xsave, bits::CR4_OSXSAVE),
         // Of use with INVPCID only.
-        (features.ecx & 1 << 17 != 0 && more.ebx & 1 << 10 != 0, bits::CR4_PCID),
+        (
+            features.ecx & 1 << 17 != 0 && more.ebx & 1 << 10 != 0,
+            bits::CR4_PCID,
+        ),
         (more.ebx & 1 << 7 != 0, bits::CR4_SMEP),
         (more.ebx & 1 << 20 != 0, bits::CR4_SMAP),
         (more.ecx & 1 << 2 != 0, bits::CR4_UMIP),
@@ -309,7 +318,10 @@ pub(super) fn initialise(tables: &'static Tables) {
             u64::from(selector::USER_CODE_32) << 48 | u64::from(selector::KERNEL_CODE) << 32,
         );
         write_msr(msr::LSTAR, syscall::entry as *const () as u64);
-        write_msr(msr::CSTAR, trap::entry_from_compatibility_mode as *const () as u64);
+        write_msr(
+            msr::CSTAR,
+            trap::entry_from_compatibility_mode as *const () as u64,
+        );
         write_msr(msr::FMASK, SYSCALL_FLAG_MASK);
         write_msr(msr::FS_BASE, 0);
         write_msr(msr::GS_BASE, 0);

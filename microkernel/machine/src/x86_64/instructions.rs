@@ -48,17 +48,22 @@ pub(super) unsafe fn write_msr(register: u32, value: u64) {
 /// Reads a CPUID leaf; zeros for a leaf that the CPU does not have.
 pub(super) fn cpuid(leaf: u32, sub_leaf: u32) -> CpuidResult {
     if leaf > __cpuid_count(leaf & 0x8000_0000, 0).eax {
-        return CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+        return CpuidResult {
+            eax: 0,
+            ebx: 0,
+            ecx: 0,
+            edx: 0,
+        };
     }
     __cpuid_count(leaf, sub_leaf)
 }
 
-macro_rules! port_access {
-    ($read:ident, $write:ident, $type:ty, $register:tt) => {
+macro_rules! read_port {
+    ($name:ident, $type:ty, $register:tt) => {
         /// # Safety
         /// The device behind the port belongs to the kernel.
         #[inline]
-        pub(super) unsafe fn $read(port: u16) -> $type {
+        pub(super) unsafe fn $name(port: u16) -> $type {
             let value;
             // SAFETY: promised by the caller.
             unsafe {
@@ -67,11 +72,15 @@ macro_rules! port_access {
             }
             value
         }
+    };
+}
 
+macro_rules! write_port {
+    ($name:ident, $type:ty, $register:tt) => {
         /// # Safety
         /// The device behind the port belongs to the kernel.
         #[inline]
-        pub(super) unsafe fn $write(port: u16, value: $type) {
+        pub(super) unsafe fn $name(port: u16, value: $type) {
             // SAFETY: promised by the caller.
             unsafe {
                 asm!(concat!("out dx, ", $register), in("dx") port, in($register) value,
@@ -81,9 +90,11 @@ macro_rules! port_access {
     };
 }
 
-port_access!(read_port_8, write_port_8, u8, "al");
-port_access!(read_port_16, write_port_16, u16, "ax");
-port_access!(read_port_32, write_port_32, u32, "eax");
+read_port!(read_port_8, u8, "al");
+read_port!(read_port_16, u16, "ax");
+read_port!(read_port_32, u32, "eax");
+write_port!(write_port_8, u8, "al");
+write_port!(write_port_16, u16, "ax");
 
 macro_rules! control_register {
     ($read:ident, $write:ident, $register:tt) => {

@@ -53,7 +53,11 @@ unsafe impl Send for IoApic {}
 impl IoApic {
     fn new(address: u64, first_pin: u32) -> Self {
         let registers = window::map_device(address, 4096).cast();
-        let mut chip = Self { registers, first_pin, pins: 0 };
+        let mut chip = Self {
+            registers,
+            first_pin,
+            pins: 0,
+        };
         chip.pins = (chip.read(register::VERSION) >> 16 & 0xff) + 1;
         chip
     }
@@ -113,12 +117,19 @@ impl IrqChip {
         for (place, entry) in io_apics.iter_mut().zip(found) {
             *place = Some(IoApic::new(entry.address, entry.first_pin));
         }
-        let end = io_apics.iter().flatten().map(|chip| chip.first_pin.saturating_add(chip.pins));
+        let end = io_apics
+            .iter()
+            .flatten()
+            .map(|chip| chip.first_pin.saturating_add(chip.pins));
         let pins = end.max().unwrap_or(0).min(MAX_PINS);
-        let chip = Self { local, io_apics: Lock::new(io_apics), pins };
+        let chip = Self {
+            local,
+            io_apics: Lock::new(io_apics),
+            pins,
+        };
         for pin in 0..pins {
             chip.with_pin(pin, |entry| {
-                entry.set_entry(entry::MASKED | vector::FIRST_PIN + pin);
+                entry.set_entry(entry::MASKED | (vector::FIRST_PIN + pin));
                 entry.set_destination(boot_cpu);
             });
         }
@@ -130,10 +141,10 @@ impl IrqChip {
             return None;
         }
         let io_apics = self.io_apics.lock();
-        let chip = io_apics
-            .iter()
-            .flatten()
-            .find(|chip| pin.checked_sub(chip.first_pin).is_some_and(|pin| pin < chip.pins))?;
+        let chip = io_apics.iter().flatten().find(|chip| {
+            pin.checked_sub(chip.first_pin)
+                .is_some_and(|pin| pin < chip.pins)
+        })?;
         Some(use_it(Pin {
             chip,
             low: register::REDIRECTION + 2 * (pin - chip.first_pin),
@@ -174,8 +185,7 @@ impl IrqChip {
         VECTORS - self.pins
     }
 
-    /// Address and data of message-signalled interrupt `number`, to CPU with
-    /// hardware id `cpu`.
+    /// Address and data of message-signalled interrupt `number`, to this CPU.
     ///
     /// # Errors
     /// ERANGE if there is no such message.
@@ -245,9 +255,9 @@ impl IrqChip {
         self.acknowledge(pin);
     }
 
-    /// Sends a pin's interrupts to the CPU with hardware id `cpu`.
-    pub(super) fn route_to(&self, pin: u32, cpu: u32) {
-        self.with_pin(pin, |pin| pin.set_destination(cpu));
+    /// Sends a pin's interrupts to the CPU with this hardware id.
+    pub fn route(&self, pin: u32, hardware_id: u64) {
+        self.with_pin(pin, |pin| pin.set_destination(hardware_id as u32));
     }
 }
 
@@ -255,9 +265,10 @@ impl IrqChip {
 /// masks them (8259A data sheet: four initialisation words, then the mask).
 fn disable_8259() {
     const UNUSED_VECTORS: u8 = 0x20;
-    for (command, data, vectors, line) in
-        [(0x20, 0x21, UNUSED_VECTORS, 1 << 2), (0xa0, 0xa1, UNUSED_VECTORS + 8, 2)]
-    {
+    for (command, data, vectors, line) in [
+        (0x20, 0x21, UNUSED_VECTORS, 1 << 2),
+        (0xa0, 0xa1, UNUSED_VECTORS + 8, 2),
+    ] {
         // SAFETY: the controllers are the kernel's.
         unsafe {
             write_port_8(command, 0x11);

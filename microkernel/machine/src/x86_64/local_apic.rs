@@ -79,8 +79,9 @@ impl LocalApic {
     }
 
     fn write(&self, register: u32, value: u32) {
-        // SAFETY: what is written asks for interrupts with handlers, or none.
         match self.registers {
+            // SAFETY: what is written asks for interrupts with handlers, or
+            // for none.
             Some(registers) => unsafe {
                 registers.add(register as usize * 4).write_volatile(value);
             },
@@ -99,9 +100,12 @@ impl LocalApic {
                 write_msr(msr::APIC_BASE, base | ENABLE_X2APIC);
             }
         }
-        for register in
-            [register::TIMER, register::LINE_0, register::LINE_1, register::ERROR]
-        {
+        for register in [
+            register::TIMER,
+            register::LINE_0,
+            register::LINE_1,
+            register::ERROR,
+        ] {
             self.write(register, MASKED);
         }
         self.write(register::TASK_PRIORITY, 0);
@@ -111,7 +115,11 @@ impl LocalApic {
     /// This CPU's hardware id.
     pub(super) fn id(&self) -> u32 {
         let id = self.read(register::ID);
-        if self.registers.is_some() { id >> 24 } else { id }
+        if self.registers.is_some() {
+            id >> 24
+        } else {
+            id
+        }
     }
 
     /// Ends the handling of an interrupt.

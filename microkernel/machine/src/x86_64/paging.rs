@@ -110,7 +110,10 @@ macro_rules! linked {
 
 /// The physical addresses of the image: first and behind the last.
 pub(super) fn image() -> (u64, u64) {
-    (linked!(IMAGE_START) - IMAGE_OFFSET, linked!(IMAGE_END) - IMAGE_OFFSET)
+    (
+        linked!(IMAGE_START) - IMAGE_OFFSET,
+        linked!(IMAGE_END) - IMAGE_OFFSET,
+    )
 }
 
 /// Builds the kernel's address space and makes it the active one: no page is
@@ -118,7 +121,10 @@ pub(super) fn image() -> (u64, u64) {
 pub(super) fn initialise() {
     let (start, end) = (linked!(IMAGE_START), linked!(IMAGE_END));
     let base = start & !(TABLE_SPAN - 1);
-    assert!(end - base <= IMAGE_LIMIT, "the kernel image is larger than its page tables");
+    assert!(
+        end - base <= IMAGE_LIMIT,
+        "the kernel image is larger than its page tables"
+    );
 
     for page in (start..end).step_by(4096) {
         let bits = match page {
@@ -235,7 +241,10 @@ pub(super) unsafe fn map_window(physical: u64, bytes: u64) -> u64 {
         physical.is_multiple_of(TABLE_SPAN) && bytes.is_multiple_of(TABLE_SPAN) && bytes > 0,
         "kernel memory is not aligned"
     );
-    assert!(end <= WINDOW_SIZE, "kernel memory is beyond the kernel's window");
+    assert!(
+        end <= WINDOW_SIZE,
+        "kernel memory is beyond the kernel's window"
+    );
     let mut table = end;
     for gibibyte in physical / GIBIBYTE..end.div_ceil(GIBIBYTE) {
         table -= 4096;
@@ -243,7 +252,11 @@ pub(super) unsafe fn map_window(physical: u64, bytes: u64) -> u64 {
         unsafe {
             window::fill_frame(table, |index| {
                 let page = gibibyte * GIBIBYTE + index as u64 * TABLE_SPAN;
-                if (physical..end).contains(&page) { page | entry::DATA | entry::LARGE } else { 0 }
+                if (physical..end).contains(&page) {
+                    page | entry::DATA | entry::LARGE
+                } else {
+                    0
+                }
             });
         }
         WINDOW.set(gibibyte as usize, table | entry::TABLE);

@@ -15,13 +15,18 @@ const MAX_CALLERS: usize = 16;
 static REPORTED: AtomicBool = AtomicBool::new(false);
 
 /// Ends the kernel for a failed assertion. For the panic handler.
-pub(crate) fn panicked(info: &PanicInfo) -> ! {
+pub(super) fn panicked(info: &PanicInfo) -> ! {
     let frame_pointer: u64;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, rbp", out(reg) frame_pointer, options(nomem, nostack)) };
     match info.location() {
         Some(location) => fatal(
-            format_args!("{} ({}:{})", info.message(), location.file(), location.line()),
+            format_args!(
+                "{} ({}:{})",
+                info.message(),
+                location.file(),
+                location.line()
+            ),
             &[],
             frame_pointer,
         ),
@@ -69,7 +74,11 @@ struct OneLine<'a>(&'a Console);
 impl Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
-            self.0.write(&[if byte == b'\n' || byte == b'\r' { b' ' } else { byte }]);
+            self.0.write(&[if byte == b'\n' || byte == b'\r' {
+                b' '
+            } else {
+                byte
+            }]);
         }
         Ok(())
     }

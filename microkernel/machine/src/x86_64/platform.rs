@@ -1,5 +1,6 @@
 //! What belongs to the machine as a whole: devices, CPUs, power.
 
+use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::acpi::{Acpi, MAX_CPUS, Registers};
@@ -7,6 +8,7 @@ use super::console::Console;
 use super::instructions::{halt, read_port_8, read_port_16, write_port_8, write_port_16};
 use super::irqchip::IrqChip;
 use super::local_apic::LocalApic;
+use super::panic;
 use super::timer::Timer;
 
 /// The devices that the kernel drives.
@@ -34,7 +36,9 @@ impl Platform {
         let mut cpus = [0; MAX_CPUS];
         cpus[0] = u64::from(boot_cpu);
         let mut cpu_count = 1;
-        let others = acpi.cpus[..acpi.cpu_count].iter().filter(|&&id| id != boot_cpu);
+        let others = acpi.cpus[..acpi.cpu_count]
+            .iter()
+            .filter(|&&id| id != boot_cpu);
         for (place, &id) in cpus[1..].iter_mut().zip(others) {
             *place = u64::from(id);
             cpu_count += 1;
@@ -62,6 +66,11 @@ impl Platform {
     pub fn reset(&self) -> ! {
         reset()
     }
+}
+
+/// Ends the kernel for a failed assertion. For the panic handler.
+pub fn panicked(info: &PanicInfo) -> ! {
+    panic::panicked(info)
 }
 
 /// How to power off and reset: port in the low half, value in the high one;

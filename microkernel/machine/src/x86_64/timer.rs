@@ -88,7 +88,10 @@ impl Timer {
                 (told.unwrap_or(frequency), apic_frequency)
             }
         };
-        assert!(frequency > MICROSECONDS, "the time stamp counter hardly moves");
+        assert!(
+            frequency > MICROSECONDS,
+            "the time stamp counter hardly moves"
+        );
         let micros = ((MICROSECONDS << 32) / frequency).max(1);
         Self {
             local,
@@ -112,14 +115,16 @@ impl Timer {
     pub fn set_deadline(&self, deadline: u64) {
         match self.apic_ticks {
             None => {
-                let ticks = u128::from(deadline) * u128::from(self.ticks) >> 32;
+                let ticks = (u128::from(deadline) * u128::from(self.ticks)) >> 32;
                 // 0 would be none.
-                self.local.set_deadline(u64::try_from(ticks).unwrap_or(u64::MAX).max(1));
+                self.local
+                    .set_deadline(u64::try_from(ticks).unwrap_or(u64::MAX).max(1));
             }
             Some(apic_ticks) => {
                 let micros = deadline.saturating_sub(self.now());
-                let ticks = (u128::from(micros) * u128::from(apic_ticks) >> 32) + 1;
-                self.local.start_timer(u32::try_from(ticks).unwrap_or(u32::MAX));
+                let ticks = ((u128::from(micros) * u128::from(apic_ticks)) >> 32) + 1;
+                self.local
+                    .start_timer(u32::try_from(ticks).unwrap_or(u32::MAX));
             }
         }
     }
@@ -135,7 +140,10 @@ impl Timer {
 
     /// Writes the KIP's clock functions and the CPU's frequency (abi/04).
     pub fn fill_kip(&self, kip: &KipPage) {
-        kip.set_word(core::mem::offset_of!(KipHeader, cpu_frequency_khz), self.frequency / 1000);
+        kip.set_word(
+            core::mem::offset_of!(KipHeader, cpu_frequency_khz),
+            self.frequency / 1000,
+        );
         // SAFETY: constant data of the image.
         let (micros_code, nanos_code) = unsafe { (&MICROS_CODE, &NANOS_CODE) };
         kip.set_bytes(CLOCK_MICROS_CODE_OFFSET, micros_code);
@@ -148,7 +156,7 @@ impl Timer {
 
 #[inline]
 fn scale(ticks: u64, factor: u64) -> u64 {
-    (u128::from(ticks) * u128::from(factor) >> 32) as u64
+    ((u128::from(ticks) * u128::from(factor)) >> 32) as u64
 }
 
 /// The time stamp counter's frequency, if the CPU tells it (CPUID leaf 0x15:
@@ -165,7 +173,10 @@ fn told_frequency() -> Option<u64> {
 /// Frequencies of the time stamp counter and of the local APIC's timer, by
 /// the ACPI timer.
 fn measure(local: &LocalApic, acpi_timer: u16) -> (u64, u64) {
-    assert!(acpi_timer != 0, "there is no ACPI timer to measure the clock with");
+    assert!(
+        acpi_timer != 0,
+        "there is no ACPI timer to measure the clock with"
+    );
     // SAFETY: reading the timer has no effect.
     let read_timer = || unsafe { read_port_32(acpi_timer) } & ACPI_MASK;
     let mut looks = 0;

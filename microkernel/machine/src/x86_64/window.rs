@@ -26,7 +26,10 @@ fn map(physical: u64, bytes: usize, bits: u64) -> (NonNull<u8>, usize) {
     USED.store(first + count, Ordering::Relaxed);
     let start = DEVICE_START + first as u64 * PAGE + offset as u64;
     let start = NonNull::new(start as *mut u8).expect("not the first page");
-    (start, bytes.min((count * PAGE as usize).saturating_sub(offset)))
+    (
+        start,
+        bytes.min((count * PAGE as usize).saturating_sub(offset)),
+    )
 }
 
 /// Maps device registers for good.
@@ -35,7 +38,10 @@ fn map(physical: u64, bytes: usize, bits: u64) -> (NonNull<u8>, usize) {
 /// If there is no room left.
 pub(super) fn map_device(physical: u64, bytes: usize) -> NonNull<u8> {
     let (start, mapped) = map(physical, bytes, entry::DEVICE);
-    assert!(mapped == bytes, "too many devices for the kernel's device window");
+    assert!(
+        mapped == bytes,
+        "too many devices for the kernel's device window"
+    );
     start
 }
 
