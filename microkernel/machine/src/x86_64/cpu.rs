@@ -7,6 +7,7 @@
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
 
+use super::entry_format::PAGE_ATTRIBUTE_TABLE;
 use super::instructions::{cpuid, msr, read_cr0, write_cr0, write_cr4, write_msr};
 use super::{syscall, trap};
 use crate::per_cpu::CpuBlock;
@@ -311,7 +312,7 @@ pub(super) fn initialise(tables: &'static Tables) {
     trap::load_table();
     // SAFETY: the handlers are the kernel's own.
     unsafe {
-        write_msr(msr::PAT, super::paging::MEMORY_TYPES);
+        write_msr(msr::PAT, PAGE_ATTRIBUTE_TABLE);
         write_msr(msr::SYSENTER_CS, 0);
         write_msr(
             msr::STAR,

@@ -7,6 +7,7 @@ pub mod boot;
 pub mod console;
 pub mod context;
 pub mod cpu;
+pub mod entry_format;
 pub mod fpu;
 mod instructions;
 pub mod ipi;

@@ -10,6 +10,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::cpu::{self, CpuState};
+use super::entry_format::Format;
 use super::instructions::{cpuid, read_cr4, write_cr3};
 use super::window;
 use crate::per_cpu::CpuBlock;
@@ -28,11 +29,6 @@ const KERNEL_ENTRIES: core::ops::Range<usize> = 510..512;
 
 /// The last address that user mode can have.
 pub const USER_END: u64 = l4_abi::arch::x86_64::USER_ADDRESS_LAST;
-
-/// What the cache bits of page table entries mean (PAT, SDM 11.12): with PWT
-/// and PCD clear write-back, PWT write-combining, PCD uncached unless an MTRR
-/// says write-combining, both uncached.
-pub(super) const MEMORY_TYPES: u64 = 0x0007_0106_0007_0106;
 
 /// Bits of page table entries (SDM 4.5).
 pub(super) mod entry {
@@ -155,7 +151,7 @@ pub(super) fn initialise() {
 pub struct Root(u64);
 
 impl Root {
-    /// The root at a physical address, aligned to [`root_size`].
+    /// The root at a physical address, aligned to its size.
     #[inline]
     pub const fn new(address: u64) -> Self {
         Self(address)
@@ -172,19 +168,11 @@ pub fn user_end() -> u64 {
     USER_END
 }
 
-/// Address bits of user mode.
-pub fn address_bits() -> u32 {
-    USER_END.count_ones()
-}
-
-/// Levels of a page-table walk.
-pub fn levels() -> u32 {
-    4
-}
-
-/// Bytes of a root table, which is aligned to them.
-pub fn root_size() -> usize {
-    size_of::<PageTable>()
+/// The format of this machine's page tables.
+pub fn format() -> Format {
+    const HUGE_PAGES: u32 = 1 << 26;
+    let physical_bits = cpuid(0x8000_0008, 0).eax & 0xff;
+    Format::new(physical_bits, cpuid(0x8000_0001, 0).edx & HUGE_PAGES != 0)
 }
 
 /// How many address-space ids there are; 0 is kept for the kernel's root. One
@@ -196,11 +184,6 @@ pub fn max_ids() -> u32 {
 
 pub(super) fn has_ids() -> bool {
     read_cr4() & cpu::CR4_PCID != 0
-}
-
-/// Whether page-table entries may map a GiB.
-pub fn has_huge_pages() -> bool {
-    cpuid(0x8000_0001, 0).edx & 1 << 26 != 0
 }
 
 /// Makes a zeroed root table usable: the kernel's half.
