@@ -37,6 +37,7 @@ pub mod list;
 pub mod lock;
 pub mod memory;
 pub mod object;
+pub mod options;
 pub mod page_table;
 pub mod per_cpu;
 pub mod port_bitmap;

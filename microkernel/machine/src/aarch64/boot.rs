@@ -1,18 +1,17 @@
 //! What the kernel finds when it starts, and the structures in its image
 //! that loaders look for (abi/07).
 
-use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 
 use l4_abi::arch::aarch64::{KIP_MEMORY_DESCRIPTORS_OFFSET, KIP_STRINGS_OFFSET};
-use l4_abi::boot::options::OptionsV5;
 
 use super::kernel_space::{Access, KernelSpace};
-use super::platform::Platform;
+use super::platform::{Devices, Platform};
 use super::{start, syscall};
 use crate::address::PhysicalAddress;
 use crate::kip::KipPage;
 use crate::memory::{FRAME_SIZE, KernelMemory};
+use crate::options::{Options, OptionsBlock};
 use crate::per_cpu::CpuBlock;
 
 /// The kernel info page; program header type 0x10 covers it.
@@ -23,25 +22,22 @@ static KIP: KipPage = KipPage::in_image(
     b"Brio microkernel on arm64\0abiver:3\0mapdb\0arm:hyp\0",
 );
 
-#[repr(C, align(8))]
-struct Options(UnsafeCell<OptionsV5>);
-
-// SAFETY: only the loader writes to it.
-unsafe impl Sync for Options {}
-
 /// The kernel options; program header type 0x11 covers them.
 #[unsafe(link_section = ".options")]
-static OPTIONS: Options = Options(UnsafeCell::new(OptionsV5::UNSET));
+static OPTIONS: OptionsBlock = OptionsBlock::unset();
 
 /// What the kernel finds when it starts.
-#[repr(C)]
 pub struct Boot {
     pub(super) space: KernelSpace,
+    pub(super) devices: Devices,
 }
 
 impl Boot {
     pub(super) fn new(space: KernelSpace) -> Self {
-        Self { space }
+        Self {
+            space,
+            devices: Devices::NONE,
+        }
     }
 
     /// The kernel info page.
@@ -55,10 +51,8 @@ impl Boot {
     }
 
     /// What the loader took from the kernel's command line.
-    pub fn options(&self) -> OptionsV5 {
-        // SAFETY: the loader is gone. Volatile, for it wrote behind the
-        // compiler's back.
-        unsafe { OPTIONS.0.get().read_volatile() }
+    pub fn options(&self) -> Options {
+        OPTIONS.read()
     }
 
     /// The memory of the kernel's image: first address, and the one behind.

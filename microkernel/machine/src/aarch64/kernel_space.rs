@@ -75,7 +75,6 @@ impl Access {
 }
 
 /// The kernel's address space.
-#[repr(C)]
 pub(super) struct KernelSpace {
     tables: &'static mut [Table; TABLES],
     used: usize,
@@ -136,51 +135,59 @@ impl KernelSpace {
         let mut address = start & !(page - 1);
         let end = (start + bytes).next_multiple_of(page);
         while address < end {
-            let fits = |&level: &u32| {
-                address.is_multiple_of(block_size(level)) && block_size(level) <= end - address
-            };
-            let level = (FIRST_BLOCK_LEVEL..LAST_LEVEL)
-                .find(fits)
-                .unwrap_or(LAST_LEVEL);
-            let kind = if level == LAST_LEVEL {
-                descriptor::PAGE
-            } else {
-                descriptor::BLOCK
-            };
-            let entry = access.map_or(0, |access| {
-                address | access.bits() | descriptor::VALID | kind
-            });
-            *self.entry(address, level) = entry;
-            address += block_size(level);
+            address += self.set(address, end - address, access);
         }
     }
 
-    /// The entry for `address` at `level`, with tables on the way to it.
-    fn entry(&mut self, address: u64, level: u32) -> &mut u64 {
+    /// Sets the one entry for the largest page or block at `address` that is
+    /// no larger than `bytes`, and gives its size. Where there is a table
+    /// already it stays, so that no entry changes from one valid form to
+    /// another (D8.13.1).
+    fn set(&mut self, address: u64, bytes: u64, access: Option<Access>) -> u64 {
         let mut table = 0;
-        for upper in 0..level {
-            let entry = self.tables[table][index(address, upper)];
-            table = if entry == 0 {
-                let new = self.used;
-                assert!(
-                    new < TABLES,
-                    "out of page tables for the kernel's own space"
-                );
-                self.used += 1;
-                let pointer = self.tables[new].as_ptr() as u64;
-                self.tables[table][index(address, upper)] = pointer | descriptor::TABLE;
-                new
-            } else {
-                assert!(
-                    entry & descriptor::TYPE == descriptor::TABLE,
-                    "{address:#x} is mapped twice in the kernel's own space"
-                );
+        for level in 0..LAST_LEVEL {
+            let entry = self.tables[table][index(address, level)];
+            let is_table = entry & descriptor::TYPE == descriptor::TABLE;
+            let size = block_size(level);
+            let fits = address.is_multiple_of(size) && size <= bytes;
+            if level >= FIRST_BLOCK_LEVEL && fits && !is_table {
+                self.tables[table][index(address, level)] =
+                    leaf(address, access, descriptor::BLOCK);
+                return size;
+            }
+            table = if is_table {
                 let first = self.tables.as_ptr() as u64;
                 ((entry & descriptor::ADDRESS) - first) as usize / size_of::<Table>()
+            } else {
+                assert!(
+                    entry == 0,
+                    "{address:#x} is mapped twice in the kernel's own space"
+                );
+                self.add_table(table, index(address, level))
             };
         }
-        &mut self.tables[table][index(address, level)]
+        self.tables[table][index(address, LAST_LEVEL)] = leaf(address, access, descriptor::PAGE);
+        block_size(LAST_LEVEL)
     }
+
+    /// Makes entry `index` of a table refer to an empty one.
+    fn add_table(&mut self, table: usize, index: usize) -> usize {
+        let new = self.used;
+        assert!(
+            new < TABLES,
+            "out of page tables for the kernel's own space"
+        );
+        self.used += 1;
+        self.tables[table][index] = self.tables[new].as_ptr() as u64 | descriptor::TABLE;
+        new
+    }
+}
+
+/// The entry that maps `address` to itself, or nothing.
+fn leaf(address: u64, access: Option<Access>, kind: u64) -> u64 {
+    access.map_or(0, |access| {
+        address | access.bits() | descriptor::VALID | kind
+    })
 }
 
 fn block_size(level: u32) -> u64 {

@@ -21,6 +21,9 @@ const START_LEVEL_1: u64 = 1 << 6;
 /// VMIDs have 16 bits.
 const WIDE_VMID: u64 = 1 << 19;
 
+/// Addresses below [`user_end`] that user mode cannot have: none.
+pub const UNUSABLE_ADDRESSES: &[(u64, u64)] = &[];
+
 /// The physical address of a root table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]

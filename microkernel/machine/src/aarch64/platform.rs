@@ -21,6 +21,9 @@ const DEVICE_TREE_OFFSET: usize = core::mem::offset_of!(KipHeader, device_tree);
 /// CPUs, at most.
 pub const MAX_CPUS: usize = 64;
 
+/// Register ranges, at most: two UARTs (as the loader and as the tree tell),
+/// and two of the interrupt controller.
+const MAX_DEVICES: usize = 4;
 /// Largest device tree that the boot protocol of Linux allows.
 const MAX_TREE: u64 = 2 << 20;
 /// The header's magic number and size, both big endian.
@@ -41,9 +44,35 @@ pub struct Platform {
     pub console: Console,
     cpus: [u64; MAX_CPUS],
     cpu_count: usize,
+    devices: Devices,
+}
+
+/// Register ranges of devices: first and last address.
+#[derive(Clone, Copy)]
+pub(super) struct Devices {
+    ranges: [(u64, u64); MAX_DEVICES],
+    count: usize,
+}
+
+impl Devices {
+    pub(super) const NONE: Devices = Devices {
+        ranges: [(0, 0); MAX_DEVICES],
+        count: 0,
+    };
+
+    fn add(&mut self, range: (u64, u64)) {
+        self.ranges[self.count] = range;
+        self.count += 1;
+    }
 }
 
 impl Platform {
+    /// The devices' registers, which user mode must not have: first and last
+    /// address of each range.
+    pub fn devices(&self) -> &[(u64, u64)] {
+        &self.devices.ranges[..self.devices.count]
+    }
+
     /// The hardware ids of the CPUs, the boot CPU's first.
     pub fn cpus(&self) -> &[u64] {
         &self.cpus[..self.cpu_count]
@@ -74,6 +103,7 @@ impl Platform {
             size <= MAX_TREE,
             "the device tree is too large: {size} bytes"
         );
+        boot.space.unmap(address, 8);
         boot.space.map(address, size, Access::Constants);
         // SAFETY: mapped until the tree is dropped, and constant: the boot
         // protocol keeps it.
@@ -103,6 +133,7 @@ impl Platform {
             console,
             cpus: [0; MAX_CPUS],
             cpu_count: 1,
+            devices: boot.devices,
         };
         platform.cpus[0] = read_register!("mpidr_el1") & AFFINITY;
         platform.add_cpus(tree);
@@ -151,6 +182,7 @@ pub(super) fn prepare_console(boot: &mut Boot) {
 /// It is a device that the kernel may own, of the kind its user expects.
 unsafe fn device(boot: &mut Boot, address: u64, size: u64) -> Registers {
     boot.space.map(address, size, Access::Device);
+    boot.devices.add((address, address + (size - 1)));
     // SAFETY: promised by the caller.
     unsafe { Registers::new(address) }
 }

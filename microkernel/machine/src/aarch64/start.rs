@@ -7,6 +7,7 @@
 
 use core::arch::naked_asm;
 use core::cell::UnsafeCell;
+use core::ffi::c_void;
 
 use super::boot::Boot;
 use super::kernel_space::{Access, KernelSpace};
@@ -48,7 +49,7 @@ unsafe extern "C" {
     static brio_link_base: u64;
 
     /// The kernel's part, see [`upcalls!`](crate::upcalls).
-    fn brio_start(boot: &mut Boot) -> !;
+    fn brio_start(boot: *mut c_void) -> !;
 }
 
 /// A linker symbol's address.
@@ -210,7 +211,7 @@ extern "C" fn start() -> ! {
     let mut boot = Boot::new(space);
     platform::prepare_console(&mut boot);
     // SAFETY: the kernel takes over.
-    unsafe { brio_start(&mut boot) }
+    unsafe { brio_start((&raw mut boot).cast()) }
 }
 
 /// Whether a frame record at `address` lies on the boot CPU's kernel stack.

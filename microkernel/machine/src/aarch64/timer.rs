@@ -112,14 +112,14 @@ impl Timer {
     pub fn now(&self) -> u64 {
         barrier!("isb");
         let ticks = read_register!("cntvct_el0");
-        (u128::from(ticks) * u128::from(self.micros.factor) >> (32 - self.micros.shift)) as u64
+        ((u128::from(ticks) * u128::from(self.micros.factor)) >> (32 - self.micros.shift)) as u64
     }
 
     /// Asks for a timer interrupt on this CPU when the clock has reached
     /// `deadline`, at once if it has.
     #[inline]
     pub fn set_deadline(&self, deadline: u64) {
-        let ticks = u128::from(deadline) * u128::from(self.ticks) >> 32;
+        let ticks = (u128::from(deadline) * u128::from(self.ticks)) >> 32;
         let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
         // SAFETY: the timer only raises its interrupt.
         unsafe {

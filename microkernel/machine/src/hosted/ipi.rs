@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::vec::Vec;
 
+use super::platform::Platform;
+
 std::thread_local! {
     static SENT: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Interrupts CPU `id`.
-pub fn send(id: u32) {
+pub fn send(_platform: &Platform, id: u32) {
     SENT.with_borrow_mut(|sent| sent.push(id));
 }
 

@@ -16,8 +16,8 @@ pub struct Pin {
     pub masked: bool,
     /// How many interrupts of it were acknowledged.
     pub acknowledged: u32,
-    /// The CPU that gets its interrupts.
-    pub cpu: u32,
+    /// The hardware id of the CPU that gets its interrupts.
+    pub cpu: u64,
 }
 
 /// The chip.
@@ -55,6 +55,11 @@ impl IrqChip {
     /// The number of pins.
     pub fn pins(&self) -> u32 {
         self.lock().len() as u32
+    }
+
+    /// Whether user mode can have a pin.
+    pub fn is_usable(&self, pin: u32) -> bool {
+        pin < self.pins()
     }
 
     /// The number of message-signalled interrupts: none.
@@ -101,9 +106,9 @@ impl IrqChip {
         self.acknowledge(pin);
     }
 
-    /// Sends a pin's interrupts to a CPU.
-    pub fn route(&self, pin: u32, cpu: u32) {
-        self.with(pin, |pin| pin.cpu = cpu);
+    /// Sends a pin's interrupts to the CPU with this hardware id.
+    pub fn route(&self, pin: u32, hardware_id: u64) {
+        self.with(pin, |pin| pin.cpu = hardware_id);
     }
 
     fn with(&self, pin: u32, change: impl FnOnce(&mut Pin)) {

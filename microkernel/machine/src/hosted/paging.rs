@@ -3,10 +3,22 @@
 use crate::per_cpu::CpuBlock;
 
 /// How many address-space ids there are; few, so that tests run out of them.
-pub const MAX_IDS: u32 = 8;
+pub fn max_ids() -> u32 {
+    8
+}
+
+/// Address bits of user mode.
+pub fn address_bits() -> u32 {
+    47
+}
 
 /// The last address that user mode can have.
-pub const USER_END: u64 = 0x0000_7fff_ffff_ffff;
+pub fn user_end() -> u64 {
+    (1 << address_bits()) - 1
+}
+
+/// Addresses below [`user_end`] that user mode cannot have: none.
+pub const UNUSABLE_ADDRESSES: &[(u64, u64)] = &[];
 
 /// The physical address of a root table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

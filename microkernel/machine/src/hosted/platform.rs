@@ -17,8 +17,7 @@ pub struct Platform {
     pub timer: Timer,
     /// The console.
     pub console: Console,
-    /// The hardware ids of the CPUs; the boot CPU first.
-    pub cpus: Vec<u64>,
+    cpus: Vec<u64>,
 }
 
 impl Platform {
@@ -30,6 +29,16 @@ impl Platform {
             console: Console::new(),
             cpus: (0..u64::from(cpus)).collect(),
         }
+    }
+
+    /// The hardware ids of the CPUs, the boot CPU's first.
+    pub fn cpus(&self) -> &[u64] {
+        &self.cpus
+    }
+
+    /// Register ranges of devices: none.
+    pub fn devices(&self) -> &[(u64, u64)] {
+        &[]
     }
 
     /// Turns the machine off: the test ends in a panic.
