@@ -15,8 +15,14 @@ fn main() {
     );
     println!("cargo:rerun-if-changed={script}");
     println!("cargo:rustc-link-arg-bins=-T{script}");
-    if variable("CARGO_CFG_TARGET_ARCH") == "x86_64" {
-        // The target's default is position independent.
-        println!("cargo:rustc-link-arg-bins=--no-pie");
+    // Each is the opposite of its target's default. On aarch64 read-only data
+    // is relocated before it is protected.
+    let arguments: &[&str] = match variable("CARGO_CFG_TARGET_ARCH").as_str() {
+        "x86_64" => &["--no-pie"],
+        "aarch64" => &["-pie", "-znotext", "-zmax-page-size=4096"],
+        other => panic!("there is no machine for {other}"),
+    };
+    for argument in arguments {
+        println!("cargo:rustc-link-arg-bins={argument}");
     }
 }

@@ -204,6 +204,9 @@ mod privilege {
     pub(super) const EL0: u64 = 1 << 24;
 }
 
+/// Writes what user mode expects in a new UTCB at `address`: nothing.
+pub fn prepare_utcb(_utcb: &Utcb, _address: u64) {}
+
 /// All of a thread that is switched with it, but for the FPU.
 #[repr(C)]
 pub struct Context {

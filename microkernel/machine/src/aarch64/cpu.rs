@@ -3,7 +3,8 @@
 
 use core::cell::Cell;
 
-use super::{paging, syscall};
+use super::paging::{self, Root};
+use super::syscall;
 
 /// What this architecture keeps for each CPU.
 #[repr(C)]
@@ -93,7 +94,7 @@ pub(super) fn initialise() {
         write_register!("vbar_el2", &raw const syscall::VECTORS as u64);
         write_register!("hcr_el2", hcr::USER);
         write_register!("vtcr_el2", paging::control());
-        write_register!("vttbr_el2", paging::empty_root());
+        write_register!("vttbr_el2", Root::kernel().0);
         write_register!("mdcr_el2", MDCR_EL2 | counters);
         write_register!("cnthctl_el2", CNTHCTL_EL2);
         write_register!("cntvoff_el2", 0);

@@ -4,7 +4,7 @@
 //! for a moment, with a root table without entries: nothing can be cached
 //! from that. Afterwards the page tables' memory may be reused.
 
-use super::paging;
+use super::paging::Root;
 
 /// Forgets the translation of the page at `address` in address space `id`.
 pub fn flush_page(address: u64, id: u16) {
@@ -39,7 +39,7 @@ fn with_id(id: u16, flush: impl FnOnce()) {
     barrier!("dsb ishst");
     if !is_current {
         // SAFETY: user mode does not run meanwhile.
-        unsafe { write_register!("vttbr_el2", u64::from(id) << 48 | paging::empty_root()) };
+        unsafe { write_register!("vttbr_el2", u64::from(id) << 48 | Root::kernel().0) };
         barrier!("isb");
     }
     flush();

@@ -5,7 +5,10 @@ use std::boxed::Box;
 use l4_abi::arch::aarch64::{KIP_MEMORY_DESCRIPTORS_OFFSET, KIP_STRINGS_OFFSET};
 
 use super::platform::Platform;
+use crate::address::PhysicalAddress;
 use crate::kip::KipPage;
+use crate::memory::KernelMemory;
+use crate::options::{Options, OptionsBlock};
 use crate::per_cpu::CpuBlock;
 
 /// What the kernel finds when it starts.
@@ -33,13 +36,30 @@ impl Boot {
     }
 
     /// Its physical address.
-    pub fn kip_physical(&self) -> u64 {
-        core::ptr::from_ref(self.kip) as u64
+    pub fn kip_physical(&self) -> PhysicalAddress {
+        PhysicalAddress::new(core::ptr::from_ref(self.kip) as u64)
     }
 
-    /// The physical addresses that the kernel's image takes: start and end.
-    pub fn kernel_image(&self) -> (u64, u64) {
-        (0, 0)
+    /// What the loader took from the kernel's command line: nothing.
+    pub fn options(&self) -> Options {
+        OptionsBlock::unset().read()
+    }
+
+    /// The memory of the kernel's image: first address, and the one behind.
+    pub fn kernel_image(&self) -> (PhysicalAddress, PhysicalAddress) {
+        (PhysicalAddress::new(0), PhysicalAddress::new(0))
+    }
+
+    /// Memory of this process in place of what the descriptors say.
+    ///
+    /// # Safety
+    /// As on hardware; here nothing can go wrong.
+    pub unsafe fn map_kernel_memory(
+        &mut self,
+        physical: PhysicalAddress,
+        frames: usize,
+    ) -> KernelMemory {
+        KernelMemory::hosted(physical, frames)
     }
 
     /// The devices.

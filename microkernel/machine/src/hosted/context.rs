@@ -160,6 +160,9 @@ impl Frame {
 /// The bits of ex_regs' flags that are the architecture's (abi/05).
 pub const PRIVILEGE_MASK: u64 = 0xff00_0000;
 
+/// Writes what user mode expects in a new UTCB at `address`: nothing.
+pub fn prepare_utcb(_utcb: &Utcb, _address: u64) {}
+
 /// All of a thread that is switched with it, but for the FPU.
 #[derive(Default)]
 #[repr(C)]

@@ -1,5 +1,7 @@
 //! Address spaces: a root table is a number, and activation is not recorded.
 
+use super::entry_format::{Format, x86_64};
+use crate::page_table::EntryFormat;
 use crate::per_cpu::CpuBlock;
 
 /// How many address-space ids there are; few, so that tests run out of them.
@@ -7,22 +9,34 @@ pub fn max_ids() -> u32 {
     8
 }
 
-/// Address bits of user mode.
-pub fn address_bits() -> u32 {
-    47
+/// The format of this machine's page tables: one of the two.
+pub fn format() -> Format {
+    Format::X86_64(x86_64::Format::new(48, true))
 }
 
 /// The last address that user mode can have.
 pub fn user_end() -> u64 {
-    (1 << address_bits()) - 1
+    (1 << format().address_bits()) - 1
 }
 
-/// Addresses below [`user_end`] that user mode cannot have: none.
+/// Ranges of addresses that can never be used, first and last: none.
 pub const UNUSABLE_ADDRESSES: &[(u64, u64)] = &[];
 
 /// The physical address of a root table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Root(pub u64);
+pub struct Root(u64);
+
+impl Root {
+    /// The root at a physical address.
+    pub const fn new(address: u64) -> Self {
+        Self(address)
+    }
+
+    /// The address space of nobody.
+    pub const fn kernel() -> Self {
+        Self(0)
+    }
+}
 
 /// Makes a zeroed root table usable.
 pub fn prepare_root(_table: &mut [u64]) {}
@@ -30,3 +44,8 @@ pub fn prepare_root(_table: &mut [u64]) {}
 /// Makes `root` the address space of user mode on this CPU.
 #[inline]
 pub fn activate(_block: &CpuBlock, _root: Root, _id: u16) {}
+
+/// Where the UTCBs of the initial tasks are.
+pub fn initial_utcb() -> u64 {
+    user_end() + 1 - 0x1_0000
+}
