@@ -1,4 +1,5 @@
-//! Links bootstrap by its own script: it is loaded by firmware, at addresses that the boot protocols ask for.
+//! Links bootstrap by its own script: it is loaded by firmware, at addresses that the boot
+//! protocols ask for.
 
 fn main() {
     let directory = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
@@ -9,7 +10,8 @@ fn main() {
         return;
     }
     println!("cargo::rustc-link-arg-bins=-T{script}");
-    // x86_64 runs where it is linked; aarch64 wherever firmware puts it, with all relocations applied by itself.
+    // x86_64 runs where it is linked; aarch64 wherever firmware puts it, with all relocations
+    // applied by itself.
     let arguments: &[&str] = match architecture.as_str() {
         "aarch64" => &["-pie", "-znotext", "--no-dynamic-linker"],
         _ => &["--no-pie"],

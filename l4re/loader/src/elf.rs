@@ -173,8 +173,8 @@ impl<'a> Elf<'a> {
         })
     }
 
-    /// One header is inside the file, and so are its contents; its memory ends below 2^64. The null type has no
-    /// contents, whatever its fields say.
+    /// One header is inside the file, and so are its contents; its memory ends below 2^64. The null
+    /// type has no contents, whatever its fields say.
     fn check(&self, index: usize) -> Option<()> {
         let header = self.program_header(index)?;
         if header.kind == segment_type::NULL {

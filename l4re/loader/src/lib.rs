@@ -1,8 +1,10 @@
-//! Reads ELF programs, for everyone who loads one: bootstrap, moe, ned, and the build tool on the host.
+//! Reads ELF programs, for everyone who loads one: bootstrap, moe, ned, and the build tool on the
+//! host.
 //!
-//! The file is untrusted. [`Elf::parse`] checks all program headers once; after that, every segment lies inside the
-//! file, ends below 2^64 in memory and overlaps no other. Nothing here panics or touches memory other than the slices
-//! it is given: where a program goes, and how its pages get there, is the caller's business.
+//! The file is untrusted. [`Elf::parse`] checks all program headers once; after that, every segment
+//! lies inside the file, ends below 2^64 in memory and overlaps no other. Nothing here panics or
+//! touches memory other than the slices it is given: where a program goes, and how its pages get
+//! there, is the caller's business.
 //!
 //! * [`elf`]: the file and its program headers.
 //! * [`segment`]: the load segments and their access rights, write-xor-execute included.
@@ -11,11 +13,13 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fixture"))]
 extern crate std;
 
 pub mod auxiliary;
 pub mod elf;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
 pub mod relocation;
 pub mod segment;
 

@@ -1,7 +1,7 @@
 //! Moving a position-independent program: `R_*_RELATIVE`, the one relocation that a static one has.
 //!
-//! The addend is in the table, not in the program's memory, so that relocating twice does no harm: programs that do it
-//! again by themselves work.
+//! The addend is in the table, not in the program's memory, so that relocating twice does no harm:
+//! programs that do it again by themselves work.
 
 use core::ops::Range;
 
@@ -15,9 +15,9 @@ const ENTRY_SIZE: u64 = 24;
 const KIND_NONE: u32 = 0;
 
 impl Elf<'_> {
-    /// Relocates the program in `image`, which is its memory from the first byte of [`Elf::virtual_range`] on, filled
-    /// from the segments. `offset` is the distance from where it was linked to where it will run. A program without
-    /// relocations is left as it is.
+    /// Relocates the program in `image`, which is its memory from the first byte of
+    /// [`Elf::virtual_range`] on, filled from the segments. `offset` is the distance from where it
+    /// was linked to where it will run. A program without relocations is left as it is.
     pub fn relocate(&self, image: &mut [u8], offset: u64) -> Result<(), Error> {
         let Some(table) = self.relocations()? else {
             return Ok(());
@@ -27,8 +27,8 @@ impl Elf<'_> {
             Machine::X86_64 => 8,
             Machine::Aarch64 => 1027,
         };
-        // The table lies in a segment, so it is in the image; reading it there or from the file makes no difference
-        // except that the program's own memory is what it would read itself.
+        // The table lies in a segment, so it is in the image; reading it there or from the file
+        // makes no difference except that the program's own memory is what it would read itself.
         for entry in table.step_by(ENTRY_SIZE as usize) {
             let entry = entry.checked_sub(base).ok_or(Error::Relocation)?;
             let address = read_u64(image, entry).ok_or(Error::Relocation)?;

@@ -67,8 +67,9 @@ impl Elf<'_> {
         self.hull(|segment| segment.physical_range())
     }
 
-    /// Refuses programs with code that they can write: a segment with both rights, or segments with one each on the
-    /// same page. The check is apart from parsing because kernels and sigma0 legitimately do without.
+    /// Refuses programs with code that they can write: a segment with both rights, or segments with
+    /// one each on the same page. The check is apart from parsing because kernels and sigma0
+    /// legitimately do without.
     pub fn check_write_xor_execute(&self) -> Result<(), Error> {
         let mut writable = self
             .segments()

@@ -4,55 +4,38 @@ use l4_abi::{l4re::PT_L4_AUX, rights::MemoryRights};
 use proptest::prelude::*;
 use std::{vec, vec::Vec};
 
-use crate::{Elf, Error, Machine, auxiliary::Record, elf::segment_type};
+use crate::{
+    Elf, Error,
+    Machine::{self, Aarch64, X86_64},
+    auxiliary::Record,
+    elf::segment_type,
+    fixture::{
+        self,
+        Kind::{self, Executable, PositionIndependent},
+        Part, words,
+    },
+};
+
+const ENTRY: u64 = 0x1000_0010;
 
 /// An ELF file with these program headers `(type, flags, address, memory size, contents)`.
-fn program(kind: u16, machine: u16, headers: &[(u32, u32, u64, u64, &[u8])]) -> Vec<u8> {
-    let mut file = vec![0; 64 + 56 * headers.len()];
-    file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
-    file[16..18].copy_from_slice(&kind.to_le_bytes());
-    file[18..20].copy_from_slice(&machine.to_le_bytes());
-    file[24..32].copy_from_slice(&0x1000_0010u64.to_le_bytes());
-    file[32..40].copy_from_slice(&64u64.to_le_bytes());
-    file[54..56].copy_from_slice(&56u16.to_le_bytes());
-    file[56..58].copy_from_slice(&(headers.len() as u16).to_le_bytes());
-    for (index, (kind, flags, address, memory_size, contents)) in headers.iter().enumerate() {
-        let at = 64 + 56 * index;
-        let offset = file.len() as u64;
-        file[at..at + 4].copy_from_slice(&kind.to_le_bytes());
-        file[at + 4..at + 8].copy_from_slice(&flags.to_le_bytes());
-        for (field, value) in [
-            offset,
-            *address,
-            *address,
-            contents.len() as u64,
-            *memory_size,
-            4096,
-        ]
-        .iter()
-        .enumerate()
-        {
-            file[at + 8 + 8 * field..at + 16 + 8 * field].copy_from_slice(&value.to_le_bytes());
-        }
-        file.extend_from_slice(contents);
-    }
-    file
+fn program(kind: Kind, machine: Machine, parts: &[(u32, u32, u64, u64, &[u8])]) -> Vec<u8> {
+    let part = |&(kind, flags, address, memory_size, contents)| Part {
+        kind,
+        flags,
+        address,
+        memory_size,
+        contents,
+    };
+    let parts: Vec<_> = parts.iter().map(part).collect();
+    fixture::program(kind, machine, ENTRY, &parts)
 }
-
-fn words(words: &[u64]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
-}
-
-const EXECUTABLE: u16 = 2;
-const SHARED: u16 = 3;
-const X86_64: u16 = 62;
-const AARCH64: u16 = 183;
 
 #[test]
 fn segments_say_what_goes_where() {
     let file = program(
-        EXECUTABLE,
-        AARCH64,
+        Executable,
+        Aarch64,
         &[
             (segment_type::LOAD, 5, 0x100_0000, 0x1000, b"code"),
             (segment_type::LOAD, 6, 0x100_1000, 0x20, b""),
@@ -61,7 +44,7 @@ fn segments_say_what_goes_where() {
     let elf = Elf::parse(&file).unwrap();
     assert_eq!(
         (elf.machine(), elf.entry(), elf.is_position_independent()),
-        (Machine::Aarch64, 0x1000_0010, false)
+        (Aarch64, ENTRY, false)
     );
     let segments: Vec<_> = elf.segments().collect();
     assert_eq!(segments[0].data, b"code");
@@ -81,7 +64,7 @@ fn segments_say_what_goes_where() {
 #[test]
 fn writable_code_is_found_even_across_segments() {
     let both = program(
-        EXECUTABLE,
+        Executable,
         X86_64,
         &[(segment_type::LOAD, 7, 0x1000, 0x1000, b"")],
     );
@@ -90,7 +73,7 @@ fn writable_code_is_found_even_across_segments() {
         Err(Error::WritableCode)
     );
     let shared_page = program(
-        EXECUTABLE,
+        Executable,
         X86_64,
         &[
             (segment_type::LOAD, 5, 0x1000, 0x800, b""),
@@ -106,7 +89,7 @@ fn writable_code_is_found_even_across_segments() {
 #[test]
 fn other_files_are_refused() {
     let good = program(
-        EXECUTABLE,
+        Executable,
         X86_64,
         &[(segment_type::LOAD, 5, 0x1000, 0x1000, b"")],
     );
@@ -149,13 +132,13 @@ fn other_files_are_refused() {
         "more in the file than in memory"
     );
     let wraps = program(
-        EXECUTABLE,
+        Executable,
         X86_64,
         &[(segment_type::LOAD, 5, u64::MAX - 0xfff, 0x1001, b"")],
     );
     assert_eq!(Elf::parse(&wraps).map(|_| ()), Err(Error::ProgramHeader(0)));
     let overlap = program(
-        EXECUTABLE,
+        Executable,
         X86_64,
         &[
             (segment_type::LOAD, 5, 0x1000, 0x1000, b""),
@@ -164,7 +147,7 @@ fn other_files_are_refused() {
     );
     assert_eq!(Elf::parse(&overlap).map(|_| ()), Err(Error::Overlap));
     let nothing = program(
-        EXECUTABLE,
+        Executable,
         X86_64,
         &[(segment_type::LOAD, 5, 0x1000, 0, b"")],
     );
@@ -175,11 +158,11 @@ fn other_files_are_refused() {
 }
 
 /// A position-independent program at 0x1000 whose memory is four words and one relocation entry.
-fn relocatable(machine: u16, kind: u64, target: u64, dynamic: &[u64]) -> Vec<u8> {
+fn relocatable(machine: Machine, kind: u64, target: u64, dynamic: &[u64]) -> Vec<u8> {
     let memory = words(&[0, 0, 0, 0, target, kind, 0x1234]);
     let dynamic = words(dynamic);
     program(
-        SHARED,
+        PositionIndependent,
         machine,
         &[
             (segment_type::LOAD, 6, 0x1000, memory.len() as u64, &memory),
@@ -204,7 +187,7 @@ const TABLE: &[u64] = &[7, 0x1020, 8, 24, 9, 24, 0, 0];
 
 #[test]
 fn relative_relocations_are_applied() {
-    for (machine, kind) in [(X86_64, 8), (AARCH64, 1027)] {
+    for (machine, kind) in [(X86_64, 8), (Aarch64, 1027)] {
         let image = relocate(&relocatable(machine, kind, 0x1008, TABLE)).unwrap();
         assert_eq!(image[8..16], (0x50_0000u64 + 0x1234).to_le_bytes());
         assert_eq!(image[..8], [0; 8]);
@@ -248,7 +231,7 @@ fn bad_relocations_are_refused() {
 fn records(contents: &[u64]) -> Vec<Result<Record, Error>> {
     let contents = words(contents);
     let file = program(
-        EXECUTABLE,
+        Executable,
         X86_64,
         &[(PT_L4_AUX, 4, 0, contents.len() as u64, &contents)],
     );
@@ -328,7 +311,7 @@ proptest! {
         damage in proptest::collection::vec((0usize..400, prop_oneof![any::<u8>(), Just(0), Just(0xff)]), 1..8)
     ) {
         let auxiliary = words(&[1, 32, 0x1000, 0x1fff, 2, 24, 0x8000]);
-        let mut file = relocatable(AARCH64, 1027, 0x1008, TABLE);
+        let mut file = relocatable(Aarch64, 1027, 0x1008, TABLE);
         file[64 + 56 * 2 - 56..64 + 56 * 2 - 52].copy_from_slice(&segment_type::DYNAMIC.to_le_bytes());
         file.extend_from_slice(&auxiliary);
         for (at, byte) in damage {

@@ -1,4 +1,5 @@
-//! What firmware tells of the machine, in the boot protocols that the project's images are started by.
+//! What firmware tells of the machine, in the boot protocols that the project's images are started
+//! by.
 
 pub mod device_tree;
 pub mod multiboot2;
@@ -87,7 +88,8 @@ fn pc(
     })
 }
 
-/// An entry of the BIOS memory map ("E820"; ACPI 6.5 §15.1), which PVH and multiboot2 hand on in the same form.
+/// An entry of the BIOS memory map ("E820"; ACPI 6.5 §15.1), which PVH and multiboot2 hand on in
+/// the same form.
 struct MapEntry {
     start: u64,
     size: u64,

@@ -4,7 +4,10 @@ use core::mem::offset_of;
 
 use l4_abi::kip::{self, MemoryDescriptor};
 
-use crate::Error;
+use crate::{
+    Error,
+    firmware::{Platform, RootPointer},
+};
 
 /// The fields do not depend on the architecture's part of the header, which follows them.
 type Header = kip::Header<0>;
@@ -60,20 +63,25 @@ impl<'a> KernelInfo<'a> {
         self.put(offset_of!(Header, user_pointer), address);
     }
 
-    /// Writes what the machine is: its name (cut at 15 bytes) and the addresses of its description, zero for none.
-    pub fn set_platform(&mut self, name: &str, acpi_rsdp: u64, device_tree: u64) {
-        self.put(offset_of!(Header, acpi_rsdp), acpi_rsdp);
-        self.put(offset_of!(Header, device_tree), device_tree);
+    /// Writes what the machine is: its name (cut at 15 bytes) and where its descriptions lie.
+    pub fn set_platform(&mut self, platform: &Platform) {
+        let root_pointer = match platform.root_pointer {
+            RootPointer::At(address) => address,
+            RootPointer::None | RootPointer::Copy(_) => 0,
+        };
+        self.put(offset_of!(Header, acpi_rsdp), root_pointer);
+        let tree = platform.device_tree.as_ref().map_or(0, |tree| tree.start);
+        self.put(offset_of!(Header, device_tree), tree);
         let start = offset_of!(Header, platform_name);
         let field = &mut self.page[start..start + 16];
         field.fill(0);
-        for (to, from) in field[..15].iter_mut().zip(name.bytes()) {
+        for (to, from) in field[..15].iter_mut().zip(platform.name.bytes()) {
             *to = from;
         }
     }
 
-    /// Writes the memory descriptors. `optional` ones are left out when the array is full: they tell of memory that is
-    /// no RAM anyway.
+    /// Writes the memory descriptors. `optional` ones are left out when the array is full: they
+    /// tell of memory that is no RAM anyway.
     pub fn set_memory_descriptors(
         &mut self,
         needed: impl Iterator<Item = MemoryDescriptor>,

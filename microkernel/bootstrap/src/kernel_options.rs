@@ -72,8 +72,8 @@ struct Block<'a> {
 /// Bytes of memory that are enough for every version of the block.
 pub const MAX_SIZE: usize = VERSION_6.size;
 
-/// Fills the block at the start of `bytes` from the words of the kernel's command line. Words that are no kernel option
-/// are left to those who know them.
+/// Fills the block at the start of `bytes` from the words of the kernel's command line. Words that
+/// are no kernel option are left to those who know them.
 pub fn fill<'a>(
     bytes: &mut [u8],
     words: impl Iterator<Item = &'a str>,
@@ -94,7 +94,7 @@ pub fn fill<'a>(
 
 impl<'a> Block<'a> {
     fn open(bytes: &'a mut [u8]) -> Result<Self, Error> {
-        let missing = Error::Kernel("options block is missing");
+        let missing = Error::Kernel("it has no options block");
         let word = |offset: usize| Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?));
         if word(offset_of!(OptionsV5, magic)) != Some(MAGIC) {
             return Err(missing);

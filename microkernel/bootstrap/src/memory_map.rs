@@ -7,13 +7,15 @@ use l4_abi::kip::firmware;
 
 use crate::Error;
 
-/// Everything that is handed out starts and ends on such a boundary, so that no two users share a page.
+/// Everything that is handed out starts and ends on such a boundary, so that no two users share a
+/// page.
 pub const PAGE_SIZE: u64 = 4096;
 
 /// Firmware maps have 5 to 50 entries.
 const MAX_RANGES: usize = 128;
 
-/// What firmware says of memory that is not for use. The values are sub types of memory descriptors.
+/// What firmware says of memory that is not for use. The values are sub types of memory
+/// descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FirmwareUse {
@@ -27,7 +29,8 @@ pub enum FirmwareUse {
     AcpiNvs = firmware::ACPI_NVS,
 }
 
-/// Memory that [`MemoryMap::claim`] gave to one user, and to no other: having a block is the right to write there.
+/// Memory that [`MemoryMap::claim`] gave to one user, and to no other: having a block is the right
+/// to write there.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Block(Range<u64>);
 
@@ -38,8 +41,8 @@ impl Block {
     }
 }
 
-/// Physical memory by content. Blocks only ever work on bytes that are RAM, that firmware does not reserve, and that
-/// nobody else has.
+/// Physical memory by content. Blocks only ever work on bytes that are RAM, that firmware does not
+/// reserve, and that nobody else has.
 pub trait PhysicalMemory {
     /// The bytes of a block.
     fn bytes(&mut self, block: &Block) -> &mut [u8];
@@ -55,8 +58,8 @@ pub struct MemoryMap {
 }
 
 impl MemoryMap {
-    /// Below are a PC's real-mode structures, which the kernel needs to start its other CPUs; nothing is put there
-    /// that can lie elsewhere.
+    /// Below are a PC's real-mode structures, which the kernel needs to start its other CPUs;
+    /// nothing is put there that can lie elsewhere.
     pub const LOW_MEMORY_END: u64 = 1 << 20;
 
     /// An empty map. What is claimed ends at most at `limit`.

@@ -1,11 +1,12 @@
 //! The module list that the root task finds through the kernel info page (`abi/07` §1).
 //!
-//! One block: header, modules, ACPI root pointer if firmware gave a copy instead of an address, command lines.
+//! One block: header, modules, ACPI root pointer if firmware gave a copy instead of an address,
+//! command lines.
 
 use boot_image::{Archive, Kind, Module as ArchiveModule};
 use l4_abi::boot::{Module, ModuleInfo};
 
-use crate::firmware::RootPointerCopy;
+use crate::firmware::{RootPointer, RootPointerCopy};
 
 const WORD: usize = 8;
 
@@ -18,7 +19,11 @@ pub struct ModuleList<'a> {
 
 impl<'a> ModuleList<'a> {
     /// The list of these modules.
-    pub fn new(archive: Archive<'a>, root_pointer: Option<RootPointerCopy>) -> Self {
+    pub fn new(archive: Archive<'a>, root_pointer: &RootPointer) -> Self {
+        let root_pointer = match *root_pointer {
+            RootPointer::Copy(copy) => Some(copy),
+            RootPointer::None | RootPointer::At(_) => None,
+        };
         ModuleList {
             archive,
             root_pointer,
@@ -41,8 +46,8 @@ impl<'a> ModuleList<'a> {
             .map(|_| size_of::<ModuleInfo>() + self.count() * size_of::<Module>())
     }
 
-    /// Fills the block, which lies at `address` and has at least [`ModuleList::size`] bytes. `locate` gives the physical
-    /// address of a module's first byte.
+    /// Fills the block, which lies at `address` and has at least [`ModuleList::size`] bytes.
+    /// `locate` gives the physical address of a module's first byte.
     pub fn write(
         &self,
         block: &mut [u8],

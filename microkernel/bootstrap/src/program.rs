@@ -27,8 +27,9 @@ pub struct Program<'a> {
 impl<'a> Program<'a> {
     /// Copies a module's segments into memory.
     ///
-    /// A position-independent sigma0 or root task goes to the lowest free place and is relocated. Everything else goes
-    /// to its physical addresses; only a kernel with a dynamic section may be moved, and then relocates itself.
+    /// A position-independent sigma0 or root task goes to the lowest free place and is relocated.
+    /// Everything else goes to its physical addresses; only a kernel that is position independent
+    /// or has a dynamic section may be moved, and then relocates itself.
     pub fn load(
         module: &Module<'a>,
         map: &mut MemoryMap,
@@ -42,21 +43,18 @@ impl<'a> Program<'a> {
             blocks: Vec::new(),
             offset: 0,
         };
-        let movable = elf.find(segment_type::DYNAMIC).is_some();
-        match (kind, elf.is_position_independent()) {
-            (Kind::Kernel, _) if movable && program.address_taken(map).is_some() => {
+        let dynamic = elf.find(segment_type::DYNAMIC).is_some();
+        let movable = elf.is_position_independent() || dynamic && kind == Kind::Kernel;
+        match kind {
+            Kind::Kernel if movable && program.address_taken(map).is_some() => {
                 program.place_anywhere(map, KERNEL_ALIGN)?;
-                program.fill(memory)?;
             }
-            (Kind::Kernel, _) | (_, false) => {
-                program.place_as_linked(map)?;
-                program.fill(memory)?;
-            }
-            (_, true) => {
-                program.place_anywhere(map, PAGE_SIZE)?;
-                program.fill(memory)?;
-                program.relocate(memory)?;
-            }
+            Kind::Sigma0 | Kind::RootTask if movable => program.place_anywhere(map, PAGE_SIZE)?,
+            _ => program.place_as_linked(map)?,
+        }
+        program.fill(memory)?;
+        if movable && kind != Kind::Kernel {
+            program.relocate(memory)?;
         }
         Ok(program)
     }

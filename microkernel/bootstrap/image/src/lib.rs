@@ -1,18 +1,18 @@
 //! The boot image: bootstrap and its modules in one file.
 //!
-//! An image is the bootstrap program followed, on the next page boundary of memory, by an *archive* of modules: the
-//! kernel, sigma0, the root task and whatever else the root task is to find. This crate is the archive's format. The
-//! reader (here) serves bootstrap; it trusts nothing and never panics. The writer (feature `write`) serves the build
-//! tool and makes the whole file.
+//! An image is the bootstrap program followed, on the next page boundary of memory, by an *archive*
+//! of modules: the kernel, sigma0, the root task and whatever else the root task is to find. This
+//! crate is the archive's format. The reader (here) serves bootstrap; it trusts nothing and never
+//! panics. The writer (feature `write`) serves the build tool and makes the whole file.
 //!
 //! Layout, little endian, every offset counted from the archive's first byte:
 //!
-//! | Part    | Contents                                                                                      |
-//! |---------|-----------------------------------------------------------------------------------------------|
-//! | header  | magic u64, version u32, number of modules u32, size of the archive u64, checksum u64           |
-//! | entries | per module: kind u32, length of the command line u32, its offset u64, data offset u64, size u64 |
-//! | strings | the command lines                                                                             |
-//! | data    | each module on a page boundary, zero padded to the next                                        |
+//! | Part    | Contents                                                                       |
+//! |---------|--------------------------------------------------------------------------------|
+//! | header  | u64 magic, u32 version, u32 number of modules, u64 archive size, u64 checksum  |
+//! | entries | per module: u32 kind, u32 command line length, u64 offset; u64 data offset, size |
+//! | strings | the command lines                                                              |
+//! | data    | each module on a page boundary, zero padded to the next                        |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -62,8 +62,9 @@ impl<'a> Module<'a> {
     }
 }
 
-/// FNV-1a over 64-bit words, the checksum field left out. It finds truncation and damage in transport; it is no defence
-/// against someone who can write the image, since that someone could as well replace the kernel.
+/// FNV-1a over 64-bit words, the checksum field left out. It finds truncation and damage in
+/// transport; it is no defence against someone who can write the image, since that someone could as
+/// well replace the kernel.
 fn checksum(archive: &[u8]) -> u64 {
     let words = archive.as_chunks::<8>().0.iter().enumerate();
     words

@@ -1,6 +1,10 @@
 //! What the writer writes, the reader reads; what someone damaged, it refuses.
 
 use alloc::{vec, vec::Vec};
+use l4_loader::{
+    Machine,
+    fixture::{self, Part},
+};
 use proptest::prelude::*;
 
 use crate::{Archive, Error, Kind, Module, PAGE_SIZE, checksum, write};
@@ -27,28 +31,24 @@ fn modules<'a>(archive: &Archive<'a>) -> Vec<Module<'a>> {
     archive.modules().collect()
 }
 
-/// An ELF file with one load segment of `contents` at 0x20_0000 and an empty program header.
-fn bootstrap(machine: u16, contents: &[u8]) -> Vec<u8> {
-    let mut file = vec![0; 64 + 2 * 56];
-    file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
-    for (at, value) in [(16, 2), (18, machine), (32, 64), (54, 56), (56, 2)] {
-        file[at..at + 2].copy_from_slice(&value.to_le_bytes());
-    }
-    let size = contents.len() as u64;
-    let fields = [
-        1 | 7 << 32,
-        64 + 2 * 56,
-        0x20_0000,
-        0x20_0000,
-        size,
-        size + 0x800,
-        0x1000,
-    ];
-    for (field, value) in fields.into_iter().enumerate() {
-        file[64 + 8 * field..72 + 8 * field].copy_from_slice(&u64::to_le_bytes(value));
-    }
-    file.extend_from_slice(contents);
-    file
+/// A program with one load segment of `contents` at 0x20_0000, and an empty program header.
+fn bootstrap(machine: Machine, contents: &[u8]) -> Vec<u8> {
+    let size = contents.len() as u64 + 0x800;
+    let load = Part {
+        kind: 1,
+        flags: 7,
+        address: 0x20_0000,
+        memory_size: size,
+        contents,
+    };
+    let spare = Part {
+        kind: 0,
+        flags: 0,
+        address: 0,
+        memory_size: 0,
+        contents: b"",
+    };
+    fixture::program(fixture::Kind::Executable, machine, 0, &[load, spare])
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn too_many_modules_are_not_written() {
 
 #[test]
 fn an_x86_64_image_loads_the_archive_behind_bootstrap() {
-    let image = write::pack(&bootstrap(62, b"code"), MODULES).unwrap();
+    let image = write::pack(&bootstrap(Machine::X86_64, b"code"), MODULES).unwrap();
     let elf = l4_loader::Elf::parse(&image).unwrap();
     let segments: Vec<_> = elf.segments().collect();
     assert_eq!(segments.len(), 2);
@@ -126,11 +126,11 @@ fn an_x86_64_image_loads_the_archive_behind_bootstrap() {
 fn an_aarch64_image_is_flat_and_says_its_size() {
     let mut contents = [0; 64];
     contents[56..60].copy_from_slice(b"ARM\x64");
-    let image = write::pack(&bootstrap(183, &contents), MODULES).unwrap();
+    let image = write::pack(&bootstrap(Machine::Aarch64, &contents), MODULES).unwrap();
     assert_eq!(image[16..24], (image.len() as u64).to_le_bytes());
     assert_eq!(modules(&Archive::parse(&image[0x1000..]).unwrap()), MODULES);
     assert_eq!(
-        write::pack(&bootstrap(183, &[0; 64]), MODULES),
+        write::pack(&bootstrap(Machine::Aarch64, &[0; 64]), MODULES),
         Err(write::Error::Bootstrap("Image header"))
     );
 }
@@ -139,7 +139,7 @@ fn an_aarch64_image_is_flat_and_says_its_size() {
 fn modules_can_be_replaced_by_larger_and_by_fewer_ones() {
     let mut contents = [0; 64];
     contents[56..60].copy_from_slice(b"ARM\x64");
-    for machine in [62, 183] {
+    for machine in [Machine::X86_64, Machine::Aarch64] {
         let image = write::pack(&bootstrap(machine, &contents), &MODULES[..1]).unwrap();
         let larger = write::replace(&image, MODULES).unwrap();
         assert_eq!(
@@ -157,7 +157,7 @@ fn modules_can_be_replaced_by_larger_and_by_fewer_ones() {
 
 #[test]
 fn a_bootstrap_program_without_a_place_for_modules_is_refused() {
-    let mut file = bootstrap(62, b"code");
+    let mut file = bootstrap(Machine::X86_64, b"code");
     file[64 + 56] = 4;
     assert!(matches!(
         write::pack(&file, MODULES),

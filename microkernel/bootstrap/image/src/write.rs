@@ -2,10 +2,11 @@
 //!
 //! The file depends on what loads it, and follows from the bootstrap program's own ELF header:
 //!
-//! * **x86_64** (`qemu -kernel` by PVH, GRUB by multiboot2) is loaded as an ELF file. Bootstrap's linker script leaves
-//!   one empty program header of type null; it becomes a load segment for the archive, behind bootstrap in memory.
-//! * **aarch64** (the Linux `Image` protocol) is a flat copy of memory. Bootstrap starts with the protocol's header, in
-//!   which the image size is filled in.
+//! * **x86_64** (`qemu -kernel` by PVH, GRUB by multiboot2) is loaded as an ELF file. Bootstrap's
+//!   linker script leaves one empty program header of type null; it becomes a load segment for the
+//!   archive, behind bootstrap in memory.
+//! * **aarch64** (the Linux `Image` protocol) is a flat copy of memory. Bootstrap starts with the
+//!   protocol's header, in which the image size is filled in.
 
 use alloc::{vec, vec::Vec};
 use core::fmt;
@@ -51,7 +52,8 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// Makes the boot image of `modules` with the linked bootstrap program, for the machine that that program is for.
+/// Makes the boot image of `modules` with the linked bootstrap program, for the machine that that
+/// program is for.
 pub fn pack(bootstrap_elf: &[u8], modules: &[Module<'_>]) -> Result<Vec<u8>, Error> {
     let elf = Elf::parse(bootstrap_elf).map_err(Error::Elf)?;
     let mut image = match elf.machine() {
@@ -99,8 +101,8 @@ fn append(mut image: Vec<u8>, modules: &[Module<'_>]) -> Result<Vec<u8>, Error> 
     Ok(image)
 }
 
-/// Turns the empty program header into a load segment from `start` to the end of the file. In memory it follows
-/// bootstrap on the next page.
+/// Turns the empty program header into a load segment from `start` to the end of the file. In
+/// memory it follows bootstrap on the next page.
 fn describe_segment(image: &mut [u8], start: usize) -> Result<(), Error> {
     let end = Elf::parse(image)
         .and_then(|elf| elf.physical_range())

@@ -15,7 +15,8 @@ use crate::{
 /// Enough of a tree's start to tell its size.
 pub const HEADER_SIZE: usize = 8;
 
-/// Interrupt numbers of the GIC start here for shared peripherals, the first cell of an interrupt being 0.
+/// Interrupt numbers of the GIC start here for shared peripherals, the first cell of an interrupt
+/// being 0.
 const SHARED_INTERRUPTS: u16 = 32;
 
 /// Size in bytes of the tree that starts so, or nothing if none does.

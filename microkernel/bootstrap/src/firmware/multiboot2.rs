@@ -1,4 +1,5 @@
-//! The multiboot2 information (Multiboot2 specification 2.0 §3.6), by which GRUB starts us on BIOS and on UEFI.
+//! The multiboot2 information (Multiboot2 specification 2.0 §3.6), by which GRUB starts us on BIOS
+//! and on UEFI.
 
 use super::{MapEntry, Platform, RootPointer, RootPointerCopy, pc, read_u32};
 use crate::Error;

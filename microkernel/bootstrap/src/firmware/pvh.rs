@@ -1,4 +1,5 @@
-//! The PVH start info (Xen, `xen/include/public/arch-x86/hvm/start_info.h`), by which `qemu -kernel` starts ELF files.
+//! The PVH start info (Xen, `xen/include/public/arch-x86/hvm/start_info.h`), by which `qemu
+//! -kernel` starts ELF files.
 
 use super::{MapEntry, Platform, RootPointer, pc, read_u32, read_u64};
 use crate::Error;

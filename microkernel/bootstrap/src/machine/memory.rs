@@ -24,9 +24,10 @@ pub(crate) fn physical(address: u64, size: usize) -> &'static [u8] {
     if address == 0 {
         return &[];
     }
-    // SAFETY: physical addresses are mapped one to one, and firmware says that `size` bytes of information lie there. We
-    // write only to blocks that do not overlap it (the module archive and the device tree, which are marked in the
-    // memory map) or after it has been read for the last time (everything else).
+    // SAFETY: physical addresses are mapped one to one, and firmware says that `size` bytes of
+    // information lie there. We write only to blocks that do not overlap it (the module archive and
+    // the device tree, which are marked in the memory map) or after it has been read for the last
+    // time (everything else).
     unsafe { core::slice::from_raw_parts(address as *const u8, size) }
 }
 
@@ -36,8 +37,9 @@ pub(crate) struct Identity;
 impl PhysicalMemory for Identity {
     fn bytes(&mut self, block: &Block) -> &mut [u8] {
         let range = block.range();
-        // SAFETY: a block is RAM that is mapped one to one and that its owner alone uses; two blocks never overlap each
-        // other or bootstrap, and the exclusive borrow of `self` keeps the slice the only one.
+        // SAFETY: a block is RAM that is mapped one to one and that its owner alone uses; two
+        // blocks never overlap each other or bootstrap, and the exclusive borrow of `self` keeps
+        // the slice the only one.
         unsafe {
             core::slice::from_raw_parts_mut(
                 range.start as *mut u8,

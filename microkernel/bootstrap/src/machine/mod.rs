@@ -1,7 +1,8 @@
-//! Bootstrap on the machine: entry code, console and the jump to the kernel around the library's [`boot::load`].
+//! Bootstrap on the machine: entry code, console and the jump to the kernel around the library's
+//! [`boot::load`].
 //!
-//! The unsafe code is here and in the architecture's folder: bootstrap owns the whole machine, and physical addresses
-//! are pointers.
+//! The unsafe code is here and in the architecture's folder: bootstrap owns the whole machine, and
+//! physical addresses are pointers.
 
 // The one line that chooses the architecture.
 #[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
@@ -29,7 +30,8 @@ fn run(protocol: u64, argument: u64) -> Result<Infallible, Error> {
     arch::console::select(platform.console.as_ref());
     arch::hand_over::check_mode()?;
 
-    // The archive starts on the page behind bootstrap and must not reach past the RAM that it starts in.
+    // The archive starts on the page behind bootstrap and must not reach past the RAM that it
+    // starts in.
     let image = image_range();
     let ram = platform
         .map

@@ -32,7 +32,8 @@ impl fmt::Write for Console {
             return Ok(());
         }
         for byte in text.bytes() {
-            // SAFETY: the device tree says that a PL011's registers are at `base`; they have no effect on memory.
+            // SAFETY: the device tree says that a PL011's registers are at `base`; they have no
+            // effect on memory.
             unsafe {
                 let flags = with_exposed_provenance_mut::<u32>((base + FLAGS) as usize);
                 let _ = (0..MAX_WAITS).find(|_| ptr::read_volatile(flags) & TRANSMITTER_FULL == 0);

@@ -1,6 +1,8 @@
-//! The way in: the Linux `Image` header (Documentation/arch/arm64/booting), and what must be done before Rust code runs.
+//! The way in: the Linux `Image` header (Documentation/arch/arm64/booting), and what must be done
+//! before Rust code runs.
 //!
-//! Firmware enters at the first byte with the device tree's address in x0, MMU off, wherever it put the image.
+//! Firmware enters at the first byte with the device tree's address in x0, MMU off, wherever it put
+//! the image.
 
 use core::arch::global_asm;
 
@@ -11,7 +13,8 @@ global_asm!(
     "image_header:",
     "b entry",
     "nop",
-    // Text offset; image size, which the build tool fills in; flags: little endian, 4 KiB pages, anywhere in memory.
+    // Text offset; image size, which the build tool fills in; flags: little endian, 4 KiB pages,
+    // anywhere in memory.
     ".quad 0, 0, 0xa, 0, 0, 0",
     ".ascii \"ARM\\x64\"",
     ".long 0",
@@ -19,7 +22,8 @@ global_asm!(
     "msr daifset, #0xf",
     "adrp x9, stack_top",
     "add sp, x9, :lo12:stack_top",
-    // Add where we are to the addresses in our data: entries of offset, type (only R_AARCH64_RELATIVE), addend.
+    // Add where we are to the addresses in our data: entries of offset, type (only
+    // R_AARCH64_RELATIVE), addend.
     "adrp x9, image_header",
     "adrp x10, __relocations_start",
     "add x10, x10, :lo12:__relocations_start",

@@ -18,7 +18,8 @@ pub(crate) fn check_mode() -> Result<(), Error> {
     }
 }
 
-/// Makes memory that was written with the caches off what the kernel sees with them on: stale lines go.
+/// Makes memory that was written with the caches off what the kernel sees with them on: stale lines
+/// go.
 pub(crate) fn publish(range: Range<u64>) {
     let type_register: u64;
     // SAFETY: reads a register without side effects.
@@ -27,8 +28,8 @@ pub(crate) fn publish(range: Range<u64>) {
     }
     let line = 4u64 << (type_register >> 16 & 0xf);
     for address in (range.start / line * line..range.end).step_by(line as usize) {
-        // SAFETY: all of the range was written past the cache, so that its lines hold nothing that is still needed; what
-        // shares its first and last line is free memory.
+        // SAFETY: all of the range was written past the cache, so that its lines hold nothing that
+        // is still needed; what shares its first and last line is free memory.
         unsafe { asm!("dc ivac, {}", in(reg) address, options(nostack, preserves_flags)) }
     }
     // SAFETY: completes the above.

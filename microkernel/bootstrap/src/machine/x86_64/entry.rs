@@ -1,8 +1,8 @@
 //! The way into 64-bit mode.
 //!
-//! Both protocols enter in 32-bit protected mode with flat segments, paging and interrupts off, and the address of their
-//! information in ebx. PVH comes in by the address in the ELF note, multiboot2 by the ELF entry point; eax then holds the
-//! protocol's magic number.
+//! Both protocols enter in 32-bit protected mode with flat segments, paging and interrupts off, and
+//! the address of their information in ebx. PVH comes in by the address in the ELF note, multiboot2
+//! by the ELF entry point; eax then holds the protocol's magic number.
 
 use core::arch::global_asm;
 
@@ -13,7 +13,8 @@ use super::firmware::PVH;
 const STACK_SIZE: usize = 64 << 10;
 
 global_asm!(
-    // Multiboot2 specification 2.0 §3.1: magic, architecture i386, length, checksum; then only the end tag.
+    // Multiboot2 specification 2.0 §3.1: magic, architecture i386, length, checksum; then only the
+    // end tag.
     ".section .multiboot2, \"a\"",
     ".balign 8",
     "header: .long 0xe85250d6, 0, header_end - header, -(0xe85250d6 + (header_end - header))",
@@ -36,7 +37,8 @@ global_asm!(
     "cld",
     "mov esp, offset stack_top",
     "mov esi, eax",
-    // Four page directories of 2 MiB pages, one behind the other: 0 to 4 GiB, present, writable, large.
+    // Four page directories of 2 MiB pages, one behind the other: 0 to 4 GiB, present, writable,
+    // large.
     "mov edi, offset page_directories",
     "mov eax, 0x83",
     "2: mov [edi], eax",

@@ -1,4 +1,5 @@
-//! The state in which the kernel starts (`abi/07` §1): 64-bit mode on our identity mapping, interrupts off.
+//! The state in which the kernel starts (`abi/07` §1): 64-bit mode on our identity mapping,
+//! interrupts off.
 
 use core::{arch::asm, ops::Range};
 
@@ -14,7 +15,8 @@ pub(crate) fn publish(_: Range<u64>) {}
 
 /// Calls the kernel, with no arguments.
 pub(crate) fn enter_kernel(entry: u64) -> ! {
-    // SAFETY: the kernel never returns, and takes over the machine from here. OSFXSR (CR4 bit 9) is for it to set.
+    // SAFETY: the kernel never returns, and takes over the machine from here. OSFXSR (CR4 bit 9) is
+    // for it to set.
     unsafe {
         asm!(
             "mov {scratch}, cr4",
