@@ -16,6 +16,8 @@ pub mod argument;
 pub mod client;
 pub mod factory;
 mod interface;
+#[cfg(not(target_os = "none"))]
+pub mod loopback;
 pub mod meta;
 pub mod output;
 mod reader;

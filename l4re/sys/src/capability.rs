@@ -33,7 +33,7 @@ macro_rules! object {
     ($($(#[$meta:meta])* $visibility:vis struct $name:ident;)+) => {
         $(
             $(#[$meta])*
-            #[derive(Clone, Copy, PartialEq, Eq)]
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
             #[repr(transparent)]
             $visibility struct $name($crate::Selector);
 

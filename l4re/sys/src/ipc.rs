@@ -153,6 +153,8 @@ pub(crate) fn compose(protocol: i64, words: &[u64], items: &[MapItem]) -> Messag
 }
 
 /// Calls an object of the kernel, or a server that stands in for one.
+///
+/// No receive buffer is armed: a server must not map anything through those of an earlier call.
 #[inline(always)]
 pub(crate) fn invoke(
     selector: Selector,
@@ -160,6 +162,22 @@ pub(crate) fn invoke(
     words: &[u64],
     items: &[MapItem],
 ) -> Result<MessageTag> {
+    invoke_receiving(0, selector, protocol, words, items)
+}
+
+/// As [`invoke`], with one receive buffer, for a capability to arrive in.
+#[inline(always)]
+pub(crate) fn invoke_receiving(
+    buffer: u64,
+    selector: Selector,
+    protocol: i64,
+    words: &[u64],
+    items: &[MapItem],
+) -> Result<MessageTag> {
+    let utcb = Utcb::current();
+    utcb.set_buffer_descriptor(BufferDescriptor::DEFAULT);
+    utcb.set_buffer(0, buffer);
+    utcb.set_buffer(1, 0);
     let tag = compose(protocol, words, items);
     check(call(selector, tag, TimeoutPair::NEVER)?)
 }
@@ -171,12 +189,4 @@ pub fn check(tag: MessageTag) -> Result<MessageTag> {
         Some(code) => Err(Error::Result(code)),
         None => Ok(tag),
     }
-}
-
-/// Arms one receive buffer, for a capability to arrive in.
-#[inline(always)]
-pub(crate) fn arm_single_buffer(buffer: u64) {
-    let utcb = Utcb::current();
-    utcb.set_buffer_descriptor(BufferDescriptor::DEFAULT);
-    utcb.set_buffer(0, buffer);
 }

@@ -1,6 +1,6 @@
 //! The receiving end: the loop, and what the expansion of [`interface!`](crate::interface!) calls.
 
-mod receive;
+pub(crate) mod receive;
 mod registry;
 mod request;
 

@@ -10,14 +10,14 @@ const COUNT: usize = 2;
 
 /// The receive slots of one server loop. Empty whenever the loop waits: a capability that arrives
 /// in a filled slot would replace, and could destroy, what is there (`abi/03` §4.7).
-pub(super) struct ReceiveSlots {
+pub(crate) struct ReceiveSlots {
     slots: [Slot; COUNT],
     /// Given to a caller with the answer; dropped once it has been sent.
     sent: Option<OwnedCap<AnyObject>>,
 }
 
 impl ReceiveSlots {
-    pub(super) fn allocate() -> Result<Self> {
+    pub(crate) fn allocate() -> Result<Self> {
         Ok(Self {
             slots: [Slot::allocate()?, Slot::allocate()?],
             sent: None,
@@ -25,7 +25,7 @@ impl ReceiveSlots {
     }
 
     /// Names the slots in the buffer registers. Own gates arrive as their labels.
-    pub(super) fn arm(&self) {
+    pub(crate) fn arm(&self) {
         let utcb = Utcb::current();
         utcb.set_buffer_descriptor(BufferDescriptor::DEFAULT);
         for (register, slot) in self.slots.iter().enumerate() {
@@ -36,7 +36,7 @@ impl ReceiveSlots {
     }
 
     /// Empties the slots after a message with `items` items; the message registers stay.
-    pub(super) fn clear(&mut self, items: usize) {
+    pub(crate) fn clear(&mut self, items: usize) {
         if items > 0 {
             for slot in &self.slots {
                 // A failure means that the slot is empty.
@@ -46,7 +46,7 @@ impl ReceiveSlots {
     }
 
     /// Takes the capability out of the slot `selector`, which gets a fresh slot as its successor.
-    pub(super) fn take<T: Object>(&mut self, selector: Selector) -> Result<Option<OwnedCap<T>>> {
+    pub(crate) fn take<T: Object>(&mut self, selector: Selector) -> Result<Option<OwnedCap<T>>> {
         match self
             .slots
             .iter_mut()
@@ -58,12 +58,12 @@ impl ReceiveSlots {
     }
 
     /// Keeps `capability` until the next message has arrived; gives back the one before it.
-    pub(super) fn keep_until_sent(&mut self, capability: OwnedCap<AnyObject>) {
+    pub(crate) fn keep_until_sent(&mut self, capability: OwnedCap<AnyObject>) {
         self.sent = Some(capability);
     }
 
     /// Drops what has been sent.
-    pub(super) fn release_sent(&mut self) {
+    pub(crate) fn release_sent(&mut self) {
         self.sent = None;
     }
 }

@@ -19,7 +19,7 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn new(arrival: Arrival, slots: &'a mut ReceiveSlots) -> Self {
+    pub(crate) fn new(arrival: Arrival, slots: &'a mut ReceiveSlots) -> Self {
         slots.release_sent();
         Self { arrival, slots }
     }

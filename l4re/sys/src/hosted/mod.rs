@@ -35,18 +35,30 @@ const UTCB_WORDS: usize = 128;
 thread_local! {
     static UTCB: &'static [Cell<u64>; UTCB_WORDS] =
         Box::leak(Box::new([const { Cell::new(0) }; UTCB_WORDS]));
-    static KERNEL: RefCell<Option<Kernel>> = const { RefCell::new(None) };
+    /// The innermost kernel is the last one.
+    static KERNELS: RefCell<Vec<Kernel>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `body` with `kernel` answering the system calls of this thread.
+///
+/// System calls that `kernel` itself makes, a server that runs inside it for instance, go to the
+/// kernel around it.
 pub fn with_kernel<R>(
     kernel: impl FnMut(SystemCall, Utcb) -> SystemReturn + 'static,
     body: impl FnOnce() -> R,
 ) -> R {
-    let previous = KERNEL.replace(Some(Box::new(kernel)));
-    let result = body();
-    KERNEL.replace(previous);
-    result
+    KERNELS.with_borrow_mut(|kernels| kernels.push(Box::new(kernel)));
+    let _installed = Installed;
+    body()
+}
+
+/// Takes the innermost kernel away again, also when a test fails.
+struct Installed;
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        KERNELS.with_borrow_mut(Vec::pop);
+    }
 }
 
 /// Lets the installed kernel answer.
@@ -65,10 +77,11 @@ pub(crate) unsafe fn system_call(
         label,
         timeouts,
     };
-    let answer = KERNEL.with_borrow_mut(|kernel| match kernel {
-        Some(kernel) => kernel(call, Utcb::current()),
-        None => panic!("system call without a kernel: {call:x?}"),
-    });
+    let Some(mut kernel) = KERNELS.with_borrow_mut(Vec::pop) else {
+        panic!("system call without a kernel: {call:x?}")
+    };
+    let answer = kernel(call, Utcb::current());
+    KERNELS.with_borrow_mut(|kernels| kernels.push(kernel));
     (answer.tag, answer.label)
 }
 

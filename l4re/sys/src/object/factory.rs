@@ -7,7 +7,7 @@ use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 
 use super::{IpcGate, Irq, Semaphore, Task, Thread};
-use crate::ipc::{arm_single_buffer, invoke};
+use crate::ipc::invoke_receiving;
 use crate::{Cap, Object, OwnedCap, Result, Slot};
 
 crate::object! {
@@ -79,7 +79,6 @@ impl Factory {
         items: &[MapItem],
     ) -> Result<OwnedCap<T>> {
         let slot = Slot::allocate()?;
-        arm_single_buffer(slot.buffer());
         let (varg, value) = argument.unwrap_or((VargType::Nil, 0));
         let words = [kind.word(), VargTag::word_sized(varg).raw(), value];
         let words = if argument.is_some() {
@@ -87,7 +86,7 @@ impl Factory {
         } else {
             &words[..1]
         };
-        invoke(self.selector(), label::FACTORY, words, items)?;
+        invoke_receiving(slot.buffer(), self.selector(), label::FACTORY, words, items)?;
         Ok(slot.filled())
     }
 }

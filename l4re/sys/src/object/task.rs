@@ -6,8 +6,9 @@ use l4_abi::item::{ItemControl, ItemFlags, MapItem};
 use l4_abi::protocol::label;
 use l4_abi::protocol::task::{Opcode, UnmapMask};
 use l4_abi::rights::CapabilityRights;
+use l4_abi::timeout::TimeoutPair;
 
-use crate::ipc::invoke;
+use crate::ipc::{self, compose, invoke};
 use crate::{Cap, Object, Result, Utcb};
 
 crate::object! {
@@ -51,15 +52,16 @@ impl Task {
 
     /// Revokes the rights named in `flexpage`; the flexpage with access flags in its low bits.
     ///
-    /// The message registers stay as they were, so that cleaning up can happen anywhere.
+    /// Message and buffer registers stay as they were, so that cleaning up can happen anywhere.
     pub fn unmap(&self, flexpage: Flexpage, mask: UnmapMask) -> Result<Flexpage> {
         let utcb = Utcb::current();
         let saved = [utcb.message(0), utcb.message(1), utcb.message(2)];
         let words = [Opcode::Unmap.word(), mask.raw(), flexpage.raw()];
-        let result = invoke(self.selector(), label::TASK, &words, &[]);
+        let tag = compose(label::TASK, &words, &[]);
+        let result = ipc::call(self.selector(), tag, TimeoutPair::NEVER);
         let answer = Flexpage::from_raw(utcb.message(2));
         utcb.set_messages(&saved);
-        result.map(|_| answer)
+        ipc::check(result?).map(|_| answer)
     }
 
     /// Removes the capability `selector` from this task.
