@@ -79,6 +79,16 @@ const MDCR_EL2: u64 = 1 << 11 | 1 << 10 | 1 << 9 | 1 << 8 | 1 << 6 | 1 << 5;
 /// ID_AA64DFR0_EL1.PMUVer: no performance monitors that we know.
 const NO_MONITORS: [u64; 2] = [0, 0xf];
 
+/// Whether the CPU has fine-grained traps (ID_AA64MMFR0_EL1.FGT), and the
+/// extended hypervisor configuration register (ID_AA64MMFR1_EL1.HCX).
+fn has_fine_grained_traps() -> bool {
+    read_register!("id_aa64mmfr0_el1") >> 56 & 0xf != 0
+}
+
+fn has_extended_configuration() -> bool {
+    read_register!("id_aa64mmfr1_el1") >> 40 & 0xf != 0
+}
+
 /// Sets all registers of this CPU that never change afterwards. The MMU is
 /// on.
 pub(super) fn initialise() {
@@ -113,6 +123,17 @@ pub(super) fn initialise() {
         write_register!("tpidrro_el0", 0);
         if has_monitors {
             write_register!("pmuserenr_el0", 0);
+        }
+        // Newer registers with more traps, whose reset values are unknown.
+        if has_fine_grained_traps() {
+            write_register!("S3_4_C1_C1_4", 0); // HFGRTR_EL2
+            write_register!("S3_4_C1_C1_5", 0); // HFGWTR_EL2
+            write_register!("S3_4_C1_C1_6", 0); // HFGITR_EL2
+            write_register!("S3_4_C3_C1_4", 0); // HDFGRTR_EL2
+            write_register!("S3_4_C3_C1_5", 0); // HDFGWTR_EL2
+        }
+        if has_extended_configuration() {
+            write_register!("S3_4_C1_C2_2", 0); // HCRX_EL2
         }
     }
     super::fpu::initialise_cpu();
