@@ -8,8 +8,10 @@
 //!
 //! * [`elf`]: the file and its program headers.
 //! * [`segment`]: the load segments and their access rights, write-xor-execute included.
+//! * [`placement`]: how they get into a task, page by page.
 //! * [`relocation`]: moving a position-independent program (`R_*_RELATIVE`).
 //! * [`auxiliary`]: what a program asks of its L4Re loader (`abi/08` §8).
+//! * [`start_block`]: what it finds on its stack.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -20,8 +22,10 @@ pub mod auxiliary;
 pub mod elf;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
+pub mod placement;
 pub mod relocation;
 pub mod segment;
+pub mod start_block;
 
 pub use elf::{Elf, Machine, ProgramHeader};
 pub use segment::Segment;

@@ -14,6 +14,7 @@ use crate::{
         Kind::{self, Executable, PositionIndependent},
         Part, words,
     },
+    placement::Source,
 };
 
 const ENTRY: u64 = 0x1000_0010;
@@ -320,4 +321,59 @@ proptest! {
         }
         exercise(&file);
     }
+}
+
+#[test]
+fn constant_parts_are_the_file_itself_and_others_a_copy() {
+    let mut file = program(
+        Executable,
+        X86_64,
+        &[
+            (segment_type::LOAD, 5, 0x100_0123, 4, b"code"),
+            (segment_type::LOAD, 6, 0x100_1123, 0x2000, b"data"),
+            (segment_type::LOAD, 4, 0x100_5000, 8, b"rest"),
+        ],
+    );
+    // Move the first part to an offset that lies alike.
+    file.resize(0x1000, 0);
+    file[64 + 8..64 + 16].copy_from_slice(&0x123u64.to_le_bytes());
+    let elf = Elf::parse(&file).unwrap();
+    let placements: Vec<_> = elf.placements().unwrap().collect();
+    assert_eq!(placements[0].pages, 0x100_0000..0x100_1000);
+    assert_eq!(placements[0].source, Source::File { offset: 0 });
+    assert_eq!(placements[1].pages, 0x100_1000..0x100_4000);
+    assert_eq!(placements[1].access, MemoryRights::RW);
+    let Source::Copy {
+        target,
+        file: range,
+    } = &placements[1].source
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (*target, &file[range.start as usize..range.end as usize]),
+        (0x123, &b"data"[..])
+    );
+    assert!(matches!(
+        placements[2].source,
+        Source::Copy { target: 0, .. }
+    ));
+}
+
+#[test]
+fn parts_that_share_a_page_are_refused() {
+    let share = |first: u64, second: u64| {
+        let file = program(
+            Executable,
+            X86_64,
+            &[
+                (segment_type::LOAD, 4, first, 0x10, b""),
+                (segment_type::LOAD, 6, second, 0x10, b""),
+            ],
+        );
+        Elf::parse(&file).unwrap().placements().map(|_| ())
+    };
+    assert_eq!(share(0x100_0000, 0x100_0800), Err(Error::Overlap));
+    assert_eq!(share(0x100_0000, 0x100_1000), Ok(()));
+    assert_eq!(share(u64::MAX - 0x10, 0x100_1000), Ok(()));
 }
