@@ -15,7 +15,9 @@ pub mod namespace;
 pub mod pager;
 pub mod parent;
 pub mod region_map;
+pub mod remote_access;
 pub mod scheduler;
+pub mod watch;
 
 pub use dataspace::Dataspace;
 pub use event::Event;
@@ -25,6 +27,8 @@ pub use mem_alloc::MemAlloc;
 pub use namespace::Namespace;
 pub use parent::Parent;
 pub use region_map::RegionMap;
+pub use remote_access::RemoteAccess;
+pub use watch::Watch;
 
 /// Size of a page in bytes.
 pub const PAGE_SIZE: u64 = 1 << PAGE_ORDER;
