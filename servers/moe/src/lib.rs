@@ -4,12 +4,19 @@
 //! * [`object`]: what clients hold capabilities to: dataspaces, region maps, namespaces, factories,
 //!   logs, scheduler proxies.
 //!
+//! * [`moe`]: the state, and how long objects live.
+//! * [`boot`]: taking over the machine, starting ned.
+//! * [`service`]: what clients can ask of each object.
+//!
 //! moe has no heap. What a client makes it remember lies in whole frames charged to that client's
 //! factory, so no client can wear out what others depend on.
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(target_os = "none", no_std)]
 #![forbid(unstable_features)]
 
 pub mod bank;
+pub mod boot;
 pub mod frames;
 pub mod memory;
+pub mod moe;
 pub mod object;
+pub mod service;

@@ -39,10 +39,41 @@ pub fn write_word(address: u64, word: u64) {
     unsafe { (address as *mut u64).write_volatile(word) }
 }
 
-/// Memory that stays as it is for good: boot modules and the kernel info page.
+/// Copies `data` into memory.
+pub fn write(address: u64, data: &[u8]) {
+    // SAFETY: the caller owns the memory, so `data` is elsewhere.
+    unsafe { ptr::copy_nonoverlapping(data.as_ptr(), address as *mut u8, data.len()) }
+}
+
+/// Memory that stays as it is for good: boot modules.
 pub fn constant(address: u64, bytes: u64) -> &'static [u8] {
-    // SAFETY: nobody writes to these; moe itself maps them to clients without the W right.
-    unsafe { core::slice::from_raw_parts(address as *const u8, bytes as usize) }
+    structures(address, bytes as usize)
+}
+
+/// Something that bootstrap or the kernel has left in memory for good.
+pub fn structure<T>(address: u64) -> &'static T {
+    &structures(address, 1)[0]
+}
+
+/// Several of them. `T` is plain data that any bytes make sense for.
+pub fn structures<T>(address: u64, count: usize) -> &'static [T] {
+    assert!(address.is_multiple_of(align_of::<T>() as u64));
+    // SAFETY: nobody writes to these; moe maps them to clients only without the W right.
+    unsafe { core::slice::from_raw_parts(address as *const T, count) }
+}
+
+/// The text at `address`, up to its zero byte or so many bytes.
+pub fn text(address: u64, most: u64) -> &'static [u8] {
+    let mut length = 0;
+    // SAFETY: as for `structures`, byte by byte, because where the text ends is not known before.
+    while address != 0 && length < most && unsafe { *((address + length) as *const u8) } != 0 {
+        length += 1;
+    }
+    if length == 0 {
+        &[]
+    } else {
+        structures(address, length as usize)
+    }
 }
 
 /// Memory that is handed over once and for good.

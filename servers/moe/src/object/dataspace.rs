@@ -195,6 +195,19 @@ impl Dataspace {
         self.fill_zero(bank, last_whole, end)
     }
 
+    /// Writes `data` at `offset`.
+    pub fn write(&mut self, bank: &mut Bank, offset: u64, data: &[u8]) -> Result<(), ResultCode> {
+        self.end_of(offset, data.len() as u64)?;
+        let mut done = 0;
+        while done < data.len() {
+            let stretch = self.at(bank, offset + done as u64)?;
+            let bytes = (stretch.after as usize).min(data.len() - done);
+            memory::write(stretch.address, &data[done..done + bytes]);
+            done += bytes;
+        }
+        Ok(())
+    }
+
     fn fill_zero(&mut self, bank: &mut Bank, start: u64, end: u64) -> Result<(), ResultCode> {
         let mut offset = start;
         while offset < end {

@@ -13,6 +13,8 @@ use crate::memory::FrameVec;
 
 /// Longest part of a name.
 pub const NAME_MAX: usize = 64;
+/// Bytes that holding a client's capability costs.
+const CAPABILITY_COST: u64 = 64;
 /// Entries that one namespace can have, so that no search takes long.
 const MOST_ENTRIES: usize = 1024;
 
@@ -23,6 +25,8 @@ pub enum Target {
     Object(ObjectId),
     /// A capability that moe holds for the namespace.
     Capability(Selector),
+    /// Nothing yet: the name is announced.
+    Announced,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -148,6 +152,16 @@ impl Namespace {
             return Err(ResultCode::EACCESS);
         }
         Ok(self.entries.remove(index).target)
+    }
+
+    /// Counts a capability that is held for an entry, like an object.
+    pub fn charge_capability(&self, bank: &mut Bank) -> Result<(), ResultCode> {
+        bank.add_object(self.account, CAPABILITY_COST)
+    }
+
+    /// Counts one less.
+    pub fn refund_capability(&self, bank: &mut Bank) {
+        bank.remove_object(self.account, CAPABILITY_COST);
     }
 
     /// Everything that the entries stand for.

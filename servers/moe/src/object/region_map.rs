@@ -4,7 +4,9 @@
 //! asked to (`IN_AREA`). Both are sorted lists of ranges that do not overlap among themselves.
 //! The map does not know its task; that it answers the task's page faults is what ties them.
 
+use l4_abi::capability::Selector;
 use l4_abi::error::ResultCode;
+use l4_abi::exception::FRAME_WORDS;
 use l4_abi::protocol::region_map::{DetachFlags, Flags, detach_result};
 use l4_abi::rights::MemoryRights;
 
@@ -158,6 +160,9 @@ pub struct RegionMap {
     last_address: u64,
     regions: FrameVec<Region>,
     areas: FrameVec<Area>,
+    watcher: Option<Selector>,
+    /// Registers of the first thread that failed.
+    exception: FrameVec<u64>,
 }
 
 impl RegionMap {
@@ -169,6 +174,8 @@ impl RegionMap {
             last_address,
             regions: FrameVec::new(),
             areas: FrameVec::new(),
+            watcher: None,
+            exception: FrameVec::new(),
         };
         let null = Area {
             first: 0,
@@ -323,8 +330,42 @@ impl RegionMap {
         from(self.areas.as_slice(), start)
     }
 
+    /// Makes `irq` the interrupt to trigger when a thread fails.
+    pub fn watch(&mut self, bank: &mut Bank, irq: Selector) -> Result<(), ResultCode> {
+        if self.watcher.is_some() {
+            return Err(ResultCode::EBUSY);
+        }
+        // A task often fails because its memory is used up: the room is taken now.
+        self.exception.reserve(bank, self.account, FRAME_WORDS)?;
+        self.watcher = Some(irq);
+        Ok(())
+    }
+
+    /// Who watches.
+    pub fn watcher(&self) -> Option<Selector> {
+        self.watcher
+    }
+
+    /// Keeps the registers of a thread that failed, if it is the first and somebody watches.
+    pub fn keep_exception(&mut self, bank: &mut Bank, words: &[u64]) -> bool {
+        let is_news = self.watcher.is_some() && self.exception.as_slice().is_empty();
+        if is_news {
+            for word in &words[..words.len().min(FRAME_WORDS)] {
+                let is_kept = self.exception.push(bank, self.account, *word);
+                debug_assert!(is_kept.is_ok(), "the room was taken before");
+            }
+        }
+        is_news
+    }
+
+    /// The registers of the first thread that failed.
+    pub fn exception(&self) -> Option<&[u64]> {
+        Some(self.exception.as_slice()).filter(|words| !words.is_empty())
+    }
+
     /// Gives the bookkeeping back. The regions must have been released before.
     pub fn destroy(&mut self, bank: &mut Bank) {
+        self.exception.clear(bank, self.account);
         self.regions.clear(bank, self.account);
         self.areas.clear(bank, self.account);
     }

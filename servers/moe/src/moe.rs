@@ -1,0 +1,216 @@
+//! The state of moe, and the life of its objects.
+//!
+//! An object lives as long as a client has a capability to its gate, or another object of moe's
+//! needs it; and never longer than the factory that made it. moe's own capability to a gate does
+//! not count: when the last client's is gone the kernel destroys the gate and triggers an interrupt,
+//! upon which [`Moe::sweep`] looks which objects have lost theirs.
+
+use l4_abi::capability::{Selector, slot};
+use l4_abi::error::ResultCode;
+use l4_abi::flexpage::Flexpage;
+use l4_abi::protocol::task::UnmapMask;
+use l4_abi::rights::MemoryRights;
+use l4_sys::object::{Factory as KernelFactory, IpcGate, Log as KernelLog, Task};
+use l4_sys::{AnyObject, Cap, Object as _, OwnedCap};
+
+use crate::bank::{AccountId, Bank};
+use crate::object::factory::Factory;
+use crate::object::namespace::Target;
+use crate::object::{Entry, Object, ObjectId, Objects};
+
+/// Everything that moe knows.
+#[derive(Debug)]
+pub struct Moe {
+    /// Memory, and who pays for it.
+    pub bank: Bank,
+    /// The objects.
+    pub objects: Objects,
+    /// Last address that a task can use.
+    pub last_address: u64,
+    /// The region map of the first program, without which nothing goes on.
+    pub first_map: Option<ObjectId>,
+}
+
+impl Moe {
+    /// moe without memory and objects.
+    pub const fn new() -> Self {
+        Self {
+            bank: Bank::new(),
+            objects: Objects::new(),
+            last_address: 0,
+            first_map: None,
+        }
+    }
+
+    /// Adds an object that nobody knows yet. It needs a reference or a gate to be found again.
+    pub fn insert(&mut self, owner: AccountId, object: Object) -> Result<ObjectId, ResultCode> {
+        self.objects
+            .insert(&mut self.bank, owner, object)
+            .map_err(|(error, object)| {
+                self.destroy_content(object);
+                error
+            })
+    }
+
+    /// Adds an object for the client of `factory`; the gate to give to it.
+    pub fn insert_for_client(
+        &mut self,
+        factory: Factory,
+        object: Object,
+    ) -> Result<Cap<IpcGate>, ResultCode> {
+        let id = self.insert(factory.account, object)?;
+        self.gate(id, Cap::new(factory.kernel_factory))
+            .inspect_err(|_| self.destroy(id))
+    }
+
+    /// The gate of an object, which is made if it has none. `payer` is charged for that.
+    pub fn gate(
+        &mut self,
+        id: ObjectId,
+        payer: Cap<KernelFactory>,
+    ) -> Result<Cap<IpcGate>, ResultCode> {
+        let entry = self.objects.get_mut(id).ok_or(ResultCode::ENOENT)?;
+        if let Some(gate) = entry.gate {
+            return Ok(Cap::new(gate));
+        }
+        let gate = payer.create_gate(Cap::at(slot::THREAD), id.label())?;
+        gate.decrease_references(1)?;
+        entry.gate = Some(gate.selector());
+        Ok(gate.leak())
+    }
+
+    /// Notes that one more of moe's objects needs this one.
+    pub fn add_reference(&mut self, id: ObjectId) {
+        if let Some(entry) = self.objects.get_mut(id) {
+            entry.references += 1;
+        }
+    }
+
+    /// Notes that one less does. That may end the object.
+    pub fn remove_reference(&mut self, id: ObjectId) {
+        // The object may be gone already, with its factory.
+        if let Some(entry) = self.objects.get_mut(id) {
+            entry.references -= 1;
+            if entry.references == 0 && entry.gate.is_none() {
+                self.destroy(id);
+            }
+        }
+    }
+
+    /// Ends the objects that nobody has a capability to any more.
+    pub fn sweep(&mut self) {
+        let mut from = 0;
+        while let Some((place, id)) = self.objects.next(from) {
+            from = place + 1;
+            let Some(entry) = self.objects.get_mut(id) else {
+                continue;
+            };
+            let Some(gate) = entry.gate else { continue };
+            let holders = Cap::<IpcGate>::new(gate).decrease_references(0);
+            if matches!(holders, Ok(count) if count > 0) {
+                continue;
+            }
+            if entry.references == 0 {
+                self.destroy(id);
+            } else if holders.is_err() {
+                entry.gate = None;
+                drop_capability(gate);
+            }
+        }
+    }
+
+    /// Ends an object, whoever still has a capability to it.
+    pub fn destroy(&mut self, id: ObjectId) {
+        if let Some(entry) = self.objects.remove(&mut self.bank, id) {
+            self.destroy_entry(entry);
+        }
+    }
+
+    fn destroy_entry(&mut self, entry: Entry) {
+        if let Some(gate) = entry.gate {
+            OwnedCap::<IpcGate>::from_selector(gate).delete();
+        }
+        self.destroy_content(entry.object);
+    }
+
+    fn destroy_content(&mut self, object: Object) {
+        match object {
+            Object::Dataspace(mut dataspace) => dataspace.destroy(&mut self.bank, &mut revoke),
+            Object::RegionMap(mut map) => {
+                for region in map.regions_from(0) {
+                    if let Some(memory) = region.memory {
+                        self.remove_reference(memory);
+                    }
+                }
+                if let Some(watcher) = map.watcher() {
+                    drop_capability(watcher);
+                }
+                map.destroy(&mut self.bank);
+            }
+            Object::Namespace(mut namespace) => {
+                for target in namespace.targets() {
+                    if let Target::Capability(_) = target {
+                        namespace.refund_capability(&mut self.bank);
+                    }
+                    self.release_target(target);
+                }
+                namespace.destroy(&mut self.bank);
+            }
+            Object::Factory(factory) => self.destroy_factory(factory),
+            Object::Log(mut log) => log.destroy(&mut self.bank, &mut print),
+            Object::Scheduler(_) | Object::Parent => {}
+        }
+    }
+
+    /// Ends all objects of a factory. Factories among them end likewise; the number of accounts
+    /// bounds how deep that goes.
+    fn destroy_factory(&mut self, factory: Factory) {
+        let mut from = 0;
+        while let Some((place, id)) = self.objects.next(from) {
+            from = place + 1;
+            if self
+                .objects
+                .get(id)
+                .is_some_and(|entry| entry.owner == factory.account)
+            {
+                self.destroy(id);
+            }
+        }
+        self.bank.close(factory.account);
+        if factory.owns_kernel_factory {
+            drop_capability(factory.kernel_factory);
+        }
+    }
+
+    /// Lets go of what a name stood for.
+    pub fn release_target(&mut self, target: Target) {
+        match target {
+            Target::Object(id) => self.remove_reference(id),
+            Target::Capability(selector) => drop_capability(selector),
+            Target::Announced => {}
+        }
+    }
+}
+
+impl Default for Moe {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Takes memory away from all clients that have it mapped.
+pub fn revoke(address: u64, order: u32) {
+    let flexpage = Flexpage::memory(address, order, MemoryRights::RWX);
+    let revoked = Task::SELF.unmap(flexpage, UnmapMask::OTHER_SPACES);
+    debug_assert!(revoked.is_ok());
+}
+
+/// Prints a line on the kernel's console.
+pub fn print(line: &[u8]) {
+    let _ = Cap::<KernelLog>::at(slot::LOG).write(line);
+}
+
+/// Empties a slot and gives it back.
+fn drop_capability(selector: Selector) {
+    drop(OwnedCap::<AnyObject>::from_selector(selector));
+}

@@ -1,0 +1,375 @@
+//! Requests to region maps: attaching memory, and the page faults of their tasks.
+
+use l4_abi::error::ResultCode;
+use l4_abi::exception::{ExceptionFrame, FRAME_WORDS, FaultWord};
+use l4_abi::item::MapItem;
+use l4_abi::protocol::label;
+use l4_abi::rights::{CapabilityRights, MemoryRights};
+use l4_ipc::{Bytes, Label, Outcome, Received, Request, Response, dispatch};
+use l4_sys::object::Irq;
+use l4_sys::utcb::MESSAGE_BYTES;
+use l4_sys::{Cap, Object as _};
+use l4re::Dataspace as DataspaceInterface;
+use l4re::pager::{Pager, PagerServer};
+use l4re::region_map::{
+    DetachFlags, Detached, Flags, Region, RegionEntry, RegionList, RegionMap as RegionMapInterface,
+    RegionMapServer,
+};
+use l4re::remote_access::{RemoteAccess, RemoteAccessServer};
+use l4re::watch::{Watch, WatchServer};
+
+use super::Service;
+use super::mapping::{self, Room};
+use crate::bank::Bank;
+use crate::memory;
+use crate::object::dataspace::{Dataspace, Stretch};
+use crate::object::region_map::{self, Found, KEPT_FLAGS, NAME_MAX, Name, Place, RegionMap};
+use crate::object::{Object, ObjectId};
+
+/// Handles a request to a region map: one of the interfaces, or a thread's exception.
+pub(super) fn answer(service: &mut Service<'_>, request: &mut Request<'_>) -> Response {
+    if request.protocol() == label::EXCEPTION {
+        service.exception(request);
+        // Without an answer the thread stays where it failed.
+        return Response::None;
+    }
+    dispatch!(service, request; Pager, RegionMapInterface, Watch, RemoteAccess)
+}
+
+impl Service<'_> {
+    fn exception(&mut self, request: &Request<'_>) {
+        let mut words = [0; FRAME_WORDS];
+        let mut reader = request.reader();
+        for word in &mut words {
+            *word = reader.scalar().unwrap_or_default();
+        }
+        if self.moe.first_map == Some(self.id) {
+            let frame = ExceptionFrame::from_words(&words);
+            let (at, fault) = (frame.instruction_pointer(), frame.fault_address);
+            super::first_program_ended(format_args!("failed at {at:#x}, fault address {fault:#x}"));
+        }
+        let Ok((map, bank)) = self.region_map() else {
+            return;
+        };
+        if map.keep_exception(bank, &words)
+            && let Some(watcher) = map.watcher()
+        {
+            // Sent without waiting, so it does no harm if it is no interrupt.
+            let _ = Cap::<Irq>::new(watcher).trigger();
+        }
+    }
+
+    fn region_map(&mut self) -> Outcome<(&mut RegionMap, &mut Bank)> {
+        match self
+            .moe
+            .objects
+            .get_mut(self.id)
+            .map(|entry| &mut entry.object)
+        {
+            Some(Object::RegionMap(map)) => Ok((map, &mut self.moe.bank)),
+            _ => Err(ResultCode::ENOENT),
+        }
+    }
+
+    /// The memory at `address`, if the region there allows `access`.
+    fn memory_at(
+        &mut self,
+        address: u64,
+        access: MemoryRights,
+    ) -> Outcome<(Stretch, region_map::Region)> {
+        let region = self.region_map()?.0.region_for(address, access)?;
+        let id = region.memory.ok_or(ResultCode::ENODEV)?;
+        // A dataspace is gone, attached or not, when the factory that made it is.
+        let entry = self.moe.objects.get_mut(id).ok_or(ResultCode::ENOMEM)?;
+        let Object::Dataspace(dataspace) = &mut entry.object else {
+            return Err(ResultCode::ENODEV);
+        };
+        let offset = region.offset.checked_add(address - region.first);
+        let offset = offset.ok_or(ResultCode::ENOMEM)?;
+        let stretch = dataspace
+            .at(&mut self.moe.bank, offset)
+            .or(Err(ResultCode::ENOMEM))?;
+        Ok((stretch, region))
+    }
+
+    fn map_page(&mut self, address: u64, access: MemoryRights) -> Outcome<MapItem> {
+        let (stretch, region) = self.memory_at(address, access)?;
+        let room = Room {
+            before: address - region.first,
+            after: region.last - address + 1,
+        };
+        Ok(mapping::item(
+            address,
+            stretch,
+            room,
+            region.rights(),
+            region.flags,
+        ))
+    }
+
+    /// The dataspace that a client wants to attach with these rights.
+    fn attachable(
+        &self,
+        dataspace: Received<DataspaceInterface>,
+        rights: MemoryRights,
+    ) -> Outcome<ObjectId> {
+        // Somebody else's dataspace: to get its pages moe would have to wait for that server.
+        let Received::Own(label) = dataspace else {
+            return Err(ResultCode::EINVAL);
+        };
+        let id = ObjectId::from_label(label).ok_or(ResultCode::EINVAL)?;
+        let entry = self.moe.objects.get(id).ok_or(ResultCode::EINVAL)?;
+        let Object::Dataspace(dataspace) = &entry.object else {
+            return Err(ResultCode::EINVAL);
+        };
+        let mut allowed = dataspace.rights();
+        allowed.set(
+            MemoryRights::WRITE,
+            allowed.contains(MemoryRights::WRITE)
+                && CapabilityRights::from_bits_truncate(label as u8)
+                    .contains(CapabilityRights::WRITE),
+        );
+        if allowed.contains(rights) {
+            Ok(id)
+        } else {
+            Err(ResultCode::EACCESS)
+        }
+    }
+
+    /// Memory for a region that is attached without a dataspace.
+    fn anonymous_memory(&mut self, size: u64) -> Outcome<ObjectId> {
+        let owner = self
+            .moe
+            .objects
+            .get(self.id)
+            .ok_or(ResultCode::ENOENT)?
+            .owner;
+        self.moe
+            .insert(owner, Object::Dataspace(Dataspace::on_demand(owner, size)?))
+    }
+}
+
+impl PagerServer for Service<'_> {
+    fn page_fault(
+        &mut self,
+        _: &mut Request<'_>,
+        fault: u64,
+        _instruction_pointer: u64,
+        (): (),
+    ) -> Outcome<MapItem> {
+        let fault = FaultWord::from_raw(fault);
+        let access = if fault.is_write() {
+            MemoryRights::WRITE
+        } else if fault.is_fetch() {
+            MemoryRights::EXECUTE
+        } else {
+            MemoryRights::READ
+        };
+        self.map_page(fault.address(), access)
+    }
+}
+
+impl RegionMapServer for Service<'_> {
+    fn attach(
+        &mut self,
+        _: &mut Request<'_>,
+        start: u64,
+        size: u64,
+        flags: u32,
+        offset: u64,
+        alignment: u8,
+        client_capability: u64,
+        name: &[u8],
+        backing_offset: u64,
+        dataspace: Option<Received<DataspaceInterface>>,
+    ) -> Outcome<u64> {
+        let flags = Flags::from_bits_truncate(flags);
+        let rights = MemoryRights::from_bits_truncate((flags & Flags::RIGHTS).bits() as u8);
+        let (memory, offset) = match dataspace {
+            Some(dataspace) => (Some(self.attachable(dataspace, rights)?), offset),
+            None if flags.contains(Flags::ANONYMOUS) => (Some(self.anonymous_memory(size)?), 0),
+            None => (None, offset),
+        };
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let region = region_map::Region {
+            first: 0,
+            last: 0,
+            flags: flags & KEPT_FLAGS,
+            memory,
+            offset: offset & !(l4re::PAGE_SIZE - 1),
+            client_capability,
+            backing_offset,
+            name: Name::new(name),
+        };
+        if let Some(memory) = memory {
+            self.moe.add_reference(memory);
+        }
+        let place = Place {
+            start,
+            size,
+            flags,
+            alignment,
+        };
+        let (map, bank) = self.region_map()?;
+        map.attach(bank, place, region).inspect_err(|_| {
+            if let Some(memory) = memory {
+                self.moe.remove_reference(memory);
+            }
+        })
+    }
+
+    fn detach(
+        &mut self,
+        _: &mut Request<'_>,
+        start: u64,
+        size: u64,
+        flags: u32,
+    ) -> Outcome<(Label, Detached)> {
+        let (map, bank) = self.region_map()?;
+        let detached = map.detach(bank, start, size, DetachFlags::from_bits_truncate(flags))?;
+        if let Some(memory) = detached.region.memory {
+            match detached.regions_more {
+                1 => self.moe.add_reference(memory),
+                -1 => self.moe.remove_reference(memory),
+                _ => {}
+            }
+        }
+        let result = Detached {
+            start: detached.first,
+            size: detached.last - detached.first + 1,
+            client: detached.region.client_capability,
+        };
+        Ok((Label(detached.result as u32), result))
+    }
+
+    fn find(&mut self, _: &mut Request<'_>, address: u64, size: u64) -> Outcome<Region> {
+        Ok(match self.region_map()?.0.find(address, size)? {
+            Found::Region(region) => Region {
+                start: region.first,
+                size: region.last - region.first + 1,
+                flags: region.flags.bits(),
+                offset: region.offset,
+                client: region.client_capability,
+            },
+            Found::Area(area) => Region {
+                start: area.first,
+                size: area.last - area.first + 1,
+                flags: (area.flags | Flags::IN_AREA).bits(),
+                offset: 0,
+                client: l4_abi::capability::Selector::INVALID.raw(),
+            },
+        })
+    }
+
+    fn reserve_area(
+        &mut self,
+        _: &mut Request<'_>,
+        start: u64,
+        size: u64,
+        flags: u32,
+        alignment: u8,
+    ) -> Outcome<u64> {
+        let flags = Flags::from_bits(flags).ok_or(ResultCode::EINVAL)?;
+        let (map, bank) = self.region_map()?;
+        map.reserve(
+            bank,
+            Place {
+                start,
+                size,
+                flags,
+                alignment,
+            },
+        )
+    }
+
+    fn free_area(&mut self, _: &mut Request<'_>, address: u64) -> Outcome<()> {
+        self.region_map()?.0.free_area(address)
+    }
+
+    fn get_regions(&mut self, _: &mut Request<'_>, start: u64) -> Outcome<RegionList> {
+        let regions = self.region_map()?.0.regions_from(start);
+        Ok(list(
+            regions
+                .iter()
+                .map(|region| (region.first, region.last, region.flags)),
+        ))
+    }
+
+    fn get_areas(&mut self, _: &mut Request<'_>, start: u64) -> Outcome<RegionList> {
+        let areas = self.region_map()?.0.areas_from(start);
+        Ok(list(
+            areas.iter().map(|area| (area.first, area.last, area.flags)),
+        ))
+    }
+
+    fn get_info(&mut self, _: &mut Request<'_>, address: u64) -> Outcome<(Bytes, u64)> {
+        let region = self
+            .region_map()?
+            .0
+            .region_at(address)
+            .ok_or(ResultCode::ENOENT)?;
+        // Text travels with the zero byte that ends it.
+        let mut text = [0; NAME_MAX + 1];
+        let name = region.name.as_bytes();
+        text[..name.len()].copy_from_slice(name);
+        Ok((Bytes::new(&text[..=name.len()])?, region.backing_offset))
+    }
+
+    fn page_in(
+        &mut self,
+        _: &mut Request<'_>,
+        min: u64,
+        _max: u64,
+        rights: u16,
+        (): (),
+    ) -> Outcome<(u64, MapItem)> {
+        let access = MemoryRights::from_bits_truncate(rights as u8);
+        Ok((0, self.map_page(min, access)?))
+    }
+}
+
+impl WatchServer for Service<'_> {
+    fn watch(&mut self, request: &mut Request<'_>, irq: Received<Irq>) -> Outcome<()> {
+        let irq = request.keep(irq)?;
+        let (map, bank) = self.region_map()?;
+        map.watch(bank, irq.selector())?;
+        irq.leak();
+        Ok(())
+    }
+
+    fn exception(&mut self, _: &mut Request<'_>) -> Outcome<Bytes> {
+        let (map, _) = self.region_map()?;
+        let words = map.exception().ok_or(ResultCode::ENOENT)?;
+        let mut bytes = [0; FRAME_WORDS * 8];
+        for (target, word) in bytes.chunks_exact_mut(8).zip(words) {
+            target.copy_from_slice(&word.to_le_bytes());
+        }
+        Bytes::new(&bytes[..words.len() * 8])
+    }
+}
+
+impl RemoteAccessServer for Service<'_> {
+    /// What the task itself could read, a word at a time: for backtraces.
+    fn read_memory(&mut self, request: &mut Request<'_>, address: u64, width: u8) -> Outcome<u64> {
+        request.require(CapabilityRights::SPECIAL)?;
+        if u64::from(width) != size_of::<u64>() as u64 || !address.is_multiple_of(8) {
+            return Err(ResultCode::EINVAL);
+        }
+        let (stretch, _) = self.memory_at(address, MemoryRights::READ)?;
+        Ok(memory::read_word(stretch.address))
+    }
+}
+
+fn list(ranges: impl Iterator<Item = (u64, u64, Flags)>) -> RegionList {
+    let mut list = RegionList::default();
+    // What does not fit is asked for with a higher start.
+    for (start, last, flags) in ranges.take(MESSAGE_BYTES / size_of::<RegionEntry>()) {
+        list.push(RegionEntry {
+            start,
+            last,
+            flags: flags.bits() as u16,
+            ..Default::default()
+        });
+    }
+    list
+}
