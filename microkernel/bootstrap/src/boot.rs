@@ -47,7 +47,7 @@ pub fn load<'a>(
 ) -> Result<System<'a>, Error> {
     let mut program = |kind| {
         let module = archive.find(kind).ok_or(Error::MissingModule(kind))?;
-        Program::load(&module, &mut platform.map, memory)
+        Program::load(&module, platform.machine, &mut platform.map, memory)
     };
     // The kernel has fixed addresses, so it comes first.
     let kernel = program(Kind::Kernel)?;

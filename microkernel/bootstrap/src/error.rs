@@ -19,6 +19,8 @@ pub enum Error {
     MissingModule(Kind),
     /// A program among the modules is damaged.
     Program(Kind, l4_loader::Error),
+    /// A program is for another processor.
+    Machine(Kind),
     /// A program wants this address, which is no RAM or taken.
     AddressTaken(Kind, u64),
     /// No free memory of this many bytes.
@@ -45,6 +47,7 @@ impl fmt::Display for Error {
                 write!(out, "no {} module in the boot image", name(*kind))
             }
             Error::Program(kind, error) => write!(out, "{} module: {error}", name(*kind)),
+            Error::Machine(kind) => write!(out, "{} module is for another processor", name(*kind)),
             Error::AddressTaken(kind, address) => {
                 write!(
                     out,

@@ -8,6 +8,7 @@ pub mod pvh;
 use core::ops::Range;
 
 use l4_abi::boot::options::{Flags, Uart, UartAccess};
+use l4_loader::Machine;
 
 use crate::{
     Error,
@@ -34,6 +35,8 @@ pub enum RootPointer {
 pub struct Platform {
     /// Short name for users.
     pub name: &'static str,
+    /// The processor.
+    pub machine: Machine,
     /// Memory.
     pub map: MemoryMap,
     /// ACPI.
@@ -81,6 +84,7 @@ fn pc(
     };
     Ok(Platform {
         name: "pc",
+        machine: Machine::X86_64,
         map,
         root_pointer,
         device_tree: None,

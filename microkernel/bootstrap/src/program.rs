@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use boot_image::{Kind, Module};
 use heapless::Vec;
-use l4_loader::{Elf, Segment, elf::MAX_PROGRAM_HEADERS, elf::segment_type};
+use l4_loader::{Elf, Machine, Segment, elf::MAX_PROGRAM_HEADERS, elf::segment_type};
 
 use crate::{
     Error,
@@ -32,11 +32,15 @@ impl<'a> Program<'a> {
     /// or has a dynamic section may be moved, and then relocates itself.
     pub fn load(
         module: &Module<'a>,
+        machine: Machine,
         map: &mut MemoryMap,
         memory: &mut impl PhysicalMemory,
     ) -> Result<Self, Error> {
         let kind = module.kind;
         let elf = Elf::parse(module.data).map_err(|error| Error::Program(kind, error))?;
+        if elf.machine() != machine {
+            return Err(Error::Machine(kind));
+        }
         let mut program = Program {
             elf,
             kind,

@@ -63,6 +63,7 @@ fn platform() -> Platform {
     let root_pointer = RootPointer::At(0xf_5000);
     Platform {
         name: "pc",
+        machine: Machine::X86_64,
         map,
         root_pointer,
         device_tree: None,
@@ -357,6 +358,9 @@ fn what_cannot_boot_says_why() {
         at(RAM.end),
         "kernel module needs memory at 0x1000000, which is not free"
     );
+    let mut other = kernel(fixture::Kind::Executable, &kernel_pages(), KERNEL);
+    other[18] = 183;
+    assert_eq!(refused(&other), "kernel module is for another processor");
     assert_eq!(refused(b"not a kernel"), "kernel module: not an ELF file");
     assert_eq!(
         with(0, 1),

@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use fdt::{Fdt, node::FdtNode};
 use l4_abi::boot::options::{Flags, NO_IRQ, Uart, UartAccess};
+use l4_loader::Machine;
 
 use super::{Platform, RootPointer};
 use crate::{
@@ -66,6 +67,7 @@ pub fn platform(tree: &[u8], address: u64) -> Result<Platform, Error> {
     let console = console(&tree);
     Ok(Platform {
         name,
+        machine: Machine::Aarch64,
         map,
         root_pointer: RootPointer::None,
         device_tree: Some(range),
