@@ -4,8 +4,9 @@ use crate::architecture::Architecture;
 use crate::failure::{Context, Result, fail};
 use crate::setup::Core;
 use crate::workspace::{Workspace, cargo};
+use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// How it is optimised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,8 +152,7 @@ impl Builder<'_> {
             .env("CARGO_ENCODED_RUSTFLAGS", flags)
             .envs(core.environment())
             .current_dir(self.workspace.root());
-        let status = command.status().context(|| "running cargo")?;
-        if !status.success() {
+        if !run_cargo(command)? {
             fail!(
                 "building {} for {} failed; the messages above say why",
                 group.about,
@@ -165,6 +165,25 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
+
+/// Runs cargo with its messages on standard error, but for the line that says it has finished: there
+/// would be one per group. Whether it succeeded.
+fn run_cargo(mut command: Command) -> Result<bool> {
+    if std::io::stderr().is_terminal() {
+        command.env("CARGO_TERM_COLOR", "always");
+    }
+    let mut cargo = command
+        .stderr(Stdio::piped())
+        .spawn()
+        .context(|| "running cargo")?;
+    if let Some(stderr) = cargo.stderr.take() {
+        let lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        lines
+            .filter(|line| !line.contains("Finished"))
+            .for_each(|line| eprintln!("{line}"));
+    }
+    Ok(cargo.wait().context(|| "waiting for cargo")?.success())
 }
 
 /// The ELF file of a package.

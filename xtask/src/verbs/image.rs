@@ -102,9 +102,7 @@ fn make_iso(image: &[u8], system: &System, output: &Path) -> Result<()> {
 }
 
 fn grub_menu(name: &str) -> String {
-    format!(
-        "set timeout=0\nset gfxpayload=keep\nmenuentry \"{name}\" {{\n    multiboot2 /{ON_CD}\n    boot\n}}\n"
-    )
+    format!("set timeout=0\nmenuentry \"{name}\" {{\n    multiboot2 /{ON_CD}\n    boot\n}}\n")
 }
 
 /// Swaps the description in an image: the programs stay.
