@@ -15,6 +15,7 @@ mod boot_image;
 mod build;
 mod console;
 mod failure;
+mod graph;
 mod qemu;
 mod setup;
 mod size;

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod graph;
 mod image;
 mod run;
 mod setup;
@@ -23,6 +24,7 @@ const VERBS: &[Verb] = &[
     test::VERB,
     build::VERB,
     check::VERB,
+    graph::VERB,
     image::VERB,
     setup::VERB,
 ];
