@@ -56,6 +56,8 @@ mod termination;
 pub mod thread;
 pub mod time;
 
+pub use l4_ipc::{Bytes, CapabilityRights, Outcome, Received, Request, Response, ResultCode};
+pub use l4_sys::{Cap, OwnedCap};
 pub use serve::serve;
 pub use termination::{Termination, exit};
 

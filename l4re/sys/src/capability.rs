@@ -149,6 +149,14 @@ impl<T> Passed<T> {
         self.item
     }
 
+    /// The same, taken for another kind of object.
+    pub fn cast<U>(self) -> Passed<U> {
+        Passed {
+            item: self.item,
+            object: PhantomData,
+        }
+    }
+
     /// The same, without keeping the object alive at the receiver.
     pub fn weak(mut self) -> Self {
         let raw = self.item.control.raw() | ItemFlags::WEAK.bits();
