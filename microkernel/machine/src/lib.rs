@@ -41,4 +41,5 @@ pub mod options;
 pub mod page_table;
 pub mod per_cpu;
 pub mod port_bitmap;
+pub mod scaler;
 pub mod utcb;

@@ -7,6 +7,7 @@ use l4_abi::arch::aarch64::exception::{
 };
 use l4_abi::error::ResultCode;
 
+use super::processor_state;
 use crate::event::OperationReply;
 use crate::per_cpu::CpuBlock;
 use crate::utcb::Utcb;
@@ -19,10 +20,6 @@ const THREAD_REGISTERS: usize = 38;
 
 /// Syndrome bit 25: the trapped instruction has 32 bits.
 const SYNDROME_LONG: u64 = 1 << 25;
-/// AArch32 user mode (SPSR_EL2.M).
-const MODE_USER_32: u64 = 0x10;
-/// SPSR bits that are defined for AArch64 and AArch32 state.
-const PSTATE_DEFINED: u64 = u32::MAX as u64;
 
 /// The registers that entry code saves.
 #[repr(C, align(16))]
@@ -171,23 +168,6 @@ impl Frame {
     /// Forgets that the frame started in a system call: nothing tells it here.
     #[inline]
     pub fn clear_syscall_marker(&self) {}
-
-    /// Takes a processor state from user mode. One that the CPU would not
-    /// return to becomes EL0 with the illegal-state bit, so that the thread
-    /// and not the kernel gets the exception.
-    fn set_pstate(&self, value: u64) {
-        let state = value & PSTATE_DEFINED;
-        let possible = match state & pstate::MODE_MASK {
-            pstate::EL0T => true,
-            MODE_USER_32 => has_aarch32(),
-            _ => false,
-        };
-        self.pstate.set(if possible {
-            state
-        } else {
-            state & !pstate::MODE_MASK | pstate::ILLEGAL
-        });
-    }
 }
 
 /// Whether EL0 can run AArch32 code (ID_AA64PFR0_EL1.EL0).
@@ -272,7 +252,8 @@ impl Context {
         }
         frame.sp.set(utcb.word(35));
         frame.pc.set(utcb.word(36));
-        frame.set_pstate(utcb.word(37));
+        let state = processor_state::from_user(utcb.word(37), has_aarch32());
+        frame.pstate.set(state);
         self.tpidrro.set(utcb.word(THREAD_REGISTERS));
         self.tpidr.set(utcb.word(THREAD_REGISTERS + 1));
     }

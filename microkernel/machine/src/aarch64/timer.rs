@@ -7,6 +7,7 @@ use l4_abi::arch::aarch64::{
 use l4_abi::kip::{CLOCK_MICROS_CODE_OFFSET, CLOCK_NANOS_CODE_OFFSET, SYSCALL_CODE_OFFSET};
 
 use crate::kip::KipPage;
+use crate::scaler::Scaler;
 
 const MICROSECONDS: u64 = 1_000_000;
 const NANOSECONDS: u64 = 1_000_000_000;
@@ -60,31 +61,8 @@ const _: () = {
 
 /// The clock.
 pub struct Timer {
-    /// Ticks a second.
-    frequency: u64,
     micros: Scaler,
-    /// Ticks for a microsecond by `micros`, times 2^32, rounded up.
-    ticks: u64,
-}
-
-/// A unit of time in ticks: ticks × `factor` >> (32 − `shift`).
-struct Scaler {
-    factor: u64,
-    shift: u64,
-}
-
-impl Scaler {
-    /// The finest one with a 32-bit factor; `shift` is less than 32.
-    const fn new(units: u64, frequency: u64) -> Self {
-        let mut shift = 0;
-        while (units as u128) << (32 - shift) >= (frequency as u128) << 32 {
-            shift += 1;
-        }
-        Self {
-            factor: (((units as u128) << (32 - shift)) / frequency as u128) as u64,
-            shift,
-        }
-    }
+    nanos: Scaler,
 }
 
 impl Timer {
@@ -98,12 +76,9 @@ impl Timer {
             frequency != 0,
             "the firmware did not set the timer's frequency (CNTFRQ_EL0)"
         );
-        let micros = Scaler::new(MICROSECONDS, frequency);
-        let ticks = (1u128 << (64 - micros.shift)) / u128::from(micros.factor) + 1;
         Self {
-            frequency,
-            ticks: u64::try_from(ticks).unwrap_or(u64::MAX),
-            micros,
+            micros: Scaler::new(MICROSECONDS, frequency),
+            nanos: Scaler::new(NANOSECONDS, frequency),
         }
     }
 
@@ -111,16 +86,14 @@ impl Timer {
     #[inline]
     pub fn now(&self) -> u64 {
         barrier!("isb");
-        let ticks = read_register!("cntvct_el0");
-        ((u128::from(ticks) * u128::from(self.micros.factor)) >> (32 - self.micros.shift)) as u64
+        self.micros.units(read_register!("cntvct_el0"))
     }
 
     /// Asks for a timer interrupt on this CPU when the clock has reached
     /// `deadline`, at once if it has.
     #[inline]
     pub fn set_deadline(&self, deadline: u64) {
-        let ticks = (u128::from(deadline) * u128::from(self.ticks)) >> 32;
-        let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
+        let ticks = self.micros.ticks(deadline);
         // SAFETY: the timer only raises its interrupt.
         unsafe {
             write_register!("cnthp_cval_el2", ticks);
@@ -140,14 +113,13 @@ impl Timer {
         kip.set_word(SYSCALL_CODE_OFFSET, u64::from(ret) << 32 | u64::from(svc));
         // SAFETY: constant data of the image.
         let (micros_code, nanos_code) = unsafe { (&MICROS_CODE, &NANOS_CODE) };
-        let nanos = Scaler::new(NANOSECONDS, self.frequency);
         for (offset, code, scaler) in [
             (CLOCK_MICROS_CODE_OFFSET, micros_code, &self.micros),
-            (CLOCK_NANOS_CODE_OFFSET, nanos_code, &nanos),
+            (CLOCK_NANOS_CODE_OFFSET, nanos_code, &self.nanos),
         ] {
             kip.set_bytes(offset, code);
-            kip.set_word(offset + 0x70, scaler.factor);
-            kip.set_word(offset + 0x78, scaler.shift);
+            kip.set_word(offset + 0x70, scaler.factor());
+            kip.set_word(offset + 0x78, scaler.shift());
         }
         // What user mode will fetch as instructions.
         super::boot::clean_code(kip);

@@ -19,3 +19,11 @@ pub mod ports;
 pub mod timer;
 pub mod tlb;
 pub mod trap;
+
+// What of a real machine is pure enough for a host to test.
+#[cfg(test)]
+#[path = "../aarch64/processor_state.rs"]
+mod aarch64_processor_state;
+#[cfg(test)]
+#[path = "../aarch64/syndrome.rs"]
+mod aarch64_syndrome;
