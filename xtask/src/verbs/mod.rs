@@ -2,8 +2,10 @@
 
 mod build;
 mod check;
+mod debug;
 mod graph;
 mod image;
+mod new;
 mod run;
 mod setup;
 mod test;
@@ -22,10 +24,12 @@ struct Verb {
 const VERBS: &[Verb] = &[
     run::VERB,
     test::VERB,
-    build::VERB,
+    new::VERB,
     check::VERB,
     graph::VERB,
+    debug::VERB,
     image::VERB,
+    build::VERB,
     setup::VERB,
 ];
 

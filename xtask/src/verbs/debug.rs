@@ -1,0 +1,145 @@
+//! `cargo xtask debug`: boots a system, stopped at its first instruction, with a debugger attached.
+
+use super::Verb;
+use super::run::{build, default_arch, load};
+use crate::arguments::Arguments;
+use crate::boot_image::write_file;
+use crate::build::{Profile, program_path};
+use crate::failure::{Context, Result, fail};
+use crate::qemu::Machine;
+use crate::setup;
+use crate::workspace::{Workspace, relative};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub(super) const VERB: Verb = Verb {
+    name: "debug",
+    usage: "SYSTEM [--arch x86_64|aarch64] [--smp N] [-x FILE]",
+    about: "boots a system under gdb; with -x, runs the gdb commands in FILE and ends",
+    run,
+};
+
+fn run(args: &[String]) -> Result<()> {
+    let args = Arguments::parse(args, &[], &["--arch", "--smp", "-x"])?;
+    let workspace = Workspace::load()?;
+    let system = load(&workspace, args.word("SYSTEM")?)?;
+    let arch = args
+        .architecture()?
+        .unwrap_or_else(|| default_arch(&system));
+    setup::qemu(arch)?;
+    setup::gdb()?;
+    let mut machine = Machine::new(
+        &system,
+        arch,
+        build(&system, &workspace, arch, Profile::Checked)?,
+    );
+    machine.cpus = args.number("--smp")?.unwrap_or(machine.cpus);
+    let port = free_port()?;
+    machine.extra = vec!["-S".into(), "-gdb".into(), format!("tcp:127.0.0.1:{port}")];
+
+    let folder = workspace.output(arch).join("logs");
+    let log = folder.join(format!("{}-debug.log", system.file_name()));
+    write_file(&log, b"")?;
+    let console = std::fs::File::create(&log).context(|| format!("creating {}", log.display()))?;
+    let mut command = machine.command();
+    // In its own process group, so that control-C stops the system for gdb and does not end QEMU.
+    command
+        .stdin(Stdio::null())
+        .stdout(console)
+        .process_group(0);
+    let mut qemu = Qemu(command.spawn().context(|| "starting QEMU")?);
+    qemu.wait_for_gdb(port)?;
+
+    let program = |name: &str| program_path(&workspace, arch, name).display().to_string();
+    let programs: Vec<String> = system.packages();
+    let script = script(
+        port,
+        &program("kernel"),
+        &workspace.output(arch).display().to_string(),
+    );
+    let script_file = folder.join(format!("{}.gdb", system.file_name()));
+    write_file(&script_file, script.as_bytes())?;
+    println!(
+        "Console: {} (follow it with `tail -f`)",
+        relative(&log).display()
+    );
+    println!(
+        "The kernel's symbols are loaded. `program NAME` loads those of bootstrap, sigma0, moe, ned"
+    );
+    println!(
+        "or a program ({}) instead; `kernel` the kernel's again.",
+        programs.join(", ")
+    );
+
+    let mut gdb = Command::new("gdb-multiarch");
+    gdb.args(["-quiet", "-x"]).arg(&script_file);
+    if let Some(commands) = args.text("-x") {
+        gdb.args(["-batch", "-x", commands]);
+    }
+    let status = gdb.status().context(|| "running gdb-multiarch")?;
+    if !status.success() {
+        fail!("gdb: {status}");
+    }
+    Ok(())
+}
+
+fn script(port: u16, kernel: &str, folder: &str) -> String {
+    format!(
+        "set confirm off\n\
+         set pagination off\n\
+         set print asm-demangle on\n\
+         symbol-file {kernel}\n\
+         define program\n\
+         symbol-file {folder}/$arg0\n\
+         end\n\
+         document program\n\
+         Load the symbols of a program instead of the kernel's: programs share their addresses.\n\
+         end\n\
+         define kernel\n\
+         symbol-file {kernel}\n\
+         end\n\
+         document kernel\n\
+         Load the kernel's symbols.\n\
+         end\n\
+         target remote 127.0.0.1:{port}\n"
+    )
+}
+
+/// A port of this machine that nobody listens at.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").context(|| "looking for a free port")?;
+    Ok(listener
+        .local_addr()
+        .context(|| "looking for a free port")?
+        .port())
+}
+
+/// A QEMU that ends with the debugger.
+struct Qemu(Child);
+
+impl Qemu {
+    /// Waits until QEMU listens. To try a connection would use it up; to try the port does not.
+    fn wait_for_gdb(&mut self, port: u16) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            if let Ok(Some(status)) = self.0.try_wait() {
+                fail!("QEMU ended at once ({status}); its messages are above");
+            }
+            if Instant::now() > deadline {
+                fail!("QEMU does not listen for gdb");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
