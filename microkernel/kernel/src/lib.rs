@@ -1,5 +1,25 @@
-//! The capability microkernel.
-#![cfg_attr(not(test), no_std)]
+//! The capability microkernel: objects, IPC, mapping and scheduling.
+//!
+//! Architecture-neutral and without unsafe code; what touches the hardware,
+//! or needs raw memory, is in the `machine` crate. There are no statics: all
+//! state hangs off the [`kernel::Kernel`] and [`cpu::Cpu`] values that are
+//! passed in, so that many kernels run in one test process.
+//!
+//! The way of a system call: [`syscall`] decodes what it addresses; [`ipc`]
+//! carries messages between threads, [`object`] performs operations on kernel
+//! objects; [`scheduling`] decides who runs when the kernel is left.
+#![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
+pub mod capability;
+pub mod cpu;
+pub mod fault;
+pub mod init;
+pub mod ipc;
+pub mod kernel;
+pub mod mapping;
 pub mod memory;
+pub mod object;
+pub mod scheduling;
+pub mod syscall;
+mod upcalls;

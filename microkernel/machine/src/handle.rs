@@ -41,36 +41,36 @@ impl<T> Handle<T> {
 
     /// Gives the value and its memory. `size` is that of the storage it was put into.
     #[inline]
-    pub fn into_parts(self, size: usize) -> (T, Storage) {
-        self.check();
+    pub fn into_parts(this: Self, size: usize) -> (T, Storage) {
+        this.check();
         // SAFETY: by the rule above this is the last use of the value.
         unsafe {
-            let value = self.0.read();
+            let value = this.0.read();
             if cfg!(debug_assertions) {
-                self.0.cast::<u64>().write(Self::FREED);
+                this.0.cast::<u64>().write(Self::FREED);
             }
-            (value, Storage::from_raw(self.0.cast(), size))
+            (value, Storage::from_raw(this.0.cast(), size))
         }
     }
 
     /// Drops the value and gives its memory. `size` is that of the storage it was put into.
     #[inline]
-    pub fn into_storage(self, size: usize) -> Storage {
-        self.check();
+    pub fn into_storage(this: Self, size: usize) -> Storage {
+        this.check();
         // SAFETY: by the rule above this is the last use of the value.
         unsafe {
-            self.0.drop_in_place();
+            this.0.drop_in_place();
             if cfg!(debug_assertions) {
-                self.0.cast::<u64>().write(Self::FREED);
+                this.0.cast::<u64>().write(Self::FREED);
             }
-            Storage::from_raw(self.0.cast(), size)
+            Storage::from_raw(this.0.cast(), size)
         }
     }
 
     /// Where the kernel finds the value.
     #[inline]
-    pub fn address(self) -> usize {
-        self.0.addr().get()
+    pub fn address(this: Self) -> usize {
+        this.0.addr().get()
     }
 
     /// A handle to a part of something in kernel memory, under the same rule.
@@ -195,7 +195,7 @@ mod tests {
     fn use_of_a_freed_value_is_noticed() {
         let memory = KernelMemory::hosted(PhysicalAddress::new(0), 1);
         let handle = Handle::new(memory.claim(0, 64), 1_u64);
-        let _ = handle.into_storage(64);
+        let _ = Handle::into_storage(handle, 64);
         let _ = *handle;
     }
 }

@@ -52,6 +52,11 @@ impl KipPage {
         }
     }
 
+    /// The 32 bits at `offset`, which is a multiple of four.
+    pub fn half(&self, offset: usize) -> u32 {
+        (self.word(offset) >> (offset % 8 * 8)) as u32
+    }
+
     /// Writes the 32 bits at `offset`, which is a multiple of four.
     pub fn set_half(&self, offset: usize, value: u32) {
         let shift = offset % 8 * 8;

@@ -13,6 +13,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
 use crate::address::PhysicalAddress;
+use crate::per_cpu::PerCpu;
 
 /// Size of a frame, the smallest unit of memory protection, in bytes.
 pub const FRAME_SIZE: usize = 1 << FRAME_ORDER;
@@ -227,6 +228,11 @@ impl Storage {
         self.start.addr().get()
     }
 
+    /// Where it starts, for the machine's own use.
+    pub(crate) fn pointer(&self) -> NonNull<u8> {
+        self.start
+    }
+
     /// Fills it with zeros.
     #[inline]
     pub fn zero(&mut self) {
@@ -332,8 +338,18 @@ pub struct SharedPointer<T>(NonNull<T>);
 
 impl<T> SharedPointer<T> {
     /// Where the kernel finds the value.
-    pub fn address(self) -> usize {
-        self.0.addr().get()
+    pub fn address(this: Self) -> usize {
+        this.0.addr().get()
+    }
+}
+
+impl<T: Shared> SharedPointer<T> {
+    /// The value, until the kernel entry ends.
+    #[inline]
+    pub fn get<L>(self, _cpu: &PerCpu<L>) -> &T {
+        // SAFETY: as in `deref`. The memory is freed with its task, which
+        // stays for the entry in which somebody had a reference to it.
+        unsafe { self.0.as_ref() }
     }
 }
 
@@ -392,7 +408,7 @@ mod tests {
         type Words = [AtomicU64; 128];
         let last = FRAME_SIZE - size_of::<Words>();
         assert_eq!(
-            shared.get::<Words>(last).unwrap().address(),
+            SharedPointer::address(shared.get::<Words>(last).unwrap()),
             shared.address() + last
         );
         for offset in [

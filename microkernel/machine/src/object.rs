@@ -438,11 +438,10 @@ impl<C: 'static> Reaper<C> {
         }
     }
 
-    /// Frees one dead object; gives back its memory and what it had in common
-    /// with all objects. `None` when nothing waits. The exclusive borrow shows that this CPU holds no plain
-    /// references; that the others do not either is the caller's grace
-    /// period.
-    pub fn reap<L>(&self, _cpu: &mut PerCpu<L>) -> Option<(Storage, C)> {
+    /// Takes one dead object; `None` when nothing waits. The exclusive borrow
+    /// shows that this CPU holds no plain references; that the others do not
+    /// either is the caller's grace period.
+    pub fn reap<L>(&self, _cpu: &mut PerCpu<L>) -> Option<Dead<C>> {
         let mut head = self.dead.load(Ordering::Acquire);
         loop {
             let object = NonNull::new(head)?;
@@ -453,27 +452,38 @@ impl<C: 'static> Reaper<C> {
                 .dead
                 .compare_exchange_weak(head, next, Ordering::Acquire, Ordering::Acquire)
             {
-                Ok(_) => {
-                    // SAFETY: nothing counts it and nothing refers to it.
-                    return Some(unsafe { Self::free(object) });
-                }
+                Ok(_) => return Some(Dead(object)),
                 Err(now) => head = now,
             }
         }
     }
+}
 
-    /// # Safety
-    /// Nothing refers to the object.
-    unsafe fn free(object: NonNull<Header<C>>) -> (Storage, C) {
+/// An object that nothing refers to any more, not freed yet.
+#[must_use]
+pub struct Dead<C: 'static>(NonNull<Header<C>>);
+
+impl<C: 'static> Dead<C> {
+    /// The object, if it is a `T`, to take apart what it has.
+    pub fn downcast<T: 'static>(&mut self) -> Option<&mut T> {
+        // SAFETY: still there.
+        unsafe { self.0.as_ref() }.downcast::<T>()?;
+        // SAFETY: it is an `Object<C, T>`, and ours alone.
+        Some(unsafe { &mut (*self.0.cast::<Object<C, T>>().as_ptr()).value })
+    }
+
+    /// Drops the object; gives its memory, and what it had in common with all
+    /// objects.
+    pub fn free(self) -> (Storage, C) {
         // SAFETY: still there, and ours alone.
-        let header = unsafe { object.as_ref() };
+        let header = unsafe { self.0.as_ref() };
         let (drop, size) = (header.drop, header.size);
         // SAFETY: `drop` is that of the object's own type. The other fields
         // of the header need no drop, and what is common is moved out.
         unsafe {
-            drop(object);
-            let common = (&raw const (*object.as_ptr()).common).read();
-            (Storage::from_raw(object.cast(), size), common)
+            drop(self.0);
+            let common = (&raw const (*self.0.as_ptr()).common).read();
+            (Storage::from_raw(self.0.cast(), size), common)
         }
     }
 }

@@ -239,6 +239,16 @@ pub enum Next<'a, F, N> {
     End,
 }
 
+/// What [`PageTable::prune`] came to.
+pub enum Prune {
+    /// A table was empty and is gone. Go on from the same address.
+    Table(Storage),
+    /// Go on from this address.
+    Continue(u64),
+    /// There are no tables left but the root.
+    End,
+}
+
 impl<F: EntryFormat, N> PageTable<F, N> {
     /// Bytes of storage for a root table.
     pub fn root_size(format: &F) -> usize {
@@ -381,6 +391,31 @@ impl<F: EntryFormat, N> PageTable<F, N> {
             Content::Leaf(_) => Next::Leaf(address, slot),
             // Not the one at `from`, whose walk would have gone on.
             _ => Next::Continue(address),
+        }
+    }
+
+    /// Takes apart a page table without leaves, from address 0 on: at most one table at a time.
+    /// No CPU uses the page table.
+    pub fn prune(&self, from: u64) -> Prune {
+        let slot = self.walk(from, 0);
+        let is_root = slot.level == self.format.root_level();
+        let bits = if is_root {
+            self.format.address_bits()
+        } else {
+            order_of(slot.level + 1)
+        };
+        match self.next_leaf(from, from | ((1 << bits) - 1)) {
+            Next::Continue(address) => Prune::Continue(address),
+            Next::Leaf(address, slot) => {
+                debug_assert!(false, "a page was left at {address:#x}");
+                Prune::Continue(address + size_of_page(slot.level))
+            }
+            Next::End if is_root => Prune::End,
+            // All entries up to `from` were pruned before.
+            Next::End => match self.walk(from, slot.level + 1).detach_table() {
+                Some(table) => Prune::Table(table),
+                None => Prune::End,
+            },
         }
     }
 }

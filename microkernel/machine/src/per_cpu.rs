@@ -41,6 +41,12 @@ impl CpuBlock {
         self.frame.get()
     }
 
+    /// True if no frame is entered when the kernel is left.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.frame.get().is_null()
+    }
+
     /// Idle when the kernel is left.
     #[inline]
     pub fn set_idle(&self) {

@@ -4,10 +4,9 @@
 //! is a relaxed atomic of one word and nothing is read twice by those who
 //! check what they read.
 
-use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::per_cpu::PerCpu;
+use crate::memory::{Shared, SharedPointer};
 
 /// Words in a UTCB (abi/02).
 pub const WORDS: usize = 128;
@@ -57,30 +56,8 @@ impl Default for Utcb {
     }
 }
 
-/// Where a UTCB is, for the thread that has it.
-#[derive(Clone, Copy)]
-pub struct UtcbPointer(NonNull<Utcb>);
+// SAFETY: atomics only.
+unsafe impl Shared for Utcb {}
 
-// SAFETY: a UTCB is atomics only.
-unsafe impl Send for UtcbPointer {}
-// SAFETY: likewise.
-unsafe impl Sync for UtcbPointer {}
-
-impl UtcbPointer {
-    /// Points to a UTCB in kernel-user memory.
-    ///
-    /// # Safety
-    /// `utcb` is 8-byte aligned kernel memory that is not freed while the
-    /// task that it belongs to has references.
-    pub unsafe fn new(utcb: NonNull<u64>) -> Self {
-        Self(utcb.cast())
-    }
-
-    /// The UTCB, for one of the task's threads.
-    #[inline]
-    pub fn get<L>(self, _cpu: &PerCpu<L>) -> &Utcb {
-        // SAFETY: the thread that has the pointer has a reference to its
-        // task, whose kernel-user memory stays as long.
-        unsafe { self.0.as_ref() }
-    }
-}
+/// Where the kernel finds a thread's UTCB.
+pub type UtcbPointer = SharedPointer<Utcb>;

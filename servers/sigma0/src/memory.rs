@@ -6,7 +6,7 @@ use l4_abi::rights::MemoryRights;
 use crate::spans::{Owner, Span, Spans, TableFull};
 
 /// Memory spans that can be told apart. The page has 64 descriptors; requests add borders.
-pub const MEMORY_SPANS: usize = 256;
+pub const MEMORY_SPANS: usize = 512;
 /// The root task's client number: the label of its gate, without the rights bits.
 pub const ROOT_TASK: u64 = 4;
 

@@ -166,17 +166,16 @@ impl KernelHeap {
         self.credit(quota, charge);
     }
 
-    /// Charges `to` what is charged to `from` for storage of `size` bytes.
+    /// Charges `to` with `bytes` that were charged to `from`, as [`KernelHeap::charge_for`] says.
     pub fn transfer_charge(
         &self,
-        size: usize,
+        bytes: usize,
         from: QuotaRef,
         to: QuotaRef,
     ) -> Result<(), OutOfMemory> {
         if from != to {
-            let charge = Self::charge_for(size) as u64;
-            to.charge(charge)?;
-            self.credit(from, charge);
+            to.charge(bytes as u64)?;
+            self.credit(from, bytes as u64);
         }
         Ok(())
     }
@@ -224,7 +223,7 @@ impl KernelHeap {
         let mut next = Some(quota);
         while let Some(quota) = next {
             let taken = quota.taken_from(Self::quota_size());
-            self.free(quota.into_storage(size_of::<Quota>()));
+            self.free(Handle::into_storage(quota, size_of::<Quota>()));
             next = taken.and_then(|(parent, bytes)| parent.credit(bytes).then_some(parent));
         }
     }

@@ -220,6 +220,9 @@ impl Context {
         self.tpidr.set(read_register!("tpidr_el0"));
     }
 
+    /// Writes what a thread finds in its UTCB: nothing (abi/02).
+    pub fn prepare_utcb(_utcb: &Utcb, _address: u64) {}
+
     /// Writes the exception message (abi/02) to the start of `utcb`. For a
     /// thread that is in a fault, or is not current.
     pub fn save_exception(&self, utcb: &Utcb) {

@@ -98,3 +98,11 @@ pub fn activate(_block: &CpuBlock, root: Root, id: u16) {
     // SAFETY: the register is used for user mode only.
     unsafe { write_register!("vttbr_el2", u64::from(id) << 48 | root.0) };
 }
+
+/// Ranges of addresses that can never be used, first and last: none.
+pub const UNUSABLE_ADDRESSES: &[(u64, u64)] = &[];
+
+/// Where the UTCBs of the initial tasks are.
+pub fn initial_utcb() -> u64 {
+    l4_abi::arch::aarch64::initial_utcb(user_end())
+}

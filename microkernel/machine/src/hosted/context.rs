@@ -185,6 +185,9 @@ impl Context {
         self.thread_pointer.set(address);
     }
 
+    /// Writes what a thread finds in its UTCB: nothing (abi/02).
+    pub fn prepare_utcb(_utcb: &Utcb, _address: u64) {}
+
     /// Writes the exception message (abi/02) to the start of `utcb`.
     pub fn save_exception(&self, utcb: &Utcb) {
         let rest = [&self.thread_pointer, &self.utcb];

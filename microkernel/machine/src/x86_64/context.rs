@@ -270,6 +270,12 @@ impl Context {
         self.fs_base.set(0);
     }
 
+    /// Writes what a thread finds in its UTCB at `address`: where that is
+    /// (abi/02).
+    pub fn prepare_utcb(utcb: &Utcb, address: u64) {
+        utcb.set_word(KERNEL_WORD_OFFSET / 8, address);
+    }
+
     /// Takes the four selectors from the registers.
     #[inline]
     fn save_selectors(&self) {

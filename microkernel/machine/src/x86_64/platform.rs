@@ -3,7 +3,7 @@
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::acpi::{Acpi, MAX_CPUS, Registers};
+use super::acpi::{Acpi, MAX_CPUS, MAX_IO_APICS, Registers};
 use super::console::Console;
 use super::instructions::{halt, read_port_8, read_port_16, write_port_8, write_port_16};
 use super::irqchip::IrqChip;
@@ -21,6 +21,8 @@ pub struct Platform {
     pub console: Console,
     cpus: [u64; MAX_CPUS],
     cpu_count: usize,
+    devices: [(u64, u64); 1 + MAX_IO_APICS],
+    device_count: usize,
 }
 
 impl Platform {
@@ -43,18 +45,32 @@ impl Platform {
             *place = u64::from(id);
             cpu_count += 1;
         }
+        let registers = |address: u64| (address, address + 4095);
+        let mut devices = [registers(acpi.local_apic); 1 + MAX_IO_APICS];
+        let io_apics = &acpi.io_apics[..acpi.io_apic_count];
+        for (place, io_apic) in devices[1..].iter_mut().zip(io_apics) {
+            *place = registers(io_apic.address);
+        }
         Self {
             chip: IrqChip::new(&acpi, local, boot_cpu),
             timer: Timer::new(local, acpi.registers.timer),
             console: Console::find(),
             cpus,
             cpu_count,
+            devices,
+            device_count: 1 + io_apics.len(),
         }
     }
 
     /// The hardware ids of the CPUs; the boot CPU first.
     pub fn cpus(&self) -> &[u64] {
         &self.cpus[..self.cpu_count]
+    }
+
+    /// The devices' registers, which user mode must not have: first and last
+    /// address.
+    pub fn devices(&self) -> &[(u64, u64)] {
+        &self.devices[..self.device_count]
     }
 
     /// Turns the machine off.

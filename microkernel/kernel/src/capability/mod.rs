@@ -1,0 +1,7 @@
+//! Capabilities: the slots of a task, and what moves between them.
+
+mod space;
+mod transfer;
+
+pub use space::{Capability, CapabilityList, CapabilitySpace, Entry};
+pub use transfer::{map, replace, revoke_all, unmap};

@@ -1,0 +1,73 @@
+//! What the kernel keeps for each CPU.
+
+use core::cell::Cell;
+
+use machine::context::Context;
+use machine::object::{Link, Queue};
+use machine::per_cpu::PerCpu;
+
+use crate::kernel::Kernel;
+use crate::mapping::Cursor;
+use crate::object::Common;
+use crate::object::task::LoadedSpace;
+use crate::object::thread::Thread;
+use crate::scheduling::{Budget, IdleTime, ReadyQueue, Timeouts};
+
+/// A CPU, and the proof that code runs on it.
+pub type Cpu = PerCpu<CpuLocal>;
+
+/// The kernel's part of a CPU's data.
+pub struct CpuLocal {
+    /// What all CPUs share.
+    pub kernel: &'static Kernel,
+    /// The thread that runs when the kernel is left; none: the CPU idles.
+    pub current: Link<Thread>,
+    /// The thread whose registers are in the hardware.
+    pub loaded: Link<Thread>,
+    /// The thread whose FPU registers are in the hardware.
+    pub fpu_owner: Link<Thread>,
+    /// The address space in the hardware.
+    pub space: LoadedSpace,
+    /// The priority and time slice that `current` runs on.
+    pub budget: Budget,
+    /// Threads that could run, but for `current`.
+    pub ready: ReadyQueue,
+    /// Threads that wait until some time.
+    pub timeouts: Timeouts,
+    /// Where an operation on mappings is in the mapping tree.
+    pub cursor: Cursor,
+    /// Stands in for the registers of no thread.
+    pub no_context: Context,
+    /// A thread became ready that goes before `current`, if they are equally
+    /// urgent.
+    pub preempt: Cell<bool>,
+    /// A thread that is ready may be more urgent than `current`.
+    pub reschedule: Cell<bool>,
+    /// Time without a thread to run, in µs; and since when there is none.
+    pub idle: IdleTime,
+    /// Objects that have lost their last capability, to be destroyed before
+    /// the kernel is left.
+    pub doomed: Queue<Common>,
+}
+
+impl CpuLocal {
+    /// A CPU that idles.
+    pub fn new(kernel: &'static Kernel, cursor: Cursor) -> Self {
+        Self {
+            kernel,
+            current: Link::new(),
+            loaded: Link::new(),
+            fpu_owner: Link::new(),
+            space: LoadedSpace::new(),
+            budget: Budget::new(),
+            ready: ReadyQueue::new(),
+            timeouts: Timeouts::new(),
+            cursor,
+            no_context: Context::new(),
+            preempt: Cell::new(false),
+            reschedule: Cell::new(false),
+            idle: IdleTime::new(),
+            doomed: Queue::new(),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Page faults and exceptions of user mode: the kernel calls the pager or the
+//! exception handler in the thread's name (abi/03 §6, §7).
+
+use l4_abi::error::IpcError;
+use l4_abi::exception::ALLOW_SYSCALL;
+use l4_abi::flexpage::Flexpage;
+use l4_abi::item::ReceiveBuffer;
+use l4_abi::message_tag::{MessageTag, TagFlags};
+use l4_abi::protocol::label;
+use l4_abi::timeout::TimeoutPair;
+use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, BufferDescriptor};
+use machine::context::EXCEPTION_WORDS;
+use machine::trap::Fault;
+use machine::utcb::Utcb;
+
+use crate::cpu::Cpu;
+use crate::ipc::Request;
+use crate::ipc::finish::FaultAnswer;
+use crate::object::thread::{Deferred, Purpose, Source, Thread, Waiting};
+use crate::scheduling;
+use crate::syscall;
+
+const BDR: usize = BUFFER_DESCRIPTOR_OFFSET / 8;
+const BR0: usize = BUFFERS_OFFSET / 8;
+const BR1: usize = BR0 + 1;
+
+/// The words of a thread's UTCB that the kernel's own message replaces.
+#[derive(Clone, Copy, Debug)]
+pub struct SavedMessage {
+    message: [u64; 2],
+    descriptor: u64,
+    buffers: [u64; 2],
+}
+
+impl SavedMessage {
+    /// Saves them, and opens the whole address space for the reply's items.
+    fn take(utcb: &Utcb) -> Self {
+        let saved = Self {
+            message: [utcb.word(0), utcb.word(1)],
+            descriptor: utcb.word(BDR),
+            buffers: [utcb.word(BR0), utcb.word(BR1)],
+        };
+        utcb.set_word(BDR, BufferDescriptor::DEFAULT.inheriting_fpu().raw());
+        utcb.set_word(BR0, ReceiveBuffer::WINDOW_WORD);
+        utcb.set_word(BR1, Flexpage::ALL_SPACES.raw());
+        saved
+    }
+
+    fn restore(&self, utcb: &Utcb) {
+        utcb.set_word(0, self.message[0]);
+        utcb.set_word(1, self.message[1]);
+        utcb.set_word(BDR, self.descriptor);
+        utcb.set_word(BR0, self.buffers[0]);
+        utcb.set_word(BR1, self.buffers[1]);
+    }
+}
+
+/// The current thread did what its CPU would not do.
+pub fn fault(cpu: &Cpu, fault: &Fault) {
+    let Some(thread) = cpu.current.get(cpu) else {
+        return;
+    };
+    match *fault {
+        Fault::FpuUnavailable => {
+            if scheduling::give_fpu(cpu, thread).is_err() {
+                report_exception(cpu, thread);
+            }
+        }
+        Fault::Page {
+            address,
+            bits,
+            beyond_user,
+        } => {
+            let Some(task) = thread.task(cpu) else {
+                return;
+            };
+            if task.memory.is_physical() {
+                if beyond_user || !task.memory.map_identity(cpu, address) {
+                    report_exception(cpu, thread);
+                }
+            } else if beyond_user || thread.state(cpu).alien.get() {
+                report_exception(cpu, thread);
+            } else {
+                report_page_fault(cpu, thread, address, bits);
+            }
+        }
+        Fault::Exception {
+            port_access_possible,
+        } => {
+            let ports_loaded = port_access_possible
+                && thread
+                    .task(cpu)
+                    .is_some_and(|task| task.memory.load_ports(cpu));
+            if !ports_loaded {
+                report_exception(cpu, thread);
+            }
+        }
+    }
+}
+
+/// Calls the thread's pager.
+fn report_page_fault(cpu: &Cpu, thread: &Thread, address: u64, bits: u64) {
+    let state = thread.state(cpu);
+    let pager = thread
+        .task(cpu)
+        .and_then(|task| task.capabilities.lookup(cpu, state.pager.get()));
+    let Some(pager) = pager else {
+        thread.kill(cpu);
+        return;
+    };
+    let utcb = thread.utcb(cpu);
+    let saved = SavedMessage::take(utcb);
+    utcb.set_word(0, address & !7 | bits);
+    utcb.set_word(1, state.context.frame.ip());
+    state.purpose.set(Purpose::PageFault(saved));
+    let request = Request {
+        receive: Some(Source::Nobody),
+        ..Request::new(
+            MessageTag::words_only(label::PAGE_FAULT, 2),
+            TimeoutPair::NEVER,
+        )
+    };
+    syscall::call_for(cpu, thread, pager, request);
+}
+
+/// Calls the thread's exception handler. The registers go from the thread's
+/// frame straight to the handler's UTCB.
+pub fn report_exception(cpu: &Cpu, thread: &Thread) {
+    let state = thread.state(cpu);
+    let handler = thread
+        .task(cpu)
+        .and_then(|task| task.capabilities.lookup(cpu, state.exception_handler.get()));
+    state
+        .purpose
+        .set(Purpose::Exception(SavedMessage::take(thread.utcb(cpu))));
+    let Some(handler) = handler else {
+        // It waits for ever, until an ex_regs with CANCEL.
+        state.waiting.set(Waiting::Receive(Source::Nobody));
+        cpu.reschedule.set(true);
+        return;
+    };
+    let tag = MessageTag::new(label::EXCEPTION, EXCEPTION_WORDS, 0, TagFlags::TRANSFER_FPU);
+    let request = Request {
+        receive: Some(Source::Nobody),
+        ..Request::new(tag, TimeoutPair::NEVER)
+    };
+    syscall::call_for(cpu, thread, handler, request);
+}
+
+/// The exchange that reported a fault of `thread` is over.
+pub fn answered(cpu: &Cpu, thread: &Thread, purpose: Purpose, answer: FaultAnswer) {
+    let state = thread.state(cpu);
+    match purpose {
+        Purpose::Syscall => {}
+        Purpose::PageFault(saved) => {
+            saved.restore(thread.utcb(cpu));
+            let unhandled = match answer {
+                FaultAnswer::Reply(tag) => tag.label() < 0,
+                FaultAnswer::Failed(error) => error == IpcError::NOT_EXISTENT,
+            };
+            if unhandled {
+                state.deferred.set(Deferred::Exception);
+            }
+        }
+        Purpose::Exception(saved) => {
+            let utcb = thread.utcb(cpu);
+            let message = [utcb.word(0), utcb.word(1)];
+            saved.restore(utcb);
+            utcb.set_word(0, message[0]);
+            utcb.set_word(1, message[1]);
+            if let FaultAnswer::Reply(tag) = answer
+                && tag.label() == ALLOW_SYSCALL
+            {
+                state.allow_syscall.set(true);
+            }
+        }
+    }
+}

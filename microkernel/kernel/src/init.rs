@@ -1,0 +1,213 @@
+//! The start of the kernel, as a readable list (abi/07 §2).
+
+use core::mem::offset_of;
+use core::sync::atomic::AtomicU64;
+
+use l4_abi::capability::{SIGMA0_ROOT_TASK_LABEL, slot};
+use l4_abi::kip::{Header, MemoryDescriptor, MemoryType, reserved};
+use l4_abi::rights::CapabilityRights;
+use machine::boot::Boot;
+use machine::boxed::KernelBox;
+use machine::kernel_memory::{self, Descriptors};
+use machine::object::Reaper;
+use machine::paging;
+use machine::per_cpu::PerCpu;
+use machine::utcb::Utcb;
+
+use crate::cpu::{Cpu, CpuLocal};
+use crate::kernel::Kernel;
+use crate::mapping::{Cursor, Mappings};
+use crate::memory::quota::QuotaRef;
+use crate::memory::{KernelHeap, OutOfMemory};
+use crate::object::factory::Factory;
+use crate::object::icu::{Icu, PinSlot};
+use crate::object::ipc_gate::IpcGate;
+use crate::object::scheduler::Scheduler;
+use crate::object::task::{InitialTask, SpaceIds, Task};
+use crate::object::thread::Thread;
+use crate::object::vlog::Vlog;
+use crate::object::{Header as ObjectHeader, Kind, ObjectRef, Ref, create};
+use crate::scheduling;
+
+/// The least kernel memory, in bytes.
+const MIN_KERNEL_MEMORY: u64 = 16 << 20;
+/// The share of RAM that is kernel memory unless the options say otherwise.
+const KERNEL_MEMORY_SHARE: u64 = 16;
+/// The scheduler's granularity with one-shot timers, in µs.
+const GRANULARITY: u32 = 1;
+
+/// Starts the kernel on the boot CPU: everything up to the first return to
+/// user mode.
+pub fn start(boot: &mut Boot) -> ! {
+    let cpu = match prepare(boot) {
+        Ok(cpu) => cpu,
+        Err(OutOfMemory) => panic!("out of kernel memory at boot: give the machine more memory"),
+    };
+    scheduling::leave(cpu);
+    boot.enter(cpu.block())
+}
+
+/// Everything up to the point at which sigma0 and the root task are ready.
+fn prepare(boot: &mut Boot) -> Result<&'static Cpu, OutOfMemory> {
+    let kernel = make_kernel(boot)?;
+    let storage = kernel.heap.allocate(size_of::<Cpu>())?;
+    let quota = kernel.heap.new_root_quota()?;
+    let cursor = Cursor::new(&kernel.heap, quota)?;
+    let cpu = KernelBox::new(storage, PerCpu::new(0, CpuLocal::new(kernel, cursor)))
+        .map_err(|_| OutOfMemory)?
+        .leak();
+    describe(boot, kernel);
+    if let Some(pin) = kernel.platform.console.interrupt_pin() {
+        kernel.platform.console.enable_receive_interrupt();
+        kernel
+            .platform
+            .chip
+            .route(pin, kernel.hardware_id(cpu.id()));
+        kernel.platform.chip.unmask(pin);
+    }
+    start_initial_tasks(boot, cpu, quota)?;
+    cpu.reschedule.set(true);
+    Ok(cpu)
+}
+
+fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
+    let memory = kernel_memory::take(boot, wanted_memory(boot)).ok_or(OutOfMemory)?;
+    let heap = KernelHeap::new(memory)?;
+    let platform = boot.platform();
+    let storage = heap.allocate(size_of::<Kernel>())?;
+    let pins = KernelBox::new_array(
+        heap.allocate(size_of::<[PinSlot; crate::kernel::MAX_PINS]>())?,
+        |_| PinSlot::empty(),
+    )
+    .map_err(|_| OutOfMemory)?;
+    let kernel = Kernel {
+        mappings: Mappings::new(),
+        space_ids: SpaceIds::new(paging::max_ids()),
+        heap,
+        reaper: Reaper::new(),
+        platform,
+        cpus: 1,
+        pins,
+        input_pin: PinSlot::empty(),
+        hotplug_pin: PinSlot::empty(),
+        scrap_utcb: Utcb::new(),
+        last_id: AtomicU64::new(0),
+    };
+    Ok(KernelBox::new(storage, kernel)
+        .map_err(|_| OutOfMemory)?
+        .leak())
+}
+
+fn wanted_memory(boot: &Boot) -> u64 {
+    let options = boot.options();
+    let flags = options.flags;
+    if flags & l4_abi::boot::options::Flags::KERNEL_MEMORY.bits() != 0 {
+        let kib = u64::from(options.kernel_memory_kib);
+        return (kib << 10).max(MIN_KERNEL_MEMORY);
+    }
+    let share = Descriptors::of(boot.kip()).memory_size() / KERNEL_MEMORY_SHARE;
+    share.max(MIN_KERNEL_MEMORY)
+}
+
+/// Fills the kernel's part of the KIP (abi/04).
+fn describe(boot: &Boot, kernel: &Kernel) {
+    let kip = boot.kip();
+    let descriptors = Descriptors::of(kip);
+    let user_end = paging::user_end();
+    let mut fits = descriptors.add(MemoryDescriptor::virtual_range(
+        MemoryType::Conventional,
+        0,
+        user_end,
+    ));
+    for (start, last) in paging::UNUSABLE_ADDRESSES {
+        fits &= descriptors.add(MemoryDescriptor::virtual_range(
+            MemoryType::Reserved,
+            *start,
+            *last,
+        ));
+    }
+    for &(start, last) in kernel.platform.devices() {
+        fits &= descriptors.add(MemoryDescriptor::physical(
+            MemoryType::Reserved,
+            reserved::MMIO,
+            start,
+            last,
+        ));
+    }
+    assert!(fits, "the memory descriptors of the KIP are full");
+    kip.set_half(offset_of!(Header<3>, scheduler_granularity), GRANULARITY);
+    kip.set_half(offset_of!(Header<3>, is_multiprocessor), 1);
+    kernel.platform.timer.fill_kip(kip);
+}
+
+/// Makes sigma0 and the root task, and what they are given (abi/00).
+fn start_initial_tasks(boot: &Boot, cpu: &'static Cpu, quota: QuotaRef) -> Result<(), OutOfMemory> {
+    let kip = boot.kip();
+    let objects = Singletons {
+        factory: create(cpu, quota, Kind::Factory, Factory::new(quota))?.into_any(),
+        vlog: create(cpu, quota, Kind::Vlog, Vlog::new())?.into_any(),
+        icu: create(cpu, quota, Kind::Icu, Icu)?.into_any(),
+        scheduler: create(cpu, quota, Kind::Scheduler, Scheduler)?.into_any(),
+    };
+    let sigma0_entry = kip.word(offset_of!(Header<3>, sigma0_entry));
+    let root_entry = kip.word(offset_of!(Header<3>, root_task_entry));
+    let kip_address = boot.kip_physical().as_u64();
+    let sigma0 = initial_task(cpu, quota, &objects, InitialTask::Sigma0)?;
+    if root_entry != 0 {
+        let root = initial_task(cpu, quota, &objects, InitialTask::Root)?;
+        let gate = IpcGate::bound(SIGMA0_ROOT_TASK_LABEL, sigma0.thread.clone());
+        let gate = create(cpu, quota, Kind::IpcGate, gate)?;
+        let rights = CapabilityRights::FULL.difference(CapabilityRights::IPC_GATE_SERVER);
+        insert(cpu, &root.task, slot::PAGER, gate.header(), rights)?;
+        root.thread.start_initial(cpu, root_entry, 0, slot::PAGER);
+    }
+    sigma0
+        .thread
+        .start_initial(cpu, sigma0_entry, kip_address, 0);
+    Ok(())
+}
+
+/// The objects of which there is one each.
+struct Singletons {
+    factory: ObjectRef,
+    vlog: ObjectRef,
+    icu: ObjectRef,
+    scheduler: ObjectRef,
+}
+
+/// A task that the kernel starts itself, with its thread.
+struct Started {
+    task: Ref<Task>,
+    thread: Ref<Thread>,
+}
+
+fn initial_task(
+    cpu: &Cpu,
+    quota: QuotaRef,
+    objects: &Singletons,
+    which: InitialTask,
+) -> Result<Started, OutOfMemory> {
+    let task = Task::create_initial(cpu, quota, which)?;
+    let thread = Thread::new(cpu.kernel.new_id(), cpu.id(), quota);
+    let thread = create(cpu, quota, Kind::Thread, thread)?;
+    thread.bind_initial(cpu, &task)?;
+    let full = CapabilityRights::FULL;
+    insert(cpu, &task, slot::TASK, task.header(), full)?;
+    insert(cpu, &task, slot::FACTORY, &objects.factory, full)?;
+    insert(cpu, &task, slot::THREAD, thread.header(), full)?;
+    insert(cpu, &task, slot::LOG, &objects.vlog, full)?;
+    insert(cpu, &task, slot::ICU, &objects.icu, full)?;
+    insert(cpu, &task, slot::SCHEDULER, &objects.scheduler, full)?;
+    Ok(Started { task, thread })
+}
+
+fn insert(
+    cpu: &Cpu,
+    task: &Task,
+    index: u64,
+    object: &ObjectHeader,
+    rights: CapabilityRights,
+) -> Result<(), OutOfMemory> {
+    task.make_slot(cpu, index)?.fill(object, rights);
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! Messages of interrupts.
+
+use super::finish;
+use super::reply;
+use crate::cpu::Cpu;
+use crate::object::thread::{Source, Thread, Waiting};
+use crate::scheduling;
+
+/// Hands the message of the interrupt `id` to `receiver`, if that waits for
+/// it right now.
+pub fn deliver(cpu: &Cpu, receiver: &Thread, id: u64, label: u64) -> bool {
+    let state = receiver.state(cpu);
+    match state.waiting.get() {
+        Waiting::Receive(Source::Anyone) => {}
+        Waiting::Receive(Source::Irq(wanted)) if wanted == id => {}
+        _ => return false,
+    }
+    cpu.timeouts.remove(cpu, receiver);
+    state.waiting.set(Waiting::Nothing);
+    reply::end_answer(cpu, receiver);
+    finish::received_irq(cpu, receiver, label);
+    scheduling::make_ready(cpu, receiver);
+    true
+}

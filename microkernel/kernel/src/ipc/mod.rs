@@ -1,0 +1,121 @@
+//! Messages between threads (abi/03): send, transfer, receive, reply.
+//!
+//! An operation has a send phase, a receive phase, or both. Nothing waits on
+//! a stack: a thread that cannot go on keeps its [`Request`] and is on the
+//! list of whom it waits for; whoever lets it go on does the rest of the
+//! operation in its place ([`finish`]), or leaves it to it for when it runs
+//! next ([`Deferred`]).
+
+pub mod finish;
+pub mod irq;
+mod receive;
+pub mod reply;
+mod send;
+mod transfer;
+
+use l4_abi::capability::ReplySlot;
+use l4_abi::error::IpcError;
+use l4_abi::message_tag::MessageTag;
+use l4_abi::rights::CapabilityRights;
+use l4_abi::timeout::{Expiry, Timeout, TimeoutPair};
+use l4_abi::utcb::BUFFERS_OFFSET;
+
+use crate::cpu::Cpu;
+use crate::object::thread::{Deferred, Source, Thread, Waiting};
+
+pub use receive::{Partner, receive, resume};
+pub use reply::ReplyPlace;
+pub use send::send;
+
+/// An IPC operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// Of the message to send.
+    pub tag: MessageTag,
+    /// What the receiver gets as label.
+    pub label: u64,
+    /// W and S of the capability through which the message goes.
+    pub rights: CapabilityRights,
+    /// Whose message is wanted afterwards.
+    pub receive: Option<Source>,
+    /// Where an open wait puts the reply capability.
+    pub reply_slot: ReplySlot,
+    /// How long each phase may wait.
+    pub timeouts: TimeoutPair,
+}
+
+impl Request {
+    /// A message without rights and label, and no receive phase.
+    pub const fn new(tag: MessageTag, timeouts: TimeoutPair) -> Self {
+        Self {
+            tag,
+            label: 0,
+            rights: CapabilityRights::empty(),
+            receive: None,
+            reply_slot: ReplySlot::Implicit,
+            timeouts,
+        }
+    }
+
+    /// True if the operation is a call of the thread `id`.
+    pub fn is_call_of(&self, id: u64) -> bool {
+        self.receive == Some(Source::Thread(id))
+    }
+}
+
+/// When a wait that begins now ends.
+enum Deadline {
+    Never,
+    At(u64),
+    Passed,
+}
+
+/// Reads the timeout of `thread`; absolute ones are in its UTCB (abi/01).
+fn deadline(cpu: &Cpu, thread: &Thread, timeout: Timeout) -> Deadline {
+    let at = match timeout.expiry() {
+        Expiry::Never => return Deadline::Never,
+        Expiry::Zero | Expiry::Relative(0) => return Deadline::Passed,
+        Expiry::Relative(micros) => cpu.kernel.platform.timer.now().saturating_add(micros),
+        Expiry::Absolute(register) => {
+            let at = thread.utcb(cpu).word(BUFFERS_OFFSET / 8 + register);
+            if at <= cpu.kernel.platform.timer.now() {
+                return Deadline::Passed;
+            }
+            at
+        }
+    };
+    Deadline::At(at)
+}
+
+/// The time to wait had passed already.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeIsOver;
+
+/// Lets `thread` wait, until its timeout at most.
+pub fn wait(cpu: &Cpu, thread: &Thread, what: Waiting, timeout: Timeout) -> Result<(), TimeIsOver> {
+    match deadline(cpu, thread, timeout) {
+        Deadline::Passed => return Err(TimeIsOver),
+        Deadline::At(at) => cpu.timeouts.add(cpu, thread, at),
+        Deadline::Never => {}
+    }
+    thread.state(cpu).waiting.set(what);
+    cpu.reschedule.set(true);
+    Ok(())
+}
+
+/// Ends the wait of `thread` with `error`.
+pub fn abort(cpu: &Cpu, thread: &Thread, error: IpcError) {
+    thread.stop_waiting(cpu);
+    finish::failed(cpu, thread, error);
+    crate::scheduling::make_ready(cpu, thread);
+}
+
+/// Does what `thread`, which is about to run, has put off.
+pub fn run_deferred(cpu: &Cpu, thread: &Thread) {
+    match thread.state(cpu).deferred.replace(Deferred::Nothing) {
+        Deferred::Nothing => {}
+        Deferred::Receive => resume(cpu, thread),
+        Deferred::Exception => crate::fault::report_exception(cpu, thread),
+        Deferred::Gate => crate::syscall::repeat(cpu, thread),
+    }
+}

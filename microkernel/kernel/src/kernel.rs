@@ -1,0 +1,64 @@
+//! What all CPUs share.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use machine::boxed::KernelBox;
+use machine::object::Reaper;
+use machine::platform::Platform;
+use machine::utcb::Utcb;
+
+use crate::mapping::Mappings;
+use crate::memory::KernelHeap;
+use crate::object::Common;
+use crate::object::icu::{HOTPLUG_PIN, INPUT_PIN, PinSlot};
+use crate::object::task::SpaceIds;
+
+/// Pins that an interrupt controller may have.
+pub const MAX_PINS: usize = 1024;
+
+/// A kernel.
+pub struct Kernel {
+    /// Kernel memory.
+    pub heap: KernelHeap,
+    /// Objects without references, to be freed when a kernel entry ends.
+    pub reaper: Reaper<Common>,
+    /// The devices that the kernel drives.
+    pub platform: Platform,
+    /// Number of CPUs.
+    pub cpus: u32,
+    /// What is bound to the pins of the interrupt chip.
+    pub pins: KernelBox<[PinSlot; MAX_PINS]>,
+    /// What the console's input triggers.
+    pub input_pin: PinSlot,
+    /// What a CPU that comes or goes triggers.
+    pub hotplug_pin: PinSlot,
+    /// Stands in for the UTCB of threads that have none.
+    pub scrap_utcb: Utcb,
+    /// The mapping trees.
+    pub mappings: Mappings,
+    /// The numbers by which hardware tells address spaces apart.
+    pub space_ids: SpaceIds,
+    /// The last number given to a thread or an interrupt.
+    pub last_id: AtomicU64,
+}
+
+impl Kernel {
+    /// A number that nothing else has or had.
+    pub fn new_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// What the machine calls the CPU `id`.
+    pub fn hardware_id(&self, id: u32) -> u64 {
+        self.platform.cpus().get(id as usize).copied().unwrap_or(0)
+    }
+
+    /// The place for what is bound to a pin.
+    pub fn pin_slot(&self, pin: u32) -> Option<&PinSlot> {
+        match pin {
+            INPUT_PIN => Some(&self.input_pin),
+            HOTPLUG_PIN => Some(&self.hotplug_pin),
+            pin => self.pins.get(pin as usize),
+        }
+    }
+}

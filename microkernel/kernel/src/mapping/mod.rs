@@ -1,0 +1,129 @@
+//! Memory mappings: giving pages to other spaces, and taking them back.
+//!
+//! - [`memory_space`]: a page table with a node of the mapping tree beside each page
+//! - [`tree`]: which page was mapped from which
+//! - [`map`], [`unmap`]: the operations, over flexpages
+//! - [`sweep`]: revoking all that was mapped from a page
+//! - [`teardown`]: giving back what a space is made of
+//! - [`kernel_user_memory`]: UTCB areas, which are mapped but not part of the tree
+
+//!
+//! Operations take any time, because a flexpage covers any number of pages and a page may have
+//! been mapped on any number of times. So each is a value that holds its progress, with a `run`
+//! that does a bounded part of the work and says whether there is [`Progress::More`] to do.
+//! Between two calls anything may happen to the spaces; an operation goes on by address, and
+//! inside the tree by its [`Cursor`].
+//!
+//! What an operation costs depends on the pages that are there, not on the size of the flexpage
+//! nor on how much else is mapped.
+//!
+//! Lock order: the tree, then the heap's locks. The tree has one lock. All state that it guards
+//! belongs to one block of physical memory, so there can be one for each later.
+
+pub mod kernel_user_memory;
+pub mod map;
+pub mod memory_space;
+mod sweep;
+pub mod teardown;
+mod tree;
+pub mod unmap;
+
+use machine::handle::Handle;
+use machine::lock::Lock;
+
+use crate::memory::quota::QuotaRef;
+use crate::memory::{KernelHeap, OutOfMemory};
+use memory_space::MemorySpace;
+use tree::{Node, NodeRef};
+
+/// Forgets translations of revoked pages, wherever CPUs have them.
+pub trait Flush {
+    /// The page of 2^`order` bytes at `address` in `space` changed or is gone. May wait for
+    /// [`Flush::commit`].
+    fn page(&mut self, space: &MemorySpace, address: u64, order: u32);
+    /// Afterwards no CPU uses a translation that it had before.
+    fn commit(&mut self);
+}
+
+/// What all mappings of a kernel have in common.
+pub struct Mappings {
+    /// Guards all nodes, and changes of page tables.
+    tree: Lock<()>,
+}
+
+impl Mappings {
+    /// No mappings.
+    pub const fn new() -> Mappings {
+        Mappings {
+            tree: Lock::new(()),
+        }
+    }
+}
+
+impl Default for Mappings {
+    fn default() -> Self {
+        Mappings::new()
+    }
+}
+
+/// What operations work with.
+pub struct Context<'a, F> {
+    /// Where memory for nodes and tables comes from.
+    pub heap: &'a KernelHeap,
+    /// All mappings.
+    pub mappings: &'a Mappings,
+    /// Where revoked pages are reported. Every `run` commits before it returns.
+    pub flush: &'a mut F,
+}
+
+/// How far an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress<T> {
+    /// Call again: a bounded part is done.
+    More,
+    /// All is done.
+    Done(T),
+}
+
+/// Steps of an operation between two points where it may pause.
+const STEPS: u32 = 64;
+
+/// The steps left until the next pause.
+struct Budget(u32);
+
+impl Budget {
+    /// Takes steps; false if none are left.
+    #[inline]
+    fn take(&mut self, steps: u32) -> bool {
+        let left = self.0 > 0;
+        self.0 = self.0.saturating_sub(steps);
+        left
+    }
+}
+
+/// Where a paused operation is in the mapping tree. Each thread has one, because pausing must not
+/// need memory. An operation uses the same one from beginning to end.
+pub struct Cursor(NodeRef);
+
+impl Cursor {
+    /// A cursor that `quota` pays for.
+    pub fn new(heap: &KernelHeap, quota: QuotaRef) -> Result<Cursor, OutOfMemory> {
+        let storage = heap.allocate_charged(quota, size_of::<Node>())?;
+        Ok(Cursor(Handle::new(storage, Node::cursor())))
+    }
+
+    /// Gives up the place in the tree: the operation will not go on.
+    pub fn retract(&self, mappings: &Mappings) {
+        let _guard = mappings.tree.lock();
+        tree::unlink(self.0);
+    }
+
+    /// Gives the memory back. To be called instead of dropping the cursor.
+    pub fn free(self, mappings: &Mappings, heap: &KernelHeap, quota: QuotaRef) {
+        self.retract(mappings);
+        heap.free_charged(quota, Handle::into_storage(self.0, size_of::<Node>()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,389 @@
+//! A sweep: doing one thing to all pages that were mapped from a page, or from a part of it.
+//!
+//! It walks the tree below a node without recursion and can pause at any step. Revoking goes
+//! bottom up, as a node goes only after its children. Taking rights away goes top down, so that
+//! nobody maps on with rights that are going.
+
+use l4_abi::rights::MemoryRights;
+use machine::handle::Handle;
+use machine::page_table::{Access, Content, Level, order_of};
+
+use super::tree::{self, Node, NodeRef, Parts, Step};
+use super::{Budget, Context, Flush};
+
+/// What is done to the pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Action {
+    /// They are unmapped.
+    Remove,
+    /// They lose these rights.
+    Restrict(MemoryRights),
+    /// What hardware noted about them is collected.
+    Query,
+}
+
+/// Which pages a sweep reaches, with all that was mapped from them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Reach {
+    /// The page itself.
+    pub(super) page: bool,
+    /// Of what was mapped from it, only that from this part.
+    pub(super) part: Option<Part>,
+}
+
+/// 2^`order` bytes at `offset` in a page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Part {
+    pub(super) offset: u64,
+    pub(super) order: u32,
+}
+
+impl Reach {
+    /// The page and all that was mapped from it.
+    pub(super) const PAGE: Reach = Reach {
+        page: true,
+        part: None,
+    };
+}
+
+/// A sweep and its progress.
+pub(super) struct Sweep {
+    top: NodeRef,
+    action: Action,
+    /// Whether `top` is swept as well.
+    with_top: bool,
+    stage: Stage,
+    /// The parts that a partial sweep reaches, first and last, and the block below `top` that
+    /// they are in if they are parts of that.
+    parts: Option<(usize, usize)>,
+    block: Option<usize>,
+    /// The place is kept by the cursor.
+    is_parked: bool,
+    access: Access,
+}
+
+/// Which children of the base, `top` or a block below it, are swept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// The page itself, if it is swept first.
+    Top,
+    /// All of them.
+    All,
+    /// Those as large as `top`.
+    TopSized,
+    /// Those as large as the block.
+    BlockSized,
+    /// Those that show a part.
+    Part(usize),
+    /// The page itself, if it is swept last.
+    End,
+}
+
+enum Next {
+    Step(Step),
+    Begin,
+}
+
+impl Sweep {
+    pub(super) fn new(top: NodeRef, action: Action, reach: Reach) -> Sweep {
+        let (parts, block) = match reach.part {
+            None => (None, None),
+            Some(part) => {
+                let (parts, block) = parts_of(top.level(), part);
+                (Some(parts), block)
+            }
+        };
+        Sweep {
+            top,
+            action,
+            with_top: reach.page,
+            stage: Stage::Top,
+            parts,
+            block,
+            is_parked: false,
+            access: Access::NONE,
+        }
+    }
+
+    /// Goes on until the sweep is done or the budget is used up. Done, it says what hardware had
+    /// noted in the pages.
+    pub(super) fn run<F: Flush>(
+        &mut self,
+        context: &mut Context<F>,
+        cursor: NodeRef,
+        budget: &mut Budget,
+    ) -> Option<Access> {
+        let mut next = Next::Begin;
+        if core::mem::take(&mut self.is_parked) {
+            if cursor.parent().is_none() {
+                // The top was removed, and all below it before.
+                return Some(self.access);
+            }
+            next = self.after(cursor);
+            tree::unlink(cursor);
+        }
+        loop {
+            if !budget.take(1) {
+                if let Next::Step(step) = next {
+                    tree::park(cursor, step, self.top);
+                    self.is_parked = true;
+                }
+                return None;
+            }
+            next = match next {
+                Next::Step(Step::At(node)) => self.visit(context, node),
+                Next::Step(Step::After(node)) => self.after(node),
+                Next::Begin => match self.begin(context) {
+                    Begun::At(next) => next,
+                    Begun::Done => return Some(self.access),
+                },
+            };
+        }
+    }
+
+    /// Begins a stage.
+    fn begin<F: Flush>(&mut self, context: &mut Context<F>) -> Begun {
+        let first = match self.stage {
+            Stage::Top => {
+                if self.with_top && self.action != Action::Remove {
+                    self.touch_top(context);
+                }
+                self.stage = match (self.parts, self.top.first_child()) {
+                    (_, None) => Stage::End,
+                    (None, _) => Stage::All,
+                    (Some(_), _) => Stage::TopSized,
+                };
+                return Begun::At(Next::Begin);
+            }
+            Stage::All => self.top.first_child(),
+            Stage::TopSized => first_as_large(self.top),
+            Stage::BlockSized => self.base().and_then(first_as_large),
+            Stage::Part(part) => self.base().and_then(|base| base.first_of_part(part)),
+            Stage::End => return self.end(context),
+        };
+        match first {
+            Some(node) => Begun::At(Next::Step(Step::At(node))),
+            None => Begun::At(self.next_stage()),
+        }
+    }
+
+    fn next_stage(&mut self) -> Next {
+        let (first, last) = self.parts.unwrap_or((0, 0));
+        self.stage = match self.stage {
+            Stage::TopSized if self.block.is_some() => Stage::BlockSized,
+            Stage::TopSized | Stage::BlockSized if self.base_has_parts() => Stage::Part(first),
+            Stage::Part(part) if part < last => Stage::Part(part + 1),
+            _ => Stage::End,
+        };
+        Next::Begin
+    }
+
+    /// The node whose children the stage is about; `None` if that block is not there.
+    fn base(&self) -> Option<NodeRef> {
+        match (self.stage, self.block) {
+            (Stage::BlockSized | Stage::Part(_), Some(block)) => self.top.first_of_part(block),
+            _ => Some(self.top),
+        }
+    }
+
+    fn base_has_parts(&self) -> bool {
+        match self.block {
+            Some(block) => self
+                .top
+                .first_of_part(block)
+                .is_some_and(|base| base.parts().is_some()),
+            None => self.top.parts().is_some(),
+        }
+    }
+
+    fn visit<F: Flush>(&mut self, context: &mut Context<F>, node: NodeRef) -> Next {
+        if node.is_cursor() {
+            return self.after(node);
+        }
+        let child = node.first_child();
+        match (self.action, child) {
+            (Action::Remove, Some(child)) if child.is_cursor() => {
+                tree::evade(child);
+                Next::Step(Step::At(node))
+            }
+            (Action::Remove, None) => {
+                let next = self.after(node);
+                self.access = self.access.union(remove(context, node));
+                next
+            }
+            (Action::Remove, Some(child)) => Next::Step(Step::At(child)),
+            (_, child) => {
+                self.touch(context, node);
+                match child {
+                    Some(child) => Next::Step(Step::At(child)),
+                    None => self.after(node),
+                }
+            }
+        }
+    }
+
+    /// What comes after a node, or a cursor, and all below it.
+    fn after(&mut self, node: NodeRef) -> Next {
+        let (Some(parent), Some(sibling)) = (node.parent(), node.next()) else {
+            return self.next_stage();
+        };
+        let is_last = parent.first_child() == Some(sibling);
+        if Some(parent) == self.base() {
+            if !is_last && (self.stage == Stage::All || sibling.is_grouped_with(&node)) {
+                Next::Step(Step::At(sibling))
+            } else {
+                self.next_stage()
+            }
+        } else if parent == self.top {
+            // The block that was the base went while the sweep paused.
+            self.next_stage()
+        } else if !is_last {
+            Next::Step(Step::At(sibling))
+        } else if self.action == Action::Remove {
+            Next::Step(Step::At(parent))
+        } else {
+            Next::Step(Step::After(parent))
+        }
+    }
+
+    /// Changes a page that stays, and collects what hardware noted about it.
+    fn touch<F: Flush>(&mut self, context: &mut Context<F>, node: NodeRef) {
+        let Some((space, entry)) = node.page_entry() else {
+            return;
+        };
+        let format = space.table.format();
+        let access = entry.take_access(format);
+        self.access = self.access.union(access);
+        let is_changed = self.restrict(node);
+        if is_changed || access != Access::NONE {
+            context
+                .flush
+                .page(&space, node.address(), order_of(node.level()));
+        }
+    }
+
+    /// The same for the page at the top, whose notes stay.
+    fn touch_top<F: Flush>(&mut self, context: &mut Context<F>) {
+        let node = self.top;
+        let Some((space, entry)) = node.page_entry() else {
+            return;
+        };
+        if let Content::Leaf(leaf) = entry.content(space.table.format(), node.level()) {
+            self.access = self.access.union(leaf.access);
+        }
+        if self.restrict(node) {
+            context
+                .flush
+                .page(&space, node.address(), order_of(node.level()));
+        }
+    }
+
+    /// Takes the rights away that are to go; whether that made a difference.
+    fn restrict(&self, node: NodeRef) -> bool {
+        let (Action::Restrict(taken), Some((space, entry))) = (self.action, node.page_entry())
+        else {
+            return false;
+        };
+        let format = space.table.format();
+        let Content::Leaf(leaf) = entry.content(format, node.level()) else {
+            return false;
+        };
+        let mut attributes = leaf.attributes;
+        attributes.rights = attributes.rights.difference(taken);
+        if attributes == leaf.attributes {
+            return false;
+        }
+        entry.set_attributes(format, attributes);
+        true
+    }
+
+    fn end<F: Flush>(&mut self, context: &mut Context<F>) -> Begun {
+        if !(self.with_top && self.action == Action::Remove) {
+            if let Some(block) = self.block.and_then(|block| self.top.first_of_part(block)) {
+                remove_unused_block(context, block);
+            }
+            if self.access != Access::NONE
+                && let Some((space, entry)) = self.top.page_entry()
+            {
+                entry.add_access(space.table.format(), self.access);
+            }
+            return Begun::Done;
+        }
+        match self.top.first_child() {
+            Some(child) if child.is_cursor() => {
+                tree::evade(child);
+                Begun::At(Next::Begin)
+            }
+            Some(_) => {
+                // Mapped while the sweep paused.
+                self.stage = Stage::All;
+                Begun::At(Next::Begin)
+            }
+            None => {
+                let parent = self.top.parent();
+                self.access = self.access.union(remove(context, self.top));
+                if let Some(parent) = parent {
+                    remove_unused_block(context, parent);
+                }
+                Begun::Done
+            }
+        }
+    }
+}
+
+enum Begun {
+    At(Next),
+    Done,
+}
+
+/// The numbers of the parts of a page of `level`, first and last, that `part` is, and the block
+/// that they are parts of if it is not the page itself.
+fn parts_of(level: Level, part: Part) -> ((usize, usize), Option<usize>) {
+    let Part { offset, order } = part;
+    let (part_level, block) = match level {
+        0 => return ((0, 0), None),
+        2 if order < order_of(1) => (0, Some(tree::part_at(offset, 1))),
+        level => (level - 1, None),
+    };
+    let first = tree::part_at(offset, part_level);
+    let count = 1 << order.saturating_sub(order_of(part_level));
+    ((first, first + count - 1), block)
+}
+
+/// The first child, if there is one as large as the node itself: those come first.
+fn first_as_large(node: NodeRef) -> Option<NodeRef> {
+    node.first_child()
+        .filter(|child| child.level() == node.level())
+}
+
+/// Unmaps a page, or frees a block, that has no children; what hardware had noted.
+fn remove<F: Flush>(context: &mut Context<F>, node: NodeRef) -> Access {
+    let payer = node.payer();
+    let access = match node.page_entry() {
+        Some((space, entry)) => {
+            context
+                .flush
+                .page(&space, node.address(), order_of(node.level()));
+            entry.clear(space.table.format())
+        }
+        None => Access::NONE,
+    };
+    tree::unlink(node);
+    if let Some(payer) = payer {
+        if let Some(parts) = node.parts() {
+            let storage = Handle::into_storage(parts, size_of::<Parts>());
+            context.heap.free_charged(payer.quota, storage);
+        }
+        context
+            .heap
+            .free_charged(payer.quota, Handle::into_storage(node, size_of::<Node>()));
+    }
+    access
+}
+
+/// Frees a node if it is a block without children.
+pub(super) fn remove_unused_block<F: Flush>(context: &mut Context<F>, node: NodeRef) {
+    if node.page_entry().is_none() && !node.is_cursor() && node.first_child().is_none() {
+        remove(context, node);
+    }
+}

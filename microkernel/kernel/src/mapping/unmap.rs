@@ -1,0 +1,159 @@
+//! Revoking what is mapped, or was mapped from, a flexpage of a space.
+//!
+//! Source: `abi/03` §5.
+
+use l4_abi::flexpage::Flexpage;
+use l4_abi::rights::MemoryRights;
+use machine::memory::FRAME_ORDER;
+use machine::page_table::{Access, EntryFormat, Next, order_of, size_of_page};
+
+use super::memory_space::SpaceRef;
+use super::sweep::{Action, Part, Reach, Sweep};
+use super::{Budget, Context, Cursor, Flush, Progress, STEPS};
+
+/// Whose mappings an unmap is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// Those that were made from the space's.
+    Descendants,
+    /// The space's own as well.
+    All,
+}
+
+/// An unmap operation and its progress. The space stays until it is done or given up.
+pub struct Unmap {
+    space: SpaceRef,
+    /// The flexpage, and how far it is done.
+    start: u64,
+    order: u32,
+    offset: u64,
+    action: Action,
+    scope: Scope,
+    sweep: Option<(Sweep, u64)>,
+    access: Access,
+}
+
+impl Unmap {
+    /// Takes the rights in `flexpage`, of memory or all spaces, away from what it covers. With R
+    /// the pages go whole; without rights this only asks what hardware noted.
+    pub fn new(space: SpaceRef, flexpage: Flexpage, scope: Scope) -> Unmap {
+        let rights = flexpage.memory_rights();
+        let action = if rights.contains(MemoryRights::READ) {
+            Action::Remove
+        } else if rights.is_empty() {
+            Action::Query
+        } else {
+            Action::Restrict(rights)
+        };
+        // What the first task has is made up: it always has it, with all rights.
+        let scope = if space.is_physical() && action != Action::Query {
+            Scope::Descendants
+        } else {
+            scope
+        };
+        let block = flexpage.block(space.table.format().address_bits());
+        Unmap {
+            space,
+            start: block.start(),
+            order: block.order(),
+            offset: if block.order() < FRAME_ORDER {
+                block.size()
+            } else {
+                0
+            },
+            action,
+            scope,
+            sweep: None,
+            access: Access::NONE,
+        }
+    }
+
+    /// Revokes all that a space has, and all that was mapped from it: before it is destroyed.
+    pub fn everything(space: SpaceRef) -> Unmap {
+        let order = space.table.format().address_bits();
+        Unmap {
+            space,
+            start: 0,
+            order,
+            offset: 0,
+            action: Action::Remove,
+            scope: Scope::All,
+            sweep: None,
+            access: Access::NONE,
+        }
+    }
+
+    /// Goes on. At the end says what hardware had noted in the pages.
+    pub fn run<F: Flush>(&mut self, context: &mut Context<F>, cursor: &Cursor) -> Progress<Access> {
+        let mappings = context.mappings;
+        let guard = mappings.tree.lock();
+        let progress = self.advance(context, cursor, &mut Budget(STEPS));
+        drop(guard);
+        context.flush.commit();
+        progress
+    }
+
+    fn advance<F: Flush>(
+        &mut self,
+        context: &mut Context<F>,
+        cursor: &Cursor,
+        budget: &mut Budget,
+    ) -> Progress<Access> {
+        loop {
+            if let Some((sweep, next)) = &mut self.sweep {
+                let Some(access) = sweep.run(context, cursor.0, budget) else {
+                    return Progress::More;
+                };
+                self.access = self.access.union(access);
+                self.offset = *next;
+                self.sweep = None;
+            }
+            if self.offset >> self.order != 0 {
+                return Progress::Done(self.access);
+            }
+            if !budget.take(1) {
+                return Progress::More;
+            }
+            self.next_page(budget);
+        }
+    }
+
+    /// Moves on to the next page, and prepares its sweep.
+    fn next_page(&mut self, budget: &mut Budget) {
+        let size = 1 << self.order;
+        let wanted = self.start + self.offset;
+        match self.space.table.next_leaf(wanted, self.start + (size - 1)) {
+            Next::Leaf(address, slot) => {
+                let next = (address + size_of_page(slot.level())).saturating_sub(self.start);
+                match slot.linked() {
+                    Some(node) => {
+                        let reach = self.reach(address, order_of(slot.level()));
+                        self.sweep = Some((Sweep::new(node, self.action, reach), next));
+                    }
+                    // Kernel-user memory stays.
+                    None => self.offset = next,
+                }
+            }
+            Next::Continue(address) => {
+                budget.take(4);
+                self.offset = address - self.start;
+            }
+            Next::End => self.offset = size,
+        }
+    }
+
+    /// What is swept of a page of 2^`order` bytes at `address`. The space's own pages are
+    /// changed whole or not at all, and what was mapped from them goes with them.
+    fn reach(&self, address: u64, order: u32) -> Reach {
+        let page = self.scope == Scope::All;
+        let is_whole = self.order >= order || (page && self.action != Action::Query);
+        let part = Part {
+            offset: self.start.wrapping_sub(address),
+            order: self.order,
+        };
+        Reach {
+            page,
+            part: (!is_whole).then_some(part),
+        }
+    }
+}

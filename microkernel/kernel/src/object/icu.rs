@@ -1,0 +1,261 @@
+//! The interrupt controller's pins, and what is bound to them (abi/05). The
+//! same object is platform control.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+use l4_abi::error::ResultCode;
+use l4_abi::protocol::icu::{Mode, Opcode};
+use l4_abi::protocol::label;
+use l4_abi::rights::CapabilityRights;
+
+use super::irq::Irq;
+use super::semaphore::Semaphore;
+use super::{Common, Fail, Header, Invocation, OperationResult, Outcome, platform_control};
+use crate::cpu::Cpu;
+
+/// A place for what is bound to a pin.
+pub type PinSlot = machine::object::Slot<Common>;
+
+/// The pin that an IRQ sender or a semaphore is bound to, and whether it lets
+/// interrupts through.
+pub struct PinBinding {
+    pin: AtomicU32,
+    enabled: AtomicBool,
+}
+
+/// No pin: only software triggers it.
+const NO_PIN: u32 = u32::MAX;
+/// The log's pin: input is there.
+pub const INPUT_PIN: u32 = u32::MAX - 1;
+/// The scheduler's pin: a CPU came or went.
+pub const HOTPLUG_PIN: u32 = u32::MAX - 2;
+
+impl PinBinding {
+    /// Bound to no pin.
+    pub const fn new(enabled: bool) -> Self {
+        Self {
+            pin: AtomicU32::new(NO_PIN),
+            enabled: AtomicBool::new(enabled),
+        }
+    }
+
+    /// The pin, if it is one of the chip's.
+    fn chip_pin(&self, cpu: &Cpu) -> Option<u32> {
+        let pin = self.pin.load(Relaxed);
+        (pin < cpu.kernel.platform.chip.pins()).then_some(pin)
+    }
+
+    /// True if the pin is level-triggered.
+    pub fn is_level(&self, cpu: &Cpu) -> bool {
+        self.chip_pin(cpu)
+            .is_some_and(|pin| cpu.kernel.platform.chip.mode(pin) & Mode::LEVEL.bits() != 0)
+    }
+
+    /// Ends the handling of an interrupt.
+    pub fn acknowledge(&self, cpu: &Cpu) {
+        if let Some(pin) = self.chip_pin(cpu) {
+            cpu.kernel.platform.chip.acknowledge(pin);
+        }
+    }
+
+    /// Ends the handling of an interrupt, and lets no further one through.
+    pub fn mask_and_acknowledge(&self, cpu: &Cpu) {
+        self.enabled.store(false, Relaxed);
+        if let Some(pin) = self.chip_pin(cpu) {
+            cpu.kernel.platform.chip.mask_and_acknowledge(pin);
+        }
+    }
+
+    /// Lets no interrupt through.
+    pub fn mask(&self, cpu: &Cpu) {
+        if self.enabled.swap(false, Relaxed)
+            && let Some(pin) = self.chip_pin(cpu)
+        {
+            cpu.kernel.platform.chip.mask(pin);
+        }
+    }
+
+    /// Lets interrupts through.
+    pub fn unmask(&self, cpu: &Cpu) {
+        if !self.enabled.swap(true, Relaxed)
+            && let Some(pin) = self.chip_pin(cpu)
+        {
+            cpu.kernel.platform.chip.unmask(pin);
+        }
+    }
+
+    /// The user's unmask operation: waits while a message is on its way
+    /// (`now` is false).
+    pub fn enable(&self, cpu: &Cpu, now: bool) {
+        if now {
+            self.unmask(cpu);
+        }
+    }
+
+    /// Leaves its pin, which is masked then.
+    pub fn release(&self, cpu: &Cpu) {
+        let chip_pin = self.chip_pin(cpu);
+        let pin = self.pin.swap(NO_PIN, Relaxed);
+        if let Some(pin) = chip_pin {
+            cpu.kernel.platform.chip.mask(pin);
+        }
+        if let Some(slot) = cpu.kernel.pin_slot(pin) {
+            slot.replace(None);
+        }
+    }
+
+    /// Takes over `pin`, in whose slot it is already.
+    fn set(&self, cpu: &Cpu, pin: u32) {
+        self.pin.store(pin, Relaxed);
+        if let Some(pin) = self.chip_pin(cpu) {
+            let kernel = cpu.kernel;
+            kernel
+                .platform
+                .chip
+                .route(pin, kernel.hardware_id(cpu.id()));
+            if self.enabled.load(Relaxed) {
+                cpu.kernel.platform.chip.unmask(pin);
+            } else {
+                cpu.kernel.platform.chip.mask(pin);
+            }
+        }
+    }
+}
+
+/// The pin binding of an object that can be bound to one.
+fn binding(header: &Header) -> Result<&PinBinding, Fail> {
+    if let Some(irq) = header.downcast::<Irq>() {
+        Ok(&irq.pin)
+    } else if let Some(semaphore) = header.downcast::<Semaphore>() {
+        Ok(&semaphore.pin)
+    } else {
+        Err(ResultCode::EINVAL.into())
+    }
+}
+
+/// Triggers what is bound to a pin.
+pub fn hit(cpu: &Cpu, pin: u32) {
+    let bound = cpu.kernel.pin_slot(pin).and_then(|slot| slot.get(cpu));
+    match bound {
+        Some((header, _)) => {
+            if let Some(irq) = header.downcast::<Irq>() {
+                irq.hit(cpu);
+            } else if let Some(semaphore) = header.downcast::<Semaphore>() {
+                semaphore.hit(cpu);
+            }
+        }
+        None if pin < cpu.kernel.platform.chip.pins() => {
+            cpu.kernel.platform.chip.mask_and_acknowledge(pin)
+        }
+        None => {}
+    }
+}
+
+/// The ICU operations of an object whose pins are `first` and the following.
+pub fn invoke_pins(
+    call: &Invocation<'_>,
+    pins: u32,
+    pin_of: impl Fn(u64) -> Option<u32>,
+) -> OperationResult {
+    call.require_words(1, ResultCode::EMSGTOOSHORT)?;
+    let pin = || pin_of(call.word(1)).ok_or(ResultCode::EINVAL);
+    match Opcode::from_word(call.word(0)) {
+        Some(Opcode::Bind) => {
+            call.require_words(2, ResultCode::EMSGTOOSHORT)?;
+            require_item(call)?;
+            bind(call, pin())
+        }
+        Some(Opcode::Unbind) => {
+            call.require_words(2, ResultCode::EMSGTOOSHORT)?;
+            require_item(call)?;
+            let slot = pin_slot(call, pin()?)?;
+            if let Some((bound, _)) = slot.get(call.cpu) {
+                binding(bound)?.release(call.cpu);
+            }
+            Ok(Outcome::OK)
+        }
+        Some(Opcode::Info) => {
+            call.reply(0, 0);
+            call.reply(1, u64::from(pins));
+            call.reply(2, 0);
+            Ok(Outcome::words(3))
+        }
+        Some(Opcode::MsiInfo) => {
+            call.require_words(3, ResultCode::EMSGTOOSHORT)?;
+            Err(ResultCode::ENOSYS.into())
+        }
+        Some(operation @ (Opcode::Unmask | Opcode::Mask)) => {
+            call.require_words(2, ResultCode::EMSGTOOSHORT)?;
+            if let Ok(pin) = pin()
+                && let Some((bound, _)) = pin_slot(call, pin)?.get(call.cpu)
+            {
+                if operation == Opcode::Unmask {
+                    binding(bound)?.unmask(call.cpu);
+                } else {
+                    binding(bound)?.mask(call.cpu);
+                }
+            }
+            Ok(Outcome::NoReply)
+        }
+        Some(Opcode::SetMode) => {
+            call.require_words(3, ResultCode::EMSGTOOSHORT)?;
+            let pin = pin()?;
+            if pin < call.cpu.kernel.platform.chip.pins() && call.word(2) & Mode::SET.bits() != 0 {
+                call.cpu.kernel.platform.chip.set_mode(pin, call.word(2))?;
+            }
+            Ok(Outcome::OK)
+        }
+        None => Err(ResultCode::ENOSYS.into()),
+    }
+}
+
+fn require_item(call: &Invocation<'_>) -> Result<(), Fail> {
+    if call.tag.items() == 0 {
+        Err(ResultCode::EMSGTOOSHORT.into())
+    } else {
+        Ok(())
+    }
+}
+
+fn pin_slot<'a>(call: &'a Invocation<'_>, pin: u32) -> Result<&'a PinSlot, Fail> {
+    call.cpu
+        .kernel
+        .pin_slot(pin)
+        .ok_or(ResultCode::EINVAL.into())
+}
+
+fn bind(call: &Invocation<'_>, pin: Result<u32, ResultCode>) -> OperationResult {
+    let entry = call.capability_at(2)?;
+    if !entry.rights.contains(CapabilityRights::WRITE) {
+        return Err(ResultCode::EPERM.into());
+    }
+    let own = binding(entry.object)?;
+    // Off the old pin, even if what follows fails (abi/05).
+    own.release(call.cpu);
+    let pin = pin?;
+    let slot = pin_slot(call, pin)?;
+    if !slot.is_empty() {
+        return Err(ResultCode::EINVAL.into());
+    }
+    slot.replace(Some((entry.object.any_ref(), 0)));
+    own.set(call.cpu, pin);
+    Ok(Outcome::OK)
+}
+
+/// The interrupt controller, which is platform control too.
+pub struct Icu;
+
+impl Icu {
+    /// Performs an operation.
+    pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
+        match call.tag.label() {
+            label::IRQ => {
+                let pins = call.cpu.kernel.platform.chip.pins();
+                let pin_of = |pin: u64| u32::try_from(pin).ok().filter(|pin| *pin < pins);
+                invoke_pins(call, pins, pin_of)
+            }
+            label::NONE => platform_control::invoke(call),
+            _ => Err(ResultCode::EBADPROTO.into()),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! One operation on a kernel object: who asks, with which rights, and the
+//! words of the request.
+
+use l4_abi::error::{IpcError, ResultCode};
+use l4_abi::flexpage::{Flexpage, Space};
+use l4_abi::item::SendItem;
+use l4_abi::message_tag::MessageTag;
+use l4_abi::operation::Operation;
+use l4_abi::rights::CapabilityRights;
+use l4_abi::timeout::TimeoutPair;
+use l4_abi::utcb::MESSAGE_REGISTERS;
+use machine::utcb::Utcb;
+
+use super::task::Task;
+use super::thread::Thread;
+use super::{Fail, Header};
+use crate::capability::Entry;
+use crate::cpu::Cpu;
+
+/// A request to a kernel object.
+pub struct Invocation<'cpu> {
+    /// Where it is performed.
+    pub cpu: &'cpu Cpu,
+    /// Who asks.
+    pub caller: &'cpu Thread,
+    /// The caller's task.
+    pub task: &'cpu Task,
+    /// The caller's message registers.
+    pub utcb: &'cpu Utcb,
+    /// The object; none if it is the caller itself.
+    pub object: Option<&'cpu Header>,
+    /// The rights on it, as far as an invocation sees them: W and S.
+    pub rights: CapabilityRights,
+    /// The request's tag.
+    pub tag: MessageTag,
+    /// The phases that the caller asked for.
+    pub operation: Operation,
+    /// How long the caller wants to wait.
+    pub timeouts: TimeoutPair,
+}
+
+impl<'cpu> Invocation<'cpu> {
+    /// The object, for operations that refer to it later.
+    pub fn header(&self) -> Result<&'cpu Header, Fail> {
+        self.object.ok_or(IpcError::NOT_EXISTENT.into())
+    }
+
+    /// Message word `index` of the request.
+    #[inline]
+    pub fn word(&self, index: usize) -> u64 {
+        if index < MESSAGE_REGISTERS {
+            self.utcb.word(index)
+        } else {
+            0
+        }
+    }
+
+    /// Writes message word `index` of the reply, if the caller receives one.
+    #[inline]
+    pub fn reply(&self, index: usize, value: u64) {
+        if self.operation.contains(Operation::RECEIVE) && index < MESSAGE_REGISTERS {
+            self.utcb.set_word(index, value);
+        }
+    }
+
+    /// The first check of most objects: -EBADPROTO.
+    pub fn require_label(&self, label: i64) -> Result<(), Fail> {
+        if self.tag.label() == label {
+            Ok(())
+        } else {
+            Err(ResultCode::EBADPROTO.into())
+        }
+    }
+
+    /// -EPERM unless the capability has `rights`.
+    pub fn require_rights(&self, rights: CapabilityRights) -> Result<(), Fail> {
+        if self.rights.contains(rights) {
+            Ok(())
+        } else {
+            Err(ResultCode::EPERM.into())
+        }
+    }
+
+    /// `otherwise` unless the request has at least `words` words.
+    pub fn require_words(&self, words: usize, otherwise: ResultCode) -> Result<(), Fail> {
+        if self.tag.words() >= words {
+            Ok(())
+        } else {
+            Err(otherwise.into())
+        }
+    }
+
+    /// The capability that the item at message word `at` names: looked up in
+    /// the caller's task, nothing is mapped (abi/05).
+    pub fn capability_at(&self, at: usize) -> Result<Entry<'cpu>, Fail> {
+        if self.tag.items() == 0 || at + 1 >= MESSAGE_REGISTERS {
+            return Err(ResultCode::EINVAL.into());
+        }
+        match SendItem::decode(self.word(at), self.word(at + 1)) {
+            Ok(SendItem::Map(item)) if item.space == Space::Object => self
+                .task
+                .capabilities
+                .lookup(self.cpu, item.flexpage.index())
+                .ok_or(ResultCode::EINVAL.into()),
+            Ok(SendItem::Void) => Err(ResultCode::EINVAL.into()),
+            Ok(SendItem::Map(_)) | Err(_) => Err(IpcError::SEND_OVERFLOW.into()),
+        }
+    }
+
+    /// The object of kind `T` that the item behind the message words names.
+    pub fn argument<T: 'static>(&self) -> Result<(&'cpu T, Entry<'cpu>), Fail> {
+        self.argument_at(self.tag.words())
+    }
+
+    /// The object of kind `T` that the item at message word `at` names.
+    pub fn argument_at<T: 'static>(&self, at: usize) -> Result<(&'cpu T, Entry<'cpu>), Fail> {
+        let entry = self.capability_at(at)?;
+        let object = entry.object.downcast().ok_or(ResultCode::EINVAL)?;
+        Ok((object, entry))
+    }
+
+    /// The flexpage in message word `index`.
+    pub fn flexpage(&self, index: usize) -> Flexpage {
+        Flexpage::from_raw(self.word(index))
+    }
+}

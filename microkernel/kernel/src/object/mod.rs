@@ -1,0 +1,251 @@
+//! Kernel objects: one kind, one file.
+//!
+//! An operation on an object is decoded (checks, no effect) and performed. Its
+//! result is an [`Outcome`]; what the caller did wrong is a [`Fail`].
+
+pub mod factory;
+pub mod icu;
+pub mod invocation;
+pub mod ipc_gate;
+pub mod irq;
+pub mod platform_control;
+pub mod scheduler;
+pub mod semaphore;
+pub mod task;
+pub mod thread;
+pub mod vlog;
+
+use core::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use l4_abi::error::{IpcError, ResultCode};
+use l4_abi::message_tag::MessageTag;
+use machine::lock::Lock;
+use machine::object::size_of_object;
+
+use crate::capability::CapabilityList;
+use crate::cpu::Cpu;
+use crate::memory::OutOfMemory;
+use crate::memory::quota::QuotaRef;
+
+pub use invocation::Invocation;
+
+/// The kinds of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`task::Task`]
+    Task,
+    /// [`thread::Thread`]
+    Thread,
+    /// [`ipc_gate::IpcGate`]
+    IpcGate,
+    /// [`irq::Irq`]
+    Irq,
+    /// [`semaphore::Semaphore`]
+    Semaphore,
+    /// [`factory::Factory`]
+    Factory,
+    /// [`icu::Icu`], which is platform control too
+    Icu,
+    /// [`scheduler::Scheduler`]
+    Scheduler,
+    /// [`vlog::Vlog`]
+    Vlog,
+}
+
+/// What all kinds of objects have.
+pub struct Common {
+    /// The kind of the object behind this.
+    pub kind: Kind,
+    /// The slots that name the object.
+    pub capabilities: Lock<CapabilityList>,
+    /// How many of them are counted (abi/05 dec_refcnt may lower it).
+    counted: AtomicI64,
+    /// It is being destroyed, or has been.
+    doomed: AtomicBool,
+    /// What paid for its memory.
+    pub quota: QuotaRef,
+}
+
+impl Common {
+    /// Changes the number of counted capabilities; the new number.
+    pub fn add_counted(&self, change: i64) -> i64 {
+        self.counted
+            .fetch_add(change, Ordering::Relaxed)
+            .wrapping_add(change)
+    }
+
+    /// True once the object is being destroyed.
+    pub fn is_doomed(&self) -> bool {
+        self.doomed.load(Ordering::Relaxed)
+    }
+}
+
+/// An object of any kind.
+pub type Header = machine::object::Header<Common>;
+/// A counted reference to an object of any kind.
+pub type ObjectRef = machine::object::AnyRef<Common>;
+/// A counted reference to an object.
+pub type Ref<T> = machine::object::Ref<Common, T>;
+/// A place for a counted reference.
+pub type RefSlot<T> = machine::object::RefSlot<Common, T>;
+
+/// What an operation leads to.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub enum Outcome {
+    /// The caller gets this tag.
+    Reply(MessageTag),
+    /// There is no reply; a caller that wants to receive waits.
+    NoReply,
+    /// Everything is done: the caller waits, has its result, or is gone.
+    Done,
+}
+
+impl Outcome {
+    /// Success without data.
+    pub const OK: Outcome = Outcome::Reply(MessageTag::EMPTY);
+
+    /// Success with `words` message words.
+    pub const fn words(words: usize) -> Outcome {
+        Outcome::Reply(MessageTag::words_only(0, words))
+    }
+
+    /// A result in the label.
+    pub const fn label(label: i64) -> Outcome {
+        Outcome::Reply(MessageTag::label_only(label))
+    }
+}
+
+/// Why an operation fails.
+#[derive(Clone, Copy, Debug)]
+pub enum Fail {
+    /// The request is answered with an error code.
+    Code(ResultCode),
+    /// The IPC fails.
+    Ipc(IpcError),
+}
+
+impl From<ResultCode> for Fail {
+    fn from(code: ResultCode) -> Self {
+        Fail::Code(code)
+    }
+}
+
+impl From<IpcError> for Fail {
+    fn from(error: IpcError) -> Self {
+        Fail::Ipc(error)
+    }
+}
+
+impl From<OutOfMemory> for Fail {
+    fn from(_: OutOfMemory) -> Self {
+        Fail::Code(ResultCode::ENOMEM)
+    }
+}
+
+/// The result of an operation.
+pub type OperationResult = Result<Outcome, Fail>;
+
+/// Makes an object whose memory `quota` pays for.
+pub fn create<T: Send + Sync + 'static>(
+    cpu: &Cpu,
+    quota: QuotaRef,
+    kind: Kind,
+    value: T,
+) -> Result<Ref<T>, OutOfMemory> {
+    let heap = &cpu.kernel.heap;
+    let storage = heap.allocate_charged(quota, size_of_object::<Common, T>())?;
+    let common = Common {
+        kind,
+        capabilities: Lock::new(CapabilityList::new()),
+        counted: AtomicI64::new(0),
+        doomed: AtomicBool::new(false),
+        quota,
+    };
+    Ref::new(storage, &cpu.kernel.reaper, common, value).map_err(|storage| {
+        heap.free_charged(quota, storage);
+        OutOfMemory
+    })
+}
+
+/// Takes every capability to `object` away and destroys it before the kernel
+/// is left.
+pub fn delete(cpu: &Cpu, object: &Header) {
+    loop {
+        let first = object.common().capabilities.lock().front(cpu);
+        match first {
+            Some(capability) => drop(capability.clear(cpu)),
+            None => break,
+        }
+    }
+    doom(cpu, object);
+}
+
+/// Destroys `object`, which has no counted capability any more, before the
+/// kernel is left.
+pub fn doom(cpu: &Cpu, object: &Header) {
+    if !object.common().doomed.swap(true, Ordering::Relaxed) {
+        cpu.doomed.push(object.any_ref());
+        cpu.reschedule.set(true);
+    }
+}
+
+/// Destroys the objects that were doomed in this kernel entry, and those that
+/// this dooms.
+pub fn destroy_doomed(cpu: &Cpu) {
+    while let Some(object) = cpu.doomed.pop() {
+        // Weak capabilities end with the last counted one.
+        delete(cpu, &object);
+        let header = object.get(cpu);
+        match header.common().kind {
+            Kind::Task => with(header, |task: &task::Task| task.destroy(cpu)),
+            Kind::Thread => with(header, |thread: &thread::Thread| thread.destroy(cpu)),
+            Kind::IpcGate => with(header, |gate: &ipc_gate::IpcGate| gate.destroy(cpu)),
+            Kind::Irq => with(header, |irq: &irq::Irq| irq.destroy(cpu)),
+            Kind::Semaphore => with(header, |semaphore: &semaphore::Semaphore| {
+                semaphore.destroy(cpu);
+            }),
+            Kind::Factory => with(header, |factory: &factory::Factory| factory.destroy(cpu)),
+            Kind::Icu | Kind::Scheduler | Kind::Vlog => {}
+        }
+    }
+}
+
+fn with<T: 'static>(header: &Header, act: impl FnOnce(&T)) {
+    match header.downcast() {
+        Some(object) => act(object),
+        None => debug_assert!(false, "an object is of the kind that it says"),
+    }
+}
+
+/// Performs an operation on an object that is neither a thread nor a gate.
+pub fn invoke(call: &Invocation<'_>) -> OperationResult {
+    let Some(header) = call.object else {
+        return call.caller.invoke(call);
+    };
+    match header.common().kind {
+        Kind::Task => perform(header, |task: &task::Task| task.invoke(call)),
+        Kind::Factory => perform(header, |factory: &factory::Factory| factory.invoke(call)),
+        Kind::Irq => perform(header, |irq: &irq::Irq| irq.invoke(call)),
+        Kind::Semaphore => perform(header, |semaphore: &semaphore::Semaphore| {
+            semaphore.invoke(call)
+        }),
+        Kind::Icu => perform(header, |icu: &icu::Icu| icu.invoke(call)),
+        Kind::Scheduler => perform(header, |scheduler: &scheduler::Scheduler| {
+            scheduler.invoke(call)
+        }),
+        Kind::Vlog => perform(header, |vlog: &vlog::Vlog| vlog.invoke(call)),
+        Kind::Thread => perform(header, |thread: &thread::Thread| thread.invoke(call)),
+        Kind::IpcGate => perform(header, |gate: &ipc_gate::IpcGate| gate.invoke(call)),
+    }
+}
+
+fn perform<T: 'static>(
+    header: &Header,
+    act: impl FnOnce(&T) -> OperationResult,
+) -> OperationResult {
+    match header.downcast() {
+        Some(object) => act(object),
+        None => Err(IpcError::NOT_EXISTENT.into()),
+    }
+}

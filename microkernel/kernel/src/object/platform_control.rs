@@ -1,0 +1,34 @@
+//! Platform control: the protocol with label 0 of the ICU object (abi/05).
+
+use l4_abi::error::ResultCode;
+use l4_abi::protocol::platform_control::{Opcode, Shutdown};
+
+use super::{Invocation, OperationResult, Outcome};
+
+/// Performs an operation.
+pub fn invoke(call: &Invocation<'_>) -> OperationResult {
+    call.require_words(1, ResultCode::EMSGTOOSHORT)?;
+    match Opcode::from_word(call.word(0)) {
+        Some(Opcode::Suspend) => Err(ResultCode::EBUSY.into()),
+        Some(Opcode::Shutdown) => {
+            if call.tag.words() != 2 {
+                return Err(ResultCode::EINVAL.into());
+            }
+            match Shutdown::from_word(call.word(1)) {
+                Some(Shutdown::PowerOff) => call.cpu.kernel.platform.shutdown(),
+                Some(Shutdown::Reboot) => call.cpu.kernel.platform.reset(),
+                None => Err(ResultCode::ENOSYS.into()),
+            }
+        }
+        Some(Opcode::CpuAllowShutdown) => {
+            call.require_words(3, ResultCode::EINVAL)?;
+            let cpus = u64::from(call.cpu.kernel.cpus);
+            if call.word(1) < cpus {
+                Ok(Outcome::OK)
+            } else {
+                Err(ResultCode::EINVAL.into())
+            }
+        }
+        Some(Opcode::SetTaskAsid) | None => Err(ResultCode::ENOSYS.into()),
+    }
+}

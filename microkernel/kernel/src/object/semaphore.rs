@@ -1,0 +1,154 @@
+//! Semaphore: a counter that interrupts or threads raise and threads wait for
+//! (abi/05).
+
+use l4_abi::error::{IpcError, ResultCode};
+use l4_abi::message_tag::MessageTag;
+use l4_abi::protocol::irq::{OPCODE_MASK, Opcode as IrqOpcode};
+use l4_abi::protocol::label;
+use l4_abi::protocol::semaphore::Opcode;
+use l4_abi::rights::CapabilityRights;
+use l4_abi::utcb::ERROR_OFFSET;
+use machine::list::List;
+use machine::lock::Lock;
+
+use super::icu::PinBinding;
+use super::thread::{Queued, Thread, Waiting};
+use super::{Invocation, OperationResult, Outcome, Ref};
+use crate::cpu::Cpu;
+use crate::ipc::{self, Request};
+use crate::scheduling;
+
+/// A semaphore.
+pub struct Semaphore {
+    state: Lock<State>,
+    /// The pin of an interrupt controller that it is bound to.
+    pub pin: PinBinding,
+}
+
+struct State {
+    counter: u64,
+    /// Threads that wait, by priority, then first come.
+    waiters: List<Thread, Queued>,
+}
+
+/// The counter stays here however often it is raised.
+const MAX_COUNTER: u64 = i64::MAX as u64;
+
+impl Semaphore {
+    /// One whose counter is zero.
+    pub fn new() -> Self {
+        Self {
+            state: Lock::new(State {
+                counter: 0,
+                waiters: List::new(),
+            }),
+            pin: PinBinding::new(true),
+        }
+    }
+
+    /// Raises it: wakes the first waiter, or counts.
+    pub fn up(&self, cpu: &Cpu) {
+        let mut state = self.state.lock();
+        let Some(thread) = state.waiters.pop_front(cpu) else {
+            state.counter = (state.counter + 1).min(MAX_COUNTER);
+            return;
+        };
+        drop(state);
+        let waiter = thread.state(cpu);
+        waiter.semaphore.replace(None);
+        waiter.waiting.set(Waiting::Nothing);
+        cpu.timeouts.remove(cpu, thread);
+        waiter.context.frame.set_tag(MessageTag::EMPTY.raw());
+        scheduling::make_ready(cpu, thread);
+    }
+
+    /// Its pin raised an interrupt.
+    pub fn hit(&self, cpu: &Cpu) {
+        if self.pin.is_level(cpu) {
+            self.pin.mask_and_acknowledge(cpu);
+        } else {
+            self.pin.acknowledge(cpu);
+        }
+        self.up(cpu);
+    }
+
+    /// `thread` does not wait here any more.
+    pub fn forget(&self, thread: &Thread) {
+        self.state.lock().waiters.remove(thread);
+    }
+
+    /// Its last capability is gone.
+    pub fn destroy(&self, cpu: &Cpu) {
+        loop {
+            let Some(thread) = self.state.lock().waiters.front(cpu) else {
+                break;
+            };
+            ipc::abort(cpu, thread, IpcError::NOT_EXISTENT);
+        }
+        self.pin.release(cpu);
+    }
+
+    /// Performs an operation.
+    pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
+        let words = call.tag.words();
+        match call.tag.label() {
+            label::IRQ if words == 0 => {
+                self.up(call.cpu);
+                Ok(Outcome::NoReply)
+            }
+            label::IRQ => match IrqOpcode::from_word(call.word(0) & OPCODE_MASK) {
+                Some(IrqOpcode::Trigger) => {
+                    self.up(call.cpu);
+                    Ok(Outcome::NoReply)
+                }
+                Some(IrqOpcode::Unmask) => {
+                    let is_down = self.state.lock().counter == 0;
+                    self.pin.enable(call.cpu, is_down);
+                    Ok(Outcome::NoReply)
+                }
+                None => Err(ResultCode::ENOSYS.into()),
+            },
+            label::SEMAPHORE if words == 0 => Err(ResultCode::EINVAL.into()),
+            label::SEMAPHORE => match Opcode::from_word(call.word(0)) {
+                Some(Opcode::Down) => self.down(call),
+                None => Err(ResultCode::ENOSYS.into()),
+            },
+            _ => Err(ResultCode::EBADPROTO.into()),
+        }
+    }
+
+    fn down(&self, call: &Invocation<'_>) -> OperationResult {
+        call.require_rights(CapabilityRights::SPECIAL)?;
+        call.utcb.set_word(ERROR_OFFSET / 8, 0);
+        let own_header = call.header()?;
+        let mut state = self.state.lock();
+        if state.counter > 0 {
+            state.counter -= 1;
+            return Ok(Outcome::OK);
+        }
+        let (cpu, thread) = (call.cpu, call.caller);
+        let timeout = call.timeouts.receive();
+        ipc::wait(cpu, thread, Waiting::Semaphore, timeout)
+            .map_err(|_| IpcError::RECEIVE_TIMEOUT)?;
+        let own = thread.state(cpu);
+        own.request.set(Request::new(call.tag, call.timeouts));
+        own.semaphore.replace(Ref::from_header(own_header));
+        let priority = own.priority.get();
+        let mut place = state.waiters.front(cpu);
+        while let Some(other) = place {
+            if other.state(cpu).priority.get() < priority {
+                state.waiters.insert_before(other, thread);
+                return Ok(Outcome::Done);
+            }
+            place = state.waiters.after(cpu, other);
+        }
+        state.waiters.push_back(thread);
+        Ok(Outcome::Done)
+    }
+}
+
+impl Default for Semaphore {
+    fn default() -> Self {
+        Self::new()
+    }
+}

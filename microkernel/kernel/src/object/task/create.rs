@@ -1,0 +1,93 @@
+//! How tasks come into being.
+
+use l4_abi::error::ResultCode;
+use l4_abi::flexpage::{Flexpage, Space};
+use machine::paging;
+use machine::utcb::UtcbPointer;
+
+use super::{Task, TaskMemory};
+use crate::cpu::Cpu;
+use crate::memory::OutOfMemory;
+use crate::memory::quota::QuotaRef;
+use crate::object::thread::Thread;
+use crate::object::{Fail, Kind, Ref, create};
+
+/// The tasks that the kernel starts itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitialTask {
+    /// sigma0, which has all memory at its physical address.
+    Sigma0,
+    /// The root task.
+    Root,
+}
+
+impl Task {
+    /// A task with the UTCB area `area`, nil for none; the area as it is.
+    pub fn create(
+        cpu: &Cpu,
+        quota: QuotaRef,
+        area: Flexpage,
+    ) -> Result<(Ref<Task>, Option<Flexpage>), Fail> {
+        let task = Self::empty(cpu, quota, false)?;
+        if area.is_nil() {
+            return Ok((task, None));
+        }
+        let result = match area.space() {
+            Some(Space::Memory) => task.memory.add_kernel_user_memory(cpu, area),
+            _ => Err(ResultCode::EINVAL.into()),
+        };
+        match result {
+            Ok(()) => Ok((task, Some(area.with_rights(0)))),
+            Err(error) => {
+                crate::object::doom(cpu, task.header());
+                Err(error)
+            }
+        }
+    }
+
+    fn empty(cpu: &Cpu, quota: QuotaRef, physical: bool) -> Result<Ref<Task>, OutOfMemory> {
+        let memory = TaskMemory::new(cpu, quota, physical)?;
+        create(cpu, quota, Kind::Task, Task::new(quota, memory))
+    }
+
+    /// One of the tasks that the kernel starts itself, with a page for the
+    /// UTCB of its first thread.
+    pub fn create_initial(
+        cpu: &Cpu,
+        quota: QuotaRef,
+        which: InitialTask,
+    ) -> Result<Ref<Task>, OutOfMemory> {
+        let task = Self::empty(cpu, quota, which == InitialTask::Sigma0)?;
+        let area = Flexpage::memory(
+            paging::initial_utcb(),
+            l4_abi::utcb::AREA_MIN_ORDER,
+            l4_abi::rights::MemoryRights::empty(),
+        );
+        task.memory
+            .add_kernel_user_memory(cpu, area)
+            .map_err(|_| OutOfMemory)?;
+        Ok(task)
+    }
+}
+
+impl Thread {
+    /// Binds the first thread of an initial task.
+    pub fn bind_initial(&self, cpu: &Cpu, task: &Ref<Task>) -> Result<(), OutOfMemory> {
+        let address = paging::initial_utcb();
+        let utcb: UtcbPointer = task.memory.find_utcb(cpu, address).ok_or(OutOfMemory)?;
+        self.start_in(cpu, task.clone(), address, utcb);
+        Ok(())
+    }
+
+    /// Lets the first thread of an initial task run, at `entry`, with
+    /// `argument` in its first argument register, and this pager.
+    pub fn start_initial(&self, cpu: &Cpu, entry: u64, argument: u64, pager: u64) {
+        let state = self.state(cpu);
+        state.context.frame.set_ip(entry);
+        state.context.frame.set_argument(0, argument);
+        state.pager.set(pager);
+        state.exception_handler.set(0);
+        state.scheduled.set(true);
+        self.resurrect(cpu);
+    }
+}

@@ -1,0 +1,128 @@
+//! The operations on a task (abi/05 Task).
+
+use l4_abi::capability::Selector;
+use l4_abi::error::{IpcError, ResultCode};
+use l4_abi::flexpage::{Flexpage, Space};
+use l4_abi::item::SendItem;
+use l4_abi::message_tag::MessageTag;
+use l4_abi::protocol::label;
+use l4_abi::protocol::task::{Opcode, UnmapMask};
+use l4_abi::rights::CapabilityRights;
+use l4_abi::utcb::MESSAGE_REGISTERS;
+
+use super::{Task, map};
+use crate::capability;
+use crate::object::{Invocation, OperationResult, Outcome};
+
+/// Message word of the first flexpage of an unmap.
+const UNMAP_FLEXPAGES: usize = 2;
+
+impl Task {
+    /// Performs an operation.
+    pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
+        call.require_label(label::TASK)?;
+        match Opcode::from_word(call.word(0)) {
+            Some(Opcode::Map) => self.map(call),
+            Some(Opcode::Unmap) => self.unmap(call),
+            Some(Opcode::CapabilityInfo) => self.capability_info(call),
+            Some(Opcode::AddKernelUserMemory) => self.add_kernel_user_memory(call),
+            Some(Opcode::LdtSet | Opcode::MapVirtualGic) | None => Err(ResultCode::ENOSYS.into()),
+        }
+    }
+
+    fn map(&self, call: &Invocation<'_>) -> OperationResult {
+        call.require_rights(CapabilityRights::WRITE)?;
+        let (source, entry) = call.argument::<Task>()?;
+        if self.memory.is_closed() || source.memory.is_closed() {
+            return Err(ResultCode::EINVAL.into());
+        }
+        let Ok(SendItem::Map(item)) = SendItem::decode(call.word(1) | 8, call.word(2)) else {
+            return Ok(Outcome::OK);
+        };
+        let window = Flexpage::ALL_SPACES;
+        let result = match item.space {
+            Space::Object => {
+                let both = call.rights.intersection(entry.rights);
+                let pass_special = both.contains(CapabilityRights::SPECIAL);
+                capability::map(call.cpu, source, self, item, window, pass_special)
+            }
+            Space::Memory | Space::IoPort => map(call.cpu, source, self, item, window),
+        };
+        result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
+        Ok(Outcome::OK)
+    }
+
+    fn unmap(&self, call: &Invocation<'_>) -> OperationResult {
+        if self.memory.is_closed() {
+            return Err(IpcError::NOT_EXISTENT.into());
+        }
+        let mask = UnmapMask::from_raw(call.word(1));
+        let words = call.tag.words();
+        for index in UNMAP_FLEXPAGES..words.min(MESSAGE_REGISTERS) {
+            let flexpage = call.flexpage(index);
+            let mut access = 0;
+            if flexpage.covers(Space::Object) {
+                capability::unmap(call.cpu, self, flexpage, mask);
+            }
+            if flexpage.covers(Space::Memory) {
+                access |= self.memory.unmap(call.cpu, flexpage, mask);
+            }
+            if flexpage.covers(Space::IoPort) {
+                self.memory.unmap_ports(call.cpu, flexpage, mask);
+            }
+            // Written even if the caller does not receive (abi/05).
+            call.utcb
+                .set_word(index, flexpage.with_rights(access).raw());
+        }
+        Ok(Outcome::words(words))
+    }
+
+    fn capability_info(&self, call: &Invocation<'_>) -> OperationResult {
+        let selector = |index: usize| Selector::from_raw(call.word(index));
+        let lookup = |selector: Selector| {
+            if selector.is_valid() {
+                self.capabilities.lookup(call.cpu, selector.index())
+            } else {
+                None
+            }
+        };
+        let answer = match call.tag.words() {
+            2 => lookup(selector(1)).is_some(),
+            3 => {
+                let (one, other) = (selector(1), selector(2));
+                if one.is_valid() && other.is_valid() {
+                    match (lookup(one), lookup(other)) {
+                        (None, None) => true,
+                        (Some(one), Some(other)) => {
+                            let compared = CapabilityRights::INVOCATION
+                                .union(CapabilityRights::IPC_GATE_SERVER);
+                            one.object.is(other.object)
+                                && one.rights.intersection(compared)
+                                    == other.rights.intersection(compared)
+                        }
+                        _ => false,
+                    }
+                } else {
+                    const SPECIAL: u64 = Selector::INVALID_BIT | Selector::REPLY_BIT;
+                    one.raw() & SPECIAL == other.raw() & SPECIAL
+                }
+            }
+            _ => return Err(ResultCode::EINVAL.into()),
+        };
+        Ok(Outcome::label(i64::from(answer)))
+    }
+
+    fn add_kernel_user_memory(&self, call: &Invocation<'_>) -> OperationResult {
+        let count = call.tag.words().saturating_sub(1);
+        // All are read before the answer overwrites them.
+        let mut areas = [Flexpage::NIL; MESSAGE_REGISTERS];
+        for (index, area) in areas.iter_mut().enumerate().take(count) {
+            *area = call.flexpage(index + 1);
+        }
+        for (index, area) in areas.iter().enumerate().take(count) {
+            self.memory.add_kernel_user_memory(call.cpu, *area)?;
+            call.reply(index, area.with_rights(0).raw());
+        }
+        Ok(Outcome::Reply(MessageTag::words_only(0, count)))
+    }
+}

@@ -1,0 +1,287 @@
+//! Threads: registers, a UTCB, a priority, and the one thing that each waits
+//! for.
+//!
+//! What only the home CPU may touch is in [`ThreadState`]. A thread never
+//! blocks on a stack: what it waits for is [`Waiting`], and whoever ends the
+//! wait finishes the operation for it.
+
+mod lifecycle;
+mod operations;
+
+use core::cell::Cell;
+
+use l4_abi::capability::Selector;
+use l4_abi::message_tag::MessageTag;
+use l4_abi::operation::Operation;
+use l4_abi::timeout::TimeoutPair;
+use machine::cell::Homed;
+use machine::context::Context;
+use machine::list::{Links, List, Node};
+use machine::object::{Anchor, Anchored, Link};
+use machine::utcb::{Utcb, UtcbPointer};
+
+use super::RefSlot;
+use super::ipc_gate::IpcGate;
+use super::irq::{Irq, QueuedIrq};
+use super::semaphore::Semaphore;
+use super::task::Task;
+use crate::cpu::Cpu;
+use crate::fault::SavedMessage;
+use crate::ipc::{ReplyPlace, Request};
+use crate::memory::quota::QuotaRef;
+use crate::scheduling::DEFAULT_QUANTUM;
+
+/// A thread.
+pub struct Thread {
+    /// Tells this thread from all others, dead ones too.
+    pub id: u64,
+    anchor: Anchor,
+    ready: Links<Thread>,
+    timeout: Links<Thread>,
+    queued: Links<Thread>,
+    task: RefSlot<Task>,
+    quota: QuotaRef,
+    state: Homed<ThreadState>,
+}
+
+/// What a thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Nothing: it runs or is ready.
+    Nothing,
+    /// A receiver, on whose `senders` it is.
+    Send,
+    /// A message.
+    Receive(Source),
+    /// Somebody who binds the gate.
+    Gate,
+    /// A semaphore to be raised.
+    Semaphore,
+}
+
+/// Whose message a thread waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Anybody's.
+    Anyone,
+    /// That of the thread with this number.
+    Thread(u64),
+    /// That of the interrupt with this number.
+    Irq(u64),
+    /// Nobody's: it sleeps.
+    Nobody,
+}
+
+/// How far a thread has come in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It has no instruction pointer yet (no ex_regs).
+    New,
+    /// It runs, waits or could run.
+    Alive,
+    /// The kernel killed it, or it is destroyed.
+    Dead,
+}
+
+/// What the message that a thread exchanges is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose {
+    /// Its own system call.
+    Syscall,
+    /// The kernel reports its page fault.
+    PageFault(SavedMessage),
+    /// The kernel reports its exception.
+    Exception(SavedMessage),
+}
+
+/// What a thread has to do before it returns to user mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deferred {
+    /// Nothing.
+    Nothing,
+    /// The receive phase of its [`Request`].
+    Receive,
+    /// Report the exception in its frame.
+    Exception,
+    /// Try again to reach the gate that it waited for.
+    Gate,
+}
+
+/// What the home CPU keeps of a thread.
+pub struct ThreadState {
+    /// Its registers.
+    pub context: Context,
+    /// Its UTCB, once it is bound.
+    pub utcb: Cell<Option<UtcbPointer>>,
+    /// How far it has come.
+    pub life: Cell<Life>,
+    /// It has been given to the scheduler.
+    pub scheduled: Cell<bool>,
+    /// 1 to 255.
+    pub priority: Cell<u8>,
+    /// Length of its time slice in µs.
+    pub quantum: Cell<u64>,
+    /// What is left of its time slice in µs.
+    pub remaining: Cell<u64>,
+    /// Time it has used in µs.
+    pub consumed: Cell<u64>,
+    /// What it waits for.
+    pub waiting: Cell<Waiting>,
+    /// What it has to do before it returns to user mode.
+    pub deferred: Cell<Deferred>,
+    /// The IPC that it is in.
+    pub request: Cell<Request>,
+    /// What that IPC is for.
+    pub purpose: Cell<Purpose>,
+    /// The receiver on whose list it is.
+    pub receiver: Link<Thread>,
+    /// The gate on whose list it is, or was until it was bound.
+    pub gate: RefSlot<IpcGate>,
+    /// The phases of the IPC that waits for the gate.
+    pub gate_operation: Cell<Operation>,
+    /// The semaphore on whose list it is.
+    pub semaphore: RefSlot<Semaphore>,
+    /// When its wait ends, in µs, if it is on a timeout list.
+    pub deadline: Cell<u64>,
+    /// Threads that wait to send to it: by priority, then first come.
+    pub senders: List<Thread, Queued>,
+    /// Interrupts whose message it has not taken yet.
+    pub irqs: List<Irq, QueuedIrq>,
+    /// Its implicit reply capability.
+    pub reply: ReplyPlace,
+    /// The reply capability that names it.
+    pub answer: Link<ReplyPlace>,
+    /// Slot of its pager in its task.
+    pub pager: Cell<u64>,
+    /// Slot of its exception handler in its task.
+    pub exception_handler: Cell<u64>,
+    /// Its system calls are exceptions.
+    pub alien: Cell<bool>,
+    /// The next system call of the alien is allowed.
+    pub allow_syscall: Cell<bool>,
+    /// It is stopped by TRIGGER_EXCEPTION before it goes on.
+    pub triggered: Cell<bool>,
+    /// Its FPU registers, once it has used the FPU.
+    pub fpu: crate::scheduling::FpuPlace,
+    /// Triggered when a gate to this thread is destroyed.
+    pub deletion_irq: RefSlot<Irq>,
+}
+
+/// Chooses the node by which a thread waits in a queue of other threads.
+pub struct Queued;
+
+impl Node<Thread> for Queued {
+    fn links(item: &Thread) -> &Links<Thread> {
+        &item.queued
+    }
+}
+
+impl Anchored for Thread {
+    #[inline]
+    fn anchor(&self) -> &Anchor {
+        &self.anchor
+    }
+}
+
+/// The slot number of "no capability", as Thread control reads it back.
+const NO_SLOT: u64 = u64::MAX >> Selector::SHIFT << Selector::SHIFT >> Selector::SHIFT;
+
+impl Thread {
+    /// A thread of CPU `home` that is bound to no task and that `quota` pays
+    /// for.
+    pub fn new(id: u64, home: u32, quota: QuotaRef) -> Self {
+        Self {
+            id,
+            anchor: Anchor::new(),
+            ready: Links::new(),
+            timeout: Links::new(),
+            queued: Links::new(),
+            task: RefSlot::empty(),
+            quota,
+            state: Homed::new(
+                home,
+                ThreadState {
+                    context: Context::new(),
+                    utcb: Cell::new(None),
+                    life: Cell::new(Life::New),
+                    scheduled: Cell::new(false),
+                    priority: Cell::new(1),
+                    quantum: Cell::new(DEFAULT_QUANTUM),
+                    remaining: Cell::new(DEFAULT_QUANTUM),
+                    consumed: Cell::new(0),
+                    waiting: Cell::new(Waiting::Nothing),
+                    deferred: Cell::new(Deferred::Nothing),
+                    request: Cell::new(Request::new(MessageTag::EMPTY, TimeoutPair::NEVER)),
+                    purpose: Cell::new(Purpose::Syscall),
+                    receiver: Link::new(),
+                    gate: RefSlot::empty(),
+                    gate_operation: Cell::new(Operation::empty()),
+                    semaphore: RefSlot::empty(),
+                    deadline: Cell::new(0),
+                    senders: List::new(),
+                    irqs: List::new(),
+                    reply: ReplyPlace::new(),
+                    answer: Link::new(),
+                    pager: Cell::new(NO_SLOT),
+                    exception_handler: Cell::new(NO_SLOT),
+                    alien: Cell::new(false),
+                    allow_syscall: Cell::new(false),
+                    triggered: Cell::new(false),
+                    fpu: crate::scheduling::FpuPlace::new(),
+                    deletion_irq: RefSlot::empty(),
+                },
+            ),
+        }
+    }
+
+    /// What only the home CPU may touch.
+    #[inline]
+    pub fn state<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> &'cpu ThreadState {
+        self.state
+            .get(cpu)
+            .expect("a thread is handled by its home CPU")
+    }
+
+    /// The task that it is bound to.
+    #[inline]
+    pub fn task<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Task> {
+        self.task.get(cpu)
+    }
+
+    /// The header of the task that it is bound to.
+    pub fn task_header<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu super::Header> {
+        self.task.header(cpu)
+    }
+
+    /// Its UTCB, or the kernel's own scrap UTCB while it is not bound.
+    #[inline]
+    pub fn utcb<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> &'cpu Utcb {
+        match self.state(cpu).utcb.get() {
+            Some(utcb) => utcb.get(cpu),
+            None => &cpu.kernel.scrap_utcb,
+        }
+    }
+
+    /// What pays for its memory.
+    pub fn quota(&self) -> QuotaRef {
+        self.quota
+    }
+
+    /// True if it could run now.
+    #[inline]
+    pub fn is_runnable(&self, cpu: &Cpu) -> bool {
+        let state = self.state(cpu);
+        state.waiting.get() == Waiting::Nothing
+            && state.life.get() == Life::Alive
+            && state.scheduled.get()
+            && !self.task.is_empty()
+    }
+
+    pub(crate) fn ready_links(&self) -> &Links<Thread> {
+        &self.ready
+    }
+
+    pub(crate) fn timeout_links(&self) -> &Links<Thread> {
+        &self.timeout
+    }
+}

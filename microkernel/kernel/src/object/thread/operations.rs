@@ -1,0 +1,198 @@
+//! The operations on a thread (abi/05 Thread).
+
+use l4_abi::capability::Selector;
+use l4_abi::error::ResultCode;
+use l4_abi::message_tag::MessageTag;
+use l4_abi::protocol::thread::{
+    CONTROL_REPLY_WORDS, CONTROL_WORDS, ControlFlags, EX_REGS_ARCHITECTURE_MASK, EX_REGS_KEEP,
+    EX_REGS_WORDS, ExRegsFlags, OPCODE_MASK, Opcode, SenderRule, control_word as word,
+};
+use l4_abi::rights::CapabilityRights;
+use l4_abi::utcb::ALIGNMENT;
+
+use super::{Deferred, Life, Thread};
+use crate::object::ipc_gate::reference;
+use crate::object::irq::Irq;
+use crate::object::task::Task;
+use crate::object::{Fail, Invocation, OperationResult, Outcome};
+
+impl Thread {
+    /// Performs an operation.
+    pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
+        call.require_words(1, ResultCode::EMSGTOOSHORT)?;
+        let operation = call.word(0) & OPCODE_MASK;
+        match Opcode::from_word(operation) {
+            Some(Opcode::Control) => self.control(call),
+            Some(Opcode::ExRegs) => self.exchange_registers(call),
+            Some(Opcode::SwitchTo) => Ok(self.switch_to(call.cpu)),
+            Some(Opcode::StatsTime) => {
+                call.reply(0, call.cpu.budget.consumed(call.cpu, self));
+                Ok(Outcome::words(1))
+            }
+            Some(Opcode::RegisterDeletionIrq) => self.register_deletion_irq(call),
+            Some(Opcode::ModifySenders) => self.modify_senders(call),
+            Some(
+                Opcode::VcpuResume
+                | Opcode::VcpuControl
+                | Opcode::RegisterDoorbellIrq
+                | Opcode::PageFaultTrampoline,
+            ) => Err(ResultCode::ENOSYS.into()),
+            None => self.architecture_operation(call, operation),
+        }
+    }
+
+    fn control(&self, call: &Invocation<'_>) -> OperationResult {
+        call.require_rights(CapabilityRights::SPECIAL)?;
+        call.require_words(CONTROL_WORDS, ResultCode::EINVAL)?;
+        let flags = ControlFlags::from_bits_retain(call.word(0));
+        let state = self.state(call.cpu);
+        if flags.contains(ControlFlags::BIND_TASK) {
+            self.bind(call)?;
+        }
+        if flags.contains(ControlFlags::ALIEN) {
+            let value = ControlFlags::from_bits_retain(call.word(word::FLAG_VALUES));
+            state.alien.set(value.contains(ControlFlags::ALIEN));
+        }
+        let pager = Selector::from_raw(call.word(word::PAGER)).index();
+        let handler = Selector::from_raw(call.word(word::EXCEPTION_HANDLER)).index();
+        let old_pager = if flags.contains(ControlFlags::SET_PAGER) {
+            state.pager.replace(pager)
+        } else {
+            state.pager.get()
+        };
+        let old_handler = if flags.contains(ControlFlags::SET_EXCEPTION_HANDLER) {
+            state.exception_handler.replace(handler)
+        } else {
+            state.exception_handler.get()
+        };
+        call.reply(word::PAGER, Selector::new(old_pager).raw());
+        call.reply(word::EXCEPTION_HANDLER, Selector::new(old_handler).raw());
+        Ok(Outcome::words(CONTROL_REPLY_WORDS))
+    }
+
+    fn bind(&self, call: &Invocation<'_>) -> Result<(), Fail> {
+        let (task, entry) = call.argument_at::<Task>(CONTROL_WORDS)?;
+        if !entry.rights.contains(CapabilityRights::SPECIAL) {
+            return Err(ResultCode::EPERM.into());
+        }
+        let state = self.state(call.cpu);
+        if !self.task.is_empty() || state.life.get() == Life::Dead {
+            return Err(ResultCode::EINVAL.into());
+        }
+        let address = call.word(word::UTCB);
+        if !address.is_multiple_of(ALIGNMENT) {
+            return Err(ResultCode::EINVAL.into());
+        }
+        let utcb = task
+            .memory
+            .find_utcb(call.cpu, address)
+            .ok_or(ResultCode::EINVAL)?;
+        let task_reference = reference::<Task>(entry.object)?;
+        self.start_in(call.cpu, task_reference, address, utcb);
+        Ok(())
+    }
+
+    fn exchange_registers(&self, call: &Invocation<'_>) -> OperationResult {
+        if call.tag.words() != EX_REGS_WORDS {
+            return Err(ResultCode::EINVAL.into());
+        }
+        let cpu = call.cpu;
+        let flags = ExRegsFlags::from_bits_retain(call.word(0));
+        let state = self.state(cpu);
+        let frame = &state.context.frame;
+        let (ip, sp) = (call.word(1), call.word(2));
+        let old = [frame.flags(), frame.ip(), frame.sp()];
+        let cancels = flags.contains(ExRegsFlags::CANCEL);
+        if state.life.get() == Life::Dead {
+            return Err(ResultCode::EINVAL.into());
+        }
+        if cancels || !self.is_in_exception(cpu) {
+            frame.set_privilege(call.word(0) & EX_REGS_ARCHITECTURE_MASK)?;
+            if cancels {
+                self.cancel(cpu);
+            }
+            if ip != EX_REGS_KEEP {
+                frame.set_ip(ip);
+            }
+            if sp != EX_REGS_KEEP {
+                frame.set_sp(sp);
+            }
+            if flags.contains(ExRegsFlags::TRIGGER_EXCEPTION) {
+                frame.mark_triggered();
+                state.deferred.set(Deferred::Exception);
+                cpu.reschedule.set(true);
+            }
+            self.resurrect(cpu);
+        }
+        for (index, value) in old.into_iter().enumerate() {
+            call.reply(index, value);
+        }
+        Ok(Outcome::words(EX_REGS_WORDS))
+    }
+
+    fn register_deletion_irq(&self, call: &Invocation<'_>) -> OperationResult {
+        let (_, entry) = call.argument::<Irq>()?;
+        if !entry.rights.contains(CapabilityRights::WRITE) {
+            return Err(ResultCode::EPERM.into());
+        }
+        let slot = &self.state(call.cpu).deletion_irq;
+        if !slot.is_empty() {
+            return Err(ResultCode::EBUSY.into());
+        }
+        slot.replace(Some(reference(entry.object)?));
+        Ok(Outcome::OK)
+    }
+
+    fn modify_senders(&self, call: &Invocation<'_>) -> OperationResult {
+        let groups = call.tag.words().saturating_sub(1) / SenderRule::WORDS;
+        let rewrite = |label: u64| {
+            (0..groups).find_map(|group| {
+                let at = 1 + group * SenderRule::WORDS;
+                let rule = SenderRule {
+                    match_mask: call.word(at),
+                    match_value: call.word(at + 1),
+                    clear: call.word(at + 2),
+                    add: call.word(at + 3),
+                };
+                rule.apply(label)
+            })
+        };
+        let (cpu, state) = (call.cpu, self.state(call.cpu));
+        let mut next = state.senders.front(cpu);
+        while let Some(sender) = next {
+            let mut request = sender.state(cpu).request.get();
+            if let Some(label) = rewrite(request.label) {
+                request.label = label;
+                sender.state(cpu).request.set(request);
+            }
+            next = state.senders.after(cpu, sender);
+        }
+        let mut next = state.irqs.front(cpu);
+        while let Some(irq) = next {
+            irq.rewrite_label(rewrite);
+            next = state.irqs.after(cpu, irq);
+        }
+        Ok(Outcome::OK)
+    }
+
+    fn architecture_operation(&self, call: &Invocation<'_>, operation: u64) -> OperationResult {
+        let mut words = [0; ARCHITECTURE_WORDS];
+        let count = call.tag.words().min(words.len());
+        for (index, word) in words.iter_mut().enumerate().take(count) {
+            *word = call.word(index);
+        }
+        let context = &self.state(call.cpu).context;
+        let answer = context.thread_operation(call.cpu.block(), operation, &words[..count])?;
+        for (index, value) in answer.words.into_iter().enumerate().take(answer.count) {
+            call.reply(index, value);
+        }
+        Ok(Outcome::Reply(MessageTag::words_only(
+            answer.label,
+            answer.count,
+        )))
+    }
+}
+
+/// Message words that an operation of the architecture can have: four
+/// segment descriptors, at most.
+const ARCHITECTURE_WORDS: usize = 6;

@@ -1,0 +1,150 @@
+//! Vlog: the kernel's console as a capability (abi/05).
+
+use l4_abi::error::ResultCode;
+use l4_abi::protocol::label;
+use l4_abi::protocol::log::{
+    InputFlags, LocalFlags, OPCODE_MASK, Opcode, OutputFlags, READ_DATA_WORD, READ_DONE, READ_SIZE,
+    WRITE_DATA_WORD, WRITE_SIZE,
+};
+use l4_abi::rights::CapabilityRights;
+use machine::lock::Lock;
+
+use super::icu::{INPUT_PIN, hit, invoke_pins};
+use super::{Invocation, OperationResult, Outcome};
+use crate::cpu::Cpu;
+
+/// The log.
+pub struct Vlog {
+    attributes: Lock<Attributes>,
+}
+
+#[derive(Clone, Copy)]
+struct Attributes {
+    input: InputFlags,
+    output: OutputFlags,
+    local: LocalFlags,
+}
+
+impl Vlog {
+    /// With the ABI's initial attributes.
+    pub fn new() -> Self {
+        Self {
+            attributes: Lock::new(Attributes {
+                input: InputFlags::ICRNL,
+                output: OutputFlags::ONLCR,
+                local: LocalFlags::ECHO,
+            }),
+        }
+    }
+
+    /// Performs an operation.
+    pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
+        if call.tag.label() == label::IRQ {
+            return invoke_pins(call, 1, |pin| (pin == 0).then_some(INPUT_PIN));
+        }
+        call.require_label(label::LOG)?;
+        call.require_words(1, ResultCode::EMSGTOOSHORT)?;
+        match Opcode::from_word(call.word(0) & OPCODE_MASK) {
+            Some(Opcode::Write) => {
+                self.write(call);
+                Ok(Outcome::NoReply)
+            }
+            Some(Opcode::Read) => self.read(call),
+            Some(Opcode::SetAttributes) => {
+                *self.attributes.lock() = Attributes {
+                    input: InputFlags::from_bits_retain(call.word(1)),
+                    output: OutputFlags::from_bits_retain(call.word(2)) | OutputFlags::ONLCR,
+                    local: LocalFlags::from_bits_retain(call.word(3)),
+                };
+                Ok(Outcome::OK)
+            }
+            Some(Opcode::GetAttributes) => {
+                let attributes = *self.attributes.lock();
+                call.reply(1, attributes.input.bits());
+                call.reply(2, attributes.output.bits());
+                call.reply(3, attributes.local.bits());
+                Ok(Outcome::words(4))
+            }
+            None => Err(ResultCode::ENOSYS.into()),
+        }
+    }
+
+    fn write(&self, call: &Invocation<'_>) {
+        let length = call.word(1) as usize;
+        if length > WRITE_SIZE {
+            return;
+        }
+        let flags = self.attributes.lock().output;
+        let console = &call.cpu.kernel.platform.console;
+        for index in 0..length {
+            match byte(call, WRITE_DATA_WORD, index) {
+                b'\n' => console.write(b"\r\n"),
+                b'\r' if flags.contains(OutputFlags::OCRNL) => console.write(b"\r\n"),
+                b'\r' if flags.contains(OutputFlags::ONLRET) => {}
+                other => console.write(&[other]),
+            }
+        }
+    }
+
+    fn read(&self, call: &Invocation<'_>) -> OperationResult {
+        call.require_rights(CapabilityRights::WRITE)?;
+        let limit = ((call.word(0) >> 16 & 0xffff) as usize).min(READ_SIZE);
+        let attributes = *self.attributes.lock();
+        let console = &call.cpu.kernel.platform.console;
+        let mut count = 0;
+        let mut word = 0u64;
+        let mut done = 0;
+        while count < limit {
+            let Some(input) = console.read() else {
+                done = READ_DONE;
+                break;
+            };
+            let input = match input {
+                b'\r' if attributes.input.contains(InputFlags::IGNCR) => continue,
+                b'\r' if attributes.input.contains(InputFlags::ICRNL) => b'\n',
+                b'\n' if attributes.input.contains(InputFlags::INLCR) => b'\r',
+                other => other,
+            };
+            if attributes.local.contains(LocalFlags::ECHO) {
+                console.write(if input == b'\n' {
+                    b"\r\n"
+                } else {
+                    core::slice::from_ref(&input)
+                });
+            }
+            word |= u64::from(input) << (count % 8 * 8);
+            count += 1;
+            if count % 8 == 0 {
+                call.reply(READ_DATA_WORD + count / 8 - 1, word);
+                word = 0;
+            }
+        }
+        if count % 8 != 0 {
+            call.reply(READ_DATA_WORD + count / 8, word);
+        }
+        call.reply(0, count as u64 | done);
+        if done != 0
+            && let Some(pin) = console.interrupt_pin()
+        {
+            call.cpu.kernel.platform.chip.unmask(pin);
+        }
+        Ok(Outcome::OK)
+    }
+}
+
+impl Default for Vlog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn byte(call: &Invocation<'_>, first_word: usize, index: usize) -> u8 {
+    (call.word(first_word + index / 8) >> (index % 8 * 8)) as u8
+}
+
+/// The console's device has input. Its pin stays masked until somebody has
+/// read all of it.
+pub fn input(cpu: &Cpu, pin: u32) {
+    cpu.kernel.platform.chip.mask_and_acknowledge(pin);
+    hit(cpu, INPUT_PIN);
+}

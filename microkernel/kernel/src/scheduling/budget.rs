@@ -1,0 +1,149 @@
+//! The time slice that the current thread runs on: its own, or that of a
+//! thread which donated it by a call.
+
+use core::cell::Cell;
+
+use machine::object::Link;
+
+use crate::cpu::Cpu;
+use crate::object::thread::Thread;
+
+/// Length of a time slice unless the scheduler object says otherwise, in µs.
+pub const DEFAULT_QUANTUM: u64 = 10_000;
+
+/// Whose time passes, and until when.
+pub struct Budget {
+    owner: Link<Thread>,
+    priority: Cell<u8>,
+    started: Cell<u64>,
+    ends: Cell<u64>,
+    changed: Cell<bool>,
+}
+
+impl Budget {
+    /// Nobody's.
+    pub const fn new() -> Self {
+        Self {
+            owner: Link::new(),
+            priority: Cell::new(0),
+            started: Cell::new(0),
+            ends: Cell::new(u64::MAX),
+            changed: Cell::new(false),
+        }
+    }
+
+    /// The priority that counts; 0 if nobody's time passes.
+    #[inline]
+    pub fn priority(&self) -> u8 {
+        self.priority.get()
+    }
+
+    /// True if it is not the time of `thread` that passes.
+    pub fn is_foreign(&self, _cpu: &Cpu, thread: &Thread) -> bool {
+        !self.owner.is(thread)
+    }
+
+    /// True if it is the time of `thread` that passes.
+    pub fn is_of(&self, thread: &Thread) -> bool {
+        self.owner.is(thread)
+    }
+
+    /// When the time slice ends, in µs.
+    pub fn ends(&self) -> Option<u64> {
+        (!self.owner.is_empty()).then(|| self.ends.get())
+    }
+
+    /// True if it is another time slice than when this was asked last.
+    pub fn take_changed(&self) -> bool {
+        self.changed.replace(false)
+    }
+
+    /// True if the time slice is over at `now`.
+    pub fn is_used_up(&self, now: u64) -> bool {
+        !self.owner.is_empty() && now >= self.ends.get()
+    }
+
+    /// The time of `thread` passes from now on.
+    pub fn start(&self, cpu: &Cpu, thread: &Thread) {
+        if self.owner.is(thread) {
+            return;
+        }
+        let now = cpu.kernel.platform.timer.now();
+        self.account(cpu, now);
+        self.owner.set(Some(thread));
+        self.begin(thread, cpu, now);
+    }
+
+    /// `thread`, whose time passes, has a new priority and time slice.
+    pub fn change(&self, cpu: &Cpu, thread: &Thread) {
+        let now = cpu.kernel.platform.timer.now();
+        let state = thread.state(cpu);
+        let used = now.saturating_sub(self.started.get());
+        state.consumed.set(state.consumed.get() + used);
+        self.begin(thread, cpu, now);
+    }
+
+    fn begin(&self, thread: &Thread, cpu: &Cpu, now: u64) {
+        let state = thread.state(cpu);
+        self.priority.set(state.priority.get());
+        self.started.set(now);
+        self.ends.set(now.saturating_add(state.remaining.get()));
+        self.changed.set(true);
+    }
+
+    /// Writes down what the owner has used up to `now`.
+    fn account(&self, cpu: &Cpu, now: u64) {
+        if let Some(owner) = self.owner.get(cpu) {
+            let state = owner.state(cpu);
+            let used = now.saturating_sub(self.started.get());
+            state.consumed.set(state.consumed.get() + used);
+            let left = self.ends.get().saturating_sub(now);
+            let left = if left == 0 { state.quantum.get() } else { left };
+            state.remaining.set(left);
+            self.started.set(now);
+        }
+    }
+
+    /// The time slice is used up: its owner has a new one for later, and the
+    /// current thread goes on with its own.
+    pub fn end(&self, cpu: &Cpu, now: u64) {
+        self.account(cpu, now);
+        self.clear();
+    }
+
+    /// Nobody runs.
+    pub fn stop(&self, cpu: &Cpu) {
+        if !self.owner.is_empty() {
+            self.account(cpu, cpu.kernel.platform.timer.now());
+            self.clear();
+        }
+    }
+
+    /// `thread` is dead.
+    pub fn forget(&self, _cpu: &Cpu, thread: &Thread) {
+        if self.owner.is(thread) {
+            self.clear();
+        }
+    }
+
+    fn clear(&self) {
+        self.owner.set(None);
+        self.priority.set(0);
+        self.ends.set(u64::MAX);
+        self.changed.set(true);
+    }
+
+    /// The µs that `thread` has used.
+    pub fn consumed(&self, cpu: &Cpu, thread: &Thread) -> u64 {
+        if self.owner.is(thread) {
+            self.account(cpu, cpu.kernel.platform.timer.now());
+        }
+        thread.state(cpu).consumed.get()
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,121 @@
+//! The FPU, switched lazily: a thread's registers are loaded when it uses the
+//! FPU, and stay until another thread does.
+
+use core::cell::Cell;
+
+use machine::fpu;
+use machine::fpu_area::FpuArea;
+
+use crate::cpu::Cpu;
+use crate::memory::OutOfMemory;
+use crate::object::thread::Thread;
+
+/// A place for a thread's FPU registers; empty until it uses the FPU.
+pub struct FpuPlace(Cell<Option<FpuArea>>);
+
+impl FpuPlace {
+    /// An empty place.
+    pub const fn new() -> Self {
+        Self(Cell::new(None))
+    }
+
+    /// Gives the memory back.
+    pub fn release(&self, cpu: &Cpu, thread: &Thread) {
+        if let Some(area) = self.0.take() {
+            let quota = thread.quota();
+            cpu.kernel.heap.free_charged(quota, area.into_storage());
+        }
+    }
+
+    fn save(&self) {
+        if let Some(mut area) = self.0.take() {
+            area.save();
+            self.0.set(Some(area));
+        }
+    }
+
+    /// Loads the registers; makes the place first.
+    fn load(&self, cpu: &Cpu, thread: &Thread) -> Result<(), OutOfMemory> {
+        let area = match self.0.take() {
+            Some(area) => area,
+            None => {
+                let heap = &cpu.kernel.heap;
+                let storage = heap.allocate_charged(thread.quota(), FpuArea::size())?;
+                FpuArea::new(storage).map_err(|storage| {
+                    heap.free_charged(thread.quota(), storage);
+                    OutOfMemory
+                })?
+            }
+        };
+        area.restore();
+        self.0.set(Some(area));
+        Ok(())
+    }
+}
+
+impl Default for FpuPlace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The current thread uses the FPU: its registers are loaded. Fails if there
+/// is no kernel memory for them; then the use is an exception.
+pub fn give_fpu(cpu: &Cpu, thread: &Thread) -> Result<(), OutOfMemory> {
+    fpu::enable(cpu.block());
+    if cpu.fpu_owner.is(thread) {
+        return Ok(());
+    }
+    if let Some(owner) = cpu.fpu_owner.get(cpu) {
+        owner.state(cpu).fpu.save();
+        cpu.fpu_owner.set(None);
+    }
+    match thread.state(cpu).fpu.load(cpu, thread) {
+        Ok(()) => {
+            cpu.fpu_owner.set(Some(thread));
+            Ok(())
+        }
+        Err(error) => {
+            fpu::disable(cpu.block());
+            Err(error)
+        }
+    }
+}
+
+/// Hands the FPU registers of `from` to `to` with a message; `from` has
+/// initial ones afterwards (abi/02: moved, as a lazy kernel does).
+pub fn move_fpu(cpu: &Cpu, from: &Thread, to: &Thread) {
+    if let Some(owner) = cpu.fpu_owner.get(cpu) {
+        owner.state(cpu).fpu.save();
+        cpu.fpu_owner.set(None);
+        fpu::disable(cpu.block());
+    }
+    let from = &from.state(cpu).fpu.0;
+    let to = &to.state(cpu).fpu.0;
+    match (from.take(), to.take()) {
+        // Both have memory of their own, which stays charged as it was.
+        (Some(mut sent), Some(mut received)) => {
+            received.copy_from(&sent);
+            sent.reset();
+            from.set(Some(sent));
+            to.set(Some(received));
+        }
+        // The sender never used the FPU, so the receiver gets initial
+        // registers.
+        (None, Some(mut received)) => {
+            received.reset();
+            to.set(Some(received));
+        }
+        (sent, None) => from.set(sent),
+    }
+}
+
+/// `thread` is the one that runs when the kernel is left: it has the FPU, or
+/// its first use of it is a fault.
+pub(super) fn switched(cpu: &Cpu, thread: &Thread) {
+    if cpu.fpu_owner.is(thread) {
+        fpu::enable(cpu.block());
+    } else {
+        fpu::disable(cpu.block());
+    }
+}

@@ -1,0 +1,212 @@
+//! Who runs (abi/03 §10): fixed priorities, round robin within one, time
+//! slices that a call donates.
+//!
+//! Kernel code only decides: it changes `cpu.current`, puts threads on the
+//! ready queue and sets `cpu.reschedule`. [`leave`] carries the decision out
+//! once, at the end of the kernel entry.
+
+mod budget;
+mod fpu;
+mod idle;
+mod ready_queue;
+mod timeouts;
+
+pub use budget::{Budget, DEFAULT_QUANTUM};
+pub use fpu::{FpuPlace, give_fpu, move_fpu};
+pub use idle::IdleTime;
+pub use ready_queue::ReadyQueue;
+pub use timeouts::Timeouts;
+
+use machine::context;
+
+use crate::cpu::Cpu;
+use crate::ipc;
+use crate::object;
+use crate::object::thread::{Deferred, Thread};
+
+/// `thread` may run, if it waits for nothing: it goes before the others of
+/// its priority, and before the current thread if that is not more urgent.
+pub fn make_ready(cpu: &Cpu, thread: &Thread) {
+    if cpu.current.is(thread) || thread.ready_links().is_linked() || !thread.is_runnable(cpu) {
+        return;
+    }
+    let priority = thread.state(cpu).priority.get();
+    cpu.ready.push_front(thread, priority);
+    if priority >= cpu.budget.priority() {
+        cpu.preempt.set(true);
+        cpu.reschedule.set(true);
+    }
+}
+
+/// `thread` runs in place of the current thread, which waits, and on its time
+/// slice.
+pub fn donate(cpu: &Cpu, thread: &Thread) {
+    cpu.ready.remove(thread, thread.state(cpu).priority.get());
+    cpu.current.set(Some(thread));
+    let more_urgent = cpu
+        .ready
+        .highest()
+        .is_some_and(|highest| highest > cpu.budget.priority());
+    cpu.reschedule.set(
+        more_urgent
+            || thread.state(cpu).deferred.get() != Deferred::Nothing
+            || !cpu.doomed.is_empty(),
+    );
+}
+
+/// `thread`, which is ready, runs next, on the time slice of the current
+/// thread, which stays ready.
+pub fn run_now(cpu: &Cpu, thread: &Thread) {
+    if let Some(current) = cpu.current.get(cpu)
+        && current.is_runnable(cpu)
+    {
+        let priority = current.state(cpu).priority.get();
+        cpu.ready.push_front(current, priority);
+    }
+    donate(cpu, thread);
+}
+
+/// `thread` goes behind the others of its priority.
+pub fn yield_now(cpu: &Cpu, thread: &Thread) {
+    if cpu.current.is(thread) && thread.is_runnable(cpu) {
+        let priority = thread.state(cpu).priority.get();
+        cpu.current.set(None);
+        cpu.ready.push_back(thread, priority);
+        cpu.reschedule.set(true);
+    }
+}
+
+/// `thread` changes its priority and gets a new time slice.
+pub fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
+    let state = thread.state(cpu);
+    let was_ready = cpu.ready.remove(thread, state.priority.get());
+    state.priority.set(priority);
+    state.quantum.set(quantum);
+    state.remaining.set(quantum);
+    state.scheduled.set(true);
+    if cpu.budget.is_of(thread) {
+        cpu.budget.change(cpu, thread);
+        cpu.reschedule.set(true);
+    }
+    if was_ready || !cpu.current.is(thread) {
+        make_ready(cpu, thread);
+    }
+}
+
+/// `thread` is dead: nothing of the scheduler refers to it any more.
+pub fn forget(cpu: &Cpu, thread: &Thread) {
+    cpu.ready.remove(thread, thread.state(cpu).priority.get());
+    cpu.timeouts.remove(cpu, thread);
+    if cpu.current.is(thread) {
+        cpu.current.set(None);
+    }
+    if cpu.loaded.is(thread) {
+        cpu.loaded.set(None);
+    }
+    if cpu.fpu_owner.is(thread) {
+        cpu.fpu_owner.set(None);
+    }
+    cpu.budget.forget(cpu, thread);
+    cpu.reschedule.set(true);
+}
+
+/// The timer fired: ends waits and time slices that are over.
+pub fn timer(cpu: &Cpu) {
+    let now = cpu.kernel.platform.timer.now();
+    while let Some(thread) = cpu.timeouts.pop_expired(cpu, now) {
+        thread.time_out(cpu);
+    }
+    if cpu.budget.is_used_up(now) {
+        cpu.budget.end(cpu, now);
+        if let Some(current) = cpu.current.get(cpu) {
+            yield_now(cpu, current);
+        }
+    }
+    cpu.reschedule.set(true);
+}
+
+/// Chooses who runs when the kernel is left, and loads it.
+pub fn leave(cpu: &Cpu) {
+    while cpu.reschedule.replace(false) {
+        object::destroy_doomed(cpu);
+        choose(cpu);
+        if let Some(current) = cpu.current.get(cpu)
+            && current.state(cpu).deferred.get() != Deferred::Nothing
+        {
+            ipc::run_deferred(cpu, current);
+            cpu.reschedule.set(true);
+        }
+    }
+    if cpu.timeouts.take_changed() | cpu.budget.take_changed() {
+        program_timer(cpu);
+    }
+    load(cpu);
+}
+
+/// The most urgent thread becomes the current one.
+fn choose(cpu: &Cpu) {
+    let preempt = cpu.preempt.replace(false);
+    let current = cpu
+        .current
+        .get(cpu)
+        .filter(|current| current.is_runnable(cpu));
+    let Some(highest) = cpu.ready.highest() else {
+        if current.is_none() {
+            cpu.current.set(None);
+            cpu.budget.stop(cpu);
+        }
+        return;
+    };
+    if let Some(current) = current {
+        // A thread that became ready goes before one of equal priority.
+        let own = cpu.budget.priority();
+        if highest < own || highest == own && !preempt {
+            return;
+        }
+        // Preempted: next in the list of its priority.
+        let priority = current.state(cpu).priority.get();
+        let next = cpu.ready.pop(cpu, highest);
+        cpu.ready.push_front(current, priority);
+        cpu.current.set(next);
+    } else {
+        cpu.current.set(cpu.ready.pop(cpu, highest));
+    }
+    if let Some(next) = cpu.current.get(cpu) {
+        cpu.budget.start(cpu, next);
+    }
+}
+
+/// Lets the timer fire when the next wait or the time slice ends.
+fn program_timer(cpu: &Cpu) {
+    let next = match (cpu.timeouts.next(), cpu.budget.ends()) {
+        (Some(timeout), Some(slice)) => Some(timeout.min(slice)),
+        (timeout, slice) => timeout.or(slice),
+    };
+    match next {
+        Some(deadline) => cpu.kernel.platform.timer.set_deadline(deadline),
+        None => cpu.kernel.platform.timer.stop(),
+    }
+}
+
+/// Loads the registers and the address space of the current thread.
+fn load(cpu: &Cpu) {
+    let Some(current) = cpu.current.get(cpu) else {
+        cpu.idle.begin(cpu);
+        cpu.block().set_idle();
+        return;
+    };
+    cpu.idle.end(cpu);
+    if !cpu.loaded.is(current) {
+        let to = &current.state(cpu).context;
+        match cpu.loaded.get(cpu) {
+            Some(from) => context::switch(cpu.block(), &from.state(cpu).context, to),
+            None => context::switch(cpu.block(), &cpu.no_context, to),
+        }
+        cpu.loaded.set(Some(current));
+        fpu::switched(cpu, current);
+    } else if cpu.block().is_idle() {
+        let same = &current.state(cpu).context;
+        context::switch(cpu.block(), same, same);
+    }
+    cpu.space.load(cpu, current);
+}

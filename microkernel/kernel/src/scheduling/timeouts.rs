@@ -1,0 +1,129 @@
+//! Threads that wait until some time.
+//!
+//! A radix queue: a thread is on the list whose number is the position of the
+//! highest bit in which its deadline differs from the time up to which the
+//! queue is cleared. Adding and removing take no search; a thread moves to a
+//! lower list at most 64 times before it expires.
+
+use core::cell::Cell;
+
+use machine::list::{Links, List, Node};
+
+use crate::cpu::Cpu;
+use crate::object::thread::Thread;
+
+/// Chooses the node by which a thread is on a timeout list.
+pub(super) struct Timed;
+
+impl Node<Thread> for Timed {
+    fn links(item: &Thread) -> &Links<Thread> {
+        item.timeout_links()
+    }
+}
+
+/// Lists: one for "now", one for each bit of a time.
+const LISTS: usize = 65;
+
+/// Threads by the time at which their wait ends, in µs of the KIP clock.
+pub struct Timeouts {
+    lists: [List<Thread, Timed>; LISTS],
+    /// Bit n: list n + 1 is not empty.
+    occupied: Cell<u64>,
+    /// Everything before this time has been taken off.
+    cleared: Cell<u64>,
+    changed: Cell<bool>,
+}
+
+impl Timeouts {
+    /// Nobody waits.
+    pub fn new() -> Self {
+        Self {
+            lists: [const { List::new() }; LISTS],
+            occupied: Cell::new(0),
+            cleared: Cell::new(0),
+            changed: Cell::new(false),
+        }
+    }
+
+    fn list_of(&self, deadline: u64) -> usize {
+        (u64::BITS - (deadline ^ self.cleared.get()).leading_zeros()) as usize
+    }
+
+    /// Lets `thread` wait until `deadline`.
+    pub fn add(&self, cpu: &Cpu, thread: &Thread, deadline: u64) {
+        let deadline = deadline.max(self.cleared.get());
+        thread.state(cpu).deadline.set(deadline);
+        self.changed.set(true);
+        let list = self.list_of(deadline);
+        self.lists[list].push_back(thread);
+        if let Some(bit) = list.checked_sub(1) {
+            self.occupied.set(self.occupied.get() | 1 << bit);
+        }
+    }
+
+    /// Lets `thread` wait no longer. Nothing happens if it does not.
+    pub fn remove(&self, cpu: &Cpu, thread: &Thread) {
+        if !thread.timeout_links().is_linked() {
+            return;
+        }
+        let list = self.list_of(thread.state(cpu).deadline.get());
+        let removed = self.lists[list].remove(thread);
+        debug_assert!(removed, "a waiting thread is on the list of its deadline");
+        self.note_if_empty(list);
+    }
+
+    fn note_if_empty(&self, list: usize) {
+        if let Some(bit) = list.checked_sub(1)
+            && self.lists[list].is_empty()
+        {
+            self.occupied.set(self.occupied.get() & !(1 << bit));
+        }
+    }
+
+    /// True if a wait was added since this was asked last.
+    pub fn take_changed(&self) -> bool {
+        self.changed.replace(false)
+    }
+
+    /// When to look again: no thread's wait ends before. `None`: nobody
+    /// waits.
+    pub fn next(&self) -> Option<u64> {
+        if !self.lists[0].is_empty() {
+            return Some(self.cleared.get());
+        }
+        if self.occupied.get() == 0 {
+            return None;
+        }
+        let bit = self.occupied.get().trailing_zeros();
+        // The lowest time that differs in this bit, which is set in every
+        // deadline on that list.
+        Some(((self.cleared.get() >> bit) | 1) << bit)
+    }
+
+    /// Takes a thread off whose wait has ended at `now`.
+    pub fn pop_expired<'cpu>(&self, cpu: &'cpu Cpu, now: u64) -> Option<&'cpu Thread> {
+        loop {
+            if let Some(thread) = self.lists[0].pop_front(cpu) {
+                return Some(thread);
+            }
+            let next = self.next()?;
+            if next > now {
+                return None;
+            }
+            // Time has reached the lowest list: its threads move down.
+            let list = self.list_of(next);
+            self.cleared.set(next);
+            while let Some(thread) = self.lists[list].pop_front(cpu) {
+                let deadline = thread.state(cpu).deadline.get();
+                self.note_if_empty(list);
+                self.add(cpu, thread, deadline);
+            }
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self::new()
+    }
+}

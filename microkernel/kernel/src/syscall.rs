@@ -1,0 +1,272 @@
+//! The one system call: what it addresses, and who carries it out (abi/01).
+
+use l4_abi::capability::{ReplySlot, Target};
+use l4_abi::error::IpcError;
+use l4_abi::message_tag::MessageTag;
+use l4_abi::operation::{Destination, Operation};
+use l4_abi::protocol::label;
+use l4_abi::rights::CapabilityRights;
+use l4_abi::timeout::TimeoutPair;
+
+use crate::capability::Entry;
+use crate::cpu::Cpu;
+use crate::ipc::{self, Request, finish};
+use crate::object::ipc_gate::IpcGate;
+use crate::object::irq::Irq;
+use crate::object::thread::{Source, Thread};
+use crate::object::{self, Fail, Header, Invocation, Kind, Outcome};
+
+/// The current thread made a system call.
+pub fn syscall(cpu: &Cpu) {
+    let Some(thread) = cpu.current.get(cpu) else {
+        return;
+    };
+    let state = thread.state(cpu);
+    if state.alien.get() && !state.allow_syscall.replace(false) {
+        state.context.frame.rewind_syscall();
+        crate::fault::report_exception(cpu, thread);
+        return;
+    }
+    if let Err(error) = dispatch(cpu, thread) {
+        finish::failed(cpu, thread, error);
+    }
+}
+
+/// A closed wait for a partner that is not known yet.
+const PARTNER: Source = Source::Nobody;
+
+fn dispatch(cpu: &Cpu, thread: &Thread) -> Result<(), IpcError> {
+    let frame = &thread.state(cpu).context.frame;
+    let destination = Destination::from_raw(frame.destination());
+    let operation = destination.operation();
+    let mut request = Request {
+        label: frame.label(),
+        receive: match () {
+            () if !operation.contains(Operation::RECEIVE) => None,
+            () if operation.contains(Operation::OPEN_WAIT) => Some(Source::Anyone),
+            () => Some(PARTNER),
+        },
+        reply_slot: destination.selector().reply_slot(),
+        ..Request::new(
+            MessageTag::from_raw(frame.tag()),
+            TimeoutPair::from_raw(frame.timeouts()),
+        )
+    };
+    if request.receive == Some(Source::Anyone)
+        && let ReplySlot::Explicit(index) = request.reply_slot
+    {
+        prepare_reply_slot(cpu, thread, index)?;
+    }
+    match destination.target() {
+        Target::Reply(slot) => {
+            let (caller, rights) = ipc::reply::place(cpu, thread, slot)
+                .and_then(|place| ipc::reply::take(cpu, place))
+                .ok_or(IpcError::NOT_EXISTENT)?;
+            request.rights = rights;
+            to_thread(cpu, thread, caller, operation, request)
+        }
+        Target::CallingThread => {
+            let rights = CapabilityRights::INVOCATION;
+            thread_capability(cpu, thread, thread, None, rights, operation, request)
+        }
+        Target::Object(index) => {
+            let task = thread.task(cpu).ok_or(IpcError::NOT_EXISTENT)?;
+            let entry = task
+                .capabilities
+                .lookup(cpu, index)
+                .ok_or(IpcError::NOT_EXISTENT)?;
+            capability(cpu, thread, entry, operation, request)
+        }
+    }
+}
+
+fn capability(
+    cpu: &Cpu,
+    thread: &Thread,
+    entry: Entry<'_>,
+    operation: Operation,
+    mut request: Request,
+) -> Result<(), IpcError> {
+    let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
+    match entry.object.common().kind {
+        Kind::IpcGate => {
+            let Some(gate) = entry.object.downcast::<IpcGate>() else {
+                return Err(IpcError::NOT_EXISTENT);
+            };
+            let is_control = request.tag.label() == label::KERNEL_OBJECT
+                && operation.contains(Operation::SEND)
+                && entry.rights.contains(CapabilityRights::IPC_GATE_SERVER);
+            if is_control {
+                return invoke(cpu, thread, Some(entry.object), rights, operation, request);
+            }
+            request.rights = rights;
+            thread.state(cpu).request.set(request);
+            through_gate(cpu, thread, gate, entry.object, operation)
+        }
+        Kind::Thread => {
+            let Some(target) = entry.object.downcast::<Thread>() else {
+                return Err(IpcError::NOT_EXISTENT);
+            };
+            thread_capability(
+                cpu,
+                thread,
+                target,
+                Some(entry.object),
+                rights,
+                operation,
+                request,
+            )
+        }
+        _ => invoke(cpu, thread, Some(entry.object), rights, operation, request),
+    }
+}
+
+/// A thread capability: the kernel's protocol, or a message to the thread.
+fn thread_capability(
+    cpu: &Cpu,
+    thread: &Thread,
+    target: &Thread,
+    header: Option<&Header>,
+    rights: CapabilityRights,
+    operation: Operation,
+    mut request: Request,
+) -> Result<(), IpcError> {
+    if request.tag.label() == label::THREAD {
+        return invoke(cpu, thread, header, rights, operation, request);
+    }
+    request.rights = rights;
+    to_thread(cpu, thread, target, operation, request)
+}
+
+/// Sends to and receives from `partner`, or whoever the receive phase is for.
+fn to_thread(
+    cpu: &Cpu,
+    thread: &Thread,
+    partner: &Thread,
+    operation: Operation,
+    mut request: Request,
+) -> Result<(), IpcError> {
+    if request.receive == Some(PARTNER) {
+        request.receive = Some(Source::Thread(partner.id));
+    }
+    if operation.contains(Operation::SEND) {
+        ipc::send(cpu, thread, partner, request);
+    } else if request.receive.is_some() {
+        ipc::receive(cpu, thread, request);
+    } else {
+        return Err(IpcError::NOT_EXISTENT);
+    }
+    Ok(())
+}
+
+/// Goes on with the thread's [`Request`] at the thread that `gate` is bound
+/// to; waits while it is bound to none (abi/03 §9).
+fn through_gate(
+    cpu: &Cpu,
+    thread: &Thread,
+    gate: &IpcGate,
+    header: &Header,
+    operation: Operation,
+) -> Result<(), IpcError> {
+    let mut request = thread.state(cpu).request.get();
+    match gate.thread(cpu) {
+        Some(partner) => {
+            request.label = gate.label() | u64::from(request.rights.bits());
+            to_thread(cpu, thread, partner, operation, request)
+        }
+        None => gate.wait(cpu, thread, header, operation),
+    }
+}
+
+/// The gate at which `thread`, which runs now, has waited is bound.
+pub fn repeat(cpu: &Cpu, thread: &Thread) {
+    let state = thread.state(cpu);
+    let operation = state.gate_operation.get();
+    let result = match state.gate.replace(None) {
+        Some(gate) => through_gate(cpu, thread, &gate, gate.header(), operation),
+        None => Err(IpcError::NOT_EXISTENT),
+    };
+    if let Err(error) = result {
+        finish::failed(cpu, thread, error);
+    }
+}
+
+/// Sends the kernel's own message for `thread` through a capability of its
+/// task, and waits for the answer.
+pub fn call_for(cpu: &Cpu, thread: &Thread, entry: Entry<'_>, mut request: Request) {
+    request.rights = entry.rights.intersection(CapabilityRights::INVOCATION);
+    request.receive = Some(PARTNER);
+    let result = if let Some(gate) = entry.object.downcast::<IpcGate>() {
+        thread.state(cpu).request.set(request);
+        through_gate(cpu, thread, gate, entry.object, Operation::CALL)
+    } else if let Some(target) = entry.object.downcast::<Thread>() {
+        to_thread(cpu, thread, target, Operation::CALL, request)
+    } else {
+        Err(IpcError::NOT_EXISTENT)
+    };
+    if let Err(error) = result {
+        finish::failed(cpu, thread, error);
+    }
+}
+
+fn prepare_reply_slot(cpu: &Cpu, thread: &Thread, index: u64) -> Result<(), IpcError> {
+    thread
+        .task(cpu)
+        .ok_or(IpcError::NO_REPLY_CAPABILITY)?
+        .make_reply_place(cpu, index)
+        .map_err(|_| IpcError::NO_REPLY_CAPABILITY)
+}
+
+/// An operation of the kernel on one of its objects; `None`: on the thread
+/// itself.
+fn invoke(
+    cpu: &Cpu,
+    thread: &Thread,
+    object: Option<&Header>,
+    rights: CapabilityRights,
+    operation: Operation,
+    mut request: Request,
+) -> Result<(), IpcError> {
+    let kind = object.map_or(Kind::Thread, |object| object.common().kind);
+    // Tasks and threads do not look at the operation (abi/01).
+    let performs = operation.contains(Operation::SEND) || matches!(kind, Kind::Task | Kind::Thread);
+    let outcome = if performs {
+        let call = Invocation {
+            cpu,
+            caller: thread,
+            task: thread.task(cpu).ok_or(IpcError::NOT_EXISTENT)?,
+            utcb: thread.utcb(cpu),
+            object,
+            rights,
+            tag: request.tag,
+            operation,
+            timeouts: request.timeouts,
+        };
+        object::invoke(&call)
+    } else {
+        Ok(Outcome::NoReply)
+    };
+    let frame = &thread.state(cpu).context.frame;
+    match outcome {
+        Ok(Outcome::Done) => {}
+        Ok(Outcome::Reply(tag)) if operation.contains(Operation::RECEIVE) => {
+            frame.set_tag(tag.raw());
+        }
+        Err(Fail::Code(code)) if operation.contains(Operation::RECEIVE) => {
+            frame.set_tag(MessageTag::label_only(code.label()).raw());
+        }
+        Ok(Outcome::Reply(_)) | Err(Fail::Code(_)) => {}
+        Err(Fail::Ipc(error)) => return Err(error),
+        Ok(Outcome::NoReply) => {
+            if request.receive == Some(PARTNER)
+                && let Some(irq) = object.and_then(|object| object.downcast::<Irq>())
+            {
+                request.receive = Some(Source::Irq(irq.id));
+            }
+            if request.receive.is_some() {
+                ipc::receive(cpu, thread, request);
+            }
+        }
+    }
+    Ok(())
+}

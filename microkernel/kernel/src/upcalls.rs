@@ -1,0 +1,53 @@
+//! What the machine calls: each entry into the kernel, and what is done
+//! before it is left.
+
+use machine::boot::Boot;
+use machine::event::{Fault, Source};
+use machine::per_cpu::Upcalls;
+use machine::trap::Interrupt;
+
+use crate::cpu::{Cpu, CpuLocal};
+use crate::object::task::Task;
+use crate::object::{icu, vlog};
+use crate::{fault, init, scheduling, syscall};
+
+impl Upcalls for CpuLocal {
+    fn start(boot: &mut Boot) -> ! {
+        init::start(boot)
+    }
+
+    fn syscall(cpu: &mut Cpu) {
+        syscall::syscall(cpu);
+        finish(cpu);
+    }
+
+    fn fault(cpu: &mut Cpu, fault: &Fault) {
+        fault::fault(cpu, fault);
+        finish(cpu);
+    }
+
+    fn interrupt(cpu: &mut Cpu, interrupt: Interrupt) {
+        match cpu.kernel.platform.chip.claim(interrupt) {
+            Source::Timer => scheduling::timer(cpu),
+            Source::Pin(pin) if cpu.kernel.platform.console.interrupt_pin() == Some(pin) => {
+                vlog::input(cpu, pin);
+            }
+            Source::Pin(pin) => icu::hit(cpu, pin),
+            Source::Ipi | Source::Spurious => {}
+        }
+        finish(cpu);
+    }
+}
+
+/// Loads who runs next, and frees what nothing refers to any more.
+fn finish(cpu: &mut Cpu) {
+    scheduling::leave(cpu);
+    let kernel = cpu.kernel;
+    while let Some(mut dead) = kernel.reaper.reap(cpu) {
+        if let Some(task) = dead.downcast::<Task>() {
+            task.release(kernel);
+        }
+        let (storage, common) = dead.free();
+        kernel.heap.free_charged(common.quota, storage);
+    }
+}

@@ -1,0 +1,65 @@
+//! Where a thread's FPU registers are while another thread's are loaded.
+
+use core::ptr::NonNull;
+
+use crate::arch::fpu;
+use crate::memory::Storage;
+
+/// The FPU registers of one thread, in kernel memory.
+#[must_use]
+pub struct FpuArea(Storage);
+
+impl FpuArea {
+    /// The bytes that one takes.
+    pub fn size() -> usize {
+        fpu::area_size()
+    }
+
+    /// The registers of a fresh thread. Gives the storage back if it is too
+    /// small.
+    pub fn new(storage: Storage) -> Result<Self, Storage> {
+        if storage.size() < fpu::area_size() {
+            return Err(storage);
+        }
+        let area = Self(storage);
+        // SAFETY: it is large enough, aligned as storage is, and ours.
+        unsafe { fpu::initialise(area.pointer()) };
+        Ok(area)
+    }
+
+    fn pointer(&self) -> NonNull<u8> {
+        self.0.pointer()
+    }
+
+    /// Takes the registers out of the FPU.
+    pub fn save(&mut self) {
+        // SAFETY: as in `new`.
+        unsafe { fpu::save(self.pointer()) };
+    }
+
+    /// Puts the registers into the FPU.
+    pub fn restore(&self) {
+        // SAFETY: as in `new`, which wrote a state.
+        unsafe { fpu::restore(self.pointer()) };
+    }
+
+    /// Becomes the state of a fresh thread again.
+    pub fn reset(&mut self) {
+        // SAFETY: as in `new`.
+        unsafe { fpu::initialise(self.pointer()) };
+    }
+
+    /// Becomes a copy of `other`.
+    pub fn copy_from(&mut self, other: &Self) {
+        // SAFETY: both are areas of that size, and two different ones.
+        unsafe {
+            self.pointer()
+                .copy_from_nonoverlapping(other.pointer(), fpu::area_size());
+        }
+    }
+
+    /// Gives the memory back.
+    pub fn into_storage(self) -> Storage {
+        self.0
+    }
+}

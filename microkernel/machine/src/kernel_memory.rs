@@ -1,0 +1,179 @@
+//! Where the kernel's memory is: one block of RAM that the loader left free,
+//! chosen once, at boot, and announced as reserved in the KIP.
+
+use core::mem::offset_of;
+
+use l4_abi::kip::{Header, MemoryDescriptor, MemoryType, reserved};
+
+use crate::address::PhysicalAddress;
+use crate::boot::Boot;
+use crate::kip::KipPage;
+use crate::memory::{FRAME_SIZE, KERNEL_MEMORY_ALIGNMENT, KernelMemory};
+
+/// The loader's page tables and many devices reach no further.
+const LIMIT: u64 = 1 << 32;
+const ALIGNMENT: u64 = 1 << KERNEL_MEMORY_ALIGNMENT;
+
+/// The header's fields that matter here are the same everywhere.
+type AnyHeader = Header<3>;
+
+/// The memory descriptors of the KIP (abi/04).
+pub struct Descriptors<'a>(&'a KipPage);
+
+impl<'a> Descriptors<'a> {
+    /// Those of `kip`.
+    pub fn of(kip: &'a KipPage) -> Self {
+        Self(kip)
+    }
+
+    /// Where they are in the page, and how many there can be.
+    fn place(&self) -> (usize, usize) {
+        let offset = self
+            .0
+            .half(offset_of!(AnyHeader, memory_descriptors_offset));
+        let number = self.0.half(offset_of!(AnyHeader, memory_descriptors_count));
+        (offset as usize, number as usize)
+    }
+
+    /// All descriptors that are in use.
+    pub fn iter(&self) -> impl Iterator<Item = MemoryDescriptor> {
+        let (offset, number) = self.place();
+        (0..number)
+            .map(move |index| offset + index * size_of::<MemoryDescriptor>())
+            .map(|at| MemoryDescriptor::from_words(self.0.word(at), self.0.word(at + 8)))
+            .filter(|descriptor| descriptor.is_used())
+    }
+
+    /// Adds a descriptor; false if there is no room.
+    pub fn add(&self, descriptor: MemoryDescriptor) -> bool {
+        let (offset, number) = self.place();
+        for index in 0..number {
+            let at = offset + index * size_of::<MemoryDescriptor>();
+            if !MemoryDescriptor::from_words(self.0.word(at), self.0.word(at + 8)).is_used() {
+                let [low, high] = descriptor.words();
+                self.0.set_word(at, low);
+                self.0.set_word(at + 8, high);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Bytes of RAM.
+    pub fn memory_size(&self) -> u64 {
+        self.physical()
+            .filter(|descriptor| descriptor.kind() == Some(MemoryType::Conventional))
+            .map(|descriptor| descriptor.last() - descriptor.start() + 1)
+            .sum()
+    }
+
+    fn physical(&self) -> impl Iterator<Item = MemoryDescriptor> {
+        self.iter().filter(|descriptor| !descriptor.is_virtual())
+    }
+
+    /// The highest free block of `size` bytes below the limit.
+    pub fn find_free(&self, size: u64) -> Option<u64> {
+        self.physical()
+            .filter(|descriptor| descriptor.kind() == Some(MemoryType::Conventional))
+            .filter_map(|memory| {
+                let end = memory.last().saturating_add(1).min(LIMIT);
+                self.find_below(memory.start(), end, size)
+            })
+            .max()
+    }
+
+    /// The highest block in a range of RAM that nothing else overlaps.
+    fn find_below(&self, start: u64, end: u64, size: u64) -> Option<u64> {
+        let mut start_of_block = end.checked_sub(size)? & !(ALIGNMENT - 1);
+        loop {
+            if start_of_block < start {
+                return None;
+            }
+            let last = start_of_block + (size - 1);
+            let obstacle = self
+                .physical()
+                .filter(|descriptor| descriptor.kind() != Some(MemoryType::Conventional))
+                .filter(|other| other.start() <= last && start_of_block <= other.last())
+                .map(|other| other.start())
+                .min();
+            match obstacle {
+                None => return Some(start_of_block),
+                Some(below) => {
+                    start_of_block = below.checked_sub(size)? & !(ALIGNMENT - 1);
+                }
+            }
+        }
+    }
+}
+
+/// Takes `size` bytes of free RAM, rounded up to 2 MiB, for the kernel.
+/// `None` if there is no such block.
+pub fn take(boot: &mut Boot, size: u64) -> Option<KernelMemory> {
+    let size = size.next_multiple_of(ALIGNMENT);
+    let descriptors = Descriptors::of(boot.kip());
+    let start = descriptors.find_free(size)?;
+    let last = start + (size - 1);
+    let own = MemoryDescriptor::physical(MemoryType::Reserved, reserved::HEAP, start, last);
+    if !descriptors.add(own) {
+        return None;
+    }
+    let frames = usize::try_from(size).ok()? / FRAME_SIZE;
+    // SAFETY: the loader says that it is RAM, and that nothing is there; that
+    // it is the kernel's from now on is in the KIP before anybody reads that.
+    Some(unsafe { boot.map_kernel_memory(PhysicalAddress::new(start), frames) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kip(descriptors: &[MemoryDescriptor]) -> KipPage {
+        let page = KipPage::new(&[]);
+        page.set_half(offset_of!(AnyHeader, memory_descriptors_offset), 0x90);
+        page.set_half(offset_of!(AnyHeader, memory_descriptors_count), 8);
+        for descriptor in descriptors {
+            assert!(Descriptors::of(&page).add(*descriptor));
+        }
+        page
+    }
+
+    fn memory(start: u64, size: u64) -> MemoryDescriptor {
+        MemoryDescriptor::physical(MemoryType::Conventional, 0, start, start + size - 1)
+    }
+
+    fn taken(start: u64, size: u64) -> MemoryDescriptor {
+        MemoryDescriptor::physical(MemoryType::Bootloader, 7, start, start + size - 1)
+    }
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn the_highest_free_block_is_found() {
+        let page = kip(&[memory(MIB, 511 * MIB)]);
+        assert_eq!(Descriptors::of(&page).find_free(16 * MIB), Some(496 * MIB));
+        assert_eq!(Descriptors::of(&page).memory_size(), 511 * MIB);
+    }
+
+    #[test]
+    fn what_the_loader_put_somewhere_is_left_alone() {
+        let page = kip(&[
+            memory(0, 64 * MIB),
+            taken(50 * MIB, MIB),
+            taken(30 * MIB, MIB),
+        ]);
+        assert_eq!(Descriptors::of(&page).find_free(16 * MIB), Some(32 * MIB));
+        assert_eq!(Descriptors::of(&page).find_free(30 * MIB), Some(0));
+        assert_eq!(Descriptors::of(&page).find_free(32 * MIB), None);
+    }
+
+    #[test]
+    fn memory_above_four_gibibytes_is_not_used() {
+        let page = kip(&[memory(0, 8192 * MIB)]);
+        assert_eq!(
+            Descriptors::of(&page).find_free(512 * MIB),
+            Some(4096 * MIB - 512 * MIB)
+        );
+        let page = kip(&[memory(8192 * MIB, 1024 * MIB)]);
+        assert_eq!(Descriptors::of(&page).find_free(16 * MIB), None);
+    }
+}
