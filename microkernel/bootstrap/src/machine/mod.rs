@@ -18,6 +18,9 @@ use bootstrap::{Error, boot};
 
 use memory::{Identity, image_range, physical};
 
+/// In bytes; the memory map's tables take some 40 KiB of it.
+const STACK_SIZE: usize = 128 << 10;
+
 /// Called by the entry code, with what firmware left in its registers, on a stack of its own.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn start(protocol: u64, argument: u64) -> ! {

@@ -6,8 +6,6 @@
 
 use core::arch::global_asm;
 
-const STACK_SIZE: usize = 64 << 10;
-
 global_asm!(
     ".section .head, \"ax\"",
     "image_header:",
@@ -46,5 +44,5 @@ global_asm!(
     "stack_top:",
     ".text",
     start = sym crate::machine::start,
-    stack_size = const STACK_SIZE,
+    stack_size = const crate::machine::STACK_SIZE,
 );

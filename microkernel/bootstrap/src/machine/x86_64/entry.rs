@@ -10,8 +10,6 @@ use bootstrap::firmware::multiboot2;
 
 use super::firmware::PVH;
 
-const STACK_SIZE: usize = 64 << 10;
-
 global_asm!(
     // Multiboot2 specification 2.0 §3.1: magic, architecture i386, length, checksum; then only the
     // end tag.
@@ -102,7 +100,7 @@ global_asm!(
     ".text",
     pvh = const PVH,
     start = sym crate::machine::start,
-    stack_size = const STACK_SIZE,
+    stack_size = const crate::machine::STACK_SIZE,
 );
 
 const _: () = assert!(PVH != multiboot2::MAGIC);
