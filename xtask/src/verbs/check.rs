@@ -29,7 +29,7 @@ fn run(args: &[String]) -> Result<()> {
     for name in &names {
         match load(&workspace, name) {
             Ok(system) => println!(
-                "{}: good; {} components, {} channels, {} of memory",
+                "{}: good; components {}, channels {}, memory {}",
                 system.source.path.display(),
                 system.components.len(),
                 system.channels.len(),
