@@ -1,12 +1,10 @@
 //! What the kernel finds when it starts, and the structures in its image
 //! that loaders look for (abi/07).
 
-use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use l4_abi::arch::x86_64::{KIP_MEMORY_DESCRIPTORS_OFFSET, KIP_STRINGS_OFFSET, KipHeader};
-use l4_abi::boot::options::OptionsV5;
 
 use super::console::Console;
 use super::cpu::{self, Tables};
@@ -15,6 +13,7 @@ use super::{paging, start, syscall, trap};
 use crate::address::PhysicalAddress;
 use crate::kip::KipPage;
 use crate::memory::{FRAME_SIZE, KernelMemory};
+use crate::options::{Options, OptionsBlock};
 use crate::per_cpu::CpuBlock;
 
 /// The kernel info page; program header type 0x10 covers it.
@@ -25,15 +24,9 @@ static KIP: KipPage = KipPage::in_image(
     b"Brio microkernel on amd64\0segments\0pf_tramp\0abiver:3\0mapdb\0",
 );
 
-#[repr(C, align(8))]
-struct Options(UnsafeCell<OptionsV5>);
-
-// SAFETY: only the loader writes to it.
-unsafe impl Sync for Options {}
-
 /// The kernel options; program header type 0x11 covers them.
 #[unsafe(link_section = ".options")]
-static OPTIONS: Options = Options(UnsafeCell::new(OptionsV5::UNSET));
+static OPTIONS: OptionsBlock = OptionsBlock::unset();
 
 /// The boot CPU's.
 pub(super) static TABLES: Tables = Tables::new();
@@ -56,10 +49,8 @@ pub(super) unsafe extern "C" fn main() -> ! {
 }
 
 /// What the loader took from the kernel's command line.
-pub(super) fn options() -> OptionsV5 {
-    // SAFETY: the loader is gone. Volatile, for it wrote behind the
-    // compiler's back.
-    unsafe { OPTIONS.0.get().read_volatile() }
+pub(super) fn options() -> Options {
+    OPTIONS.read()
 }
 
 /// What the kernel finds when it starts.
@@ -78,7 +69,7 @@ impl Boot {
     }
 
     /// What the loader took from the kernel's command line.
-    pub fn options(&self) -> OptionsV5 {
+    pub fn options(&self) -> Options {
         options()
     }
 

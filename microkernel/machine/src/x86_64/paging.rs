@@ -9,6 +9,10 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use l4_abi::arch::x86_64::{
+    INITIAL_UTCB, NON_CANONICAL_LAST, NON_CANONICAL_START, USER_ADDRESS_LAST,
+};
+
 use super::cpu::{self, CpuState};
 use super::entry_format::Format;
 use super::instructions::{cpuid, read_cr4, write_cr3};
@@ -28,7 +32,10 @@ pub(super) const DEVICE_START: u64 = 0xffff_ffff_c000_0000;
 const KERNEL_ENTRIES: core::ops::Range<usize> = 510..512;
 
 /// The last address that user mode can have.
-pub const USER_END: u64 = l4_abi::arch::x86_64::USER_ADDRESS_LAST;
+pub(super) const USER_END: u64 = USER_ADDRESS_LAST;
+
+/// Ranges of addresses that can never be used, first and last.
+pub const UNUSABLE_ADDRESSES: &[(u64, u64)] = &[(NON_CANONICAL_START, NON_CANONICAL_LAST)];
 
 /// Bits of page table entries (SDM 4.5).
 pub(super) mod entry {
@@ -173,6 +180,11 @@ pub fn format() -> Format {
     const HUGE_PAGES: u32 = 1 << 26;
     let physical_bits = cpuid(0x8000_0008, 0).eax & 0xff;
     Format::new(physical_bits, cpuid(0x8000_0001, 0).edx & HUGE_PAGES != 0)
+}
+
+/// Where the UTCBs of the initial tasks are.
+pub fn initial_utcb() -> u64 {
+    INITIAL_UTCB
 }
 
 /// How many address-space ids there are; 0 is kept for the kernel's root. One

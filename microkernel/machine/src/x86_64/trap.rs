@@ -99,6 +99,11 @@ struct Pushed {
     ss: u64,
 }
 
+/// RFLAGS.VM. There is no virtual-8086 mode in 64-bit kernels' user mode, but
+/// QEMU's emulator lets `iret` enter it; then CS has any value, such as one
+/// that looks like the kernel's.
+const VIRTUAL_8086: u32 = 1 << 17;
+
 /// Pushes a user's registers from rax to r15 below its `Pushed`, and gives
 /// the compiler's code the flags, first argument and stack that it expects.
 /// `$fault_address` is an instruction or two that push one word.
@@ -122,6 +127,7 @@ unsafe extern "C" fn fault_entry() {
     naked_asm!(
         "test byte ptr [rsp + {cs}], 3",
         "jz 3f",
+        "2:",
         "swapgs",
         ".global brio_fault_from_user",
         "brio_fault_from_user:",
@@ -133,6 +139,8 @@ unsafe extern "C" fn fault_entry() {
         // the user's: all registers are the user's again but those that
         // `iretq` was to load, which are still in the frame.
         "3:",
+        "test dword ptr [rsp + {rflags}], {virtual_8086}",
+        "jnz 2b",
         "push rax",
         "lea rax, [rip + brio_iretq]",
         "cmp rax, [rsp + 8 + {rip}]",
@@ -153,6 +161,8 @@ unsafe extern "C" fn fault_entry() {
         error = const offset_of!(Pushed, error),
         rip = const offset_of!(Pushed, rip),
         cs = const offset_of!(Pushed, cs),
+        rflags = const offset_of!(Pushed, rflags),
+        virtual_8086 = const VIRTUAL_8086,
         this = const block::THIS,
         frame = const block::FRAME,
         stack_top = const block::STACK_TOP,
@@ -170,20 +180,25 @@ unsafe extern "C" fn interrupt_entry() {
     naked_asm!(
         "test byte ptr [rsp + {cs}], 3",
         "jz 3f",
+        "2:",
         "swapgs",
         save_registers!("sub rsp, 8"),
         "mov esi, [rsp + {frame_vector}]",
-        "2:",
+        "4:",
         "mov rsp, gs:[{stack_top}]",
         "call {upcall}",
         "jmp {leave}",
         // In kernel mode interrupts are on in idle only; nothing to keep.
         "3:",
+        "test dword ptr [rsp + {rflags}], {virtual_8086}",
+        "jnz 2b",
         "mov rdi, gs:[{this}]",
         "mov esi, [rsp + {vector}]",
-        "jmp 2b",
+        "jmp 4b",
         vector = const offset_of!(Pushed, vector),
         cs = const offset_of!(Pushed, cs),
+        rflags = const offset_of!(Pushed, rflags),
+        virtual_8086 = const VIRTUAL_8086,
         frame_vector = const offset_of!(Frame, trap_number) - offset_of!(Frame, r15),
         this = const block::THIS,
         stack_top = const block::STACK_TOP,
@@ -201,6 +216,7 @@ unsafe extern "C" fn debug_entry() {
     naked_asm!(
         "test byte ptr [rsp + {cs}], 3",
         "jz 3f",
+        "2:",
         "swapgs",
         "mov gs:[{scratch}], rax",
         "mov rax, rsp",
@@ -216,6 +232,8 @@ unsafe extern "C" fn debug_entry() {
         "mov rax, gs:[{scratch}]",
         "jmp brio_fault_from_user",
         "3:",
+        "test dword ptr [rsp + {rflags}], {virtual_8086}",
+        "jnz 2b",
         "push rax",
         "mov rax, [rsp + 8 + {rip}]",
         "push rcx",
@@ -243,6 +261,7 @@ unsafe extern "C" fn debug_entry() {
         ss = const offset_of!(Pushed, ss),
         frame = const block::FRAME,
         scratch = const block::SCRATCH,
+        virtual_8086 = const VIRTUAL_8086,
         frame_size = const size_of::<Frame>(),
         no_trap_flag = const !0x100i32,
         start = sym ENTRY_START,
