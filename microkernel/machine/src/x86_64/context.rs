@@ -228,11 +228,6 @@ impl Default for Frame {
     }
 }
 
-/// Writes what user mode expects in a new UTCB at `address`: the address.
-pub fn prepare_utcb(utcb: &Utcb, address: u64) {
-    utcb.set_word(KERNEL_WORD_OFFSET / 8, address);
-}
-
 /// The selectors that user mode begins with: DS, ES, FS, GS from the low bits up.
 const PLAIN: u64 = (selector::USER_DATA as u64) << 16 | selector::USER_DATA as u64;
 /// No value of the four selectors is compared with this successfully, for no
@@ -268,7 +263,7 @@ impl Context {
     }
 
     /// Tells user mode where its UTCB is: GS base points to the word that
-    /// [`prepare_utcb`] writes. For a thread that is not current.
+    /// [`prepare_utcb`](Self::prepare_utcb) writes. For a thread that is not current.
     pub fn set_utcb(&self, address: u64) {
         self.gs_base
             .set(address.wrapping_add(KERNEL_WORD_OFFSET as u64));

@@ -258,15 +258,3 @@ pub(super) unsafe fn map_window(physical: u64, bytes: u64) -> u64 {
     }
     table - physical
 }
-
-/// Ranges of addresses that can never be used, first and last: between the
-/// canonical halves.
-pub const UNUSABLE_ADDRESSES: &[(u64, u64)] = &[(
-    l4_abi::arch::x86_64::NON_CANONICAL_START,
-    l4_abi::arch::x86_64::NON_CANONICAL_LAST,
-)];
-
-/// Where the UTCBs of the initial tasks are.
-pub fn initial_utcb() -> u64 {
-    l4_abi::arch::x86_64::INITIAL_UTCB
-}

@@ -45,7 +45,7 @@ impl Platform {
             *place = u64::from(id);
             cpu_count += 1;
         }
-        let registers = |address: u64| (address, address + 4095);
+        let registers = |address: u64| (address, address.saturating_add(4095));
         let mut devices = [registers(acpi.local_apic); 1 + MAX_IO_APICS];
         let io_apics = &acpi.io_apics[..acpi.io_apic_count];
         for (place, io_apic) in devices[1..].iter_mut().zip(io_apics) {
