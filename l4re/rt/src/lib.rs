@@ -58,6 +58,8 @@ pub mod time;
 
 pub use l4_ipc::{Bytes, CapabilityRights, Outcome, Received, Request, Response, ResultCode};
 pub use l4_sys::{Cap, OwnedCap};
+#[doc(inline)]
+pub use l4re as re;
 pub use serve::serve;
 pub use termination::{Termination, exit};
 

@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use l4_abi::protocol::scheduler::CpuSet;
+use l4_abi::protocol::scheduler::{CpuSet, MAX_PRIORITY};
 use l4_abi::protocol::thread::ExRegsFlags;
 use l4_abi::timeout::Timeout;
 use l4_sys::object::{Control, Semaphore, Thread};
@@ -24,8 +24,9 @@ pub use local::LocalKey;
 
 /// Stack of a thread if nothing else is asked for, in bytes.
 const DEFAULT_STACK_SIZE: u64 = 64 << 10;
-/// Priority of a thread if nothing else is asked for: that of first threads (`abi/08` §8).
-const DEFAULT_PRIORITY: u8 = l4_abi::l4re::INITIAL_PRIORITY as u8;
+/// Priority of a thread if nothing else is asked for. The program's scheduler cuts it down to its
+/// limit, which is the priority that the program was given.
+const DEFAULT_PRIORITY: u8 = MAX_PRIORITY;
 
 /// The calling thread.
 pub fn current() -> Cap<Thread> {
@@ -57,7 +58,7 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// A thread like that of [`spawn`].
+    /// A thread like that of [`spawn`]: 64 KiB of stack, the program's priority, any CPU.
     pub const fn new() -> Self {
         Self {
             stack_size: DEFAULT_STACK_SIZE,
@@ -72,7 +73,8 @@ impl Builder {
         self
     }
 
-    /// With a priority from 1 to 255, as far as the program's scheduler grants it.
+    /// With a priority from 1 to 255. The program's scheduler counts from its own lowest priority
+    /// and grants no more than its limit.
     pub const fn priority(mut self, priority: u8) -> Self {
         self.priority = priority;
         self

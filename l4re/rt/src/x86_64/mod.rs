@@ -1,6 +1,6 @@
 //! x86_64: first instructions of programs and threads, frame pointers.
 
-use core::arch::{asm, global_asm};
+use core::arch::{asm, naked_asm};
 
 /// Makes `$main` the program's main function.
 ///
@@ -30,25 +30,20 @@ macro_rules! entry {
     };
 }
 
-// A new thread finds the argument for `thread_main` on top of its stack.
-global_asm!(
-    ".pushsection .text.thread_entry, \"ax\", @progbits",
-    "thread_entry:",
-    "pop rdi",
-    "xor ebp, ebp",
-    "and rsp, -16",
-    "call {thread_main}",
-    "ud2",
-    ".popsection",
-    thread_main = sym crate::thread::thread_main,
-);
-
-unsafe extern "C" {
-    fn thread_entry();
+/// First instructions of a new thread: it finds the argument for `thread_main` on top of its stack.
+#[unsafe(naked)]
+unsafe extern "C" fn thread_entry() -> ! {
+    naked_asm!(
+        "pop rdi",
+        "xor ebp, ebp",
+        "and rsp, -16",
+        "call {thread_main}",
+        "ud2",
+        thread_main = sym crate::thread::thread_main,
+    )
 }
 
-/// Address of the first instruction of a new thread, which expects on top of its stack the
-/// argument for `thread_main`.
+/// Where a new thread is to begin, with a stack pointer that leads to the argument for `thread_main`.
 pub(crate) fn thread_entry_address() -> u64 {
     thread_entry as *const () as u64
 }
