@@ -1,0 +1,116 @@
+//! Rules that the source keeps: where unsafe code and code for one architecture may be.
+
+use std::path::{Path, PathBuf};
+
+/// Folders that may hold unsafe code: what touches hardware, and what stands directly on the kernel.
+const UNSAFE: [&str; 8] = [
+    "microkernel/machine/",
+    "microkernel/kernel/src/main.rs",
+    "microkernel/bootstrap/",
+    "l4re/sys/",
+    "l4re/rt/",
+    "l4re/memory/",
+    "servers/sigma0/",
+    "servers/moe/",
+];
+
+/// Programs that attack the system do what others may not.
+const HOSTILE: &str = "tests/programs/";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// All Rust files of the project, with their path from its root.
+fn sources() -> Vec<(String, String)> {
+    let mut files = vec![];
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            let name = entry.file_name();
+            if path.is_dir() {
+                if name != "target" && !name.to_string_lossy().starts_with('.') {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let short = path
+                    .strip_prefix(root())
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned();
+                files.push((short, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    files
+}
+
+/// A file's lines without comments, numbered from 1.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate();
+    lines.map(|(index, line)| (index + 1, line.split("//").next().unwrap_or("")))
+}
+
+/// Whether a line has this word outside of quotes.
+fn has_word(line: &str, word: &str) -> bool {
+    let unquoted: String = line.split('"').step_by(2).collect();
+    unquoted
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .any(|found| found == word)
+}
+
+#[test]
+fn unsafe_code_stays_behind_its_fence() {
+    let mut outside = vec![];
+    for (path, text) in sources() {
+        let allowed =
+            UNSAFE.iter().any(|fence| path.starts_with(fence)) || path.starts_with(HOSTILE);
+        if allowed || path.starts_with("xtask/tests/") {
+            continue;
+        }
+        let lines = code(&text).filter(|(_, line)| has_word(line, "unsafe"));
+        outside.extend(lines.map(|(number, line)| format!("{path}:{number}: {}", line.trim())));
+    }
+    assert!(
+        outside.is_empty(),
+        "unsafe code outside its fence:\n{}",
+        outside.join("\n")
+    );
+}
+
+#[test]
+fn an_architecture_is_selected_in_one_file_per_crate() {
+    let mut by_crate: std::collections::BTreeMap<String, Vec<String>> = Default::default();
+    for (path, text) in sources() {
+        let own_folder = path.contains("/x86_64/") || path.contains("/aarch64/");
+        if own_folder || path.starts_with(HOSTILE) || path.starts_with("xtask/tests/") {
+            continue;
+        }
+        if code(&text).any(|(_, line)| has_word(line, "target_arch")) {
+            let package = path.split("/src/").next().unwrap_or(&path).to_owned();
+            by_crate.entry(package).or_default().push(path);
+        }
+    }
+    by_crate.retain(|_, files| files.len() > 1);
+    assert!(
+        by_crate.is_empty(),
+        "architectures are selected in several files: {by_crate:#?}"
+    );
+}
+
+/// The project speaks of itself: nothing of the machine it was written on.
+#[test]
+fn no_paths_of_somebodys_machine() {
+    for (path, text) in sources() {
+        if path.starts_with("xtask/tests/") {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            let found = ["/root/", "/home/", "/work/"]
+                .iter()
+                .any(|home| line.contains(home));
+            assert!(!found, "{path}:{}: {line}", number + 1);
+        }
+    }
+}
