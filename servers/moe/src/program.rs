@@ -10,7 +10,7 @@ use l4_sys::object::{Log, PlatformControl};
 use moe::moe::Moe;
 use moe::{boot, service};
 
-const STACK_SIZE: usize = 64 * 1024;
+const STACK_SIZE: usize = 512 * 1024;
 
 l4_sys::root_start!(main, STACK_SIZE);
 

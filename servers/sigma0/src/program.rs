@@ -18,7 +18,7 @@ use l4_sys::slots::SLOTS;
 use sigma0::memory::from_descriptors;
 use sigma0::requests::{Answer, Client, Resources};
 
-const STACK_SIZE: usize = 64 * 1024;
+const STACK_SIZE: usize = 256 * 1024;
 /// Words that a request can have at most.
 const REQUEST_WORDS: usize = 2;
 
