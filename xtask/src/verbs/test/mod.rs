@@ -5,6 +5,7 @@
 mod boots;
 mod host;
 mod images;
+mod style;
 mod systems;
 
 use super::Verb;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 pub(super) const VERB: Verb = Verb {
     name: "test",
     usage: "[--long] [--arch x86_64|aarch64] [FILTER…]",
-    about: "runs all tests, or those whose name contains a FILTER; `host` stands for the host tests",
+    about: "runs all tests, or those whose name contains a FILTER; `host` and `style` stand for those of the host and of the source",
     run,
 };
 
@@ -92,12 +93,18 @@ fn run(args: &[String]) -> Result<()> {
         start: Instant::now(),
     };
 
-    if filters.is_empty() || filters.iter().any(|filter| filter == "host") {
-        host::run(&workspace, &mut report)?;
-    }
     let archs = args
         .architecture()?
         .map_or(Architecture::ALL.to_vec(), |arch| vec![arch]);
+
+    // Groups of tests that have names as a whole only.
+    let group = |name: &str| filters.is_empty() || filters.iter().any(|filter| filter == name);
+    if group("style") {
+        style::run(&workspace, &mut report, &archs)?;
+    }
+    if group("host") {
+        host::run(&workspace, &mut report)?;
+    }
     systems::run(
         &workspace,
         &mut report,

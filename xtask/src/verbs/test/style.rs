@@ -1,0 +1,84 @@
+//! The source's form: formatted, and without a warning of compiler or clippy on any target.
+
+use super::{Outcome, Report};
+use crate::architecture::Architecture;
+use crate::failure::{Context, Result};
+use crate::setup::Core;
+use crate::workspace::{BASE, Workspace, cargo};
+use std::process::Command;
+use std::time::Instant;
+
+/// Lines of a tool's messages that are shown.
+const SHOWN_LINES: usize = 60;
+
+pub(super) fn run(
+    workspace: &Workspace,
+    report: &mut Report,
+    archs: &[Architecture],
+) -> Result<()> {
+    println!("Style");
+    check(workspace, report, "style formatted", |command| {
+        command.args(["fmt", "--all", "--check"]);
+    })?;
+    check(workspace, report, "style warnings host", |command| {
+        command.args([
+            "clippy",
+            "--quiet",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ]);
+    })?;
+    for &arch in archs {
+        let core = Core::get(arch)?;
+        check(
+            workspace,
+            report,
+            &format!("style warnings {arch}"),
+            |command| {
+                command.args([
+                    "clippy",
+                    "--quiet",
+                    "--target",
+                    arch.target(),
+                    "--target-dir",
+                ]);
+                command.arg(workspace.build_folder("style"));
+                let packages = workspace.programs().into_iter().chain(BASE).chain(["ned"]);
+                command.args(packages.flat_map(|package| ["--package", package]));
+                command.args(core.arguments()).envs(core.environment());
+                command.args(["--", "--deny", "warnings"]);
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// Runs cargo; it passes if cargo succeeds.
+fn check(
+    workspace: &Workspace,
+    report: &mut Report,
+    name: &str,
+    prepare: impl FnOnce(&mut Command),
+) -> Result<()> {
+    let start = Instant::now();
+    let mut command = Command::new(cargo());
+    prepare(&mut command);
+    let output = command
+        .current_dir(workspace.root())
+        .output()
+        .context(|| "running cargo")?;
+    if output.status.success() {
+        report.add(name, &Outcome::Passed, start.elapsed());
+        return Ok(());
+    }
+    report.add(name, &Outcome::Failed("see below".into()), start.elapsed());
+    for text in [output.stdout, output.stderr] {
+        let text = String::from_utf8_lossy(&text);
+        text.lines()
+            .take(SHOWN_LINES)
+            .for_each(|line| println!("      {line}"));
+    }
+    Ok(())
+}
