@@ -3,7 +3,7 @@
 use l4_abi::error::ResultCode;
 use l4_abi::item::{ITEM_WORDS, MapItem};
 use l4_abi::message_tag::{MessageTag, TagFlags};
-use l4_abi::utcb::{BufferDescriptor, MESSAGE_REGISTERS};
+use l4_abi::utcb::{BUFFER_REGISTERS, BufferDescriptor, MESSAGE_REGISTERS};
 use l4_sys::Utcb;
 use l4_sys::utcb::MESSAGE_BYTES;
 
@@ -12,20 +12,17 @@ use crate::scalar::Scalar;
 
 /// Items that one message can carry here; no L4Re interface has more.
 const MAX_ITEMS: usize = 4;
-/// Receive buffer words that one call can arm.
-const MAX_BUFFER_WORDS: usize = 8;
 
 /// Composes a request or an answer in the calling thread's UTCB.
 ///
-/// Data goes into the message registers at once, so nothing may send or receive in between.
-/// Items come behind the data, and are kept aside until [`finish`](Self::finish).
+/// Data and receive buffers go into the registers at once, so nothing may send or receive in
+/// between. Items come behind the data, and are kept aside until [`finish`](Self::finish).
 pub struct Writer {
     utcb: Utcb,
     bytes: usize,
-    items: [Option<MapItem>; MAX_ITEMS],
+    items: [(u64, u64); MAX_ITEMS],
     item_count: usize,
-    buffers: [u64; MAX_BUFFER_WORDS],
-    buffer_count: usize,
+    buffer_words: usize,
     label: i64,
 }
 
@@ -36,10 +33,9 @@ impl Writer {
         Self {
             utcb: Utcb::current(),
             bytes: 0,
-            items: [None; MAX_ITEMS],
+            items: [(0, 0); MAX_ITEMS],
             item_count: 0,
-            buffers: [0; MAX_BUFFER_WORDS],
-            buffer_count: 0,
+            buffer_words: 0,
             label: 0,
         }
     }
@@ -75,7 +71,7 @@ impl Writer {
             .items
             .get_mut(self.item_count)
             .ok_or(ResultCode::EMSGTOOLONG)?;
-        *place = Some(item);
+        *place = (item.control.raw(), item.flexpage.raw());
         self.item_count += 1;
         Ok(())
     }
@@ -83,12 +79,12 @@ impl Writer {
     /// Adds a word of a receive buffer for the answer.
     #[inline(always)]
     pub fn buffer_word(&mut self, word: u64) -> Outcome<()> {
-        // The last place stays for the zero that ends the list.
-        if self.buffer_count + 1 >= MAX_BUFFER_WORDS {
+        // The last register stays for the zero that ends the list.
+        if self.buffer_words + 1 >= BUFFER_REGISTERS {
             return Err(ResultCode::EMSGTOOLONG);
         }
-        self.buffers[self.buffer_count] = word;
-        self.buffer_count += 1;
+        self.utcb.set_buffer(self.buffer_words, word);
+        self.buffer_words += 1;
         Ok(())
     }
 
@@ -111,10 +107,13 @@ impl Writer {
         if words + ITEM_WORDS * self.item_count > MESSAGE_REGISTERS {
             return Err(ResultCode::EMSGTOOLONG);
         }
-        for (index, item) in self.items[..self.item_count].iter().flatten().enumerate() {
-            let register = words + ITEM_WORDS * index;
-            self.utcb.set_message(register, item.control.raw());
-            self.utcb.set_message(register + 1, item.flexpage.raw());
+        // Over all places, so that the compiler unrolls it: mostly the count is known to it.
+        for (index, (control, flexpage)) in self.items.into_iter().enumerate() {
+            if index < self.item_count {
+                let register = words + ITEM_WORDS * index;
+                self.utcb.set_message(register, control);
+                self.utcb.set_message(register + 1, flexpage);
+            }
         }
         Ok(MessageTag::new(
             label,
@@ -130,10 +129,7 @@ impl Writer {
     #[inline(always)]
     pub fn finish_request(self, protocol: i64) -> Outcome<MessageTag> {
         self.utcb.set_buffer_descriptor(BufferDescriptor::DEFAULT);
-        for (index, word) in self.buffers[..self.buffer_count].iter().enumerate() {
-            self.utcb.set_buffer(index, *word);
-        }
-        self.utcb.set_buffer(self.buffer_count, 0);
+        self.utcb.set_buffer(self.buffer_words, 0);
         self.finish(protocol)
     }
 
