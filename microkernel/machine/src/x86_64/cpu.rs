@@ -200,8 +200,6 @@ pub(super) struct TablePointer {
 pub struct CpuState {
     /// The boot CPU's until `attach` says otherwise.
     tables: Cell<&'static Tables>,
-    /// CR3 as it is loaded, without the bit that says not to flush.
-    pub(super) root: Cell<u64>,
     /// Whether CR3 holds ids of address spaces.
     pub(super) has_ids: Cell<bool>,
     /// Whether floating point instructions work.
@@ -213,7 +211,6 @@ impl CpuState {
     pub const fn new() -> Self {
         Self {
             tables: Cell::new(&super::boot::TABLES),
-            root: Cell::new(0),
             has_ids: Cell::new(false),
             fpu_enabled: Cell::new(false),
         }
@@ -333,7 +330,6 @@ pub(super) fn initialise(tables: &'static Tables) {
 /// Makes `block` what entry code on this CPU finds.
 pub(super) fn attach(block: &CpuBlock, tables: &'static Tables) {
     block.arch.tables.set(tables);
-    block.arch.root.set(super::instructions::read_cr3());
     block.arch.has_ids.set(super::paging::has_ids());
     // SAFETY: the block stays for ever, which `Boot::enter` demands.
     unsafe { write_msr(msr::GS_BASE, core::ptr::from_ref(block) as u64) };

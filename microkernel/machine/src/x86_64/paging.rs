@@ -13,7 +13,7 @@ use l4_abi::arch::x86_64::{
     INITIAL_UTCB, NON_CANONICAL_LAST, NON_CANONICAL_START, USER_ADDRESS_LAST,
 };
 
-use super::cpu::{self, CpuState};
+use super::cpu;
 use super::entry_format::Format;
 use super::instructions::{cpuid, read_cr4, write_cr3};
 use super::window;
@@ -211,14 +211,9 @@ const KEEP: u64 = 1 << 63;
 /// Makes `root` the address space of user mode on this CPU.
 #[inline]
 pub fn activate(cpu: &CpuBlock, root: Root, id: u16) {
-    let state: &CpuState = &cpu.arch;
-    let new = root.0 | u64::from(id);
-    if state.root.get() != new {
-        state.root.set(new);
-        let keep = if state.has_ids.get() { KEEP } else { 0 };
-        // SAFETY: every root has the kernel's half.
-        unsafe { write_cr3(new | keep) };
-    }
+    let keep = if cpu.arch.has_ids.get() { KEEP } else { 0 };
+    // SAFETY: every root has the kernel's half.
+    unsafe { write_cr3(root.0 | u64::from(id) | keep) };
 }
 
 /// Maps kernel memory in the window, by pages of 2 MiB, and gives the number
