@@ -109,7 +109,7 @@ impl Builder<'_> {
         Core::get(self.arch)?;
         let kernel_features: &[&str] = match self.options_block {
             OptionsBlock::V5 => &[],
-            OptionsBlock::V6 => &["--features", "kernel/options-block-6"],
+            OptionsBlock::V6 => &["--features", "machine/options-block-6"],
         };
         self.group(&KERNEL, &["kernel"], kernel_features)?;
         self.group(&BOOTSTRAP, &["bootstrap"], &[])?;

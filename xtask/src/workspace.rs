@@ -112,12 +112,12 @@ impl Workspace {
             .flatten()
             .flatten();
         let files = entries.map(|entry| relative(&entry.path()));
-        let mut files: Vec<PathBuf> = files
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "toml")
-            })
-            .collect();
+        let is_system = |path: &PathBuf| {
+            path.extension()
+                .is_some_and(|extension| extension == "toml")
+                && path.file_name().is_some_and(|name| name != "Cargo.toml")
+        };
+        let mut files: Vec<PathBuf> = files.filter(is_system).collect();
         files.sort();
         files
     }
