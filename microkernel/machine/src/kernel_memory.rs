@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn kip(descriptors: &[MemoryDescriptor]) -> KipPage {
-        let page = KipPage::new(&[]);
+        let page = KipPage::in_image(0x90, 0, &[]);
         page.set_half(offset_of!(AnyHeader, memory_descriptors_offset), 0x90);
         page.set_half(offset_of!(AnyHeader, memory_descriptors_count), 8);
         for descriptor in descriptors {
@@ -161,7 +161,7 @@ mod tests {
             taken(50 * MIB, MIB),
             taken(30 * MIB, MIB),
         ]);
-        assert_eq!(Descriptors::of(&page).find_free(16 * MIB), Some(32 * MIB));
+        assert_eq!(Descriptors::of(&page).find_free(16 * MIB), Some(34 * MIB));
         assert_eq!(Descriptors::of(&page).find_free(30 * MIB), Some(0));
         assert_eq!(Descriptors::of(&page).find_free(32 * MIB), None);
     }
