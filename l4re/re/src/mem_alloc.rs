@@ -1,5 +1,6 @@
 //! Memory allocator: a server's factory for dataspaces and the other objects of L4Re.
 
+use l4_abi::error::ResultCode;
 use l4_abi::protocol::label;
 use l4_abi::protocol::mem_alloc::Opcode;
 use l4_ipc::Result;
@@ -54,8 +55,10 @@ impl MemAlloc {
         flags: DataspaceFlags,
         align: u32,
     ) -> Result<OwnedCap<Dataspace>> {
+        // A negative size would mean: as much as there is.
+        let size = i64::try_from(size).map_err(|_| ResultCode::ENOMEM)?;
         let arguments = [
-            Varg::Signed(size as i64),
+            Varg::Signed(size),
             Varg::Unsigned(flags.bits()),
             Varg::Unsigned(align.into()),
         ];
@@ -74,8 +77,9 @@ impl MemAlloc {
 
     /// Makes an allocator with a part of this one's quota, in bytes.
     pub fn create_mem_alloc(&self, quota: u64) -> Result<OwnedCap<MemAlloc>> {
+        let quota = i64::try_from(quota).map_err(|_| ResultCode::ENOMEM)?;
         self.factory()
-            .create(label::FACTORY, &[Varg::Signed(quota as i64)])
+            .create(label::FACTORY, &[Varg::Signed(quota)])
     }
 
     /// Makes a log that puts `tag` in `colour` before each line.

@@ -153,3 +153,55 @@ impl<T> Drop for MutexGuard<'_, T> {
         self.mutex.release();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use l4_sys::arch::{SystemReturn, with_kernel};
+
+    use super::*;
+
+    #[test]
+    fn a_held_lock_cannot_be_taken_until_it_is_dropped() {
+        let mut mutex = Mutex::new(1);
+        let mut held = mutex.lock();
+        *held += 1;
+        assert!(mutex.try_lock().is_none());
+        drop(held);
+        assert_eq!(mutex.try_lock().map(|held| *held), Some(2));
+        assert_eq!(*mutex.get_mut(), 2);
+    }
+
+    /// Every system call fails, so there is no semaphore and waiters poll.
+    #[test]
+    fn without_a_semaphore_waiters_still_get_the_lock_one_by_one() {
+        let counter = Arc::new(Mutex::new(0));
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let counter = counter.clone();
+                std::thread::spawn(move || {
+                    let kernel = |_, _| {
+                        std::thread::yield_now();
+                        SystemReturn {
+                            tag: 0x8000,
+                            label: 0,
+                        }
+                    };
+                    with_kernel(kernel, || {
+                        for _ in 0..1000 {
+                            let mut held = counter.lock();
+                            let before = *held;
+                            std::thread::yield_now();
+                            *held = before + 1;
+                        }
+                    });
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+        assert_eq!(*counter.lock(), 4000);
+    }
+}
