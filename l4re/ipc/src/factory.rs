@@ -40,10 +40,23 @@ impl ServerFactory {
     /// # Errors
     /// ENODEV for a kind that the factory does not know; others depend on the kind.
     pub fn create<T: Object>(&self, kind: i64, arguments: &[Varg<'_>]) -> Result<OwnedCap<T>> {
+        self.create_with(kind, arguments, None)
+    }
+
+    /// As [`create`](Self::create), with a capability that the object needs.
+    pub fn create_with<T: Object>(
+        &self,
+        kind: i64,
+        arguments: &[Varg<'_>],
+        capability: Option<Passed<AnyObject>>,
+    ) -> Result<OwnedCap<T>> {
         let mut writer = Writer::new();
         writer.scalar(kind)?;
         for argument in arguments {
             argument.write(&mut writer)?;
+        }
+        if let Some(capability) = capability {
+            writer.item(capability.item())?;
         }
         client::exchange::<OwnedCap<T>>(self.selector(), label::FACTORY, writer)
     }

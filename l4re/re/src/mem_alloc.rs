@@ -3,10 +3,10 @@
 use l4_abi::error::ResultCode;
 use l4_abi::protocol::label;
 use l4_abi::protocol::mem_alloc::Opcode;
-use l4_ipc::Result;
 use l4_ipc::factory::{ServerFactory, Varg};
-use l4_sys::object::{Log, Scheduler};
-use l4_sys::{Cap, Object, OwnedCap};
+use l4_ipc::{CapabilityRights, Result};
+use l4_sys::object::{Factory, Log, Scheduler};
+use l4_sys::{AnyObject, Cap, Object, OwnedCap};
 
 use crate::{Dataspace, Namespace, RegionMap};
 
@@ -98,4 +98,47 @@ impl MemAlloc {
         ];
         self.factory().create(label::SCHEDULER, &arguments)
     }
+
+    /// Makes an allocator for a component: with its own limits, and with the kernel factory that
+    /// pays for the gates of its objects. Only moe's first client can.
+    pub fn create_for_component(
+        &self,
+        limits: ComponentLimits<'_>,
+        kernel_factory: Cap<Factory>,
+    ) -> Result<OwnedCap<MemAlloc>> {
+        let arguments = [
+            Varg::Signed(limits.memory as i64),
+            Varg::Text(limits.tag.as_bytes()),
+            Varg::Unsigned(limits.priority.into()),
+            Varg::Unsigned(limits.cpus),
+        ];
+        let factory = kernel_factory
+            .cast::<AnyObject>()
+            .pass(CapabilityRights::RWS);
+        self.factory()
+            .create_with(label::FACTORY, &arguments, Some(factory))
+    }
+
+    /// Makes the log of the component that has the console's input. Only moe's first client can.
+    pub fn create_console(&self, tag: &str, colour: &str) -> Result<OwnedCap<Log>> {
+        let arguments = [
+            Varg::Text(tag.as_bytes()),
+            Varg::Text(colour.as_bytes()),
+            Varg::Unsigned(1),
+        ];
+        self.factory().create(label::LOG, &arguments)
+    }
+}
+
+/// What a component's allocator and everything made from it cannot exceed.
+#[derive(Clone, Copy, Debug)]
+pub struct ComponentLimits<'a> {
+    /// User memory in bytes.
+    pub memory: u64,
+    /// Begins the tags of its logs.
+    pub tag: &'a str,
+    /// Highest priority of its schedulers.
+    pub priority: u8,
+    /// CPUs of its schedulers, one bit each.
+    pub cpus: u64,
 }
