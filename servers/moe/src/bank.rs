@@ -71,10 +71,11 @@ impl Bank {
         }
     }
 
-    /// Takes over the machine's memory and sets the root account's limit: all of it.
-    pub fn fund(&mut self, frames: Frames) {
-        self.accounts[0].limit = frames.free_frames() * PAGE_SIZE;
-        self.frames = frames;
+    /// Takes over memory, see [`Frames::add`]; the root account's limit is all of it.
+    pub fn fund(&mut self, first: u64, free_from: u64, end: u64, words: &'static mut [u64]) {
+        if self.frames.add(first, free_from, end, words) {
+            self.accounts[0].limit += end - free_from;
+        }
     }
 
     /// Opens an account below `parent`, with `limit` bytes of the parent's.
@@ -233,8 +234,9 @@ pub(crate) mod tests {
 
     /// A bank with `frames` frames of real memory.
     pub(crate) fn bank(frames: usize) -> Bank {
+        let (first, end, words) = some_memory(frames);
         let mut bank = Bank::new();
-        bank.fund(some_memory(frames));
+        bank.fund(first, first, end, words);
         bank
     }
 

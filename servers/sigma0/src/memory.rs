@@ -6,7 +6,7 @@ use l4_abi::rights::MemoryRights;
 use crate::spans::{Owner, Span, Spans, TableFull};
 
 /// Memory spans that can be told apart. The page has 64 descriptors; requests add borders.
-pub const MEMORY_SPANS: usize = 512;
+pub const MEMORY_SPANS: usize = 256;
 /// The root task's client number: the label of its gate, without the rights bits.
 pub const ROOT_TASK: u64 = 4;
 
@@ -19,15 +19,15 @@ const KEPT: [MemoryType; 3] = [
 
 const PAGE_MASK: u64 = 0xfff;
 
-/// Makes the table of all memory that is not a device's.
+/// Enters all memory that is not a device's into the empty table `memory`.
 ///
 /// Descriptors of RAM list whole banks; the others say what parts of them are something else. A
 /// page that is only partly RAM cannot be handed out as such, so RAM shrinks to whole pages and
 /// everything else grows. What the kernel keeps comes last and overrides all.
-pub fn from_descriptors(
+pub fn describe(
+    memory: &mut Spans<MEMORY_SPANS>,
     descriptors: impl Iterator<Item = MemoryDescriptor> + Clone,
-) -> Result<Spans<MEMORY_SPANS>, TableFull> {
-    let mut memory = Spans::new();
+) -> Result<(), TableFull> {
     let of_kind = |kinds: &'static [MemoryType]| {
         let physical = descriptors.clone().filter(|entry| !entry.is_virtual());
         physical.filter(move |entry| entry.kind().is_some_and(|kind| kinds.contains(&kind)))
@@ -55,7 +55,7 @@ pub fn from_descriptors(
     }
     for entry in of_kind(&[MemoryType::Bootloader]) {
         if let Some((first, last)) = pages(entry) {
-            give_to_root_task(&mut memory, first, last, entry.sub_type())?;
+            give_to_root_task(memory, first, last, entry.sub_type())?;
         }
     }
     for entry in of_kind(&KEPT) {
@@ -68,7 +68,7 @@ pub fn from_descriptors(
             })?;
         }
     }
-    Ok(memory)
+    Ok(())
 }
 
 /// Two regions of the root task may share a page, which then has the rights of both.
@@ -116,7 +116,8 @@ mod tests {
     }
 
     fn owners(descriptors: &[MemoryDescriptor]) -> Vec<(u64, u64, Owner, u8)> {
-        let memory = from_descriptors(descriptors.iter().copied()).unwrap();
+        let mut memory = Spans::new();
+        describe(&mut memory, descriptors.iter().copied()).unwrap();
         memory
             .iter()
             .map(|span| (span.first, span.last, span.owner, span.rights))

@@ -1,5 +1,6 @@
 //! Start and server loop.
 
+use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
 
 use l4_abi::arch::native::KipHeader;
@@ -15,7 +16,6 @@ use l4_sys::Cap;
 use l4_sys::fatal::end_system;
 use l4_sys::object::{Factory, Log, PlatformControl, Scheduler, Thread};
 use l4_sys::slots::SLOTS;
-use sigma0::memory::from_descriptors;
 use sigma0::requests::{Answer, Client, Resources};
 
 const STACK_SIZE: usize = 256 * 1024;
@@ -24,20 +24,29 @@ const REQUEST_WORDS: usize = 2;
 
 l4_sys::root_start!(main, STACK_SIZE);
 
+/// Too large for the stack.
+struct State(UnsafeCell<Resources>);
+
+// SAFETY: sigma0 has one thread.
+unsafe impl Sync for State {}
+
+static STATE: State = State(UnsafeCell::new(Resources::new()));
+
 extern "C" fn main(kip: usize) -> ! {
     SLOTS.start_at(slot::FIRST_FREE as usize);
-    let memory = match from_descriptors(memory_descriptors(kip).iter().copied()) {
-        Ok(memory) => memory,
-        Err(_) => panic!("the memory map of the kernel info page has too many parts"),
-    };
-    let mut resources = Resources::new(memory, kip as u64);
+    // SAFETY: `main` runs once, and nobody else names the state.
+    let resources = unsafe { &mut *STATE.0.get() };
+    let descriptors = memory_descriptors(kip).iter().copied();
+    if resources.take_over(kip as u64, descriptors).is_err() {
+        panic!("the memory map of the kernel info page has too many parts");
+    }
     let mut next_client = slot::FIRST_FREE;
 
     let scheduler: Cap<Scheduler> = Cap::at(slot::SCHEDULER);
     if let Err(error) = scheduler.run_thread(own_thread(), CpuSet::ALL, MAX_PRIORITY, 0) {
         panic!("cannot raise the priority: {error}");
     }
-    let ended = l4_ipc::serve(|request| answer(&mut resources, &mut next_client, request));
+    let ended = l4_ipc::serve(|request| answer(resources, &mut next_client, request));
     panic!("the server loop ended: {ended:?}")
 }
 

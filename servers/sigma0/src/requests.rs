@@ -4,12 +4,13 @@ use l4_abi::error::ResultCode;
 use l4_abi::exception::FaultWord;
 use l4_abi::flexpage::{Flexpage, Space};
 use l4_abi::item::CacheMode;
+use l4_abi::kip::MemoryDescriptor;
 use l4_abi::protocol::sigma0::{MIN_ORDER, Request};
 use l4_abi::protocol::{factory, label};
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 
-use crate::memory::MEMORY_SPANS;
-use crate::spans::{ClaimError, Owner, Span, Spans};
+use crate::memory::{self, MEMORY_SPANS};
+use crate::spans::{ClaimError, Owner, Span, Spans, TableFull};
 
 /// Port spans that can be told apart.
 const PORT_SPANS: usize = 64;
@@ -52,18 +53,29 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// The memory as the kernel info page at address `kip` describes it, and all ports.
-    pub fn new(memory: Spans<MEMORY_SPANS>, kip: u64) -> Self {
-        let mut ports = Spans::new();
-        let all = Span {
+    /// Nothing at all.
+    pub const fn new() -> Self {
+        Self {
+            memory: Spans::new(),
+            ports: Spans::new(),
+            kip: 0,
+        }
+    }
+
+    /// Takes over the memory as the kernel info page at address `kip` describes it, and all ports.
+    pub fn take_over(
+        &mut self,
+        kip: u64,
+        descriptors: impl Iterator<Item = MemoryDescriptor> + Clone,
+    ) -> Result<(), TableFull> {
+        self.kip = kip;
+        memory::describe(&mut self.memory, descriptors)?;
+        self.ports.set(Span {
             first: 0,
             last: PORTS - 1,
             owner: Owner::Free,
             rights: 0,
-        };
-        let is_set = ports.set(all);
-        debug_assert!(is_set.is_ok());
-        Self { memory, ports, kip }
+        })
     }
 
     /// Answers the request with label `protocol` and the given words.
@@ -188,6 +200,7 @@ fn no_memory(_: ClaimError) -> ResultCode {
 mod tests {
     use super::*;
     use crate::memory::ROOT_TASK;
+    use l4_abi::kip::MemoryType;
 
     const KIP: u64 = 0x60_0000;
     const ROOT: Client = Client {
@@ -200,21 +213,15 @@ mod tests {
     };
 
     fn resources() -> Resources {
-        let mut memory = Spans::new();
-        let mut set = |first, last, owner, rights| {
-            memory
-                .set(Span {
-                    first,
-                    last,
-                    owner,
-                    rights,
-                })
-                .unwrap();
-        };
-        set(0x10_0000, 0x1f_ffff, Owner::Free, 7);
-        set(0x60_0000, 0x60_ffff, Owner::Reserved, 0);
-        set(0x20_0000, 0x20_0fff, Owner::Client(ROOT_TASK), 5);
-        Resources::new(memory, KIP)
+        let mut all = Resources::new();
+        let physical = MemoryDescriptor::physical;
+        let descriptors = [
+            physical(MemoryType::Conventional, 0, 0x10_0000, 0x1f_ffff),
+            physical(MemoryType::Reserved, 0, 0x60_0000, 0x60_ffff),
+            MemoryDescriptor::bootloader(MemoryRights::RX, 0x20_0000, 0x20_0fff),
+        ];
+        all.take_over(KIP, descriptors.into_iter()).unwrap();
+        all
     }
 
     fn ask(

@@ -98,32 +98,54 @@ impl<const CAPACITY: usize> Spans<CAPACITY> {
         self.replace(first, last, None)
     }
 
+    /// Puts `new`, or nothing, in the place of everything between `first` and `last`.
     fn replace(&mut self, first: u64, last: u64, new: Option<Span>) -> Result<(), TableFull> {
-        let is_below = |span: &&Span| span.first < first;
-        let is_above = |span: &&Span| span.last > last;
-        let below = self.iter().filter(is_below).count();
-        let above = self.iter().filter(is_above).count();
-        if below + above + usize::from(new.is_some()) > CAPACITY {
+        let known = &self.spans[..self.count];
+        let begin = known.partition_point(|span| span.last < first);
+        let end = known.partition_point(|span| span.first <= last).max(begin);
+        let touched = &known[begin..end];
+        let cut_below = touched.first().filter(|span| span.first < first);
+        let cut_above = touched.last().filter(|span| span.last > last);
+        let pieces = [
+            cut_below.map(|span| Span {
+                last: first - 1,
+                ..*span
+            }),
+            new,
+            cut_above.map(|span| Span {
+                first: last + 1,
+                ..*span
+            }),
+        ];
+        let piece_count = pieces.iter().flatten().count();
+        if self.count - (end - begin) + piece_count > CAPACITY {
             return Err(TableFull);
         }
-        let old = self.spans;
-        let old = &old[..core::mem::take(&mut self.count)];
-        for span in old.iter().filter(is_below) {
-            self.append(Span {
-                last: span.last.min(first.wrapping_sub(1)),
-                ..*span
-            });
+        self.spans.copy_within(end..self.count, begin + piece_count);
+        self.count = self.count - (end - begin) + piece_count;
+        for (place, piece) in self.spans[begin..]
+            .iter_mut()
+            .zip(pieces.into_iter().flatten())
+        {
+            *place = piece;
         }
-        if let Some(new) = new {
-            self.append(new);
-        }
-        for span in old.iter().filter(is_above) {
-            self.append(Span {
-                first: span.first.max(last.wrapping_add(1)),
-                ..*span
-            });
-        }
+        self.join(begin.saturating_sub(1)..begin + piece_count);
         Ok(())
+    }
+
+    /// Joins each span of a range with the next where they can be one.
+    fn join(&mut self, range: core::ops::Range<usize>) {
+        for index in range.rev() {
+            let Some([one, next]) = self.spans[..self.count].get(index..index + 2) else {
+                continue;
+            };
+            let continues = one.last.checked_add(1) == Some(next.first);
+            if continues && (one.owner, one.rights) == (next.owner, next.rights) {
+                self.spans[index].last = next.last;
+                self.spans.copy_within(index + 2..self.count, index + 1);
+                self.count -= 1;
+            }
+        }
     }
 
     /// Gives `[first, last]` to `client`; what it owns already stays as it is. Returns the rights
@@ -172,19 +194,6 @@ impl<const CAPACITY: usize> Spans<CAPACITY> {
             });
         let (first, last) = fitting.ok_or(ClaimError::Taken)?;
         self.claim(first, last, client).map(|_| first)
-    }
-
-    /// Adds a span above all others, joined to the highest one if it continues that.
-    fn append(&mut self, span: Span) {
-        if let Some(highest) = self.spans[..self.count].last_mut()
-            && highest.last.checked_add(1) == Some(span.first)
-            && (highest.owner, highest.rights) == (span.owner, span.rights)
-        {
-            highest.last = span.last;
-            return;
-        }
-        self.spans[self.count] = span;
-        self.count += 1;
     }
 }
 

@@ -1,15 +1,12 @@
 //! Taking over all memory that sigma0 has.
 
-use l4_sys::Result;
-
 use super::sigma0;
-use crate::frames::{Frames, PAGE_SHIFT, PAGE_SIZE};
+use crate::bank::Bank;
+use crate::frames::{Frames, PAGE_SHIFT, PAGE_SIZE, STRETCHES};
 use crate::memory;
 
 /// log2 of the largest block that is asked for: 1 GiB.
 const LARGEST_ORDER: u32 = 30;
-/// Stretches of memory that moe can keep; the smallest are left over if there are more.
-const STRETCHES: usize = 64;
 
 /// A stretch of memory, from its first address to behind its last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -25,7 +22,7 @@ impl Stretch {
 }
 
 /// Asks for ever smaller blocks until there is nothing left.
-pub(super) fn all_memory() -> Result<Frames> {
+pub(super) fn take_over_all(bank: &mut Bank) {
     let mut stretches = Stretches::new();
     for order in (PAGE_SHIFT..=LARGEST_ORDER).rev() {
         // sigma0 says no when it has no such block any more.
@@ -36,13 +33,12 @@ pub(super) fn all_memory() -> Result<Frames> {
             });
         }
     }
-    let mut frames = Frames::new();
     for stretch in stretches.iter() {
         let bookkeeping = Frames::bookkeeping_frames(stretch.first, stretch.end) * PAGE_SIZE;
         // A stretch that is too small to describe itself is not worth having.
         if bookkeeping < stretch.size() {
             let words = memory::words_for_ever(stretch.first, bookkeeping);
-            frames.add(
+            bank.fund(
                 stretch.first,
                 stretch.first + bookkeeping,
                 stretch.end,
@@ -50,10 +46,9 @@ pub(super) fn all_memory() -> Result<Frames> {
             );
         }
     }
-    Ok(frames)
 }
 
-/// Stretches of memory, neighbours joined.
+/// Stretches of memory, neighbours joined; the smallest are left out if there are too many.
 struct Stretches {
     stretches: [Stretch; STRETCHES],
     count: usize,

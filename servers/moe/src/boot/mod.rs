@@ -81,8 +81,7 @@ pub fn start(moe: &mut Moe) -> Result<(), Failure> {
 
     let kip = sigma0::kernel_info_page().to("map the kernel info page")?;
     moe.last_address = last_user_address(kip.descriptors());
-    moe.bank
-        .fund(memory_claim::all_memory().to("take over the memory")?);
+    memory_claim::take_over_all(&mut moe.bank);
     let objects = moe.bank.free_memory() / MEMORY_PER_OBJECT;
     let objects = objects.clamp(FEWEST_OBJECTS, MOST_OBJECTS) as usize;
     moe.objects

@@ -15,8 +15,8 @@ pub const PAGE_SHIFT: u32 = 12;
 /// The largest block, as log2 of its number of frames (1 GiB).
 pub const LARGEST_ORDER: u32 = buddy::ORDERS as u32 - 1;
 
-/// Stretches of memory that are kept apart. Firmware memory maps have far fewer.
-const STRETCHES: usize = 64;
+/// Stretches of memory that are kept apart; most machines have a handful.
+pub const STRETCHES: usize = 32;
 
 /// Rounds up to whole frames; `None` when that passes the end of the address space.
 pub fn frames_for(bytes: u64) -> Option<u64> {
@@ -131,8 +131,9 @@ fn frame_count(first: u64, end: u64) -> usize {
 pub(crate) mod tests {
     use super::*;
 
-    /// Real memory of this process, handed over as if it were the machine's.
-    pub(crate) fn some_memory(frames: usize) -> Frames {
+    /// Real memory of this process, as if it were the machine's: where it begins and ends, and
+    /// memory for its bookkeeping.
+    pub(crate) fn some_memory(frames: usize) -> (u64, u64, &'static mut [u64]) {
         #[repr(align(4096))]
         #[derive(Clone)]
         struct Page(#[allow(dead_code)] [u8; PAGE_SIZE as usize]);
@@ -140,9 +141,7 @@ pub(crate) mod tests {
         let first = pages.as_ptr() as u64;
         let end = first + frames as u64 * PAGE_SIZE;
         let words = Frames::bookkeeping_frames(first, end) * PAGE_SIZE / 8;
-        let mut all = Frames::new();
-        assert!(all.add(first, first, end, Vec::leak(vec![0; words as usize])));
-        all
+        (first, end, Vec::leak(vec![0; words as usize]))
     }
 
     #[test]
@@ -162,7 +161,9 @@ pub(crate) mod tests {
 
     #[test]
     fn frames_return_to_their_stretch() {
-        let mut frames = some_memory(32);
+        let (first, end, words) = some_memory(32);
+        let mut frames = Frames::new();
+        assert!(frames.add(first, first, end, words));
         let free = frames.free_frames();
         let taken: Vec<_> = core::iter::from_fn(|| frames.take(0)).collect();
         assert_eq!(taken.len() as u64, free);

@@ -2,7 +2,7 @@
 
 use l4_abi::capability::slot;
 use l4_abi::error::ResultCode;
-use l4_ipc::{Outcome, Received, Request};
+use l4_ipc::{CapabilityRights, Outcome, Received, Request};
 use l4_sys::Cap;
 use l4_sys::object::{Irq, Log as KernelLog};
 use l4re::icu::IcuServer;
@@ -68,7 +68,8 @@ impl LogServer for Service<'_> {
 
 impl IcuServer for Service<'_> {
     /// The kernel then raises the client's interrupt itself; moe is not in between.
-    fn bind(&mut self, _: &mut Request<'_>, pin: u64, irq: Received<Irq>) -> Outcome<()> {
+    fn bind(&mut self, request: &mut Request<'_>, pin: u64, irq: Received<Irq>) -> Outcome<()> {
+        request.require(CapabilityRights::WRITE)?;
         Ok(self
             .console(pin)?
             .icu()
