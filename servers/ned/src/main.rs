@@ -1,8 +1,5 @@
-//! Not written yet.
-#![no_std]
-#![no_main]
+//! ned as a program: see the library for what it does.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![forbid(unsafe_code)]
 
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
+l4_rt::entry!(ned::main);
