@@ -80,7 +80,7 @@ pub fn start(moe: &mut Moe) -> Result<(), Failure> {
     watch_deletions(thread).to("watch for gates that go")?;
 
     let kip = sigma0::kernel_info_page().to("map the kernel info page")?;
-    moe.last_address = last_user_address(kip.descriptors());
+    moe.last_address = last_user_address(kip.descriptors())?;
     memory_claim::take_over_all(&mut moe.bank);
     let objects = moe.bank.free_memory() / MEMORY_PER_OBJECT;
     let objects = objects.clamp(FEWEST_OBJECTS, MOST_OBJECTS) as usize;
@@ -105,13 +105,15 @@ pub fn start(moe: &mut Moe) -> Result<(), Failure> {
 }
 
 /// The last address that user programs can have.
-fn last_user_address(descriptors: &[MemoryDescriptor]) -> u64 {
-    let user = descriptors
-        .iter()
-        .filter(|entry| entry.is_virtual() && entry.kind() == Some(MemoryType::Conventional));
-    user.map(|entry| entry.last())
-        .max()
-        .unwrap_or(l4_abi::arch::native::USER_ADDRESS_LAST)
+fn last_user_address(descriptors: &[MemoryDescriptor]) -> Result<u64, Failure> {
+    let is_user = |entry: &&MemoryDescriptor| {
+        entry.is_virtual() && entry.kind() == Some(MemoryType::Conventional)
+    };
+    let last = descriptors.iter().filter(is_user).map(|entry| entry.last());
+    last.max().ok_or(Failure {
+        action: "lay out address spaces",
+        reason: Reason::Text("the kernel info page does not say how large they are"),
+    })
 }
 
 fn watch_deletions(thread: Cap<Thread>) -> l4_sys::Result<()> {
