@@ -1,12 +1,11 @@
 //! Building what boots: cargo, once per group of programs that need the same flags.
 
 use crate::architecture::Architecture;
+use crate::cargo;
 use crate::failure::{Context, Result, fail};
 use crate::setup::Core;
-use crate::workspace::{Workspace, cargo};
-use std::io::{BufRead, BufReader, IsTerminal};
+use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// How it is optimised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +134,7 @@ impl Builder<'_> {
         // Its own folder per group: cargo would rebuild everything whenever the flags change.
         let folder = self.workspace.build_folder(group.name);
         let flags = [COMMON, (group.flags)(self.arch)].concat().join("\u{1f}");
-        let mut command = Command::new(cargo());
+        let mut command = cargo::command(self.workspace.root());
         command
             .args([
                 "build",
@@ -150,9 +149,8 @@ impl Builder<'_> {
             .args(extra)
             .args(core.arguments())
             .env("CARGO_ENCODED_RUSTFLAGS", flags)
-            .envs(core.environment())
-            .current_dir(self.workspace.root());
-        if !run_cargo(command)? {
+            .envs(core.environment());
+        if !cargo::run(command)? {
             fail!(
                 "building {} for {} failed; the messages above say why",
                 group.about,
@@ -165,25 +163,6 @@ impl Builder<'_> {
         }
         Ok(())
     }
-}
-
-/// Runs cargo with its messages on standard error, but for the line that says it has finished: there
-/// would be one per group. Whether it succeeded.
-fn run_cargo(mut command: Command) -> Result<bool> {
-    if std::io::stderr().is_terminal() {
-        command.env("CARGO_TERM_COLOR", "always");
-    }
-    let mut cargo = command
-        .stderr(Stdio::piped())
-        .spawn()
-        .context(|| "running cargo")?;
-    if let Some(stderr) = cargo.stderr.take() {
-        let lines = BufReader::new(stderr).lines().map_while(Result::ok);
-        lines
-            .filter(|line| !line.contains("Finished"))
-            .for_each(|line| eprintln!("{line}"));
-    }
-    Ok(cargo.wait().context(|| "waiting for cargo")?.success())
 }
 
 /// The ELF file of a package.

@@ -13,6 +13,7 @@ mod architecture;
 mod arguments;
 mod boot_image;
 mod build;
+mod cargo;
 mod console;
 mod failure;
 mod graph;

@@ -1,10 +1,10 @@
 //! The cargo workspace: where it lies and which programs it has.
 
 use crate::architecture::Architecture;
+use crate::cargo;
 use crate::failure::{Context, Result, fail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Members that run before or beside components, and are built in their own way.
 pub const BASE: [&str; 4] = ["kernel", "bootstrap", "sigma0", "moe"];
@@ -19,7 +19,7 @@ pub struct Workspace {
 impl Workspace {
     /// Asks cargo.
     pub fn load() -> Result<Self> {
-        let output = Command::new(cargo())
+        let output = cargo::command(Path::new(env!("CARGO_MANIFEST_DIR")))
             .args([
                 "metadata",
                 "--format-version",
@@ -27,7 +27,6 @@ impl Workspace {
                 "--no-deps",
                 "--offline",
             ])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
             .context(|| "running cargo metadata")?;
         if !output.status.success() {
@@ -127,11 +126,6 @@ impl Workspace {
 pub fn relative(path: &Path) -> PathBuf {
     let current = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&current).unwrap_or(path).into()
-}
-
-/// The cargo that runs xtask.
-pub fn cargo() -> std::ffi::OsString {
-    std::env::var_os("CARGO").unwrap_or("cargo".into())
 }
 
 fn binary(package: &Value) -> Option<String> {

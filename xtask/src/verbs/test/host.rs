@@ -1,24 +1,21 @@
 //! The tests that run on the host: `cargo test` of the workspace's default members.
 
 use super::Report;
+use crate::cargo;
 use crate::failure::{Context, Result};
-use crate::workspace::{Workspace, cargo};
+use crate::workspace::Workspace;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 pub(super) fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
     println!("Host tests");
     let test = |arguments: &[&str]| {
-        let mut command = Command::new(cargo());
-        command
-            .arg("test")
-            .args(arguments)
-            .current_dir(workspace.root());
+        let mut command = cargo::command(workspace.root());
+        command.arg("test").args(arguments);
         command
     };
     // First build, with cargo's own progress; then run, counting.
-    let status = test(&["--no-run"]).status().context(|| "running cargo")?;
-    if !status.success() {
+    if !cargo::run(test(&["--no-run"]))? {
         report.add_counts(0, vec!["building the host tests".into()], 0);
         return Ok(());
     }

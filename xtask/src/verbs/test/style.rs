@@ -2,9 +2,10 @@
 
 use super::{Outcome, Report};
 use crate::architecture::Architecture;
+use crate::cargo;
 use crate::failure::{Context, Result};
 use crate::setup::Core;
-use crate::workspace::{BASE, Workspace, cargo};
+use crate::workspace::{BASE, Workspace};
 use std::process::Command;
 use std::time::Instant;
 
@@ -63,12 +64,9 @@ fn check(
     prepare: impl FnOnce(&mut Command),
 ) -> Result<()> {
     let start = Instant::now();
-    let mut command = Command::new(cargo());
+    let mut command = cargo::command(workspace.root());
     prepare(&mut command);
-    let output = command
-        .current_dir(workspace.root())
-        .output()
-        .context(|| "running cargo")?;
+    let output = command.output().context(|| "running cargo")?;
     if output.status.success() {
         report.add(name, &Outcome::Passed, start.elapsed());
         return Ok(());
