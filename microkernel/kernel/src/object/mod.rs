@@ -171,14 +171,19 @@ pub fn create<T: Send + Sync + 'static>(
 /// Takes every capability to `object` away and destroys it before the kernel
 /// is left.
 pub fn delete(cpu: &Cpu, object: &Header) {
+    // First, because this keeps the object while its last slots are emptied.
+    doom(cpu, object);
+    clear_capabilities(cpu, object);
+}
+
+fn clear_capabilities(cpu: &Cpu, object: &Header) {
     loop {
         let first = object.common().capabilities.lock().front(cpu);
         match first {
             Some(capability) => drop(capability.clear(cpu)),
-            None => break,
+            None => return,
         }
     }
-    doom(cpu, object);
 }
 
 /// Destroys `object`, which has no counted capability any more, before the
@@ -195,7 +200,7 @@ pub fn doom(cpu: &Cpu, object: &Header) {
 pub fn destroy_doomed(cpu: &Cpu) {
     while let Some(object) = cpu.doomed.pop() {
         // Weak capabilities end with the last counted one.
-        delete(cpu, &object);
+        clear_capabilities(cpu, &object);
         let header = object.get(cpu);
         match header.common().kind {
             Kind::Task => with(header, |task: &task::Task| task.destroy(cpu)),
