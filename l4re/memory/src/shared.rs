@@ -29,21 +29,7 @@ impl Shared {
 
     fn map(dataspace: Cap<Dataspace>, rights: CapabilityRights, flags: Flags) -> Result<Self> {
         let size = dataspace.size()?;
-        let flags = flags | Flags::SEARCH_ADDRESS;
-        let passed = dataspace.pass(rights);
-        let align = l4re::PAGE_ORDER as u8;
-        let none = l4_sys::Selector::INVALID.raw();
-        let start = env::region_map().attach(
-            memory::MAPPINGS_START,
-            size,
-            flags.bits(),
-            0,
-            align,
-            none,
-            &[],
-            0,
-            Some(passed),
-        )?;
+        let start = env::region_map().attach_anywhere(dataspace.pass(rights), 0, size, flags)?;
         Ok(Self {
             start,
             size,

@@ -86,6 +86,9 @@ l4_ipc::record! {
     }
 }
 
+/// Where regions that may lie anywhere are looked for first: above image, stack and heap.
+pub const MAPPINGS_START: u64 = 0x10_0000_0000;
+
 impl RegionMap {
     /// Attaches `size` bytes of a dataspace from `offset` on wherever there is room; the address.
     ///
@@ -98,7 +101,7 @@ impl RegionMap {
         flags: Flags,
     ) -> Result<u64> {
         let flags = flags | Flags::SEARCH_ADDRESS;
-        self.attach_region(0, dataspace, offset, size, flags)
+        self.attach_region(MAPPINGS_START, dataspace, offset, size, flags)
     }
 
     /// Attaches `size` bytes of a dataspace from `offset` on at `start`. Error: EADDRNOTAVAIL.

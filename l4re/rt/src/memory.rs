@@ -5,13 +5,10 @@ use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::MemoryRights;
 use l4_sys::{OwnedCap, Result};
 use l4re::mem_alloc::DataspaceFlags;
-use l4re::region_map::Flags;
+use l4re::region_map::{Flags, MAPPINGS_START};
 use l4re::{Dataspace, PAGE_ORDER, PAGE_SIZE};
 
 use crate::env;
-
-/// Where mappings that may lie anywhere begin; the heap is below.
-pub const MAPPINGS_START: u64 = 0x10_0000_0000;
 
 /// Fresh zeroed memory with an unmapped page below it. Dropped, it is given back.
 pub(crate) struct Guarded {

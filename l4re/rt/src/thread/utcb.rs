@@ -11,11 +11,10 @@ use l4_abi::flexpage::Flexpage;
 use l4_abi::rights::MemoryRights;
 use l4_abi::utcb::{FREE_MARKER_OFFSET, SIZE};
 use l4_sys::Result;
-use l4re::region_map::Flags;
+use l4re::region_map::{Flags, MAPPINGS_START};
 use l4re::{PAGE_ORDER, PAGE_SIZE};
 
 use crate::env;
-use crate::memory::MAPPINGS_START;
 use crate::sync::Mutex;
 
 /// Marker of a UTCB in use.
