@@ -98,18 +98,25 @@ attacks! {
 code! {
     brk: "brk #1";
     spin: "b .";
-    fill:
-        "mov x0, sp",
-        "dup v0.2d, x0", "mov v1.16b, v0.16b", "mov v15.16b, v0.16b", "mov v31.16b, v0.16b",
-        "msr fpsr, x0",
-        "brk #1";
-    compare:
-        "mov x1, sp",
-        "fmov x0, d0", "eor x0, x0, x1",
-        "mov x2, v1.d[1]", "eor x2, x2, x1", "orr x0, x0, x2",
-        "mov x2, v15.d[0]", "eor x2, x2, x1", "orr x0, x0, x2",
-        "mov x2, v31.d[1]", "eor x2, x2, x1", "orr x0, x0, x2",
-        "mrs x2, fpsr", "eor x2, x2, x1", "orr x0, x0, x2",
+    alternate:
+        "mov x9, sp",
+        "mov x10, #100",
+        "mov x11, #0",
+        "dup v0.2d, x9", "mov v1.16b, v0.16b", "mov v15.16b, v0.16b", "mov v31.16b, v0.16b",
+        "msr fpsr, x9",
+        "1: mov x0, #0",
+        "mov x1, #0",
+        "mov x2, #-2046", // no capability, receive
+        "mov x3, #0x400", // at once
+        "svc #0",
+        "fmov x12, d0", "eor x12, x12, x9", "orr x11, x11, x12",
+        "mov x12, v1.d[1]", "eor x12, x12, x9", "orr x11, x11, x12",
+        "mov x12, v15.d[0]", "eor x12, x12, x9", "orr x11, x11, x12",
+        "mov x12, v31.d[1]", "eor x12, x12, x9", "orr x11, x11, x12",
+        "mrs x12, fpsr", "eor x12, x12, x9", "orr x11, x11, x12",
+        "subs x10, x10, #1",
+        "b.ne 1b",
+        "mov x0, x11",
         "brk #1";
     look:
         "fmov x0, d0",
@@ -124,10 +131,9 @@ code! {
 pub(crate) const BREAKPOINT_CODE: Code = brk;
 /// Never ends.
 pub(crate) const ENDLESS_LOOP: Code = spin;
-/// Fills FPU registers with the stack pointer; then a breakpoint.
-pub(crate) const FPU_FILL: Code = fill;
-/// The result is 0 if that is still in them; then a breakpoint.
-pub(crate) const FPU_COMPARE: Code = compare;
+/// Fills FPU registers with the stack pointer, which is 1 to 15, and yields many times; the
+/// result is 0 if they always stay. Then a breakpoint.
+pub(crate) const FPU_ALTERNATE: Code = alternate;
 /// The result is 0 if the FPU is fresh; then a breakpoint.
 pub(crate) const FPU_LOOK: Code = look;
 

@@ -47,10 +47,10 @@ fn main() -> l4_rt::Result {
         match attack.refusal {
             Refusal::Exception(number) => victim.expect_exception(number, attack.name),
             Refusal::PageFault(flags) => {
-                match victim.report {
-                    Report::PageFault(word) => assert_eq!(word & 7, flags, "{}", attack.name),
-                    Report::Exception(_) => panic!("{}: {:#x?}", attack.name, victim.report),
-                }
+                let Report::PageFault(word) = victim.report else {
+                    panic!("{}: {:#x?}", attack.name, victim.report);
+                };
+                assert_eq!(word & 7, flags, "{}", attack.name);
                 victim.refuse_page();
                 victim.expect_exception(arch::PAGE_FAULT, attack.name);
             }

@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What the kernel told last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Report {
+    /// Nothing yet.
+    None,
     /// The word that tells address and kind.
     PageFault(u64),
     /// The registers.
@@ -45,20 +47,13 @@ pub(crate) struct Victim {
 impl Victim {
     /// A thread that begins with `code`, and what stopped it. `number` tells it from others.
     pub(crate) fn new(number: u64, code: Code, stack: u64) -> l4_rt::Result<Self> {
-        let (thread, gate) = Self::start(number, code, stack)?;
-        let report = receive(ipc::wait(timeouts()));
-        Ok(Self {
-            thread,
-            _gate: gate,
-            report,
-        })
+        let mut victim = Self::start(number, code, stack)?;
+        victim.report = next_report();
+        Ok(victim)
     }
 
-    fn start(
-        number: u64,
-        code: Code,
-        stack: u64,
-    ) -> l4_rt::Result<(OwnedCap<Thread>, OwnedCap<IpcGate>)> {
+    /// A thread that begins with `code` as soon as this one waits.
+    pub(crate) fn start(number: u64, code: Code, stack: u64) -> l4_rt::Result<Self> {
         let utcb = UTCBS + (number << UTCB_ORDER);
         let area = Flexpage::memory(utcb, UTCB_ORDER, MemoryRights::empty());
         env::task().add_kernel_user_memory(area)?;
@@ -72,14 +67,18 @@ impl Victim {
         })?;
         thread.ex_regs(Some(address(code)), Some(stack), ExRegsFlags::empty())?;
         env::scheduler().run_thread(*thread, CpuSet::ALL, PRIORITY, 0)?;
-        Ok((thread, gate))
+        Ok(Self {
+            thread,
+            _gate: gate,
+            report: Report::None,
+        })
     }
 
     /// The registers that the last exception told.
     pub(crate) fn frame(&self) -> ExceptionFrame {
         match self.report {
             Report::Exception(frame) => frame,
-            Report::PageFault(word) => panic!("a page fault at {word:#x}, not an exception"),
+            other => panic!("{other:x?}, not an exception"),
         }
     }
 
@@ -126,9 +125,14 @@ impl Victim {
     pub(crate) fn trigger_exception(&mut self) -> l4_rt::Result {
         let flags = ExRegsFlags::CANCEL.union(ExRegsFlags::TRIGGER_EXCEPTION);
         self.thread.ex_regs(None, None, flags)?;
-        self.report = receive(ipc::wait(timeouts()));
+        self.report = next_report();
         Ok(())
     }
+}
+
+/// Waits for what stops any victim next.
+pub(crate) fn next_report() -> Report {
+    receive(ipc::wait(timeouts()))
 }
 
 fn timeouts() -> TimeoutPair {
