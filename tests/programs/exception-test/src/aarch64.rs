@@ -100,14 +100,14 @@ code! {
     spin: "b .";
     alternate:
         "mov x9, sp",
-        "mov x10, #100",
+        "mov x10, #1000",
         "mov x11, #0",
         "dup v0.2d, x9", "mov v1.16b, v0.16b", "mov v15.16b, v0.16b", "mov v31.16b, v0.16b",
         "msr fpsr, x9",
         "1: mov x0, #0",
         "mov x1, #0",
         "mov x2, #-2046", // no capability, receive
-        "mov x3, #0x400", // at once
+        "mov x3, #2", // for 2 µs
         "svc #0",
         "fmov x12, d0", "eor x12, x12, x9", "orr x11, x11, x12",
         "mov x12, v1.d[1]", "eor x12, x12, x9", "orr x11, x11, x12",
@@ -131,7 +131,7 @@ code! {
 pub(crate) const BREAKPOINT_CODE: Code = brk;
 /// Never ends.
 pub(crate) const ENDLESS_LOOP: Code = spin;
-/// Fills FPU registers with the stack pointer, which is 1 to 15, and yields many times; the
+/// Fills FPU registers with the stack pointer, which is 1 to 15, and sleeps many times; the
 /// result is 0 if they always stay. Then a breakpoint.
 pub(crate) const FPU_ALTERNATE: Code = alternate;
 /// The result is 0 if the FPU is fresh; then a breakpoint.
