@@ -1,0 +1,50 @@
+//! What can be tried on x86_64.
+
+mod cases;
+mod segments;
+
+pub(crate) use cases::{CASES, CODE};
+use l4_abi::exception::ExceptionFrame;
+
+use crate::victim::Victim;
+
+/// Registers that each have a value of their own.
+pub(crate) fn fresh(template: &ExceptionFrame, start: u64, stack: u64) -> ExceptionFrame {
+    ExceptionFrame {
+        r15: 15,
+        r14: 14,
+        r13: 13,
+        r12: 12,
+        r11: 11,
+        r10: 10,
+        r9: 9,
+        r8: 8,
+        rdi: 7,
+        rsi: 6,
+        rbp: 5,
+        rbx: 3,
+        rdx: 2,
+        rcx: 1,
+        rax: 0,
+        rip: start,
+        rflags: 0x202,
+        rsp: stack,
+        ..*template
+    }
+}
+
+/// Lets random registers lead to `address`, not into code that makes system calls.
+pub(crate) fn lead(frame: &mut ExceptionFrame, address: u64) {
+    frame.rip = address;
+}
+
+/// Code that does nothing worse than an exception.
+pub(crate) fn target() -> u64 {
+    CODE[0].start
+}
+
+/// What is more than one exception.
+pub(crate) fn more(victim: &mut Victim) {
+    crate::report::line(format_args!("segments"));
+    segments::descriptor_goes_away_under_a_thread(victim);
+}
