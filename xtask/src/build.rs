@@ -112,10 +112,12 @@ impl Builder<'_> {
         };
         self.group(&KERNEL, &["kernel"], kernel_features)?;
         self.group(&BOOTSTRAP, &["bootstrap"], &[])?;
-        self.group(&BASE, &["sigma0", "moe"], &[])?;
-        let mut packages = vec!["ned"];
-        packages.extend(programs.iter().map(AsRef::as_ref));
-        self.group(&PROGRAMS, &packages, &[])
+        let (root_tasks, components): (Vec<&str>, Vec<&str>) = programs
+            .iter()
+            .map(AsRef::as_ref)
+            .partition(|program| self.workspace.is_root_task(program));
+        self.group(&BASE, &[vec!["sigma0", "moe"], root_tasks].concat(), &[])?;
+        self.group(&PROGRAMS, &[vec!["ned"], components].concat(), &[])
     }
 
     /// Where the ELF file of a package is after [`build`](Self::build).

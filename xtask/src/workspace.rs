@@ -14,6 +14,8 @@ pub struct Workspace {
     target: PathBuf,
     /// Packages with a binary of their own name, by name.
     binaries: Vec<String>,
+    /// Those of them that run in moe's place, which their manifest says.
+    root_tasks: Vec<String>,
 }
 
 impl Workspace {
@@ -41,11 +43,12 @@ impl Workspace {
         let (Some(root), Some(target)) = (path("workspace_root"), path("target_directory")) else {
             fail!("cargo metadata names no workspace");
         };
-        let packages = metadata["packages"].as_array().into_iter().flatten();
+        let packages = || metadata["packages"].as_array().into_iter().flatten();
         Ok(Self {
             root,
             target,
-            binaries: packages.filter_map(binary).collect(),
+            binaries: packages().filter_map(binary).collect(),
+            root_tasks: packages().filter_map(root_task).collect(),
         })
     }
 
@@ -57,6 +60,7 @@ impl Workspace {
             root: PathBuf::new(),
             target: PathBuf::new(),
             binaries,
+            root_tasks: vec![],
         }
     }
 
@@ -90,6 +94,11 @@ impl Workspace {
         programs
             .filter(|name| !BASE.contains(name) && !["ned", "xtask"].contains(name))
             .collect()
+    }
+
+    /// Whether the program is linked like moe, to be placed by bootstrap.
+    pub fn is_root_task(&self, name: &str) -> bool {
+        self.root_tasks.iter().any(|root_task| root_task == name)
     }
 
     pub fn has_binary(&self, name: &str) -> bool {
@@ -138,4 +147,11 @@ fn binary(package: &Value) -> Option<String> {
                 .is_some_and(|kind| kind.contains(&"bin".into()))
     });
     binary.then(|| name.to_owned())
+}
+
+/// `[package.metadata.brio] root-task = true` in the manifest.
+fn root_task(package: &Value) -> Option<String> {
+    (package["metadata"]["brio"]["root-task"] == true)
+        .then(|| package["name"].as_str())?
+        .map(str::to_owned)
 }

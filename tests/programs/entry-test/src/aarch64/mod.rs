@@ -101,8 +101,6 @@ cases! {
 
     "address beyond all": "mov x1, #0x7f00000000000000\n2: ldr x0, [x1]", as_is,
         |frame| class_of(frame) == class::DATA_ABORT_LOWER;
-    "misaligned stack": "2: ldr x0, [sp]", |frame| frame.sp -= 8,
-        |frame| class_of(frame) != class::UNKNOWN || frame.pc != 0;
 
     "mode EL1": "2: udf #0", |frame| frame.pstate = pstate::EL1H, |frame| illegal(frame) || undefined(frame);
     "mode EL2": "2: udf #0", |frame| frame.pstate = 9, illegal;
