@@ -54,6 +54,7 @@ pub struct ProgramHeader {
 #[derive(Clone, Copy, Debug)]
 pub struct Elf<'a> {
     file: &'a [u8],
+    size: u64,
     machine: Machine,
     position_independent: bool,
     entry: u64,
@@ -64,6 +65,12 @@ pub struct Elf<'a> {
 impl<'a> Elf<'a> {
     /// Checks the file and all its program headers.
     pub fn parse(file: &'a [u8]) -> Result<Self, Error> {
+        Self::parse_start(file, file.len() as u64)
+    }
+
+    /// As [`parse`](Self::parse), of a file of `size` bytes of which `file` is only the start. What
+    /// lies behind that has no [`contents`](Self::contents), but its place is known.
+    pub fn parse_start(file: &'a [u8], size: u64) -> Result<Self, Error> {
         if read(file, 0) != Some(*b"\x7fELF") || (file.len() as u64) < HEADER_SIZE {
             return Err(Error::NotElf);
         }
@@ -91,6 +98,7 @@ impl<'a> Elf<'a> {
         }
         let elf = Elf {
             file,
+            size: size.max(file.len() as u64),
             machine,
             position_independent,
             entry,
@@ -185,8 +193,8 @@ impl<'a> Elf<'a> {
         }
         header.virtual_address.checked_add(header.memory_size)?;
         header.physical_address.checked_add(header.memory_size)?;
-        self.try_contents(&header)?;
-        Some(())
+        let end = header.offset.checked_add(header.file_size)?;
+        (end <= self.size).then_some(())
     }
 
     fn check_overlap(&self) -> Result<(), Error> {

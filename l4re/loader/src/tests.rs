@@ -377,3 +377,23 @@ fn parts_that_share_a_page_are_refused() {
     assert_eq!(share(0x100_0000, 0x100_1000), Ok(()));
     assert_eq!(share(u64::MAX - 0x10, 0x100_1000), Ok(()));
 }
+
+#[test]
+fn the_start_of_a_file_says_where_everything_is() {
+    let file = program(
+        Executable,
+        X86_64,
+        &[(segment_type::LOAD, 5, 0x100_0000, 0x4000, &[1; 0x3000])],
+    );
+    let (start, size) = (&file[..0x200], file.len() as u64);
+    assert_eq!(Elf::parse(start).unwrap_err(), Error::ProgramHeader(0));
+    assert_eq!(
+        Elf::parse_start(start, size - 1).unwrap_err(),
+        Error::ProgramHeader(0)
+    );
+    let elf = Elf::parse_start(start, size).unwrap();
+    let whole = Elf::parse(&file).unwrap();
+    assert!(elf.program_headers().eq(whole.program_headers()));
+    assert!(elf.placements().unwrap().eq(whole.placements().unwrap()));
+    assert_eq!(elf.segments().next().unwrap().data, b"");
+}

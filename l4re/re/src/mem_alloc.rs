@@ -99,12 +99,15 @@ impl MemAlloc {
         self.factory().create(label::SCHEDULER, &arguments)
     }
 
-    /// Makes an allocator for a component: with its own limits, and with the kernel factory that
-    /// pays for the gates of its objects. Only moe's first client can.
-    pub fn create_for_component(
+    /// Makes an allocator with a part of this one's memory and with limits of its own, which are
+    /// cut to this one's.
+    ///
+    /// The gates of its objects are paid for by `kernel_factory`, which only moe's first client can
+    /// choose; otherwise by whoever pays for those of this allocator's objects.
+    pub fn create_limited(
         &self,
         limits: ComponentLimits<'_>,
-        kernel_factory: Cap<Factory>,
+        kernel_factory: Option<Cap<Factory>>,
     ) -> Result<OwnedCap<MemAlloc>> {
         let arguments = [
             Varg::Signed(limits.memory as i64),
@@ -112,11 +115,10 @@ impl MemAlloc {
             Varg::Unsigned(limits.priority.into()),
             Varg::Unsigned(limits.cpus),
         ];
-        let factory = kernel_factory
-            .cast::<AnyObject>()
-            .pass(CapabilityRights::RWS);
+        let factory =
+            kernel_factory.map(|factory| factory.cast::<AnyObject>().pass(CapabilityRights::RWS));
         self.factory()
-            .create_with(label::FACTORY, &arguments, Some(factory))
+            .create_with(label::FACTORY, &arguments, factory)
     }
 
     /// Makes the log of the component that has the console's input. Only moe's first client can.

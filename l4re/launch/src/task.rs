@@ -1,0 +1,190 @@
+//! The task of a new program: its stack, its capabilities, its first thread.
+
+use alloc::vec::Vec;
+
+use l4_abi::capability::{Selector, slot};
+use l4_abi::flexpage::Flexpage;
+use l4_abi::l4re::{self as program, Environment};
+use l4_abi::protocol::thread::ExRegsFlags;
+use l4_abi::rights::{CapabilityRights, MemoryRights};
+use l4_loader::start_block::StartBlock;
+use l4_memory::Shared;
+use l4_sys::object::Control;
+use l4_sys::{AnyObject, Cap};
+use l4re::PAGE_SIZE;
+use l4re::mem_alloc::DataspaceFlags;
+use l4re::region_map::Flags;
+
+use crate::image::Image;
+use crate::{Attempt, LaunchError, Launcher, Named, Parts, Program};
+
+/// Where the UTCBs of a program's threads are.
+pub const UTCB_AREA: Flexpage = Flexpage::memory(
+    program::UTCB_AREA_START,
+    program::UTCB_AREA_ORDER,
+    MemoryRights::empty(),
+);
+/// Where stock programs have it too.
+const KIP_ADDRESS: u64 = 0x6fff_f000;
+/// Largest start block: arguments, names and the environment.
+const START_BLOCK_SIZE: u64 = 4 * PAGE_SIZE;
+
+/// Completes the task and starts its first thread.
+pub(crate) fn start(
+    launcher: Launcher,
+    program: Program<'_>,
+    image: &Image,
+    parts: &Parts,
+    named: &[Named<'_>],
+) -> Result<(), LaunchError> {
+    let stack_pointer = make_stack(launcher, program, image, parts, named)?;
+    make_fixed_regions(launcher, parts).to("lay out its memory")?;
+    give_capabilities(launcher, parts, named).to("give it its capabilities")?;
+    run(launcher, program, parts, image.entry, stack_pointer).to("start its thread")
+}
+
+fn run(
+    launcher: Launcher,
+    program: Program<'_>,
+    parts: &Parts,
+    entry: u64,
+    stack_pointer: u64,
+) -> l4_sys::Result<()> {
+    let pager = Selector::new(program::slot::REGION_MAP);
+    parts.thread.control(Control {
+        pager: Some(pager),
+        exception_handler: Some(pager),
+        bind: Some((parts.task, program::UTCB_AREA_START as usize)),
+        alien: None,
+    })?;
+    launcher
+        .scheduler
+        .run_thread(parts.thread, program.cpus, program.priority, 0)?;
+    parts
+        .thread
+        .ex_regs(Some(entry), Some(stack_pointer), ExRegsFlags::empty())?;
+    Ok(())
+}
+
+/// Makes the stack, with the start block at its end; the first stack pointer.
+fn make_stack(
+    launcher: Launcher,
+    program: Program<'_>,
+    image: &Image,
+    parts: &Parts,
+    named: &[Named<'_>],
+) -> Result<u64, LaunchError> {
+    const MAKE: &str = "make its stack";
+    let top = program::STACK_START + program::STACK_SIZE;
+    let capabilities: Vec<(&str, u64)> = named
+        .iter()
+        .enumerate()
+        .map(|(index, one)| (one.name, program::slot::FIRST_NAMED + index as u64))
+        .collect();
+    let block = StartBlock {
+        arguments: program.arguments,
+        environment: environment(named.len() as u64),
+        capabilities: &capabilities,
+        kip: KIP_ADDRESS,
+        program_headers: image.program_headers,
+        entry: image.entry,
+    };
+    let mut bytes = alloc::vec![0; START_BLOCK_SIZE as usize];
+    let stack_pointer = block
+        .write(&mut bytes, top)
+        .map_err(|_| LaunchError::text(MAKE, "its arguments are too long; give it fewer"))?;
+    let used = (top - stack_pointer).next_multiple_of(PAGE_SIZE);
+    let block = &bytes[(START_BLOCK_SIZE - used) as usize..];
+    attach_stack(launcher, parts, block).to(MAKE)?;
+    Ok(stack_pointer)
+}
+
+/// Attaches the stack, whose last bytes are `block`, and keeps the page below it free.
+fn attach_stack(launcher: Launcher, parts: &Parts, block: &[u8]) -> l4_sys::Result<()> {
+    let (start, size) = (program::STACK_START, program::STACK_SIZE);
+    let used = block.len() as u64;
+    let stack = parts
+        .memory
+        .create_dataspace(size, DataspaceFlags::empty(), 0)?;
+    let bridge = launcher
+        .memory
+        .create_dataspace(used, DataspaceFlags::empty(), 0)?;
+    Shared::writable(bridge.as_cap())?.write(0, block);
+    stack.copy_in(size - used, 0, used, bridge.as_cap().into())?;
+    parts.map.reserve_area(start - PAGE_SIZE, PAGE_SIZE, 0, 0)?;
+    parts
+        .map
+        .attach_at(start, stack.pass(CapabilityRights::RW), 0, size, Flags::RW)?;
+    Ok(())
+}
+
+fn environment(named: u64) -> Environment {
+    let selector = |index| Selector::new(index).raw();
+    Environment {
+        parent: selector(program::slot::PARENT),
+        region_map: selector(program::slot::REGION_MAP),
+        mem_alloc: selector(program::slot::MEM_ALLOC),
+        log: selector(slot::LOG),
+        main_thread: selector(slot::THREAD),
+        factory: selector(slot::FACTORY),
+        scheduler: selector(slot::SCHEDULER),
+        itas: Selector::INVALID.raw(),
+        dbg_events: Selector::INVALID.raw(),
+        first_free_capability: program::slot::FIRST_NAMED + named,
+        first_free_reply_capability: 0,
+        utcb_area: UTCB_AREA.raw(),
+        first_free_utcb: program::UTCB_AREA_START + l4_abi::utcb::SIZE as u64,
+        capabilities: 0,
+    }
+}
+
+/// The kernel info page, and the addresses of the UTCBs.
+fn make_fixed_regions(launcher: Launcher, parts: &Parts) -> l4_sys::Result<()> {
+    parts
+        .map
+        .attach_at(KIP_ADDRESS, launcher.kip.into(), 0, PAGE_SIZE, Flags::RX)?;
+    let none = Selector::INVALID.raw();
+    let flags = (Flags::RW | Flags::KERNEL).bits();
+    let size = 1 << program::UTCB_AREA_ORDER;
+    parts.map.attach(
+        program::UTCB_AREA_START,
+        size,
+        flags,
+        0,
+        0,
+        none,
+        b"[utcb]\0",
+        0,
+        None,
+    )?;
+    Ok(())
+}
+
+/// Exactly these, and nothing that reaches further.
+fn give_capabilities(launcher: Launcher, parts: &Parts, named: &[Named<'_>]) -> l4_sys::Result<()> {
+    let give = |capability: Cap<AnyObject>, index, rights| {
+        parts.task.map_capability(capability, index, rights)
+    };
+    let (all, read) = (CapabilityRights::RWS, CapabilityRights::READ);
+    give(parts.task.cast(), slot::TASK, all)?;
+    give(parts.factory.cast(), slot::FACTORY, all)?;
+    give(parts.thread.cast(), slot::THREAD, all)?;
+    give(
+        parts.scheduler.cast(),
+        slot::SCHEDULER,
+        CapabilityRights::RW,
+    )?;
+    give(parts.parent.cast(), program::slot::PARENT, read)?;
+    give(parts.log.cast(), slot::LOG, read)?;
+    give(parts.map.cast(), program::slot::REGION_MAP, all)?;
+    give(parts.memory.cast(), program::slot::MEM_ALLOC, all)?;
+    give(launcher.kip.cast(), program::slot::KIP, read)?;
+    for (index, one) in named.iter().enumerate() {
+        give(
+            one.capability,
+            program::slot::FIRST_NAMED + index as u64,
+            one.rights,
+        )?;
+    }
+    Ok(())
+}
