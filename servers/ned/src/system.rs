@@ -11,6 +11,7 @@ use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::TimeoutPair;
 use l4_abi::utcb::BufferDescriptor;
 use l4_ipc::Reader;
+use l4_launch::{Launcher, Named};
 use l4_rt::{env, println, thread};
 use l4_sys::ipc::{self, Arrival};
 use l4_sys::object::IpcGate;
@@ -21,7 +22,7 @@ use system_description::{Component, ComponentIndex, Description, Rights};
 
 use crate::console::Console;
 use crate::failure_report;
-use crate::instance::{Instance, Named, Supplies};
+use crate::instance::{Instance, Supplies};
 use crate::label::{Kind, Label};
 use crate::supervision::{End, Supervision, Verdict};
 
@@ -46,10 +47,12 @@ impl<'a> System<'a> {
     ) -> System<'a> {
         let supplies = Supplies {
             rom,
-            memory: env::mem_alloc(),
             factory: env::factory(),
-            scheduler: env::scheduler(),
-            kip: Cap::at(l4_abi::l4re::slot::KIP),
+            launcher: Launcher {
+                memory: env::mem_alloc(),
+                scheduler: env::scheduler(),
+                kip: Cap::at(l4_abi::l4re::slot::KIP),
+            },
             thread: thread::current(),
         };
         let components = description.components();
@@ -96,7 +99,11 @@ impl<'a> System<'a> {
         }
         for shared in self.description.dataspaces() {
             let flags = DataspaceFlags::PINNED;
-            let dataspace = self.supplies.memory.create_dataspace(shared.size, flags, 0);
+            let dataspace = self
+                .supplies
+                .launcher
+                .memory
+                .create_dataspace(shared.size, flags, 0);
             let dataspace = dataspace.map_err(|error| {
                 format!(
                     "cannot make the dataspace `{}` of {} bytes: {error}; is there enough memory?",
@@ -229,8 +236,7 @@ impl<'a> System<'a> {
             return;
         };
         if let Some(Some(instance)) = self.instances.get(index) {
-            let (log, map) = (instance.log.as_cap(), instance.map.as_cap());
-            failure_report::print(log, map, component.program);
+            failure_report::print(instance.log(), instance.map(), component.program);
         }
         self.ended(index, End::Failed);
     }
