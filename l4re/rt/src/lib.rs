@@ -15,7 +15,7 @@
 //! }
 //! ```
 //!
-//! * [`env`]: initial capabilities and arguments; [`println!`] and [`eprintln!`] write to the log.
+//! * [`mod@env`]: initial capabilities and arguments; [`println!`] and [`eprintln!`] write to the log.
 //! * The heap grows on demand, so the `alloc` crate works.
 //! * [`thread`]: threads and thread-local values; [`sync`]: a mutex; [`time`]: clock and sleep.
 //! * [`serve`]: being the server of a channel.

@@ -6,7 +6,7 @@
 //! * [`utcb`]: the calling thread's message and buffer registers.
 //! * [`capability`]: [`Cap`], a typed selector, and [`OwnedCap`], which gives its slot back.
 //! * [`slots`]: which capability slots of this task are free.
-//! * [`ipc`]: the IPC operations; [`object`]: the kernel's objects, one file each.
+//! * [`ipc`]: the IPC operations; [`mod@object`]: the kernel's objects, one file each.
 //!
 //! **Where `unsafe` is.** A message can change what this task has mapped, so in the strictest
 //! reading every invocation could invalidate a Rust reference. As with files like `/proc/self/mem`

@@ -17,6 +17,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use l4_abi::rights::MemoryRights;
 
 use crate::address::PhysicalAddress;
+use crate::arch::paging;
 use crate::handle::{Handle, Link, Zeroed};
 use crate::memory::{FRAME_ORDER, FRAME_SIZE, Storage, Window};
 
@@ -472,6 +473,7 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
         self.entry
             .0
             .store(format.leaf(self.level, leaf), Ordering::Release);
+        paging::leaf_written();
     }
 
     /// Puts an empty table here, and gives its entry for `address`. The storage has the

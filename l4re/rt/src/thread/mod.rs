@@ -222,7 +222,7 @@ impl<T> JoinHandle<T> {
     /// Waits until the thread has ended; what it returned.
     ///
     /// # Errors
-    /// If the wait is cancelled.
+    /// If another thread cancels the wait; the joined thread is then destroyed.
     pub fn join(mut self) -> Result<T> {
         if let Some(running) = self.running.take() {
             running.finished.down(Timeout::NEVER)?;

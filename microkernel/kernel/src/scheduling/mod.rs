@@ -113,6 +113,8 @@ pub fn forget(cpu: &Cpu, thread: &Thread) {
 /// The timer fired: ends waits and time slices that are over.
 pub fn timer(cpu: &Cpu) {
     let now = cpu.kernel.platform.timer.now();
+    // It stands still now, and may have fired a little early.
+    cpu.timeouts.set_changed();
     while let Some(thread) = cpu.timeouts.pop_expired(cpu, now) {
         thread.time_out(cpu);
     }

@@ -80,7 +80,12 @@ impl Timeouts {
         }
     }
 
-    /// True if a wait was added since this was asked last.
+    /// The timer has to be set again.
+    pub fn set_changed(&self) {
+        self.changed.set(true);
+    }
+
+    /// True if the timer has to be set again, since this was asked last.
     pub fn take_changed(&self) -> bool {
         self.changed.replace(false)
     }

@@ -88,6 +88,13 @@ pub(super) fn control() -> u64 {
     CONTROL | vmids | start | physical_size() << 16 | u64::from(64 - format.address_bits())
 }
 
+/// Lets hardware see a new leaf from now on: its walks are not ordered with
+/// stores (D8.2.3), and a fault on memory of the kernel would be final.
+#[inline]
+pub(crate) fn leaf_written() {
+    barrier!("dsb ishst");
+}
+
 /// Makes a zeroed root table usable: nothing to do.
 pub fn prepare_root(_table: &mut [u64]) {}
 

@@ -198,6 +198,10 @@ pub(super) fn has_ids() -> bool {
     read_cr4() & cpu::CR4_PCID != 0
 }
 
+/// Lets hardware see a new leaf: its walks are ordered with stores.
+#[inline]
+pub(crate) fn leaf_written() {}
+
 /// Makes a zeroed root table usable: the kernel's half.
 pub fn prepare_root(table: &mut [u64]) {
     for index in KERNEL_ENTRIES {

@@ -27,6 +27,7 @@ const PRIORITY: u8 = 1;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the kernel told last.
+#[expect(clippy::large_enum_variant, reason = "there is one for each victim")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Report {
     /// Nothing yet.
