@@ -106,7 +106,7 @@ fn grub_menu(name: &str) -> String {
 }
 
 /// Swaps the description in an image: the programs stay.
-fn replace_config(
+pub(super) fn replace_config(
     system: &System,
     workspace: &Workspace,
     image: &Path,

@@ -26,6 +26,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let system = load(workspace, SYSTEM)?;
     for &arch in archs {
+        replaced(workspace, report, arch, selected)?;
         let mut boots = match arch {
             Architecture::X86_64 => x86_64(&system),
             Architecture::Aarch64 => aarch64(&system),
@@ -102,4 +103,48 @@ fn aarch64(system: &System) -> Vec<Plan> {
     };
     plans.push((without_el2, Medium::Image));
     plans
+}
+
+/// An image whose configuration is swapped for another: only that changes.
+fn replaced(
+    workspace: &Workspace,
+    report: &mut Report,
+    arch: Architecture,
+    selected: &dyn Fn(&str) -> bool,
+) -> Result<()> {
+    let name = format!("image {arch} with its configuration replaced");
+    if !selected(&name) {
+        return Ok(());
+    }
+    let other = workspace
+        .root()
+        .join("tests/configurations/seven-balls.toml");
+    let other = load(workspace, &other.to_string_lossy())?;
+    let medium = match arch {
+        Architecture::X86_64 => Medium::Cd,
+        Architecture::Aarch64 => Medium::Image,
+    };
+    let image = image::make(&load(workspace, "pingpong")?, workspace, arch, None)
+        .and_then(|image| image::replace_config(&other, workspace, &image, None));
+    match image {
+        Ok(image) => {
+            let mut machine = Machine::new(&other, arch, PathBuf::new());
+            machine.medium = medium(image);
+            let test = Test {
+                timeout: FIRMWARE_TIMEOUT,
+                ..other.test.clone()
+            };
+            run_all(
+                workspace,
+                report,
+                &[Boot {
+                    name,
+                    machine,
+                    test,
+                }],
+            );
+        }
+        Err(failure) => report.add(&name, &Outcome::Failed(failure.to_string()), Duration::ZERO),
+    }
+    Ok(())
 }

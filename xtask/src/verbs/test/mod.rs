@@ -3,6 +3,7 @@
 //! One line per test; the last line is exactly `N passed, N failed`, with `, N skipped` if some were.
 
 mod boots;
+mod descriptions;
 mod host;
 mod images;
 mod style;
@@ -112,6 +113,7 @@ fn run(args: &[String]) -> Result<()> {
         args.flag("--long"),
         &selected,
     )?;
+    descriptions::run(&workspace, &mut report, &archs, &selected)?;
     images::run(&workspace, &mut report, &archs, &selected)?;
 
     if report.passed + report.failed.len() + report.skipped == 0 {
