@@ -24,6 +24,28 @@ pub struct Arrival {
     pub label: u64,
 }
 
+/// Performs one system call; the tag and label registers as the kernel left them.
+///
+/// For those who want to see the tag of a failed operation too; all others use [`operate`].
+#[inline(always)]
+pub fn operate_raw(
+    selector: Selector,
+    operation: Operation,
+    tag: MessageTag,
+    label: u64,
+    timeouts: TimeoutPair,
+) -> Arrival {
+    let destination = Destination::new(selector, operation).raw();
+    // SAFETY: see the crate's documentation: invoking a capability cannot break what Rust code
+    // may rely on.
+    let (tag, label) =
+        unsafe { crate::arch::system_call(tag.raw(), destination, label, timeouts.raw() as u64) };
+    Arrival {
+        tag: MessageTag::from_raw(tag),
+        label,
+    }
+}
+
 /// Performs one system call.
 ///
 /// # Errors
@@ -36,16 +58,11 @@ pub fn operate(
     label: u64,
     timeouts: TimeoutPair,
 ) -> IpcResult<Arrival> {
-    let destination = Destination::new(selector, operation).raw();
-    // SAFETY: see the crate's documentation: invoking a capability cannot break what Rust code
-    // may rely on.
-    let (tag, label) =
-        unsafe { crate::arch::system_call(tag.raw(), destination, label, timeouts.raw() as u64) };
-    let tag = MessageTag::from_raw(tag);
-    if tag.has_error() {
+    let arrival = operate_raw(selector, operation, tag, label, timeouts);
+    if arrival.tag.has_error() {
         Err(Utcb::current().error())
     } else {
-        Ok(Arrival { tag, label })
+        Ok(arrival)
     }
 }
 

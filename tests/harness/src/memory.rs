@@ -1,0 +1,46 @@
+//! Memory for tests: pages from sigma0, and addresses that nobody uses.
+//!
+//! What is loaded and stored here is no Rust object: tests map, unmap and share it as they like.
+
+use l4_abi::flexpage::Flexpage;
+use l4_abi::item::ReceiveBuffer;
+use l4_abi::protocol::label;
+use l4_abi::protocol::sigma0::Request;
+use l4_abi::rights::MemoryRights;
+
+use crate::message::{Message, accept, accept_nothing, word};
+use crate::own;
+
+/// Order of a page.
+pub const PAGE_ORDER: u32 = 12;
+/// Bytes of a page.
+pub const PAGE: u64 = 1 << PAGE_ORDER;
+
+/// Start of a range of 1 GiB that nothing is mapped to at first, aligned to its size.
+pub const UNUSED: u64 = 0x10_0000_0000;
+
+/// Takes 2^`order` bytes of memory from sigma0; they are mapped where they lie physically.
+pub fn allocate(order: u32) -> u64 {
+    accept(&[ReceiveBuffer::WINDOW_WORD, Flexpage::whole_memory().raw()]);
+    let wish = Flexpage::memory(0, order, MemoryRights::RWX);
+    let reply = Message::new(label::SIGMA0)
+        .words(&[Request::AnyRam.request_word(), wish.raw()])
+        .call(*own::pager());
+    let address = word(0) & !(PAGE - 1);
+    accept_nothing();
+    assert_eq!(reply.outcome(), Ok(0), "sigma0 has no memory left");
+    address
+}
+
+/// Reads the word at `address`; whether that faults is what tests want to know.
+pub fn load(address: u64) -> u64 {
+    // SAFETY: no Rust object lies at the addresses that tests use, and the kernel and the pager
+    // deal with all others.
+    unsafe { (address as *const u64).read_volatile() }
+}
+
+/// Writes a word at `address`.
+pub fn store(address: u64, value: u64) {
+    // SAFETY: as for `load`.
+    unsafe { (address as *mut u64).write_volatile(value) }
+}

@@ -1,0 +1,151 @@
+//! Runs the tests and tells how they ended.
+//!
+//! Each test is concluded once: by the runner when its function returns, by the thread that panics,
+//! or by the watchdog. Whoever moves [`NEXT`] on is the one who tells. After a failure the runner
+//! starts afresh at its anchor, which is where its stack was before the first test.
+
+use core::fmt::{self, Write};
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::SeqCst};
+use core::time::Duration;
+
+use l4_abi::capability::slot;
+use l4_abi::protocol::platform_control::Shutdown;
+use l4_abi::protocol::scheduler::CpuSet;
+use l4_abi::protocol::thread::ExRegsFlags;
+use l4_sys::fatal::Line;
+use l4_sys::slots::SLOTS;
+use l4_sys::{Utcb, ipc};
+
+use crate::{arch, own, worker};
+
+/// Bytes of the runner's stack.
+pub const STACK_SIZE: usize = 128 * 1024;
+
+/// Priority of the runner: there is room above and below.
+pub const PRIORITY: u8 = 100;
+
+/// How often the watchdog looks.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// Beats that a test may take.
+const BEATS: usize = 10;
+
+/// A test function and its name.
+pub struct Test {
+    /// What it proves.
+    pub name: &'static str,
+    /// Panics if it does not hold.
+    pub body: fn(),
+}
+
+static TESTS: AtomicPtr<Test> = AtomicPtr::new(core::ptr::null_mut());
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+/// The test that is running.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+static FAILURES: AtomicUsize = AtomicUsize::new(0);
+/// Stack pointer at which the runner can start afresh.
+static ANCHOR: AtomicUsize = AtomicUsize::new(0);
+static RUNNER_UTCB: AtomicUsize = AtomicUsize::new(0);
+
+fn tests() -> &'static [Test] {
+    // SAFETY: `run` stores a slice with static lifetime before anything calls this.
+    unsafe { core::slice::from_raw_parts(TESTS.load(SeqCst), COUNT.load(SeqCst)) }
+}
+
+/// Runs all tests, prints the exit code and switches the machine off.
+pub fn run(tests: &'static [Test]) -> ! {
+    TESTS.store(tests.as_ptr().cast_mut(), SeqCst);
+    COUNT.store(tests.len(), SeqCst);
+    RUNNER_UTCB.store(Utcb::current().address(), SeqCst);
+    // What `arch::start` takes from the stack: a function and its argument.
+    let anchor = [go_on as *const () as usize, 0];
+    ANCHOR.store(core::ptr::from_ref(&anchor) as usize, SeqCst);
+
+    SLOTS.start_at(slot::FIRST_FREE as usize);
+    own::scheduler()
+        .run_thread(own::thread(), CpuSet::ALL, PRIORITY, 0)
+        .expect("cannot set the runner's priority");
+    worker::prepare();
+    worker::spawn_watchdog(watch);
+    go_on(0)
+}
+
+/// The runner, from the next test on.
+extern "C" fn go_on(_: usize) -> ! {
+    worker::destroy_all();
+    while let Some(test) = tests().get(NEXT.load(SeqCst)) {
+        (test.body)();
+        conclude(None);
+    }
+    let failures = FAILURES.load(SeqCst);
+    print(format_args!("@brio exit {}", u32::from(failures > 0)));
+    let _ = own::platform().shutdown(Shutdown::PowerOff);
+    ipc::sleep_forever()
+}
+
+/// What the panic handler of a suite does: the current test has failed.
+pub fn fail(info: &PanicInfo<'_>) -> ! {
+    let place = info.location().map_or("", |location| location.file());
+    let line = info.location().map_or(0, |location| location.line());
+    let first = conclude(Some(format_args!("{} ({place}:{line})", info.message())));
+    if Utcb::current().address() == RUNNER_UTCB.load(SeqCst) {
+        go_on(0)
+    }
+    if first {
+        restart_runner();
+    }
+    ipc::sleep_forever()
+}
+
+/// Fails tests that do not end.
+fn watch() {
+    let mut watched = 0;
+    let mut beats = 0;
+    loop {
+        ipc::sleep(BEAT);
+        let now = NEXT.load(SeqCst);
+        beats = if now == watched { beats + 1 } else { 0 };
+        watched = now;
+        if beats == BEATS && conclude(Some(format_args!("does not end"))) {
+            restart_runner();
+        }
+    }
+}
+
+fn restart_runner() {
+    let entry = arch::start as *const () as u64;
+    let stack = ANCHOR.load(SeqCst) as u64;
+    let restarted = own::thread().ex_regs(Some(entry), Some(stack), ExRegsFlags::CANCEL);
+    if let Err(error) = restarted {
+        print(format_args!(
+            "@brio panic cannot restart the tests: {error}"
+        ));
+    }
+}
+
+/// Ends the current test; false if another thread was faster.
+fn conclude(failure: Option<fmt::Arguments<'_>>) -> bool {
+    let index = NEXT.load(SeqCst);
+    let Some(test) = tests().get(index) else {
+        print(format_args!("@brio panic outside of the tests"));
+        return false;
+    };
+    if (NEXT.compare_exchange(index, index + 1, SeqCst, SeqCst)).is_err() {
+        return false;
+    }
+    match failure {
+        None => print(format_args!("@brio test {} pass", test.name)),
+        Some(message) => {
+            FAILURES.fetch_add(1, SeqCst);
+            print(format_args!("@brio test {} fail {message}", test.name));
+        }
+    }
+    true
+}
+
+fn print(text: fmt::Arguments<'_>) {
+    let mut line = Line::new();
+    let _ = line.write_fmt(text);
+    let _ = own::log().write(line.finish());
+}
