@@ -242,4 +242,4 @@ fn frame_order(size: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,3 @@
+//! Cases with a name.
+
+use super::*;
