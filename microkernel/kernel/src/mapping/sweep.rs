@@ -57,9 +57,20 @@ pub(super) struct Sweep {
     /// they are in if they are parts of that.
     parts: Option<(usize, usize)>,
     block: Option<usize>,
-    /// The place is kept by the cursor.
-    is_parked: bool,
+    /// What the cursor keeps while the sweep pauses.
+    parked: Parked,
     access: Access,
+}
+
+/// What the cursor of a paused sweep keeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Parked {
+    /// Nothing: the sweep does not pause.
+    Not,
+    /// Only the node at the top: a stage begins.
+    AtStage,
+    /// The place in the tree where the sweep goes on.
+    AtStep,
 }
 
 /// Which children of the base, `top` or a block below it, are swept.
@@ -100,7 +111,7 @@ impl Sweep {
             stage: Stage::Top,
             parts,
             block,
-            is_parked: false,
+            parked: Parked::Not,
             access: Access::NONE,
         }
     }
@@ -114,20 +125,28 @@ impl Sweep {
         budget: &mut Budget,
     ) -> Option<Access> {
         let mut next = Next::Begin;
-        if core::mem::take(&mut self.is_parked) {
-            if cursor.parent().is_none() {
-                // The top was removed, and all below it before.
-                return Some(self.access);
+        match core::mem::replace(&mut self.parked, Parked::Not) {
+            Parked::Not => {}
+            // The top was removed, and all below it before.
+            _ if cursor.parent().is_none() => return Some(self.access),
+            Parked::AtStage => tree::unlink(cursor),
+            Parked::AtStep => {
+                next = self.after(cursor);
+                tree::unlink(cursor);
             }
-            next = self.after(cursor);
-            tree::unlink(cursor);
         }
         loop {
             if !budget.take(1) {
-                if let Next::Step(step) = next {
-                    tree::park(cursor, step, self.top);
-                    self.is_parked = true;
-                }
+                self.parked = match next {
+                    Next::Begin => {
+                        tree::park_below(cursor, self.top);
+                        Parked::AtStage
+                    }
+                    Next::Step(step) => {
+                        tree::park(cursor, step, self.top);
+                        Parked::AtStep
+                    }
+                };
                 return None;
             }
             next = match next {

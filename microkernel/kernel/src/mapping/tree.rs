@@ -325,6 +325,14 @@ pub(super) fn park(cursor: NodeRef, step: Step, top: NodeRef) {
     }
 }
 
+/// Leaves `cursor` with `top`, below which a walk takes place: it will be told when that goes.
+pub(super) fn park_below(cursor: NodeRef, top: NodeRef) {
+    cursor.first_child.set(Some(top));
+    let place = Place::new(0, top.level(), 0).0 | Place::CURSOR;
+    cursor.place.store(place, Ordering::Relaxed);
+    insert(cursor, top);
+}
+
 /// Takes a cursor, which is a child of a node that is about to be removed, out of its way.
 pub(super) fn evade(cursor: NodeRef) {
     let Some(node) = cursor.parent.get() else {

@@ -23,6 +23,12 @@ enum Operation {
         send: Flexpage,
         window: Flexpage,
     },
+    /// The same as an earlier map operation, but for rights and flags.
+    Again {
+        index: prop::sample::Index,
+        rights: MemoryRights,
+        flags: u64,
+    },
     Unmap {
         space: usize,
         flexpage: Flexpage,
@@ -42,7 +48,7 @@ enum Operation {
 /// Addresses that are often the same or near each other.
 fn address() -> impl Strategy<Value = u64> {
     prop_oneof![
-        8 => (0_u64..3, 0_u64..3, 0_u64..5).prop_map(|(gib, mib, page)| gib << 30 | mib << 21 | page << 12),
+        8 => (0_u64..2, 0_u64..3, 0_u64..4).prop_map(|(gib, mib, page)| gib << 30 | mib << 21 | page << 12),
         1 => Just((1 << 47) - 0x1000),
         1 => any::<u64>(),
     ]
@@ -68,12 +74,19 @@ fn flexpage() -> impl Strategy<Value = Flexpage> {
     ]
 }
 
+fn flags() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        6 => Just(0_u64),
+        2 => Just(2),
+        1 => Just(0x10),
+        1 => Just(0x30),
+        1 => Just(0x50),
+        1 => 0_u64..0x1000,
+    ]
+}
+
 fn control() -> impl Strategy<Value = u64> {
-    let flags = prop_oneof![
-        6 => Just(0_u64), 2 => Just(2), 1 => Just(0x10), 1 => Just(0x30), 1 => Just(0x50),
-        1 => 0_u64..0x1000
-    ];
-    (address(), flags).prop_map(|(base, flags)| base & !0xfff | flags | 8)
+    (address(), flags()).prop_map(|(base, flags)| base & !0xfff | flags | 8)
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -117,7 +130,55 @@ fn operation() -> impl Strategy<Value = Operation> {
         });
     let kernel_user = (1..=SPACES, flexpage())
         .prop_map(|(space, flexpage)| Operation::AddKernelUserMemory { space, flexpage });
-    prop_oneof![4 => from_first, 8 => map, 4 => unmap, 3 => touch, 1 => kernel_user]
+    let again =
+        (any::<prop::sample::Index>(), rights(), flags()).prop_map(|(index, rights, flags)| {
+            Operation::Again {
+                index,
+                rights,
+                flags,
+            }
+        });
+    prop_oneof![4 => from_first, 8 => map, 4 => again, 4 => unmap, 3 => touch, 1 => kernel_user]
+}
+
+/// A sequence of operations.
+fn operations(length: usize) -> impl Strategy<Value = Vec<Operation>> {
+    prop::collection::vec(operation(), 1..length).prop_map(|mut operations| {
+        let mut maps = Vec::new();
+        for operation in &mut operations {
+            if let (
+                Operation::Again {
+                    index,
+                    rights,
+                    flags,
+                },
+                false,
+            ) = (&operation, maps.is_empty())
+            {
+                let (from, to, control, send, window): (_, _, u64, Flexpage, _) = *index.get(&maps);
+                let control = control & !0xfff | flags | 8;
+                let send = send.with_rights(rights.bits());
+                *operation = Operation::Map {
+                    from,
+                    to,
+                    control,
+                    send,
+                    window,
+                };
+            }
+            if let Operation::Map {
+                from,
+                to,
+                control,
+                send,
+                window,
+            } = *operation
+            {
+                maps.push((from, to, control, send, window));
+            }
+        }
+        operations
+    })
 }
 
 /// Does it to the engine only; what came back.
@@ -144,6 +205,7 @@ fn perform(world: &mut World, operation: &Operation) -> Result<Option<Access>, O
             address,
             access,
         } => world.touch(space, address, access),
+        Operation::Again { .. } => {}
         Operation::AddKernelUserMemory { space, flexpage } => {
             let space = world.spaces[space];
             let (context, _) = world.context();
@@ -216,11 +278,119 @@ fn check_flushes(world: &mut World, before: &[BTreeMap<u64, Found>]) {
     }
 }
 
+/// Big cases take a while, so there are fewer than usual.
+fn configuration() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig {
+        cases: usual.cases.div_ceil(4),
+        ..usual
+    }
+}
+
+/// An operation that can pause.
+enum InFlight {
+    Map(Map),
+    Unmap(Unmap),
+}
+
+impl InFlight {
+    fn new(world: &World, operation: &Operation) -> Option<InFlight> {
+        match *operation {
+            Operation::Map {
+                from,
+                to,
+                control,
+                send,
+                window,
+            } => {
+                let (from, to) = (world.spaces[from], world.spaces[to]);
+                let control = ItemControl::from_raw(control);
+                Some(InFlight::Map(Map::new(from, to, control, send, window)))
+            }
+            Operation::Unmap {
+                space,
+                flexpage,
+                scope,
+            } => Some(InFlight::Unmap(Unmap::new(
+                world.spaces[space],
+                flexpage,
+                scope,
+            ))),
+            _ => None,
+        }
+    }
+
+    /// True when done.
+    fn run(&mut self, context: &mut Context<Recorder>, cursor: &Cursor) -> bool {
+        match self {
+            InFlight::Map(map) => !matches!(map.run(context, cursor), Ok(Progress::More)),
+            InFlight::Unmap(unmap) => unmap.run(context, cursor) != Progress::More,
+        }
+    }
+}
+
 proptest! {
+    #![proptest_config(configuration())]
+
+    #[test]
+    fn operations_may_pause_and_mix(
+        format in 0_usize..3,
+        operations in operations(100),
+        order in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..10), 0..600),
+        first_to_go in any::<usize>(),
+    ) {
+        const THREADS: usize = 6;
+        let mut world = World::new(formats()[format], SPACES, 1 << 30);
+        world.has_paused = true;
+        let root = world.root;
+        let cursors: Vec<_> =
+            (0..THREADS).map(|_| Cursor::new(&world.heap, root).unwrap()).collect();
+        let mut threads: Vec<Option<InFlight>> = (0..THREADS).map(|_| None).collect();
+        let mut operations = operations.iter();
+        for (thread, what) in order {
+            let thread = thread.index(THREADS);
+            let (cursor, state) = (&cursors[thread], &mut threads[thread]);
+            match state {
+                None => {
+                    let Some(operation) = operations.next() else { break };
+                    *state = InFlight::new(&world, operation);
+                    if state.is_none() {
+                        perform(&mut world, operation).unwrap();
+                    }
+                }
+                Some(_) if what == 0 => {
+                    // The thread is killed.
+                    *state = None;
+                    cursor.retract(&world.mappings);
+                }
+                Some(operation) => {
+                    let (mut context, _) = world.context();
+                    if operation.run(&mut context, cursor) {
+                        *state = None;
+                    }
+                }
+            }
+            world.check();
+        }
+        for (state, cursor) in threads.iter_mut().zip(&cursors) {
+            let (mut context, _) = world.context();
+            while let Some(operation) = state {
+                if operation.run(&mut context, cursor) {
+                    *state = None;
+                }
+            }
+        }
+        world.check();
+        for cursor in cursors {
+            cursor.free(&world.mappings, &world.heap, root);
+        }
+        world.end(first_to_go);
+    }
+
     #[test]
     fn the_engine_does_what_the_model_does(
         format in 0_usize..3,
-        operations in prop::collection::vec(operation(), 1..40),
+        operations in operations(40),
         first_to_go in any::<usize>(),
     ) {
         let format = formats()[format];
@@ -243,6 +413,7 @@ proptest! {
                     perform(&mut world, operation).unwrap();
                     model.touch(space, address, access);
                 }
+                Operation::Again { .. } => {}
                 Operation::AddKernelUserMemory { space, .. } => {
                     perform(&mut world, operation).unwrap();
                     let old = &before[space];
@@ -264,7 +435,7 @@ proptest! {
     fn running_out_of_memory_leaves_everything_in_order(
         format in 0_usize..3,
         limit in 40_000_u64..200_000,
-        operations in prop::collection::vec(operation(), 1..60),
+        operations in operations(60),
         first_to_go in any::<usize>(),
     ) {
         let mut world = World::new(formats()[format], SPACES, limit);
