@@ -38,7 +38,7 @@ use tree::{Node, NodeRef};
 
 /// Forgets translations of revoked pages, wherever CPUs have them.
 pub trait Flush {
-    /// The page of 2^`order` bytes at `address` in `space` changed or is gone. May wait for
+    /// The page of 2^`order` bytes at `address` in `space` has changed or is gone. May wait for
     /// [`Flush::commit`].
     fn page(&mut self, space: &MemorySpace, address: u64, order: u32);
     /// Afterwards no CPU uses a translation that it had before.

@@ -380,10 +380,11 @@ fn remove<F: Flush>(context: &mut Context<F>, node: NodeRef) -> Access {
     let payer = node.payer();
     let access = match node.page_entry() {
         Some((space, entry)) => {
+            let access = entry.clear(space.table.format());
             context
                 .flush
                 .page(&space, node.address(), order_of(node.level()));
-            entry.clear(space.table.format())
+            access
         }
         None => Access::NONE,
     };

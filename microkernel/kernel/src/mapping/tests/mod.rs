@@ -32,17 +32,32 @@ pub(crate) fn formats() -> [Format; 3] {
     ]
 }
 
-/// Flushes that were asked for: root and page.
+/// A flush that was asked for: root and page, and what was there at that moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Flushed {
+    pub(crate) root: PhysicalAddress,
+    pub(crate) address: u64,
+    pub(crate) order: u32,
+    pub(crate) seen: Option<(Leaf, u32)>,
+}
+
+/// Records flushes.
 #[derive(Default)]
 pub(crate) struct Recorder {
-    pending: Vec<(PhysicalAddress, u64, u32)>,
-    committed: Vec<(PhysicalAddress, u64, u32)>,
+    pending: Vec<Flushed>,
+    committed: Vec<Flushed>,
 }
 
 impl Flush for Recorder {
     fn page(&mut self, space: &MemorySpace, address: u64, order: u32) {
         assert!(address.is_multiple_of(1 << order));
-        self.pending.push((space.root(), address, order));
+        let (root, seen) = (space.root(), space.page_at(address));
+        self.pending.push(Flushed {
+            root,
+            address,
+            order,
+            seen,
+        });
     }
 
     fn commit(&mut self) {
@@ -333,7 +348,7 @@ impl World {
     }
 
     /// What was flushed since the last call; nothing waits for a commit.
-    pub(crate) fn take_flushed(&mut self) -> Vec<(PhysicalAddress, u64, u32)> {
+    pub(crate) fn take_flushed(&mut self) -> Vec<Flushed> {
         assert!(self.flush.pending.is_empty());
         core::mem::take(&mut self.flush.committed)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::ItemControl;
 use l4_abi::rights::MemoryRights;
-use machine::page_table::{Access, size_of_page};
+use machine::page_table::{Access, Leaf, order_of};
 use proptest::prelude::*;
 
 use super::model::Model;
@@ -256,24 +256,33 @@ fn compare(world: &World, model: &Model) {
     }
 }
 
-/// What was there and is no longer, or not in the same way, must have been flushed.
+/// Whether a translation of `old` can be used for `new`.
+fn is_covered(old: (Leaf, u32), new: Option<(Leaf, u32)>) -> bool {
+    new.is_some_and(|new| {
+        new.1 == old.1
+            && new.0.memory == old.0.memory
+            && new.0.attributes == old.0.attributes
+            && new.0.access.contains(old.0.access)
+    })
+}
+
+/// What was there and is no longer, or not in the same way, must have been flushed, after it went.
 fn check_flushes(world: &mut World, before: &[BTreeMap<u64, Found>]) {
     let flushed = world.take_flushed();
     for (index, before) in before.iter().enumerate() {
         let now = world.pages(index);
         let root = world.spaces[index].root();
         for (address, old) in before {
-            let kept = now.get(address).is_some_and(|new| {
-                new.level == old.level
-                    && new.leaf.memory == old.leaf.memory
-                    && new.leaf.attributes == old.leaf.attributes
-                    && new.leaf.access.contains(old.leaf.access)
+            let (order, new) = (order_of(old.level), now.get(address));
+            let old = (old.leaf, order);
+            let is_kept = is_covered(old, new.map(|new| (new.leaf, order_of(new.level))));
+            let is_gone = flushed.iter().any(|f| {
+                (f.root, f.address, f.order) == (root, *address, order) && !is_covered(old, f.seen)
             });
-            let size = size_of_page(old.level);
-            let gone = flushed
-                .iter()
-                .any(|(r, a, order)| *r == root && a == address && 1 << order == size);
-            assert!(kept || gone, "space {index}, page {address:#x} not flushed");
+            assert!(
+                is_kept || is_gone,
+                "space {index}, page {address:#x} not flushed"
+            );
         }
     }
 }
