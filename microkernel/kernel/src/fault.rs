@@ -87,10 +87,8 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
         Fault::Exception {
             port_access_possible,
         } => {
-            let ports_loaded = port_access_possible
-                && thread
-                    .task(cpu)
-                    .is_some_and(|task| task.memory.load_ports(cpu));
+            let ports_loaded =
+                port_access_possible && thread.task(cpu).is_some_and(|task| task.ports.load(cpu));
             if !ports_loaded {
                 report_exception(cpu, thread);
             }

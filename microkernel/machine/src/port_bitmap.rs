@@ -21,29 +21,27 @@ impl PortBitmap {
 
     /// True if the port may be used.
     pub fn is_allowed(&self, port: u16) -> bool {
-        let (word, bit) = self.place(port);
-        word.load(Ordering::Relaxed) & bit == 0
+        let word = &self.words[usize::from(port / 64)];
+        word.load(Ordering::Relaxed) & 1 << (port % 64) == 0
     }
 
-    /// Allows or forbids a port.
-    pub fn set_allowed(&self, port: u16, allowed: bool) {
-        let (word, bit) = self.place(port);
-        if allowed {
-            word.fetch_and(!bit, Ordering::Relaxed);
-        } else {
-            word.fetch_or(bit, Ordering::Relaxed);
+    /// Forbids all.
+    pub fn forbid_all(&self) {
+        for word in &self.words {
+            word.store(u64::MAX, Ordering::Relaxed);
         }
     }
 
-    /// Allows and forbids what `from` does.
-    pub fn copy(&self, from: &PortBitmap) {
-        for (to, from) in self.words.iter().zip(&from.words) {
-            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+    /// Allows `count` ports from `first` on, as far as there are so many.
+    pub fn allow(&self, first: u16, count: usize) {
+        let mut port = usize::from(first);
+        let end = (port + count).min(PORTS);
+        while port < end {
+            let bits = (64 - port % 64).min(end - port);
+            let mask = u64::MAX >> (64 - bits) << (port % 64);
+            self.words[port / 64].fetch_and(!mask, Ordering::Relaxed);
+            port += bits;
         }
-    }
-
-    fn place(&self, port: u16) -> (&AtomicU64, u64) {
-        (&self.words[usize::from(port / 64)], 1 << (port % 64))
     }
 }
 
@@ -57,18 +55,29 @@ impl Default for PortBitmap {
 mod tests {
     use super::*;
 
+    fn allowed(bitmap: &PortBitmap) -> Vec<u16> {
+        (0..=u16::MAX)
+            .filter(|&port| bitmap.is_allowed(port))
+            .collect()
+    }
+
     #[test]
-    fn a_port_is_allowed_alone() {
-        let (bitmap, copy) = (PortBitmap::new(), PortBitmap::new());
-        bitmap.set_allowed(0x3f8, true);
-        copy.copy(&bitmap);
-        let allowed = |bitmap: &PortBitmap| {
-            (0..=u16::MAX)
-                .filter(|&port| bitmap.is_allowed(port))
-                .count()
-        };
-        assert!(copy.is_allowed(0x3f8) && allowed(&copy) == 1);
-        bitmap.set_allowed(0x3f8, false);
-        assert_eq!(allowed(&bitmap), 0);
+    fn ports_are_allowed_alone_and_in_rows() {
+        let bitmap = PortBitmap::new();
+        assert_eq!(allowed(&bitmap), []);
+        bitmap.allow(0x3f8, 1);
+        assert_eq!(allowed(&bitmap), [0x3f8]);
+        bitmap.forbid_all();
+        bitmap.allow(60, 200);
+        assert_eq!(allowed(&bitmap), (60..260).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn no_more_ports_are_allowed_than_there_are() {
+        let bitmap = PortBitmap::new();
+        bitmap.allow(u16::MAX, 8);
+        assert_eq!(allowed(&bitmap), [u16::MAX]);
+        bitmap.allow(0, PORTS);
+        assert_eq!(allowed(&bitmap).len(), PORTS);
     }
 }

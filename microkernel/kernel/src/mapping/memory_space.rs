@@ -12,7 +12,7 @@ use machine::address::PhysicalAddress;
 use machine::entry_format::Format;
 use machine::handle::{Handle, Link};
 use machine::page_table::{
-    Access, Attributes, Cache, Content, EntryFormat, Leaf, Level, PageTable, Slot, order_of,
+    Access, Attributes, Cache, Content, EntryFormat, Leaf, Level, Next, PageTable, Slot, order_of,
     size_of_page,
 };
 
@@ -138,6 +138,23 @@ impl MemorySpace {
             Content::Leaf(leaf) => Some((leaf, order_of(slot.level()))),
             _ => None,
         }
+    }
+
+    /// All pages: where each starts, and the binary logarithm of its size.
+    pub fn pages(&self) -> impl Iterator<Item = (u64, u32)> {
+        let mut from = 0;
+        core::iter::from_fn(move || {
+            loop {
+                match self.table.next_leaf(from, self.last_address()) {
+                    Next::Leaf(start, slot) => {
+                        from = start + size_of_page(slot.level());
+                        return Some((start, order_of(slot.level())));
+                    }
+                    Next::Continue(address) => from = address,
+                    Next::End => return None,
+                }
+            }
+        })
     }
 
     /// The entry for `address` in `level`, after making the tables down to there. The walk so

@@ -1,13 +1,21 @@
 //! I/O ports: there are none.
 
+use super::entry_format::Format;
 use crate::per_cpu::CpuBlock;
 use crate::port_bitmap::PortBitmap;
 
-/// Whether this machine has I/O ports.
-pub const EXIST: bool = false;
+/// The format of the tables in which tasks' ports are kept: none.
+pub fn format() -> Option<Format> {
+    None
+}
 
-/// Lets user mode on this CPU use ports.
-pub fn allow(_cpu: &CpuBlock, _bitmap: &PortBitmap) {}
+/// Whether user mode on this CPU may use what [`allow`] allowed.
+pub fn are_allowed(_cpu: &CpuBlock) -> bool {
+    false
+}
+
+/// Lets user mode on this CPU use the ports that `fill` allows.
+pub fn allow(_cpu: &CpuBlock, _fill: impl FnOnce(&PortBitmap)) {}
 
 /// Lets user mode on this CPU use no ports.
 #[inline]

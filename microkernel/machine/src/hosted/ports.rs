@@ -1,13 +1,21 @@
 //! I/O ports: nobody uses them here, but tasks have them.
 
+use super::entry_format::{Format, x86_64};
 use crate::per_cpu::CpuBlock;
 use crate::port_bitmap::PortBitmap;
 
-/// Whether this machine has I/O ports.
-pub const EXIST: bool = true;
+/// The format of the tables in which tasks' ports are kept.
+pub fn format() -> Option<Format> {
+    Some(Format::X86_64(x86_64::Format::IO_PORTS))
+}
 
-/// Lets user mode on this CPU use the ports that `bitmap` allows.
-pub fn allow(_cpu: &CpuBlock, _bitmap: &PortBitmap) {}
+/// Whether user mode on this CPU may use what [`allow`] allowed.
+pub fn are_allowed(_cpu: &CpuBlock) -> bool {
+    false
+}
+
+/// Lets user mode on this CPU use the ports that `fill` allows.
+pub fn allow(_cpu: &CpuBlock, _fill: impl FnOnce(&PortBitmap)) {}
 
 /// Lets user mode on this CPU use no ports.
 #[inline]

@@ -232,6 +232,11 @@ impl CpuState {
         &self.tables.get().task_state.ports
     }
 
+    /// Whether the CPU looks at the port bitmap.
+    pub(super) fn are_ports_allowed(&self) -> bool {
+        self.tables.get().task_state.port_bitmap.get() == PORT_BITMAP
+    }
+
     /// Whether the CPU looks at the port bitmap, or allows no port at all.
     #[inline]
     pub(super) fn allow_ports(&self, allowed: bool) {

@@ -30,15 +30,30 @@ pub const PAGE_ATTRIBUTE_TABLE: u64 = 0x0007_0106_0007_0106;
 /// The format, with what differs between CPUs.
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
+    root_level: Level,
+    address_bits: u32,
     physical_bits: u32,
     largest_leaf: Level,
 }
 
+/// Binary logarithm of the ports there are, and of what one takes in tables as these.
+const PORT_ADDRESS_BITS: u32 = 16 + 12;
+
 impl Format {
+    /// For I/O ports, which only software looks for: a port is a page of 4 KiB.
+    pub const IO_PORTS: Format = Format {
+        root_level: 1,
+        address_bits: PORT_ADDRESS_BITS,
+        physical_bits: PORT_ADDRESS_BITS,
+        largest_leaf: 1,
+    };
+
     /// For a CPU with `physical_bits` address bits (CPUID 0x8000_0008), with or without pages of
     /// 1 GiB (CPUID 0x8000_0001 EDX bit 26).
     pub const fn new(physical_bits: u32, has_1_gib_pages: bool) -> Format {
         Format {
+            root_level: 3,
+            address_bits: 47,
             physical_bits: if physical_bits < 52 {
                 physical_bits
             } else {
@@ -75,12 +90,12 @@ impl Format {
 impl EntryFormat for Format {
     #[inline]
     fn root_level(&self) -> Level {
-        3
+        self.root_level
     }
 
     #[inline]
     fn address_bits(&self) -> u32 {
-        47
+        self.address_bits
     }
 
     fn physical_bits(&self) -> u32 {
@@ -98,7 +113,12 @@ impl EntryFormat for Format {
 
     #[inline]
     fn root_entries(&self) -> usize {
-        ENTRIES
+        // With their links, those of the ports' root fill a frame.
+        if self.root_level == 3 {
+            ENTRIES
+        } else {
+            ENTRIES / 2
+        }
     }
 
     #[inline]

@@ -1,25 +1,35 @@
 //! I/O ports: which of them user mode may use.
 //!
-//! The CPU only looks at the bitmap behind its task state segment, so the
-//! kernel copies the task's there when a thread of it is refused a port, and
-//! forbids all ports when another task runs. Programs without ports pay one
-//! store.
+//! The CPU only looks at the bitmap behind its task state segment. It is
+//! filled when a thread is refused a port that its task has, and is out of
+//! force when another task runs. Programs without ports pay one store.
 
+use super::entry_format::Format;
 use crate::per_cpu::CpuBlock;
 use crate::port_bitmap::PortBitmap;
 
-/// Whether this machine has I/O ports.
-pub const EXIST: bool = true;
+/// The format of the tables in which tasks' ports are kept; none on a machine
+/// without ports.
+pub fn format() -> Option<Format> {
+    Some(Format::IO_PORTS)
+}
 
-/// Lets user mode on this CPU use the ports that `bitmap` allows, as they
-/// are now, until [`forbid`].
-pub fn allow(cpu: &CpuBlock, bitmap: &PortBitmap) {
-    cpu.arch.ports().copy(bitmap);
+/// Whether user mode on this CPU may use what [`allow`] allowed.
+pub fn are_allowed(cpu: &CpuBlock) -> bool {
+    cpu.arch.are_ports_allowed()
+}
+
+/// Lets user mode on this CPU use the ports that `fill` allows, until
+/// [`forbid`].
+pub fn allow(cpu: &CpuBlock, fill: impl FnOnce(&PortBitmap)) {
+    let bitmap = cpu.arch.ports();
+    bitmap.forbid_all();
+    fill(bitmap);
     cpu.arch.allow_ports(true);
 }
 
 /// Lets user mode on this CPU use no ports. Due when a thread of another
-/// task is switched to, and when a task loses ports.
+/// task is switched to, and when a task's ports change.
 #[inline]
 pub fn forbid(cpu: &CpuBlock) {
     cpu.arch.allow_ports(false);

@@ -332,9 +332,16 @@ unsafe extern "C" fn fault(cpu: &mut CpuBlock) {
             beyond_user: frame.fault_address() > paging::USER_END,
         },
         vector::DEVICE_NOT_AVAILABLE => Fault::FpuUnavailable,
-        number => Fault::Exception {
-            port_access_possible: number == vector::GENERAL_PROTECTION && error & 7 == 0,
-        },
+        number => {
+            let port_access_possible = number == vector::GENERAL_PROTECTION && error & 7 == 0;
+            if port_access_possible {
+                // Not an old one (abi/02).
+                frame.set_fault_address(0);
+            }
+            Fault::Exception {
+                port_access_possible,
+            }
+        }
     };
     // SAFETY: the kernel's upcall takes the CPU's block.
     unsafe { brio_fault(cpu, &fault) };

@@ -1,7 +1,7 @@
-//! The memory of a task: its address space and its I/O ports.
+//! The memory of a task: its address space.
 
 use l4_abi::error::ResultCode;
-use l4_abi::flexpage::{Flexpage, Space};
+use l4_abi::flexpage::Flexpage;
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
 use machine::utcb::{Utcb, UtcbPointer};
@@ -63,12 +63,6 @@ impl TaskMemory {
         mapped == Ok(true)
     }
 
-    /// Lets the CPU use the ports that the task has. False if it has none, or
-    /// they are loaded already.
-    pub fn load_ports(&self, _cpu: &Cpu) -> bool {
-        false
-    }
-
     /// Revokes memory; what hardware noted about it (abi/03 §5).
     pub fn unmap(&self, cpu: &Cpu, flexpage: Flexpage, mask: UnmapMask) -> u8 {
         let scope = if mask.includes_own() {
@@ -88,9 +82,6 @@ impl TaskMemory {
             }
         }
     }
-
-    /// Revokes I/O ports.
-    pub fn unmap_ports(&self, _cpu: &Cpu, _flexpage: Flexpage, _mask: UnmapMask) {}
 
     /// Adds kernel-user memory.
     pub fn add_kernel_user_memory(&self, cpu: &Cpu, area: Flexpage) -> Result<(), Fail> {
@@ -140,18 +131,15 @@ where
     }
 }
 
-/// Maps memory or I/O ports of an item from `source` to `window` in
-/// `destination`. True if there was any.
-pub fn map(
+/// Maps memory of an item from `source` to `window` in `destination`. True if
+/// there was any.
+pub(super) fn map(
     cpu: &Cpu,
     source: &Task,
     destination: &Task,
     item: MapItem,
     window: Flexpage,
 ) -> Result<bool, OutOfMemory> {
-    if item.space != Space::Memory {
-        return Ok(false);
-    }
     let (from, to) = (source.memory.space, destination.memory.space);
     let mut map = Map::new(from, to, item.control, item.flexpage, window);
     let mut flush = CpuFlush { cpu };

@@ -5,9 +5,12 @@ mod create;
 mod loaded_space;
 mod memory;
 mod operations;
+mod ports;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use l4_abi::flexpage::{Flexpage, Space};
+use l4_abi::item::MapItem;
 use machine::boxed::{KernelBox, OnceBox};
 
 use crate::capability::{self, Capability, CapabilitySpace};
@@ -19,7 +22,8 @@ use crate::memory::{KernelHeap, OutOfMemory};
 
 pub use create::InitialTask;
 pub use loaded_space::{LoadedSpace, SpaceIds};
-pub use memory::{TaskMemory, map};
+pub use memory::TaskMemory;
+pub use ports::TaskPorts;
 
 /// A task.
 pub struct Task {
@@ -29,8 +33,10 @@ pub struct Task {
     pub capabilities: CapabilitySpace,
     /// Its explicit reply capabilities.
     pub reply_space: ReplySpace,
-    /// Its memory and I/O ports.
+    /// Its memory.
     pub memory: TaskMemory,
+    /// Its I/O ports.
+    pub ports: TaskPorts,
     /// Threads that are bound to it.
     threads: AtomicU64,
 }
@@ -41,6 +47,7 @@ impl Task {
             quota,
             capabilities: CapabilitySpace::new(),
             reply_space: ReplySpace::new(),
+            ports: TaskPorts::new(memory.is_physical()),
             memory,
             threads: AtomicU64::new(0),
         }
@@ -75,6 +82,7 @@ impl Task {
     pub fn destroy(&self, cpu: &Cpu) {
         capability::revoke_all(cpu, self);
         self.memory.revoke_all(cpu);
+        self.ports.revoke_all(cpu);
     }
 
     /// Gives back what is left when nothing refers to the task any more.
@@ -82,6 +90,23 @@ impl Task {
         self.capabilities.release(&kernel.heap, self.quota);
         self.reply_space.release(&kernel.heap, self.quota);
         self.memory.release(kernel);
+        self.ports.release(kernel);
+    }
+}
+
+/// Maps memory or I/O ports of an item from `source` to `window` in
+/// `destination`. True if there was any.
+pub fn map(
+    cpu: &Cpu,
+    source: &Task,
+    destination: &Task,
+    item: MapItem,
+    window: Flexpage,
+) -> Result<bool, OutOfMemory> {
+    match item.space {
+        Space::Memory => memory::map(cpu, source, destination, item, window),
+        Space::IoPort => ports::map(cpu, source, destination, item, window),
+        Space::Object => Ok(false),
     }
 }
 

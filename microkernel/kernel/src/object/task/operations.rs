@@ -68,7 +68,7 @@ impl Task {
                 access |= self.memory.unmap(call.cpu, flexpage, mask);
             }
             if flexpage.covers(Space::IoPort) {
-                self.memory.unmap_ports(call.cpu, flexpage, mask);
+                self.ports.unmap(call.cpu, flexpage, mask);
             }
             // Written even if the caller does not receive (abi/05).
             call.utcb

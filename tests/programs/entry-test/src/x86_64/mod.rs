@@ -1,6 +1,7 @@
 //! What can be tried on x86_64.
 
 mod cases;
+mod ports;
 mod segments;
 
 pub(crate) use cases::{CASES, CODE};
@@ -47,4 +48,6 @@ pub(crate) fn target() -> u64 {
 pub(crate) fn more(victim: &mut Victim) {
     crate::report::line(format_args!("segments"));
     segments::descriptor_goes_away_under_a_thread(victim);
+    crate::report::line(format_args!("ports"));
+    ports::ports_can_be_used_while_they_are_there(victim);
 }

@@ -1,0 +1,199 @@
+//! The I/O ports of a task.
+//!
+//! They are a space of the mapping tree like its memory: a port is a page
+//! whose number is the port's, so what was mapped can be revoked in the same
+//! way. The space is made when the task gets its first port. The CPU looks at
+//! a bitmap, which is filled from the space when a thread of the task is
+//! refused a port, and is out of force whenever any ports change.
+
+use l4_abi::flexpage::{Flexpage, Transfer};
+use l4_abi::item::MapItem;
+use l4_abi::protocol::task::UnmapMask;
+use l4_abi::rights::MemoryRights;
+use machine::lock::Lock;
+use machine::memory::FRAME_ORDER;
+use machine::ports;
+
+use super::Task;
+use crate::cpu::Cpu;
+use crate::kernel::Kernel;
+use crate::mapping::map::Map;
+use crate::mapping::memory_space::{MemorySpace, Origin, SpaceRef};
+use crate::mapping::teardown::Teardown;
+use crate::mapping::unmap::{Scope, Unmap};
+use crate::mapping::{Context, Flush, Progress};
+use crate::memory::OutOfMemory;
+use crate::memory::quota::QuotaRef;
+
+/// The ports of a task.
+pub struct TaskPorts {
+    space: Lock<Option<SpaceRef>>,
+    origin: Origin,
+}
+
+impl TaskPorts {
+    /// No ports; or, `has_all`, all of them to give away, none to use.
+    pub fn new(has_all: bool) -> Self {
+        Self {
+            space: Lock::new(None),
+            origin: if has_all {
+                Origin::Physical
+            } else {
+                Origin::Mapped
+            },
+        }
+    }
+
+    fn space(&self) -> Option<SpaceRef> {
+        *self.space.lock()
+    }
+
+    /// The space, which is made if need be; none on a machine without ports.
+    fn make_space(&self, cpu: &Cpu, quota: QuotaRef) -> Result<Option<SpaceRef>, OutOfMemory> {
+        let mut place = self.space.lock();
+        if let (None, Some(format)) = (&*place, ports::format()) {
+            let heap = &cpu.kernel.heap;
+            *place = Some(MemorySpace::new(heap, quota, format, self.origin, |_| ())?);
+        }
+        Ok(*place)
+    }
+
+    /// Lets the CPU use the task's ports. False if it has none, or the CPU
+    /// can already.
+    pub fn load(&self, cpu: &Cpu) -> bool {
+        if self.origin == Origin::Physical || ports::are_allowed(cpu.block()) {
+            return false;
+        }
+        let Some(space) = self.space() else {
+            return false;
+        };
+        ports::allow(cpu.block(), |bitmap| {
+            for (address, order) in space.pages() {
+                let port = (address >> FRAME_ORDER) as u16;
+                bitmap.allow(port, 1 << (order - FRAME_ORDER));
+            }
+        });
+        true
+    }
+
+    /// Revokes ports (abi/03 §5): any right but X stands for the whole port.
+    pub fn unmap(&self, cpu: &Cpu, flexpage: Flexpage, mask: UnmapMask) {
+        let rights = flexpage.memory_rights();
+        let Some(space) = self.space() else {
+            return;
+        };
+        if rights.intersects(MemoryRights::RW) {
+            let scope = if mask.includes_own() {
+                Scope::All
+            } else {
+                Scope::Descendants
+            };
+            run_unmap(cpu, Unmap::new(space, as_pages(flexpage), scope));
+        }
+    }
+
+    /// The task is being destroyed.
+    pub fn revoke_all(&self, cpu: &Cpu) {
+        if let Some(space) = self.space() {
+            space.close();
+            run_unmap(cpu, Unmap::everything(space));
+        }
+    }
+
+    /// Gives back the tables. Nothing refers to the task any more.
+    pub fn release(&mut self, kernel: &Kernel) {
+        let Some(space) = self.space.lock().take() else {
+            return;
+        };
+        let mut context = Context {
+            heap: &kernel.heap,
+            mappings: &kernel.mappings,
+            flush: &mut (),
+        };
+        let mut teardown = Teardown::new(space);
+        while teardown.run(&mut context) == Progress::More {}
+    }
+}
+
+/// Ports as the pages that stand for them.
+fn as_pages(flexpage: Flexpage) -> Flexpage {
+    let ports = flexpage.block(Flexpage::WHOLE_IO_PORT_ORDER);
+    Flexpage::memory(
+        ports.start() << FRAME_ORDER,
+        ports.order() + FRAME_ORDER,
+        MemoryRights::RWX,
+    )
+}
+
+/// Maps the ports of an item from `source` to `destination`, as far as they
+/// are in `window`: ports keep their numbers (abi/03 §4.6). True if there was
+/// any.
+pub(super) fn map(
+    cpu: &Cpu,
+    source: &Task,
+    destination: &Task,
+    item: MapItem,
+    window: Flexpage,
+) -> Result<bool, OutOfMemory> {
+    let whole = Flexpage::WHOLE_IO_PORT_ORDER;
+    let transfer = Transfer::same_numbers(item.flexpage.block(whole), window.block(whole));
+    let (Some(transfer), false) = (transfer, destination.memory.is_closed()) else {
+        return Ok(false);
+    };
+    let from = match source.ports.origin {
+        Origin::Physical => source.ports.make_space(cpu, source.quota)?,
+        Origin::Mapped => source.ports.space(),
+    };
+    let Some(from) = from else {
+        return Ok(false);
+    };
+    let Some(to) = destination.ports.make_space(cpu, destination.quota)? else {
+        return Ok(false);
+    };
+    let ports = as_pages(Flexpage::io_ports(
+        transfer.send.start() as u16,
+        transfer.send.order(),
+    ));
+    let mut map = Map::new(from, to, item.control, ports, ports);
+    let mut flush = ForgetPorts { cpu };
+    let mut context = flush.context();
+    let result = loop {
+        match map.run(&mut context, &cpu.cursor) {
+            Ok(Progress::More) => {}
+            Ok(Progress::Done(any)) => break Ok(any),
+            Err(OutOfMemory) => break Err(OutOfMemory),
+        }
+    };
+    // What was refused before may be allowed now.
+    ports::forbid(cpu.block());
+    result
+}
+
+fn run_unmap(cpu: &Cpu, mut unmap: Unmap) {
+    let mut flush = ForgetPorts { cpu };
+    let mut context = flush.context();
+    while unmap.run(&mut context, &cpu.cursor) == Progress::More {}
+}
+
+/// Puts the CPU's bitmap out of force.
+struct ForgetPorts<'cpu> {
+    cpu: &'cpu Cpu,
+}
+
+impl<'cpu> ForgetPorts<'cpu> {
+    fn context(&mut self) -> Context<'_, Self> {
+        Context {
+            heap: &self.cpu.kernel.heap,
+            mappings: &self.cpu.kernel.mappings,
+            flush: self,
+        }
+    }
+}
+
+impl Flush for ForgetPorts<'_> {
+    fn page(&mut self, _: &MemorySpace, _: u64, _: u32) {
+        ports::forbid(self.cpu.block());
+    }
+
+    fn commit(&mut self) {}
+}
