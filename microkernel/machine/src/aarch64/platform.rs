@@ -5,7 +5,7 @@ use core::panic::PanicInfo;
 use fdt::Fdt;
 use fdt::node::FdtNode;
 use l4_abi::arch::aarch64::KipHeader;
-use l4_abi::boot::options::UartAccess;
+use l4_abi::boot::options::{Flags, UartAccess};
 
 use super::boot::Boot;
 use super::console::Console;
@@ -31,6 +31,8 @@ const TREE_MAGIC: u32 = 0xd00d_feed;
 /// Bytes of registers of a UART.
 const UART_SIZE: u64 = 4096;
 const UART: &str = "arm,pl011";
+/// Part of what loaders call it.
+const UART_NAME: &[u8] = b"pl011";
 /// The affinity fields of a hardware id (MPIDR).
 const AFFINITY: u64 = 0xff_00ff_ffff;
 
@@ -60,9 +62,12 @@ impl Devices {
         count: 0,
     };
 
+    /// Adds a range; the UART is told of twice.
     fn add(&mut self, range: (u64, u64)) {
-        self.ranges[self.count] = range;
-        self.count += 1;
+        if !self.ranges.contains(&range) {
+            self.ranges[self.count] = range;
+            self.count += 1;
+        }
     }
 }
 
@@ -115,7 +120,9 @@ impl Platform {
     }
 
     fn from_tree(boot: &mut Boot, tree: &Fdt) -> Self {
-        let console = find_console(tree).map_or(Console::NONE, |node| {
+        let is_wanted = boot.options().flags & Flags::NO_SERIAL.bits() == 0;
+        let node = find_console(tree).filter(|_| is_wanted);
+        let console = node.map_or(Console::NONE, |node| {
             let (address, _) = registers(&node, 0).expect("a UART has registers");
             // SAFETY: mapped just now; the tree says it is a UART.
             let uart = unsafe { device(boot, address, UART_SIZE) };
@@ -168,7 +175,11 @@ pub fn panicked(info: &PanicInfo) -> ! {
 /// that what goes wrong until then is seen.
 pub(super) fn prepare_console(boot: &mut Boot) {
     let uart = boot.options().uart;
-    if uart.access == UartAccess::Mmio as u8 && uart.base != 0 {
+    let is_known = uart
+        .compatible
+        .windows(UART_NAME.len())
+        .any(|name| name == UART_NAME);
+    if uart.access == UartAccess::Mmio as u8 && is_known {
         let base = uart.base;
         // SAFETY: mapped just now; the loader says it is a UART.
         let registers = unsafe { device(boot, base, UART_SIZE) };
