@@ -4,6 +4,7 @@
 //!   tells how each ended (design: lines `@brio test NAME pass|fail MESSAGE`, then `@brio exit N`).
 //! * [`worker`]: further threads, with a closure to run and a result to join.
 //! * [`message`]: messages word by word, also wrong ones, and all that comes back.
+//! * [`kip`]: the kernel info page and its clock.
 //! * [`memory`]: pages of the program's own, and addresses that nobody uses.
 //!
 //! A test fails by panicking, in whatever thread. Nothing is unwound: the suite goes on with the
@@ -16,6 +17,7 @@
 #[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
 mod arch;
 
+pub mod kip;
 pub mod memory;
 pub mod message;
 pub mod own;
@@ -25,7 +27,7 @@ pub mod worker;
 pub use l4_abi as abi;
 pub use l4_sys as sys;
 
-pub use message::{Message, Reply, failed, refused};
+pub use message::{Message, Outcome, Reply, failed, refused};
 pub use worker::{Worker, spawn, spawn_at};
 
 /// Makes a program of test functions, which are run in this order.

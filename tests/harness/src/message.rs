@@ -11,7 +11,7 @@ use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_abi::utcb::{BufferDescriptor, MESSAGE_REGISTERS};
 use l4_sys::ipc::{self, Arrival};
-use l4_sys::{Cap, Error, Object, Utcb};
+use l4_sys::{AnyObject, Cap, Error, Object, Utcb};
 
 /// Items that a message can have here.
 const ITEMS_MAX: usize = 4;
@@ -152,6 +152,11 @@ pub fn receive(partner: impl Object, timeout: Timeout) -> Reply {
     Message::new(0)
         .receive_timeout(timeout)
         .operate(partner.selector(), Operation::RECEIVE)
+}
+
+/// The partner of nobody: who waits for it sleeps.
+pub fn nobody() -> AnyObject {
+    AnyObject::from_selector(Selector::INVALID)
 }
 
 /// What an operation gave; its words are in the UTCB until the next one.

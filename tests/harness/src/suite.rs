@@ -17,7 +17,7 @@ use l4_sys::fatal::Line;
 use l4_sys::slots::SLOTS;
 use l4_sys::{Utcb, ipc};
 
-use crate::{arch, own, worker};
+use crate::{arch, kip, own, worker};
 
 /// Bytes of the runner's stack.
 pub const STACK_SIZE: usize = 128 * 1024;
@@ -67,6 +67,7 @@ pub fn run(tests: &'static [Test]) -> ! {
         .run_thread(own::thread(), CpuSet::ALL, PRIORITY, 0)
         .expect("cannot set the runner's priority");
     worker::prepare();
+    kip::address();
     worker::spawn_watchdog(watch);
     go_on(0)
 }
