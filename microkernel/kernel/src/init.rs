@@ -48,7 +48,7 @@ pub fn start(boot: &mut Boot) -> ! {
 }
 
 /// Everything up to the point at which sigma0 and the root task are ready.
-fn prepare(boot: &mut Boot) -> Result<&'static Cpu, OutOfMemory> {
+pub(crate) fn prepare(boot: &mut Boot) -> Result<&'static mut Cpu, OutOfMemory> {
     let kernel = make_kernel(boot)?;
     let storage = kernel.heap.allocate(size_of::<Cpu>())?;
     let quota = kernel.heap.new_root_quota()?;
@@ -141,7 +141,7 @@ fn describe(boot: &Boot, kernel: &Kernel) {
 }
 
 /// Makes sigma0 and the root task, and what they are given (abi/00).
-fn start_initial_tasks(boot: &Boot, cpu: &'static Cpu, quota: QuotaRef) -> Result<(), OutOfMemory> {
+fn start_initial_tasks(boot: &Boot, cpu: &Cpu, quota: QuotaRef) -> Result<(), OutOfMemory> {
     let kip = boot.kip();
     let objects = Singletons {
         factory: create(cpu, quota, Kind::Factory, Factory::new(quota))?.into_any(),

@@ -63,11 +63,11 @@ impl<T> KernelBox<T> {
     }
 
     /// For the rest of the kernel's life.
-    pub fn leak(self) -> &'static T {
-        let value = self.value;
+    pub fn leak(self) -> &'static mut T {
+        let mut value = self.value;
         core::mem::forget(self);
-        // SAFETY: never freed from here on.
-        unsafe { value.as_ref() }
+        // SAFETY: never freed from here on, and this was the one way to it.
+        unsafe { value.as_mut() }
     }
 }
 

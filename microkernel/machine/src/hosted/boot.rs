@@ -1,15 +1,24 @@
 //! Boot: the loader's work is done by the test that makes a [`Boot`].
 
+use core::mem::offset_of;
 use std::boxed::Box;
 
-use l4_abi::arch::aarch64::{KIP_MEMORY_DESCRIPTORS_OFFSET, KIP_STRINGS_OFFSET};
+use l4_abi::arch::aarch64::{KIP_MEMORY_DESCRIPTORS_OFFSET, KIP_STRINGS_OFFSET, KipHeader};
+use l4_abi::kip::{MemoryDescriptor, MemoryType};
 
 use super::platform::Platform;
 use crate::address::PhysicalAddress;
+use crate::kernel_memory::Descriptors;
 use crate::kip::KipPage;
 use crate::memory::KernelMemory;
 use crate::options::{Options, OptionsBlock};
 use crate::per_cpu::CpuBlock;
+
+/// RAM that the loader tells of: the first address, and the last.
+const RAM: (u64, u64) = (1 << 20, (256 << 20) - 1);
+/// Where the initial tasks start; nothing runs there.
+const SIGMA0_ENTRY: u64 = 0x10_0000;
+const ROOT_TASK_ENTRY: u64 = 0x14_0000;
 
 /// What the kernel finds when it starts.
 pub struct Boot {
@@ -20,14 +29,17 @@ pub struct Boot {
 impl Boot {
     /// A machine with so many CPUs. The KIP is never freed, as on hardware.
     pub fn new(cpus: u32) -> Self {
-        Self {
-            kip: Box::leak(Box::new(KipPage::in_image(
-                KIP_MEMORY_DESCRIPTORS_OFFSET,
-                KIP_STRINGS_OFFSET,
-                b"hosted\0mapdb\0",
-            ))),
-            cpus,
-        }
+        let kip = Box::leak(Box::new(KipPage::in_image(
+            KIP_MEMORY_DESCRIPTORS_OFFSET,
+            KIP_STRINGS_OFFSET,
+            b"hosted\0mapdb\0",
+        )));
+        let (start, last) = RAM;
+        let memory = MemoryDescriptor::physical(MemoryType::Conventional, 0, start, last);
+        assert!(Descriptors::of(kip).add(memory));
+        kip.set_word(offset_of!(KipHeader, sigma0_entry), SIGMA0_ENTRY);
+        kip.set_word(offset_of!(KipHeader, root_task_entry), ROOT_TASK_ENTRY);
+        Self { kip, cpus }
     }
 
     /// The kernel info page.
