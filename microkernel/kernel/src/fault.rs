@@ -16,7 +16,7 @@ use machine::utcb::Utcb;
 use crate::cpu::Cpu;
 use crate::ipc::Request;
 use crate::ipc::finish::FaultAnswer;
-use crate::object::thread::{Deferred, Purpose, Source, Thread, Waiting};
+use crate::object::thread::{Deferred, Purpose, Source, Stop, Thread, Waiting};
 use crate::scheduling;
 use crate::syscall;
 
@@ -145,6 +145,16 @@ pub fn report_exception(cpu: &Cpu, thread: &Thread) {
     syscall::call_for(cpu, thread, handler, request);
 }
 
+/// Reports an exception that no fault caused.
+pub fn stop(cpu: &Cpu, thread: &Thread, stop: Stop) {
+    let frame = &thread.state(cpu).context.frame;
+    match stop {
+        Stop::Triggered => frame.mark_triggered(),
+        Stop::SyscallExecuted => frame.mark_syscall_executed(),
+    }
+    report_exception(cpu, thread);
+}
+
 /// The exchange that reported a fault of `thread` is over.
 pub fn answered(cpu: &Cpu, thread: &Thread, purpose: Purpose, answer: FaultAnswer) {
     let state = thread.state(cpu);
@@ -174,3 +184,6 @@ pub fn answered(cpu: &Cpu, thread: &Thread, purpose: Purpose, answer: FaultAnswe
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,4 +22,6 @@ pub mod memory;
 pub mod object;
 pub mod scheduling;
 pub mod syscall;
+#[cfg(test)]
+mod testing;
 mod upcalls;

@@ -13,7 +13,7 @@ use crate::cpu::Cpu;
 use crate::ipc::{self, Request, finish};
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::Irq;
-use crate::object::thread::{Source, Thread};
+use crate::object::thread::{Source, Stop, Thread};
 use crate::object::{self, Fail, Header, Invocation, Kind, Outcome};
 
 /// The current thread made a system call.
@@ -22,10 +22,15 @@ pub fn syscall(cpu: &Cpu) {
         return;
     };
     let state = thread.state(cpu);
-    if state.alien.get() && !state.allow_syscall.replace(false) {
-        state.context.frame.rewind_syscall();
-        crate::fault::report_exception(cpu, thread);
-        return;
+    if state.alien.get() {
+        if !state.allow_syscall.replace(false) {
+            state.context.frame.rewind_syscall();
+            state.context.frame.mark_syscall_exception();
+            crate::fault::report_exception(cpu, thread);
+            return;
+        }
+        state.stop.set(Some(Stop::SyscallExecuted));
+        cpu.reschedule.set(true);
     }
     if let Err(error) = dispatch(cpu, thread) {
         finish::failed(cpu, thread, error);

@@ -24,6 +24,10 @@ pub fn map(
     window: Flexpage,
     pass_special: bool,
 ) -> Result<bool, OutOfMemory> {
+    if destination.memory.is_closed() {
+        // Its slots have been emptied for good.
+        return Ok(false);
+    }
     let transfer = Transfer::aligned(
         item.flexpage.block(OBJECT_SPACE_ORDER),
         window.block(OBJECT_SPACE_ORDER),

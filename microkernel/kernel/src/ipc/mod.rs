@@ -112,10 +112,18 @@ pub fn abort(cpu: &Cpu, thread: &Thread, error: IpcError) {
 
 /// Does what `thread`, which is about to run, has put off.
 pub fn run_deferred(cpu: &Cpu, thread: &Thread) {
-    match thread.state(cpu).deferred.replace(Deferred::Nothing) {
-        Deferred::Nothing => {}
+    let state = thread.state(cpu);
+    match state.deferred.replace(Deferred::Nothing) {
+        Deferred::Nothing => {
+            if let Some(stop) = state.stop.take() {
+                crate::fault::stop(cpu, thread, stop);
+            }
+        }
         Deferred::Receive => resume(cpu, thread),
         Deferred::Exception => crate::fault::report_exception(cpu, thread),
         Deferred::Gate => crate::syscall::repeat(cpu, thread),
     }
 }
+
+#[cfg(test)]
+mod tests;

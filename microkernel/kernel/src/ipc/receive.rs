@@ -54,6 +54,8 @@ pub(super) fn begin(cpu: &Cpu, receiver: &Thread, request: Request) -> bool {
     }
     let timeout = request.timeouts.receive();
     if wait(cpu, receiver, Waiting::Receive(source), timeout).is_err() {
+        // It may have just called somebody.
+        reply::end_answer(cpu, receiver);
         finish::failed(cpu, receiver, IpcError::RECEIVE_TIMEOUT);
         return false;
     }

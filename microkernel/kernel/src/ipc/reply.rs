@@ -95,3 +95,22 @@ pub fn lose_caller(cpu: &Cpu, place: &ReplyPlace) {
         super::abort(cpu, caller, IpcError::RECEIVE_CANCELED);
     }
 }
+
+/// A caller that the place names is named by this place.
+#[cfg(test)]
+pub(crate) fn check(cpu: &Cpu, place: &ReplyPlace) {
+    if let Some(caller) = place.caller.get(cpu) {
+        assert!(caller.state(cpu).answer.is(place));
+    }
+}
+
+#[cfg(test)]
+impl ReplyPlace {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.caller.is_empty()
+    }
+
+    pub(crate) fn names(&self, caller: &Thread) -> bool {
+        self.caller.is(caller)
+    }
+}

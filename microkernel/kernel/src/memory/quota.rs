@@ -98,6 +98,12 @@ impl Quota {
         self.used.fetch_and(!OPEN, Ordering::AcqRel) == OPEN
     }
 
+    /// What it was taken from.
+    #[cfg(test)]
+    pub(crate) fn parent(&self) -> Option<QuotaRef> {
+        self.parent
+    }
+
     /// The parent, and what the quota took from it.
     pub(super) fn taken_from(&self, own_size: u64) -> Option<(QuotaRef, u64)> {
         Some((self.parent?, self.limit + own_size))

@@ -34,6 +34,12 @@ impl Factory {
         Self { quota }
     }
 
+    /// What pays for the objects that it makes.
+    #[cfg(test)]
+    pub(crate) fn quota(&self) -> QuotaRef {
+        self.quota
+    }
+
     /// Its last capability is gone: its quota takes no new charges.
     pub fn destroy(&self, cpu: &Cpu) {
         cpu.kernel.heap.close_quota(self.quota);

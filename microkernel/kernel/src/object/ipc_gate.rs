@@ -57,7 +57,8 @@ impl IpcGate {
     }
 
     /// Lets `thread`, which runs now, wait until the gate, whose header is
-    /// `header`, is bound; at most for its send timeout.
+    /// `header`, is bound; at most for its send timeout. Nobody can bind one
+    /// that is being destroyed.
     pub fn wait(
         &self,
         cpu: &Cpu,
@@ -65,6 +66,9 @@ impl IpcGate {
         header: &Header,
         operation: Operation,
     ) -> Result<(), IpcError> {
+        if header.common().is_doomed() {
+            return Err(IpcError::NOT_EXISTENT);
+        }
         let state = thread.state(cpu);
         let timeout = state.request.get().timeouts.send();
         if timeout.expiry() == Expiry::Zero
@@ -163,3 +167,6 @@ pub(super) fn thread_argument(call: &Invocation<'_>, at: usize) -> Result<Ref<Th
 pub(super) fn reference<T: Send + Sync + 'static>(header: &Header) -> Result<Ref<T>, Fail> {
     Ref::from_header(header).ok_or(ResultCode::EINVAL.into())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

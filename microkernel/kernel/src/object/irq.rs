@@ -207,12 +207,11 @@ impl Irq {
         let send = {
             let mut state = self.state.lock();
             state.label = label;
-            let send = withdrawn || core::mem::take(&mut state.pending);
-            state.queued = send;
-            if send {
-                state.overrun = false;
-            }
-            send
+            let pending = core::mem::take(&mut state.pending);
+            // Whoever binds a pending one has to unmask it.
+            state.overrun &= !pending;
+            state.queued = withdrawn || pending;
+            state.queued
         };
         if send {
             self.send(cpu);
@@ -250,3 +249,6 @@ impl Irq {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

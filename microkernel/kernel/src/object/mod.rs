@@ -254,3 +254,6 @@ fn perform<T: 'static>(
         None => Err(IpcError::NOT_EXISTENT.into()),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

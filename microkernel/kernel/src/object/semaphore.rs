@@ -3,6 +3,7 @@
 
 use l4_abi::error::{IpcError, ResultCode};
 use l4_abi::message_tag::MessageTag;
+use l4_abi::operation::Operation;
 use l4_abi::protocol::irq::{OPCODE_MASK, Opcode as IrqOpcode};
 use l4_abi::protocol::label;
 use l4_abi::protocol::semaphore::Opcode;
@@ -12,7 +13,7 @@ use machine::list::List;
 use machine::lock::Lock;
 
 use super::icu::PinBinding;
-use super::thread::{Queued, Thread, Waiting};
+use super::thread::{Queued, Source, Thread, Waiting};
 use super::{Invocation, OperationResult, Outcome, Ref};
 use crate::cpu::Cpu;
 use crate::ipc::{self, Request};
@@ -58,7 +59,9 @@ impl Semaphore {
         waiter.semaphore.replace(None);
         waiter.waiting.set(Waiting::Nothing);
         cpu.timeouts.remove(cpu, thread);
-        waiter.context.frame.set_tag(MessageTag::EMPTY.raw());
+        if waiter.request.get().receive.is_some() {
+            waiter.context.frame.set_tag(MessageTag::EMPTY.raw());
+        }
         scheduling::make_ready(cpu, thread);
     }
 
@@ -131,7 +134,14 @@ impl Semaphore {
         ipc::wait(cpu, thread, Waiting::Semaphore, timeout)
             .map_err(|_| IpcError::RECEIVE_TIMEOUT)?;
         let own = thread.state(cpu);
-        own.request.set(Request::new(call.tag, call.timeouts));
+        own.request.set(Request {
+            // Without a receive phase it keeps its own tag (abi/01).
+            receive: call
+                .operation
+                .contains(Operation::RECEIVE)
+                .then_some(Source::Nobody),
+            ..Request::new(call.tag, call.timeouts)
+        });
         own.semaphore.replace(Ref::from_header(own_header));
         let priority = own.priority.get();
         let mut place = state.waiters.front(cpu);
@@ -152,3 +162,6 @@ impl Default for Semaphore {
         Self::new()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

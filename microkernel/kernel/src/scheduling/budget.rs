@@ -48,6 +48,11 @@ impl Budget {
         self.owner.is(thread)
     }
 
+    /// True if nobody's time passes.
+    pub fn is_nobodys(&self) -> bool {
+        self.owner.is_empty()
+    }
+
     /// When the time slice ends, in µs.
     pub fn ends(&self) -> Option<u64> {
         (!self.owner.is_empty()).then(|| self.ends.get())

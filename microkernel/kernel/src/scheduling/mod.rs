@@ -22,7 +22,7 @@ use machine::context;
 use crate::cpu::Cpu;
 use crate::ipc;
 use crate::object;
-use crate::object::thread::{Deferred, Thread};
+use crate::object::thread::Thread;
 
 /// `thread` may run, if it waits for nothing: it goes before the others of
 /// its priority, and before the current thread if that is not more urgent.
@@ -47,11 +47,8 @@ pub fn donate(cpu: &Cpu, thread: &Thread) {
         .ready
         .highest()
         .is_some_and(|highest| highest > cpu.budget.priority());
-    cpu.reschedule.set(
-        more_urgent
-            || thread.state(cpu).deferred.get() != Deferred::Nothing
-            || !cpu.doomed.is_empty(),
-    );
+    cpu.reschedule
+        .set(more_urgent || thread.has_deferred(cpu) || !cpu.doomed.is_empty());
 }
 
 /// `thread`, which is ready, runs next, on the time slice of the current
@@ -133,7 +130,7 @@ pub fn leave(cpu: &Cpu) {
         object::destroy_doomed(cpu);
         choose(cpu);
         if let Some(current) = cpu.current.get(cpu)
-            && current.state(cpu).deferred.get() != Deferred::Nothing
+            && current.has_deferred(cpu)
         {
             ipc::run_deferred(cpu, current);
             cpu.reschedule.set(true);
@@ -152,6 +149,12 @@ fn choose(cpu: &Cpu) {
         .current
         .get(cpu)
         .filter(|current| current.is_runnable(cpu));
+    if let Some(current) = current
+        && cpu.budget.is_nobodys()
+    {
+        // It ran on the time of a thread that is dead.
+        cpu.budget.start(cpu, current);
+    }
     let Some(highest) = cpu.ready.highest() else {
         if current.is_none() {
             cpu.current.set(None);
@@ -212,3 +215,6 @@ fn load(cpu: &Cpu) {
     }
     cpu.space.load(cpu, current);
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -86,3 +86,6 @@ impl Default for ReadyQueue {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

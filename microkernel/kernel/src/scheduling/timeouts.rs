@@ -132,3 +132,6 @@ impl Default for Timeouts {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

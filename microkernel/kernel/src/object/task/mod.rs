@@ -191,3 +191,6 @@ fn put<'a, T: 'static, const N: usize>(
         OutOfMemory
     })
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -42,18 +42,22 @@ impl Thread {
     /// Ends the wait that it is in, if it is in one, with the error for the
     /// phase; it is ready then.
     pub fn cancel(&self, cpu: &Cpu) {
-        let error = match self.state(cpu).waiting.get() {
-            Waiting::Nothing => {
-                if self.state(cpu).deferred.get() == Deferred::Receive {
-                    self.state(cpu).deferred.set(Deferred::Nothing);
-                    ipc::finish::failed(cpu, self, IpcError::RECEIVE_CANCELED);
-                }
+        let state = self.state(cpu);
+        let error = match (state.waiting.get(), state.deferred.get()) {
+            (Waiting::Send | Waiting::Gate, _) => IpcError::SEND_CANCELED,
+            (Waiting::Receive(_) | Waiting::Semaphore, _) => IpcError::RECEIVE_CANCELED,
+            // Its wait is over, but it has not got on.
+            (Waiting::Nothing, Deferred::Gate) => IpcError::SEND_CANCELED,
+            (Waiting::Nothing, Deferred::Receive) => IpcError::RECEIVE_CANCELED,
+            (Waiting::Nothing, Deferred::Exception) => {
+                state.deferred.set(Deferred::Nothing);
                 return;
             }
-            Waiting::Send | Waiting::Gate => IpcError::SEND_CANCELED,
-            Waiting::Receive(_) | Waiting::Semaphore => IpcError::RECEIVE_CANCELED,
+            (Waiting::Nothing, Deferred::Nothing) => return,
         };
+        state.deferred.set(Deferred::Nothing);
         ipc::abort(cpu, self, error);
+        state.gate.replace(None);
     }
 
     /// Its time to wait is over.

@@ -107,6 +107,15 @@ pub enum Deferred {
     Gate,
 }
 
+/// An exception without a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// ex_regs with TRIGGER_EXCEPTION.
+    Triggered,
+    /// The alien's system call is done.
+    SyscallExecuted,
+}
+
 /// What the home CPU keeps of a thread.
 pub struct ThreadState {
     /// Its registers.
@@ -159,8 +168,8 @@ pub struct ThreadState {
     pub alien: Cell<bool>,
     /// The next system call of the alien is allowed.
     pub allow_syscall: Cell<bool>,
-    /// It is stopped by TRIGGER_EXCEPTION before it goes on.
-    pub triggered: Cell<bool>,
+    /// The exception that it has before it goes on in user mode.
+    pub stop: Cell<Option<Stop>>,
     /// Its FPU registers, once it has used the FPU.
     pub fpu: crate::scheduling::FpuPlace,
     /// Triggered when a gate to this thread is destroyed.
@@ -226,7 +235,7 @@ impl Thread {
                     exception_handler: Cell::new(NO_SLOT),
                     alien: Cell::new(false),
                     allow_syscall: Cell::new(false),
-                    triggered: Cell::new(false),
+                    stop: Cell::new(None),
                     fpu: crate::scheduling::FpuPlace::new(),
                     deletion_irq: RefSlot::empty(),
                 },
@@ -277,6 +286,13 @@ impl Thread {
             && !self.task.is_empty()
     }
 
+    /// True if it has something to do before it goes on in user mode.
+    #[inline]
+    pub fn has_deferred(&self, cpu: &Cpu) -> bool {
+        let state = self.state(cpu);
+        state.deferred.get() != Deferred::Nothing || state.stop.get().is_some()
+    }
+
     pub(crate) fn ready_links(&self) -> &Links<Thread> {
         &self.ready
     }
@@ -285,3 +301,6 @@ impl Thread {
         &self.timeout
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

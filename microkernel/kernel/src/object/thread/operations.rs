@@ -10,7 +10,7 @@ use l4_abi::protocol::thread::{
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::ALIGNMENT;
 
-use super::{Deferred, Life, Thread};
+use super::{Life, Stop, Thread};
 use crate::object::ipc_gate::reference;
 use crate::object::irq::Irq;
 use crate::object::task::Task;
@@ -118,8 +118,7 @@ impl Thread {
                 frame.set_sp(sp);
             }
             if flags.contains(ExRegsFlags::TRIGGER_EXCEPTION) {
-                frame.mark_triggered();
-                state.deferred.set(Deferred::Exception);
+                state.stop.set(Some(Stop::Triggered));
                 cpu.reschedule.set(true);
             }
             self.resurrect(cpu);

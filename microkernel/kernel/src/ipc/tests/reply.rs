@@ -1,0 +1,195 @@
+//! Reply capabilities.
+
+use super::*;
+
+const NOBODY: Doing = Doing::Failed(IpcError::NOT_EXISTENT);
+const LOST: Doing = Doing::Failed(IpcError::RECEIVE_CANCELED);
+
+#[test]
+fn a_caller_is_answered_once() {
+    run(|world| {
+        let pair = Pair::new(world);
+        assert_eq!(world.syscall(&pair.server, Syscall::reply()), NOBODY);
+        world.syscall(&pair.server, Syscall::wait());
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        assert_eq!(world.syscall(&pair.server, Syscall::reply()), done(0, 0));
+        assert_eq!(world.syscall(&pair.server, Syscall::reply()), NOBODY);
+    });
+}
+
+#[test]
+fn a_plain_send_leaves_the_reply_capability_alone() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let other = world.thread(&pair.client_task, 10);
+        world.syscall(&pair.server, Syscall::wait());
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        world.syscall(&pair.server, Syscall::wait());
+        world.syscall(&other, Syscall::send(pair.to_server));
+        world.syscall(&pair.server, Syscall::reply().tag(9, 0, 0));
+        assert_eq!(world.doing(&pair.client), done(9, 0));
+    });
+}
+
+#[test]
+fn a_closed_wait_makes_no_reply_capability() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let from = world.give_full(&pair.server_task, pair.client.header());
+        world.syscall(&pair.server, Syscall::receive(from));
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        assert_eq!(world.syscall(&pair.server, Syscall::reply()), NOBODY);
+        // An ordinary message reaches the caller.
+        assert_eq!(world.syscall(&pair.server, Syscall::send(from)), done(0, 0));
+        assert_eq!(world.doing(&pair.client), done(0, 0));
+    });
+}
+
+#[test]
+fn a_caller_whose_reply_capability_is_overwritten_fails() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let other = world.thread(&pair.client_task, 10);
+        world.syscall(&pair.server, Syscall::wait());
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        world.syscall(&pair.server, Syscall::wait());
+        world.syscall(&other, Syscall::call(pair.to_server));
+        assert_eq!(world.doing(&pair.client), LOST);
+        world.syscall(&pair.server, Syscall::reply().tag(3, 0, 0));
+        assert_eq!(world.doing(&other), done(3, 0));
+    });
+}
+
+#[test]
+fn a_caller_whose_server_ends_fails() {
+    run(|world| {
+        let pair = Pair::new(world);
+        world.syscall(&pair.server, Syscall::wait());
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        world.destroy(pair.server.header());
+        assert_eq!(world.doing(&pair.client), LOST);
+    });
+}
+
+#[test]
+fn an_end_of_the_caller_empties_the_place() {
+    run(|world| {
+        let pair = Pair::new(world);
+        world.syscall(&pair.server, Syscall::wait());
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        world.destroy(pair.client.header());
+        assert_eq!(world.syscall(&pair.server, Syscall::reply()), NOBODY);
+    });
+}
+
+#[test]
+fn an_answer_by_another_way_uses_the_reply_capability_up() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let to_client = world.give_full(&pair.server_task, pair.client.header());
+        world.syscall(&pair.server, Syscall::wait());
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        world.syscall(&pair.server, Syscall::send(to_client));
+        assert_eq!(world.doing(&pair.client), done(0, 0));
+        assert_eq!(world.syscall(&pair.server, Syscall::reply()), NOBODY);
+    });
+}
+
+#[test]
+fn a_third_thread_cannot_answer() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let to_client = world.give_full(&pair.server_task, pair.client.header());
+        let third = world.thread(&pair.server_task, 10);
+        world.syscall(&pair.server, Syscall::wait());
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        let send = Syscall::send(to_client).send_timeout(Timeout::ZERO);
+        let late = Doing::Failed(IpcError::SEND_TIMEOUT);
+        assert_eq!(world.syscall(&third, send), late);
+        assert_eq!(world.syscall(&pair.server, Syscall::reply()), done(0, 0));
+    });
+}
+
+#[test]
+fn every_reply_operation_uses_the_capability_up() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let call = |operation| Syscall::new(Selector::INVALID, operation);
+        let receive = Operation::REPLY | Operation::RECEIVE;
+        for operation in [Operation::REPLY, receive] {
+            world.syscall(&pair.server, Syscall::wait());
+            world.syscall(&pair.client, Syscall::call(pair.to_server));
+            let reply = call(operation).receive_timeout(Timeout::ZERO);
+            let doing = world.syscall(&pair.server, reply);
+            assert!(matches!(doing, Doing::Failed(_)), "{doing:?}");
+            assert_eq!(world.doing(&pair.client), waits_for(&pair.server));
+            assert_eq!(world.syscall(&pair.server, Syscall::reply()), NOBODY);
+            pair.client.cancel(world.cpu);
+        }
+    });
+}
+
+#[test]
+fn explicit_slots_hold_several_callers() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let clients = [3, 600, 0x3_ffff].map(|slot| {
+            let client = world.thread(&pair.client_task, 10);
+            let wait = Syscall::wait().reply_slot(slot);
+            assert_eq!(world.syscall(&pair.server, wait), WAITS);
+            world.syscall(&client, Syscall::call(pair.to_server));
+            (client, slot)
+        });
+        assert_eq!(world.syscall(&pair.server, Syscall::reply()), NOBODY);
+        for (client, slot) in &clients {
+            let reply = Syscall::reply().reply_slot(*slot).tag(*slot as i64, 0, 0);
+            assert_eq!(world.syscall(&pair.server, reply), done(*slot as i64, 0));
+            assert_eq!(world.doing(client), done(*slot as i64, 0));
+            assert_eq!(world.syscall(&pair.server, reply), NOBODY);
+        }
+    });
+}
+
+#[test]
+fn a_slot_beyond_the_reply_space_is_refused_before_anything_is_sent() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let no_slot = Doing::Failed(IpcError::NO_REPLY_CAPABILITY);
+        for slot in [1 << 18, u64::MAX >> 12] {
+            let wait = Syscall::wait().reply_slot(slot);
+            assert_eq!(world.syscall(&pair.server, wait), no_slot);
+            let reply = Syscall::reply().reply_slot(slot);
+            assert_eq!(world.syscall(&pair.server, reply), NOBODY);
+        }
+    });
+}
+
+#[test]
+fn explicit_slots_are_the_tasks_and_go_with_its_last_thread() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let second = world.thread(&pair.server_task, 10);
+        world.syscall(&pair.server, Syscall::wait().reply_slot(7));
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        world.destroy(pair.server.header());
+        let waits = waits_for(&pair.server);
+        assert_eq!(world.doing(&pair.client), waits, "the slot is still there");
+        world.destroy(second.header());
+        assert_eq!(world.doing(&pair.client), LOST);
+    });
+}
+
+#[test]
+fn another_thread_of_the_task_is_not_the_one_that_the_caller_waits_for() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let second = world.thread(&pair.server_task, 10);
+        world.syscall(&pair.server, Syscall::wait().reply_slot(7));
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        let reply = Syscall::reply().reply_slot(7).send_timeout(Timeout::ZERO);
+        let late = Doing::Failed(IpcError::SEND_TIMEOUT);
+        assert_eq!(world.syscall(&second, reply), late);
+        assert_eq!(world.doing(&pair.client), waits_for(&pair.server));
+        assert_eq!(world.syscall(&pair.server, reply), NOBODY);
+    });
+}

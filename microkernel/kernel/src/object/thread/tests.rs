@@ -1,0 +1,70 @@
+//! Threads.
+
+use super::*;
+use crate::ipc::reply;
+
+/// What a thread waits for, and the lists that it is on, agree.
+pub(crate) fn check(cpu: &Cpu, thread: &Thread) {
+    let state = thread.state(cpu);
+    let waiting = state.waiting.get();
+    check_lists(cpu, thread, waiting);
+    check_partners(cpu, thread);
+    if cpu.current.is(thread) {
+        assert!(thread.is_runnable(cpu) && !thread.ready.is_linked());
+    } else {
+        assert_eq!(thread.ready.is_linked(), thread.is_runnable(cpu));
+    }
+    if thread.ready.is_linked() {
+        assert!(cpu.ready.contains(thread, state.priority.get()));
+    }
+    if thread.timeout.is_linked() {
+        assert!(waiting != Waiting::Nothing, "a ready thread has a timeout");
+        assert!(cpu.timeouts.contains(cpu, thread));
+    }
+    if state.life.get() == Life::Dead {
+        assert_eq!(waiting, Waiting::Nothing);
+        assert!(thread.task.is_empty() && !thread.ready.is_linked());
+        assert!(state.senders.is_empty() && state.irqs.is_empty());
+        assert!(state.reply.is_empty() && state.answer.is_empty());
+    }
+    assert_eq!(state.utcb.get().is_some(), !thread.task.is_empty());
+}
+
+fn check_lists(cpu: &Cpu, thread: &Thread, waiting: Waiting) {
+    let state = thread.state(cpu);
+    let on_a_list = matches!(waiting, Waiting::Send | Waiting::Gate | Waiting::Semaphore);
+    assert_eq!(thread.queued.is_linked(), on_a_list, "{waiting:?}");
+    assert_eq!(!state.receiver.is_empty(), waiting == Waiting::Send);
+    assert_eq!(!state.semaphore.is_empty(), waiting == Waiting::Semaphore);
+    match waiting {
+        Waiting::Nothing | Waiting::Receive(_) => {}
+        Waiting::Send => {
+            let receiver = state.receiver.get(cpu).expect("it has a receiver");
+            assert!(receiver.state(cpu).senders.contains(thread));
+        }
+        Waiting::Gate => {
+            let gate = state.gate.get(cpu).expect("it has a gate");
+            assert!(gate.has_waiter(thread));
+        }
+        Waiting::Semaphore => {
+            let semaphore = state.semaphore.get(cpu).expect("it has a semaphore");
+            assert!(semaphore.has_waiter(thread));
+        }
+    }
+}
+
+fn check_partners(cpu: &Cpu, thread: &Thread) {
+    let state = thread.state(cpu);
+    reply::check(cpu, &state.reply);
+    if let Some(place) = state.answer.get(cpu) {
+        assert!(place.names(thread), "a caller's place names another");
+        let waiting = state.waiting.get();
+        assert!(matches!(waiting, Waiting::Receive(Source::Thread(_))));
+    }
+    let mut next = state.senders.front(cpu);
+    while let Some(sender) = next {
+        assert_eq!(sender.state(cpu).waiting.get(), Waiting::Send);
+        assert!(sender.state(cpu).receiver.is(thread));
+        next = state.senders.after(cpu, sender);
+    }
+}

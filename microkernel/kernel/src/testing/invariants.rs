@@ -1,0 +1,121 @@
+//! What holds after every kernel entry. Each kind of object knows its own part
+//! (`check` in its tests); this finds the objects and adds them up.
+
+use l4_abi::rights::CapabilityRights;
+
+use super::World;
+use crate::cpu::Cpu;
+use crate::memory::quota::QuotaRef;
+use crate::object::ipc_gate::{self, IpcGate};
+use crate::object::irq::{self, Irq};
+use crate::object::semaphore::{self, Semaphore};
+use crate::object::task::{self, Task};
+use crate::object::thread::{self, Thread};
+use crate::object::{self, Header, factory::Factory};
+use crate::scheduling;
+
+/// Checks everything.
+pub(super) fn check(world: &World) {
+    let cpu = &*world.cpu;
+    assert!(cpu.doomed.is_empty(), "a doomed object is left");
+    assert!(!cpu.reschedule.get(), "a decision is left");
+    let found = Found::of(cpu, [world.sigma0.header(), world.root.header()]);
+    for header in &found.objects {
+        check_object(cpu, header, &found);
+    }
+    scheduling::tests::check(cpu);
+    check_quotas(world, &found);
+}
+
+fn check_object(cpu: &Cpu, header: &Header, found: &Found<'_>) {
+    object::tests::check(cpu, header, found.slots_of(header));
+    if let Some(thread) = header.downcast::<Thread>() {
+        thread::tests::check(cpu, thread);
+    } else if let Some(irq) = header.downcast::<Irq>() {
+        irq::tests::check(cpu, irq);
+    } else if let Some(gate) = header.downcast::<IpcGate>() {
+        ipc_gate::tests::check(cpu, gate);
+    } else if let Some(semaphore) = header.downcast::<Semaphore>() {
+        semaphore::tests::check(cpu, semaphore);
+    } else if let Some(task) = header.downcast::<Task>() {
+        task::tests::check(cpu, task);
+    }
+}
+
+/// What is in use is charged, each byte to one quota.
+fn check_quotas(world: &World, found: &Found<'_>) {
+    let mut quotas: Vec<QuotaRef> = vec![world.quota];
+    for header in &found.objects {
+        let own = header.common().quota;
+        let made = header.downcast::<Factory>().map(Factory::quota);
+        for first in [Some(own), made].into_iter().flatten() {
+            let mut next = Some(first);
+            while let Some(quota) = next
+                && !quotas.contains(&quota)
+            {
+                quotas.push(quota);
+                next = quota.parent();
+            }
+        }
+    }
+    let mut used = world.quota.used() - world.charged;
+    for quota in &quotas[1..] {
+        assert!(quota.used() <= quota.limit(), "a quota is exceeded");
+        used = used + quota.used() - quota.limit();
+    }
+    // The quota's own bytes are in the parent's charge, and in the heap's.
+    assert_eq!(used, world.used() as u64, "memory and charges differ");
+}
+
+/// All objects that can be reached, and the slots that name them.
+pub(super) struct Found<'cpu> {
+    pub(super) objects: Vec<&'cpu Header>,
+    slots: Vec<(&'cpu Header, CapabilityRights)>,
+}
+
+impl<'cpu> Found<'cpu> {
+    fn of(cpu: &'cpu Cpu, start: [&'cpu Header; 2]) -> Self {
+        let mut found = Self {
+            objects: Vec::new(),
+            slots: Vec::new(),
+        };
+        start.into_iter().for_each(|header| found.add(header));
+        let mut index = 0;
+        while let Some(header) = found.objects.get(index).copied() {
+            index += 1;
+            if let Some(thread) = header.downcast::<Thread>() {
+                thread
+                    .task_header(cpu)
+                    .into_iter()
+                    .for_each(|task| found.add(task));
+            }
+            if let Some(task) = header.downcast::<Task>() {
+                found.add_slots(cpu, task);
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, header: &'cpu Header) {
+        if !self.objects.iter().any(|known| known.is(header)) {
+            self.objects.push(header);
+        }
+    }
+
+    fn add_slots(&mut self, cpu: &'cpu Cpu, task: &Task) {
+        let mut next = 0;
+        while let Some((index, slot)) = task.capabilities.next_slot(next) {
+            next = index + 1;
+            if let Some(entry) = slot.get(cpu) {
+                assert!(entry.object.common().capabilities.lock().contains(slot));
+                self.slots.push((entry.object, entry.rights));
+                self.add(entry.object);
+            }
+        }
+    }
+
+    fn slots_of(&self, header: &Header) -> Vec<CapabilityRights> {
+        let own = self.slots.iter().filter(|(object, _)| object.is(header));
+        own.map(|(_, rights)| *rights).collect()
+    }
+}

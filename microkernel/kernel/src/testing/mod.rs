@@ -1,0 +1,417 @@
+//! A kernel in a test process, and threads that do what the test says.
+//!
+//! The test is user mode and hardware at once: it writes a thread's registers
+//! and UTCB, enters the kernel through the upcalls that entry code uses, moves
+//! the clock, raises interrupts, and looks at what came of it. Everything it
+//! makes has a capability in the root task, as if the root task had made it.
+//!
+//! After each kernel entry the [`invariants`] are checked, and at the end of
+//! each test everything is destroyed: then kernel memory is as at the start.
+
+mod invariants;
+mod syscall;
+
+pub(crate) use syscall::Syscall;
+
+use core::cell::Cell;
+
+use l4_abi::error::IpcError;
+use l4_abi::flexpage::Flexpage;
+use l4_abi::item::{MapItem, SendItem};
+use l4_abi::message_tag::MessageTag;
+use l4_abi::rights::{CapabilityRights, MemoryRights};
+use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, ERROR_OFFSET, SIZE};
+use machine::boot::Boot;
+use machine::event::{Fault, Source};
+use machine::per_cpu::Upcalls;
+use machine::trap::Interrupt;
+
+use crate::cpu::{Cpu, CpuLocal};
+use crate::memory::quota::QuotaRef;
+use crate::object::ipc_gate::IpcGate;
+use crate::object::irq::Irq;
+use crate::object::semaphore::Semaphore;
+use crate::object::task::Task;
+use crate::object::thread::{Life, Thread, Waiting};
+use crate::object::{self, Header, Kind, Ref, create};
+use crate::{init, scheduling};
+
+/// Where each test task has its UTCBs, and how many bytes of them.
+const UTCB_AREA: u64 = 0x10_0000;
+const UTCB_AREA_ORDER: u32 = 14;
+/// The first slot that [`World::give`] fills.
+const FIRST_SLOT: u64 = 0x100;
+
+/// A kernel on one CPU.
+pub(crate) struct World {
+    pub(crate) cpu: &'static mut Cpu,
+    pub(crate) quota: QuotaRef,
+    /// The root task, which has a capability to everything that the test made.
+    pub(crate) root: TestTask,
+    sigma0: Ref<Thread>,
+    /// Bytes of kernel memory in use before the test, and quota.
+    used: usize,
+    charged: u64,
+}
+
+/// A task of a test.
+#[derive(Clone)]
+pub(crate) struct TestTask {
+    pub(crate) task: Ref<Task>,
+    next_slot: Cell<u64>,
+    next_utcb: Cell<u64>,
+}
+
+impl TestTask {
+    fn new(task: Ref<Task>) -> Self {
+        Self {
+            task,
+            next_slot: Cell::new(FIRST_SLOT),
+            next_utcb: Cell::new(UTCB_AREA),
+        }
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        self.task.header()
+    }
+}
+
+/// What a thread is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    /// It waits.
+    Waits(Waiting),
+    /// Its last operation ended with this tag.
+    Done(MessageTag),
+    /// Its last operation ended with this error.
+    Failed(IpcError),
+    /// It is dead.
+    Dead,
+}
+
+/// Runs a test in a world of its own; afterwards nothing of it is left.
+pub(crate) fn run(test: impl FnOnce(&mut World)) {
+    let mut world = World::new();
+    test(&mut world);
+    world.clear();
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let mut boot = Boot::new(1);
+        let Ok(cpu) = init::prepare(&mut boot) else {
+            panic!("a hosted kernel has memory enough");
+        };
+        scheduling::leave(cpu);
+        let mut initial = Vec::new();
+        while let Some(current) = cpu.current.get(cpu) {
+            initial.push(thread_reference(cpu, current));
+            syscall::set(cpu, current, Syscall::sleep());
+            CpuLocal::syscall(cpu);
+        }
+        let task_of = |thread: &Ref<Thread>| {
+            let header = thread.task_header(cpu).expect("it is bound");
+            Ref::<Task>::from_header(header).expect("a task")
+        };
+        let is_sigma0 = |thread: &&Ref<Thread>| task_of(thread).memory.is_physical();
+        let sigma0 = initial.iter().find(is_sigma0).expect("sigma0").clone();
+        let root = initial.iter().find(|thread| !is_sigma0(thread));
+        let root = TestTask::new(task_of(root.expect("the root task")));
+        let quota = root.task.memory.space().quota();
+        // Its slots from the first one on are there from the start.
+        assert!(root.task.make_slot(cpu, FIRST_SLOT).is_ok());
+        let mut world = Self {
+            quota,
+            root,
+            sigma0,
+            used: 0,
+            charged: 0,
+            cpu,
+        };
+        world.settle();
+        world.used = world.cpu.kernel.heap.used();
+        world.charged = quota.used();
+        world
+    }
+
+    /// Kernel memory in use since the start of the test, in bytes.
+    pub(crate) fn used(&self) -> usize {
+        self.cpu.kernel.heap.used() - self.used
+    }
+
+    /// Destroys everything that the test made; kernel memory is as before.
+    pub(crate) fn clear(&mut self) {
+        let mut next = FIRST_SLOT;
+        while let Some((index, slot)) = self.root.task.capabilities.next_slot(next) {
+            next = index + 1;
+            if let Some(entry) = slot.get(self.cpu) {
+                object::delete(self.cpu, entry.object);
+            }
+        }
+        self.root.next_slot.set(FIRST_SLOT);
+        self.enter(Source::Spurious);
+        self.settle();
+        assert_eq!(self.used(), 0, "bytes of kernel memory are lost");
+        assert_eq!(self.quota.used(), self.charged, "quota is lost");
+        assert!(self.cpu.current.is_empty(), "a thread is left");
+        assert_eq!(self.cpu.timeouts.next(), None, "a timeout is left");
+    }
+
+    /// Frees what waits for that; the CPU keeps no address space of a test's.
+    fn settle(&mut self) {
+        let thread = self.sigma0.clone();
+        self.cpu.space.load(self.cpu, &thread);
+        CpuLocal::interrupt(self.cpu, Interrupt(Source::Spurious));
+        machine::tlb::take_recorded();
+    }
+
+    // What there is.
+
+    /// An object that the root quota pays for, with a capability in the root
+    /// task.
+    fn make<T: Send + Sync + 'static>(&mut self, kind: Kind, value: T) -> Ref<T> {
+        let object = create(self.cpu, self.quota, kind, value).expect("memory");
+        self.give_full(&self.root, object.header());
+        object
+    }
+
+    /// A task with room for UTCBs.
+    pub(crate) fn task(&mut self) -> TestTask {
+        let area = Flexpage::memory(UTCB_AREA, UTCB_AREA_ORDER, MemoryRights::empty());
+        let Ok((task, _)) = Task::create(self.cpu, self.quota, area) else {
+            panic!("a task is refused");
+        };
+        self.give_full(&self.root, task.header());
+        TestTask::new(task)
+    }
+
+    /// A thread of `task` that could run.
+    pub(crate) fn thread(&mut self, task: &TestTask, priority: u8) -> Ref<Thread> {
+        let thread = self.new_thread();
+        let utcb = task.next_utcb.get();
+        task.next_utcb.set(utcb + SIZE as u64);
+        let pointer = task.task.memory.find_utcb(self.cpu, utcb).expect("a UTCB");
+        thread.start_in(self.cpu, task.task.clone(), utcb, pointer);
+        let quantum = scheduling::DEFAULT_QUANTUM;
+        scheduling::set_parameters(self.cpu, &thread, priority, quantum);
+        thread.resurrect(self.cpu);
+        self.enter(Source::Spurious);
+        thread
+    }
+
+    /// A thread that is bound to no task.
+    pub(crate) fn new_thread(&mut self) -> Ref<Thread> {
+        let thread = Thread::new(self.cpu.kernel.new_id(), self.cpu.id(), self.quota);
+        self.make(Kind::Thread, thread)
+    }
+
+    /// A gate to `thread`.
+    pub(crate) fn gate(&mut self, label: u64, thread: &Ref<Thread>) -> Ref<IpcGate> {
+        self.make(Kind::IpcGate, IpcGate::bound(label, thread.clone()))
+    }
+
+    /// A gate to nobody.
+    pub(crate) fn unbound_gate(&mut self) -> Ref<IpcGate> {
+        self.make(Kind::IpcGate, IpcGate::unbound())
+    }
+
+    /// An IRQ sender.
+    pub(crate) fn irq(&mut self) -> Ref<Irq> {
+        let irq = Irq::new(self.cpu.kernel.new_id());
+        self.make(Kind::Irq, irq)
+    }
+
+    /// A semaphore.
+    pub(crate) fn semaphore(&mut self) -> Ref<Semaphore> {
+        self.make(Kind::Semaphore, Semaphore::new())
+    }
+
+    /// Gives `task` a capability; its slot.
+    pub(crate) fn give(&self, task: &TestTask, object: &Header, rights: CapabilityRights) -> u64 {
+        let index = task.next_slot.get();
+        task.next_slot.set(index + 1);
+        let slot = task.task.make_slot(self.cpu, index).expect("memory");
+        slot.fill(object, rights.union(CapabilityRights::COUNTED));
+        index
+    }
+
+    /// Gives `task` a capability with all rights; its slot.
+    pub(crate) fn give_full(&self, task: &TestTask, object: &Header) -> u64 {
+        self.give(task, object, CapabilityRights::FULL)
+    }
+
+    /// Takes all capabilities to an object away.
+    pub(crate) fn destroy(&mut self, object: &Header) {
+        object::delete(self.cpu, object);
+        self.enter(Source::Spurious);
+    }
+
+    /// Gives `task` one of the objects that the root task has from the start.
+    pub(crate) fn give_initial(&self, task: &TestTask, slot: u64) -> u64 {
+        let entry = self.root.task.capabilities.lookup(self.cpu, slot);
+        self.give_full(task, entry.expect("the root task has it").object)
+    }
+
+    // What happens.
+
+    /// `thread`, which is ready, makes a system call: the kernel is entered
+    /// with its registers. Where it stood among the ready threads, it does
+    /// not any more.
+    pub(crate) fn syscall(&mut self, thread: &Thread, call: Syscall) -> Doing {
+        self.run_now(thread);
+        syscall::set(self.cpu, thread, call);
+        CpuLocal::syscall(self.cpu);
+        invariants::check(self);
+        self.doing(thread)
+    }
+
+    /// `thread`, which is ready, makes a fault.
+    pub(crate) fn fault(&mut self, thread: &Thread, fault: Fault) -> Doing {
+        self.run_now(thread);
+        CpuLocal::fault(self.cpu, &fault);
+        invariants::check(self);
+        self.doing(thread)
+    }
+
+    /// Makes a ready thread the current one, on its own time slice.
+    fn run_now(&mut self, thread: &Thread) {
+        let cpu = &*self.cpu;
+        assert!(thread.is_runnable(cpu), "{:?}", self.doing(thread));
+        if cpu.current.is(thread) {
+            return;
+        }
+        if let Some(current) = cpu.current.get(cpu) {
+            let priority = current.state(cpu).priority.get();
+            cpu.ready.push_front(current, priority);
+        }
+        cpu.ready.remove(thread, thread.state(cpu).priority.get());
+        cpu.current.set(Some(thread));
+        cpu.budget.start(cpu, thread);
+    }
+
+    /// `thread` performs an operation on the object in slot `index`, with
+    /// these words and perhaps a capability as an argument; the label of the
+    /// answer.
+    pub(crate) fn invoke(
+        &mut self,
+        thread: &Thread,
+        index: u64,
+        label: i64,
+        words: &[u64],
+        argument: Option<u64>,
+    ) -> i64 {
+        self.write(thread, words);
+        let mut call = Syscall::call(index).tag(label, words.len(), 0);
+        if let Some(argument) = argument {
+            let item = SendItem::Map(MapItem::capability(argument, CapabilityRights::RWSD));
+            for (offset, word) in item.words().into_iter().enumerate() {
+                thread.utcb(self.cpu).set_word(words.len() + offset, word);
+            }
+            call = call.tag(label, words.len(), 1);
+        }
+        match self.syscall(thread, call) {
+            Doing::Done(tag) => tag.label(),
+            other => panic!("{other:?} instead of an answer"),
+        }
+    }
+
+    /// Something happens that is no doing of the current thread.
+    pub(crate) fn enter(&mut self, source: Source) {
+        CpuLocal::interrupt(self.cpu, Interrupt(source));
+        invariants::check(self);
+    }
+
+    /// Time passes; the timer fires when it is told to.
+    pub(crate) fn advance(&mut self, microseconds: u64) {
+        let end = self.now() + microseconds;
+        let mut fired = 0;
+        loop {
+            let timer = &self.cpu.kernel.platform.timer;
+            match timer.deadline() {
+                Some(deadline) if deadline <= end => {
+                    timer.advance(deadline.saturating_sub(timer.now()));
+                    timer.stop();
+                    self.enter(Source::Timer);
+                    fired += 1;
+                    assert!(fired < 100_000, "the timer fires for ever");
+                }
+                _ => {
+                    timer.advance(end - timer.now());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The time, in µs.
+    pub(crate) fn now(&self) -> u64 {
+        self.cpu.kernel.platform.timer.now()
+    }
+
+    // What came of it.
+
+    /// True if `thread` runs now.
+    pub(crate) fn runs(&self, thread: &Thread) -> bool {
+        self.cpu.current.is(thread)
+    }
+
+    /// What `thread` is doing.
+    pub(crate) fn doing(&self, thread: &Thread) -> Doing {
+        let state = thread.state(self.cpu);
+        let tag = MessageTag::from_raw(state.context.frame.tag());
+        match state.waiting.get() {
+            _ if state.life.get() == Life::Dead => Doing::Dead,
+            Waiting::Nothing if tag.has_error() => {
+                let error = thread.utcb(self.cpu).word(ERROR_OFFSET / 8);
+                Doing::Failed(IpcError::from_word(error))
+            }
+            Waiting::Nothing => Doing::Done(tag),
+            waiting => Doing::Waits(waiting),
+        }
+    }
+
+    /// The label that `thread` received.
+    pub(crate) fn label(&self, thread: &Thread) -> u64 {
+        thread.state(self.cpu).context.frame.label()
+    }
+
+    /// A message register.
+    pub(crate) fn word(&self, thread: &Thread, index: usize) -> u64 {
+        thread.utcb(self.cpu).word(index)
+    }
+
+    /// Writes message registers, from the first on.
+    pub(crate) fn write(&self, thread: &Thread, words: &[u64]) {
+        for (index, word) in words.iter().enumerate() {
+            thread.utcb(self.cpu).set_word(index, *word);
+        }
+    }
+
+    /// Writes buffer registers, from the first on; all types use them.
+    pub(crate) fn write_buffers(&self, thread: &Thread, words: &[u64]) {
+        let utcb = thread.utcb(self.cpu);
+        utcb.set_word(BUFFER_DESCRIPTOR_OFFSET / 8, 0);
+        for (index, word) in words.iter().enumerate() {
+            utcb.set_word(BUFFERS_OFFSET / 8 + index, *word);
+        }
+    }
+
+    /// What slot `index` of `task` holds: the rights, if it names `object`.
+    pub(crate) fn rights(
+        &self,
+        task: &TestTask,
+        index: u64,
+        object: &Header,
+    ) -> Option<CapabilityRights> {
+        let entry = task.task.capabilities.lookup(self.cpu, index)?;
+        entry.object.is(object).then_some(entry.rights)
+    }
+}
+
+/// A counted reference to a thread that is known as a plain one.
+fn thread_reference(cpu: &Cpu, thread: &Thread) -> Ref<Thread> {
+    let task = thread.task(cpu).expect("it is bound");
+    let own = l4_abi::capability::slot::THREAD;
+    let entry = task.capabilities.lookup(cpu, own).expect("its own slot");
+    Ref::from_header(entry.object).expect("a thread")
+}
