@@ -226,14 +226,12 @@ pub struct Slot<'a, F, N> {
     table: &'a PageTable<F, N>,
     entry: &'a Entry,
     level: Level,
-    /// From the entry to its link, in bytes.
-    link_distance: usize,
 }
 
 /// What [`PageTable::next_leaf`] came to.
 pub enum Next<'a, F, N> {
     /// A leaf, and the address where it starts.
-    Leaf(u64, Slot<'a, F, N>),
+    Leaf(u64, Leaf, Slot<'a, F, N>),
     /// No leaf before this address; go on from there.
     Continue(u64),
     /// No leaf up to the end.
@@ -325,9 +323,9 @@ impl<F: EntryFormat, N> PageTable<F, N> {
     #[inline]
     pub fn walk(&self, address: u64, level: Level) -> Slot<'_, F, N> {
         let mut at = self.format.root_level();
+        let mut order = order_of(at);
         let mut table = self.root;
-        let mut index = (address >> order_of(at)) & self.root_mask;
-        let mut link_distance = self.format.root_entries() * size_of::<Entry>();
+        let mut index = (address >> order) & self.root_mask;
         loop {
             // SAFETY: the root has more entries than `root_mask`, other tables have `ENTRIES`;
             // tables stay as long as the entries that refer to them.
@@ -335,17 +333,16 @@ impl<F: EntryFormat, N> PageTable<F, N> {
             if at > level
                 && let Some(next) = self.format.next_table(at, entry.0.load(Ordering::Relaxed))
             {
-                table = self.window.pointer(next).cast();
                 at -= 1;
-                index = (address >> order_of(at)) & (ENTRIES as u64 - 1);
-                link_distance = FRAME_SIZE;
+                order -= INDEX_BITS;
+                table = self.window.pointer(next).cast();
+                index = (address >> order) & (ENTRIES as u64 - 1);
                 continue;
             }
             return Slot {
                 table: self,
                 entry,
                 level: at,
-                link_distance,
             };
         }
     }
@@ -360,7 +357,22 @@ impl<F: EntryFormat, N> PageTable<F, N> {
         }
         let slot = self.walk(from, 0);
         let size = size_of_page(slot.level);
-        let mut address = from & !(size - 1);
+        let address = from & !(size - 1);
+        match slot.content() {
+            Content::Leaf(leaf) => Next::Leaf(address, leaf, slot),
+            _ => self.next_leaf_after(slot, address, from, last),
+        }
+    }
+
+    /// Looks on from an empty entry, in the same table.
+    fn next_leaf_after<'a>(
+        &'a self,
+        slot: Slot<'a, F, N>,
+        mut address: u64,
+        from: u64,
+        last: u64,
+    ) -> Next<'a, F, N> {
+        let size = size_of_page(slot.level);
         // Addresses within one table, or within the root.
         let bits = if slot.level == self.format.root_level() {
             self.format.address_bits()
@@ -369,12 +381,8 @@ impl<F: EntryFormat, N> PageTable<F, N> {
         };
         let end = last.min(from | ((1 << bits) - 1));
         let mut entry: *const Entry = slot.entry;
-        loop {
-            // SAFETY: `address` stays inside the table, and the entry with it.
-            let raw = unsafe { &*entry }.0.load(Ordering::Relaxed);
-            if raw != 0 {
-                break;
-            }
+        // SAFETY: `address` stays inside the table, and the entry with it.
+        while unsafe { &*entry }.0.load(Ordering::Relaxed) == 0 {
             if end - address < size {
                 return if end == last {
                     Next::End
@@ -389,8 +397,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
         let entry = unsafe { &*entry };
         let slot = Slot { entry, ..slot };
         match slot.content() {
-            Content::Leaf(_) => Next::Leaf(address, slot),
-            // Not the one at `from`, whose walk would have gone on.
+            Content::Leaf(leaf) => Next::Leaf(address, leaf, slot),
             _ => Next::Continue(address),
         }
     }
@@ -407,7 +414,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
         };
         match self.next_leaf(from, from | ((1 << bits) - 1)) {
             Next::Continue(address) => Prune::Continue(address),
-            Next::Leaf(address, slot) => {
+            Next::Leaf(address, _, slot) => {
                 debug_assert!(false, "a page was left at {address:#x}");
                 Prune::Continue(address + size_of_page(slot.level))
             }
@@ -443,12 +450,14 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
     #[inline]
     fn link(&self) -> &'a Link<N> {
         assert!(self.level <= HIGHEST_LEAF);
+        let format = &self.table.format;
+        let table_size = if self.level == format.root_level() {
+            format.root_entries() * size_of::<Entry>()
+        } else {
+            FRAME_SIZE
+        };
         // SAFETY: tables of such levels have as many links behind their entries.
-        unsafe {
-            &*ptr::from_ref(self.entry)
-                .byte_add(self.link_distance)
-                .cast()
-        }
+        unsafe { &*ptr::from_ref(self.entry).byte_add(table_size).cast() }
     }
 
     /// What is linked to the leaf here.
@@ -505,7 +514,6 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
             table: self.table,
             entry,
             level,
-            link_distance: FRAME_SIZE,
         }
     }
 

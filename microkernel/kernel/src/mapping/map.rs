@@ -161,8 +161,8 @@ impl Map {
             self.offset = self.size;
             return Ok(None);
         }
-        let (start, slot) = match self.from.table.next_leaf(wanted, last) {
-            Next::Leaf(start, slot) => (start, slot),
+        let (start, leaf, slot) = match self.from.table.next_leaf(wanted, last) {
+            Next::Leaf(start, leaf, slot) => (start, leaf, slot),
             Next::Continue(address) => {
                 budget.take(4);
                 self.offset = address - self.send;
@@ -175,9 +175,6 @@ impl Map {
         };
         let address = start.max(wanted);
         self.offset = address - self.send;
-        let Content::Leaf(leaf) = slot.content() else {
-            return Ok(None);
-        };
         let rights = leaf.attributes.rights.intersection(self.rights);
         let node = slot.linked();
         self.has_found |= !rights.is_empty();

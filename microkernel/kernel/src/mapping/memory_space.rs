@@ -146,7 +146,7 @@ impl MemorySpace {
         core::iter::from_fn(move || {
             loop {
                 match self.table.next_leaf(from, self.last_address()) {
-                    Next::Leaf(start, slot) => {
+                    Next::Leaf(start, _, slot) => {
                         from = start + size_of_page(slot.level());
                         return Some((start, order_of(slot.level())));
                     }
@@ -159,6 +159,7 @@ impl MemorySpace {
 
     /// The entry for `address` in `level`, after making the tables down to there. The walk so
     /// far ended at an empty entry, `slot`.
+    #[inline]
     pub(super) fn deepen<'a>(
         &'a self,
         heap: &KernelHeap,

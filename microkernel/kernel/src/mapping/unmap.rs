@@ -123,7 +123,7 @@ impl Unmap {
         let size = 1 << self.order;
         let wanted = self.start + self.offset;
         match self.space.table.next_leaf(wanted, self.start + (size - 1)) {
-            Next::Leaf(address, slot) => {
+            Next::Leaf(address, _, slot) => {
                 let next = (address + size_of_page(slot.level())).saturating_sub(self.start);
                 match slot.linked() {
                     Some(node) => {

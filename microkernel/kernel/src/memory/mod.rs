@@ -87,13 +87,10 @@ impl KernelHeap {
     #[inline]
     pub fn allocate(&self, size: usize) -> Result<Storage, OutOfMemory> {
         let offset = match Class::of(size) {
-            Some(class) => {
-                let Place { frame, block } = self.allocate_block(class)?;
-                frame * FRAME_SIZE + block * class.size()
-            }
+            Some(class) => self.allocate_block(class)?,
             None => {
-                let frame = self.allocate_frames(frame_order(size)).ok_or(OutOfMemory)?;
-                frame * FRAME_SIZE
+                let frame = self.allocate_frames(frame_order(size));
+                frame.ok_or(OutOfMemory)? * FRAME_SIZE
             }
         };
         self.used
@@ -101,12 +98,19 @@ impl KernelHeap {
         Ok(self.memory.claim(offset, size))
     }
 
+    /// The offset of a block.
     #[inline]
-    fn allocate_block(&self, class: Class) -> Result<Place, OutOfMemory> {
+    fn allocate_block(&self, class: Class) -> Result<usize, OutOfMemory> {
         let mut slabs = self.slabs.lock();
-        if let Some(place) = slabs.allocate(class) {
-            return Ok(place);
-        }
+        let place = match slabs.allocate(class) {
+            Some(place) => place,
+            None => self.allocate_in_new_slab(&mut slabs, class)?,
+        };
+        Ok(place.frame * FRAME_SIZE + place.block * class.size())
+    }
+
+    #[cold]
+    fn allocate_in_new_slab(&self, slabs: &mut Slabs, class: Class) -> Result<Place, OutOfMemory> {
         let frame = match self.frames.lock().allocate(0) {
             Some(frame) => frame,
             None => slabs.take_unused().ok_or(OutOfMemory)?,
@@ -116,6 +120,7 @@ impl KernelHeap {
     }
 
     /// Frames, if need be those that slabs keep at hand.
+    #[cold]
     fn allocate_frames(&self, order: u32) -> Option<usize> {
         if let Some(frame) = self.frames.lock().allocate(order) {
             return Some(frame);

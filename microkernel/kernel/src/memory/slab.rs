@@ -50,9 +50,19 @@ impl Class {
     /// A set bit for each block of a frame.
     #[inline]
     fn all_blocks(self) -> u64 {
-        u64::MAX >> (u64::BITS as usize - FRAME_SIZE / self.size())
+        ALL_BLOCKS[self.0 as usize]
     }
 }
+
+const ALL_BLOCKS: [u64; CLASSES] = {
+    let mut table = [0; CLASSES];
+    let mut class = 0;
+    while class < CLASSES {
+        table[class] = u64::MAX >> (u64::BITS as usize - FRAME_SIZE / SIZES[class]);
+        class += 1;
+    }
+    table
+};
 
 /// The books on one frame, if it is a slab.
 #[derive(Clone, Copy)]

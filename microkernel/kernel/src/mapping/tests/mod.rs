@@ -197,10 +197,7 @@ impl World {
                     assert!(next > address);
                     address = next;
                 }
-                Next::Leaf(start, slot) => {
-                    let Content::Leaf(leaf) = slot.content() else {
-                        unreachable!()
-                    };
+                Next::Leaf(start, leaf, slot) => {
                     let level = slot.level();
                     pages.insert(
                         start,
