@@ -26,8 +26,17 @@ struct Attack {
 /// Where code begins; nothing calls it.
 type Code = unsafe extern "C" fn();
 
+/// Bytes that no piece of code is longer than.
+const CODE_SIZE: usize = 128;
+
+/// Where code begins. It is mapped then: the victims' pager maps nothing.
 fn address(code: Code) -> u64 {
-    code as *const () as u64
+    let start = code as *const u8;
+    for byte in [start, start.wrapping_add(CODE_SIZE)] {
+        // SAFETY: code of this program, or the constants behind it.
+        unsafe { byte.read_volatile() };
+    }
+    start as u64
 }
 
 /// What the kernel must report.
