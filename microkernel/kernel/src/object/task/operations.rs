@@ -12,7 +12,7 @@ use l4_abi::utcb::MESSAGE_REGISTERS;
 
 use super::{Task, map};
 use crate::capability;
-use crate::object::{Invocation, OperationResult, Outcome};
+use crate::object::{Invocation, Kind, OperationResult, Outcome};
 
 /// Message word of the first flexpage of an unmap.
 const UNMAP_FLEXPAGES: usize = 2;
@@ -94,8 +94,12 @@ impl Task {
                     match (lookup(one), lookup(other)) {
                         (None, None) => true,
                         (Some(one), Some(other)) => {
-                            let compared = CapabilityRights::INVOCATION
-                                .union(CapabilityRights::IPC_GATE_SERVER);
+                            // A gate without the server right looks like another object.
+                            let compared = match one.object.common().kind {
+                                Kind::IpcGate => CapabilityRights::INVOCATION
+                                    .union(CapabilityRights::IPC_GATE_SERVER),
+                                _ => CapabilityRights::INVOCATION,
+                            };
                             one.object.is(other.object)
                                 && one.rights.intersection(compared)
                                     == other.rights.intersection(compared)
