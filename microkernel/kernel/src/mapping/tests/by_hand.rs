@@ -172,6 +172,24 @@ fn a_grant_moves_the_page_with_all_that_came_of_it() {
 }
 
 #[test]
+fn ports_are_mapped_and_revoked_one_by_one() {
+    let mut world = World::new(Format::X86_64(x86_64::Format::IO_PORTS), 2, 1 << 20);
+    let port = |port: u64| port * PAGE;
+    assert!(world.map((0, 0), (1, 0), 28, RWX));
+    assert_eq!(world.pages(1).len(), 65536 / 512);
+    for (first, order) in [(0x60, 0), (0x64, 0), (0x3f8, 3)] {
+        world.map((1, port(first)), (2, port(first)), 12 + order, RWX);
+    }
+    assert_eq!(world.pages(2).len(), 10);
+    world.unmap((1, port(0x3f8)), 13, RWX, Scope::Descendants);
+    assert_eq!(world.rights(2, port(0x3f9)), None);
+    assert_eq!(world.rights(2, port(0x3fa)), Some(RWX));
+    assert_eq!(world.pages(2).len(), 8);
+    assert!(!world.map((0, port(0x1_0000)), (2, 0), 12, RWX));
+    world.end(1);
+}
+
+#[test]
 fn a_gibibyte_that_was_split_is_not_granted_but_mapped() {
     let mut world = world(3);
     world.map((0, 0), (1, 0), 30, RW);

@@ -24,11 +24,14 @@ use crate::memory::tests::heap;
 /// Physical memory in the tests: 8 GiB and a bit.
 pub(crate) const PHYSICAL_BITS: u32 = 34;
 
-pub(crate) fn formats() -> [Format; 3] {
+pub(crate) const FORMATS: usize = 4;
+
+pub(crate) fn formats() -> [Format; FORMATS] {
     [
         Format::X86_64(x86_64::Format::new(PHYSICAL_BITS, true)),
         Format::X86_64(x86_64::Format::new(PHYSICAL_BITS, false)),
         Format::Aarch64(aarch64::Format::new(40)),
+        Format::Aarch64(aarch64::Format::new(44)),
     ]
 }
 

@@ -71,6 +71,7 @@ fn flexpage() -> impl Strategy<Value = Flexpage> {
         30 => (address(), order(), rights())
             .prop_map(|(address, order, rights)| Flexpage::memory(address, order, rights)),
         1 => Just(Flexpage::ALL_SPACES),
+        1 => any::<u64>().prop_map(Flexpage::from_raw),
     ]
 }
 
@@ -343,7 +344,7 @@ proptest! {
 
     #[test]
     fn operations_may_pause_and_mix(
-        format in 0_usize..3,
+        format in 0..FORMATS,
         operations in operations(100),
         order in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..10), 0..600),
         first_to_go in any::<usize>(),
@@ -398,7 +399,7 @@ proptest! {
 
     #[test]
     fn the_engine_does_what_the_model_does(
-        format in 0_usize..3,
+        format in 0..FORMATS,
         operations in operations(40),
         first_to_go in any::<usize>(),
     ) {
@@ -442,7 +443,7 @@ proptest! {
 
     #[test]
     fn running_out_of_memory_leaves_everything_in_order(
-        format in 0_usize..3,
+        format in 0..FORMATS,
         limit in 40_000_u64..200_000,
         operations in operations(60),
         first_to_go in any::<usize>(),
