@@ -44,3 +44,14 @@ pub fn store(address: u64, value: u64) {
     // SAFETY: as for `load`.
     unsafe { (address as *mut u64).write_volatile(value) }
 }
+
+/// Maps 2^`order` bytes of a device's registers, where they lie physically.
+pub fn map_device(address: u64, order: u32) {
+    accept(&[ReceiveBuffer::WINDOW_WORD, Flexpage::whole_memory().raw()]);
+    let wish = Flexpage::memory(address, order, MemoryRights::RW);
+    let reply = Message::new(label::SIGMA0)
+        .words(&[Request::IoMemory.request_word(), wish.raw()])
+        .call(*own::pager());
+    accept_nothing();
+    assert_eq!(reply.outcome(), Ok(0), "sigma0 does not give the device");
+}

@@ -6,7 +6,7 @@ use l4_test::abi::operation::Operation;
 use l4_test::abi::rights::CapabilityRights;
 use l4_test::abi::timeout::Timeout;
 use l4_test::message::{nobody, receive, wait, word};
-use l4_test::sys::{Slot, Utcb};
+use l4_test::sys::{Object, Utcb};
 use l4_test::{Message, failed, own, spawn};
 
 pub(crate) fn a_call_brings_the_answer() {
@@ -68,10 +68,7 @@ pub(crate) fn a_gate_gives_its_label_and_the_callers_rights() {
         CapabilityRights::RS,
         CapabilityRights::RWS,
     ] {
-        let copy = Slot::allocate().unwrap();
-        own::task()
-            .map_capability(gate.as_cap(), copy.selector().index(), rights)
-            .unwrap();
+        let copy = own::copy(gate.as_cap(), rights);
         Message::new(0)
             .send_label(0x7777)
             .operate(copy.selector(), Operation::SEND);

@@ -155,10 +155,7 @@ pub(crate) fn an_item_is_forwarded_to_another_task() {
 pub(crate) fn forwarding_needs_a_task_with_write_right() {
     let gate = gate();
     let task = own::factory().create_task(Flexpage::NIL).unwrap();
-    let weak = Slot::allocate().unwrap();
-    own::task()
-        .map_capability(task.as_cap(), weak.selector().index(), CapabilityRights::RS)
-        .unwrap();
+    let weak = own::copy(task.as_cap(), CapabilityRights::RS);
     let wrong = [
         weak.selector().raw(),
         own::thread().selector().raw(),

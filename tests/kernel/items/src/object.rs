@@ -100,10 +100,7 @@ pub(crate) fn the_special_right_passes_only_through_a_special_capability() {
         let (gate, slot) = (gate(), Slot::allocate().unwrap());
         let receiver = receiver([slot.buffer()]);
         let way = own::factory().create_gate(receiver.thread(), 0).unwrap();
-        let through = Slot::allocate().unwrap();
-        own::task()
-            .map_capability(way.as_cap(), through.selector().index(), rights)
-            .unwrap();
+        let through = own::copy(way.as_cap(), rights);
         Message::new(0)
             .capability(gate.as_cap(), CapabilityRights::RWS)
             .operate(through.selector(), Operation::SEND);
@@ -114,15 +111,8 @@ pub(crate) fn the_special_right_passes_only_through_a_special_capability() {
 
 pub(crate) fn a_missing_server_right_cannot_be_regained() {
     let gate = gate();
-    let [client, again] = [(); 2].map(|()| Slot::allocate().unwrap());
-    let (client_index, again_index) = (client.selector().index(), again.selector().index());
-    own::task()
-        .map_capability(gate.as_cap(), client_index, CapabilityRights::RWS)
-        .unwrap();
-    let copy: Cap<IpcGate> = Cap::new(client.selector());
-    own::task()
-        .map_capability(copy, again_index, CapabilityRights::FULL)
-        .unwrap();
+    let client = own::copy(gate.as_cap(), CapabilityRights::RWS);
+    let again = own::copy(client.as_cap(), CapabilityRights::FULL);
     // Without the right, the control message goes to the bound thread: the caller itself.
     let call = Message::new(label::KERNEL_OBJECT)
         .words(&[0x11])
@@ -157,10 +147,7 @@ pub(crate) fn a_weak_capability_does_not_keep_its_object() {
 
 pub(crate) fn an_occupied_slot_loses_its_object() {
     let [gate, old] = [gate(), gate()];
-    let copy = Slot::allocate().unwrap();
-    own::task()
-        .map_capability(old.as_cap(), copy.selector().index(), CapabilityRights::RWS)
-        .unwrap();
+    let copy = own::copy(old.as_cap(), CapabilityRights::RWS);
     // The occupied slot has the D right, so its object is destroyed with all its capabilities.
     let slot = ReceiveBuffer::slot_word(old.selector().index(), false);
     let receiver = receiver([slot]);

@@ -1,0 +1,39 @@
+//! The device: the real-time clock (ARM PL031 TRM, §3.3), whose alarm is due when it is set.
+
+use l4_test::abi::protocol::icu::Mode;
+use l4_test::memory::{PAGE_ORDER, map_device};
+
+/// Its interrupt: SPI 2 of QEMU's `virt` machine.
+pub(crate) const PIN: u64 = 34;
+
+const CLOCK: u64 = 0x0901_0000;
+const DATA: u64 = CLOCK;
+const MATCH: u64 = CLOCK + 0x04;
+const MASK: u64 = CLOCK + 0x10;
+const CLEAR: u64 = CLOCK + 0x1c;
+
+/// Lets the alarm interrupt.
+pub(crate) fn prepare(_: Mode) {
+    map_device(CLOCK, PAGE_ORDER);
+    write(MASK, 1);
+}
+
+/// Makes the alarm interrupt now.
+pub(crate) fn raise() {
+    write(MATCH, read(DATA));
+}
+
+/// Takes the interrupt back.
+pub(crate) fn clear() {
+    write(CLEAR, 1);
+}
+
+fn read(register: u64) -> u32 {
+    // SAFETY: the device is mapped; its registers are 32 bits wide and no Rust objects.
+    unsafe { (register as *const u32).read_volatile() }
+}
+
+fn write(register: u64, value: u32) {
+    // SAFETY: as for `read`.
+    unsafe { (register as *mut u32).write_volatile(value) }
+}

@@ -1,0 +1,75 @@
+//! Interrupts of a device.
+
+use l4_test::abi::protocol::icu::Mode;
+use l4_test::abi::timeout::Timeout;
+use l4_test::message::wait_for;
+use l4_test::own;
+use l4_test::sys::OwnedCap;
+use l4_test::sys::object::Irq;
+
+use crate::arch::{self, PIN};
+use crate::trigger::own_irq;
+
+const LABEL: u64 = 0x77;
+
+/// An interrupt at the device's pin, which is set to `mode`.
+fn irq(mode: Mode) -> OwnedCap<Irq> {
+    arch::prepare(mode);
+    arch::clear();
+    let irq = own_irq(LABEL);
+    own::icu().set_mode(PIN, mode).unwrap();
+    own::icu().bind(PIN, irq.as_cap()).unwrap();
+    irq
+}
+
+/// Whether an interrupt comes within some milliseconds.
+fn comes() -> bool {
+    let reply = wait_for(Timeout::from_micros(10_000));
+    reply.came() && reply.label == LABEL
+}
+
+pub(crate) fn a_new_interrupt_is_masked() {
+    let irq = irq(Mode::LEVEL_HIGH);
+    arch::raise();
+    assert!(!comes());
+    irq.unmask().unwrap();
+    assert!(comes());
+    arch::clear();
+}
+
+pub(crate) fn a_level_interrupt_comes_again_after_it_was_unmasked() {
+    let irq = irq(Mode::LEVEL_HIGH);
+    irq.unmask().unwrap();
+    arch::raise();
+    assert!(comes());
+    assert!(!comes());
+    // The device still asserts it.
+    irq.unmask().unwrap();
+    assert!(comes());
+    arch::clear();
+    irq.unmask().unwrap();
+    assert!(!comes());
+    arch::raise();
+    assert!(comes());
+    arch::clear();
+}
+
+pub(crate) fn an_edge_interrupt_comes_without_unmasking() {
+    let irq = irq(Mode::RISING_EDGE);
+    irq.unmask().unwrap();
+    for _ in 0..3 {
+        arch::raise();
+        assert!(comes());
+        assert!(!comes());
+        arch::clear();
+    }
+}
+
+pub(crate) fn an_unbound_pin_is_silent() {
+    let irq = irq(Mode::LEVEL_HIGH);
+    irq.unmask().unwrap();
+    own::icu().unbind(PIN, irq.as_cap()).unwrap();
+    arch::raise();
+    assert!(!comes());
+    arch::clear();
+}
