@@ -154,7 +154,7 @@ impl Map {
         budget: &mut Budget,
     ) -> Result<Option<Source>, OutOfMemory> {
         let wanted = self.send + self.offset;
-        let last = self.send + self.size - 1;
+        let last = self.send + (self.size - 1);
         if self.from.is_physical()
             && !memory_space::make_root_page(self.from, context.heap, wanted)?
         {
