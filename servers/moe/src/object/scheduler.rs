@@ -1,12 +1,15 @@
 //! Scheduler proxy: the kernel's scheduler lets anyone set any priority, this one does not.
 //!
-//! Priorities above the limit become the limit, as the kernel does with those above 255; CPUs
-//! outside the set are left out.
+//! Priorities above the limit become the limit, as the kernel does with those above 255; long time
+//! slices are cut; CPUs outside the set are left out.
 
 use l4_abi::error::ResultCode;
 use l4_abi::protocol::scheduler::{
     CLASS_FIXED_PRIORITY, CpuSet, PARAMETER_LENGTH, run_thread_word as word,
 };
+
+/// Longest time slice in µs, so that nobody keeps threads of its own priority waiting.
+const LONGEST_QUANTUM: u64 = 100_000;
 
 /// A scheduler proxy.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +72,7 @@ impl Scheduler {
         Ok(RunThread {
             cpus: self.restrict(asked_cpus),
             priority,
-            quantum,
+            quantum: quantum.min(LONGEST_QUANTUM),
         })
     }
 
@@ -130,6 +133,16 @@ mod tests {
             );
         }
         assert_eq!(proxy.admit(&words(48, 0)), Err(ResultCode::EINVAL));
+    }
+
+    #[test]
+    fn time_slices_are_cut() {
+        let proxy = Scheduler::new(10, 0, ALL).unwrap();
+        for (asked, given) in [(0, 0), (10_000, 10_000), (u64::MAX, LONGEST_QUANTUM)] {
+            let mut words = plain(5);
+            words[4] = asked;
+            assert_eq!(proxy.admit(&words).unwrap().quantum, given);
+        }
     }
 
     #[test]
