@@ -12,7 +12,7 @@ use std::fmt;
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// The emulated machine.
@@ -142,6 +142,9 @@ pub enum Typing {
     Script(Vec<Input>),
 }
 
+/// What stands between a component's tag and its output.
+const COMPONENT_MARK: &str = " | ";
+
 /// The end-of-input character (EOT): what a terminal sends for control-D.
 const END_OF_INPUT: u8 = 4;
 
@@ -194,6 +197,9 @@ impl End {
 /// How long after its last word a machine may stay on.
 const POWER_OFF_TIME: Duration = Duration::from_secs(10);
 
+/// How long a system may say nothing and not be typed to.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// How long after a panic more of its story may come.
 const PANIC_TIME: Duration = Duration::from_secs(2);
 
@@ -205,6 +211,8 @@ pub struct Session {
     symbols: Symbols,
     script: Vec<Input>,
     stdin: Option<ChildStdin>,
+    /// Tells that the system listens to what is typed.
+    listening: Option<Sender<()>>,
     terminal: Option<TerminalState>,
     exit: Option<u32>,
     panic: Option<String>,
@@ -251,10 +259,13 @@ impl Session {
             .spawn()
             .context(|| format!("starting {}", program(machine.arch)))?;
         let mut stdin = child.stdin.take();
+        let mut listening = None;
         if script.is_none()
             && let Some(stdin) = stdin.take()
         {
-            std::thread::spawn(move || pass_on_input(stdin));
+            let (sender, ready) = channel();
+            listening = Some(sender);
+            std::thread::spawn(move || pass_on_input(stdin, &ready));
         }
         let (sender, bytes) = channel();
         if let Some(mut stdout) = child.stdout.take() {
@@ -277,6 +288,7 @@ impl Session {
             symbols,
             script,
             stdin,
+            listening,
             terminal,
             exit: None,
             panic: None,
@@ -349,6 +361,12 @@ impl Session {
     fn line(&mut self, line: &[u8], output: &mut impl FnMut(Output<'_>)) {
         let text = plain(line);
         output(Output::Line(&text));
+        if text.contains(COMPONENT_MARK)
+            && let Some(listening) = self.listening.take()
+        {
+            // Nobody waits for it any more if the time was up.
+            let _ = listening.send(());
+        }
         if let Some(report) = report(line) {
             match &report {
                 Report::Exit(code) => self.exit = Some(*code),
@@ -397,7 +415,11 @@ impl Drop for Session {
     }
 }
 
-fn pass_on_input(mut to: ChildStdin) {
+/// Passes on what is piped into xtask, from when the system says that it listens: what comes before the
+/// kernel has set up its serial line would be lost.
+fn pass_on_input(mut to: ChildStdin, listening: &Receiver<()>) {
+    // A system that says nothing may listen all the same.
+    let _ = listening.recv_timeout(SILENCE);
     let mut buffer = [0; 4096];
     let mut from = std::io::stdin();
     while let Ok(length @ 1..) = from.read(&mut buffer) {

@@ -57,10 +57,20 @@ struct Run {
 
 impl Run {
     fn tell(&self, boot: &Boot, time: Duration, report: &mut Report) {
+        let mut passed = 0;
         for (name, outcome) in &self.reports {
-            report.add(&format!("{}: {name}", boot.name), outcome, Duration::ZERO);
+            match outcome {
+                Outcome::Passed => passed += 1,
+                _ => report.add(&format!("{}: {name}", boot.name), outcome, Duration::ZERO),
+            }
         }
-        report.add(&boot.name, &self.outcome, time);
+        // Only failures of those that the system made itself are worth a line.
+        report.add_counts(passed, vec![], 0);
+        let name = match self.reports.len() {
+            0 => boot.name.clone(),
+            count => format!("{}, with {count} tests of its own", boot.name),
+        };
+        report.add(&name, &self.outcome, time);
         if matches!(self.outcome, Outcome::Failed(_)) {
             let skipped = self.lines.len().saturating_sub(SHOWN_LINES);
             self.lines[skipped..]
