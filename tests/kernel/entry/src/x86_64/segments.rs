@@ -8,7 +8,7 @@ use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::label;
 use l4_abi::protocol::thread::OpcodeX86;
 use l4_abi::timeout::TimeoutPair;
-use l4_sys::{Utcb, ipc};
+use l4_sys::{Object, Utcb, ipc};
 
 use crate::Code;
 use crate::victim::Victim;
@@ -52,7 +52,7 @@ pub(super) fn descriptor_goes_away_under_a_thread(victim: &mut Victim) {
     let set = |victim: &Victim, descriptor| {
         Utcb::current().set_messages(&[OpcodeX86::Gdt.word(), 0, descriptor]);
         let tag = MessageTag::words_only(label::THREAD, 3);
-        match ipc::call(victim.thread(), tag, TimeoutPair::NEVER) {
+        match ipc::call(victim.thread.selector(), tag, TimeoutPair::NEVER) {
             Ok(answer) => answer.label(),
             Err(error) => panic!("no descriptor can be set: {error}"),
         }

@@ -33,7 +33,7 @@ struct Stack([u8; STACK_SIZE]);
 static mut STACK: Stack = Stack([0; STACK_SIZE]);
 
 pub(crate) struct Victim {
-    thread: OwnedCap<Thread>,
+    pub(crate) thread: OwnedCap<Thread>,
     /// Segment registers and the like, as the victim had them at first.
     template: ExceptionFrame,
     seed: u64,
@@ -70,12 +70,6 @@ impl Victim {
             Err(error) => panic!("no first exception: {error}"),
         }
         Ok(victim)
-    }
-
-    /// The capability.
-    #[cfg_attr(target_arch = "aarch64", expect(dead_code))]
-    pub(crate) fn thread(&self) -> Selector {
-        self.thread.selector()
     }
 
     /// Registers to begin code at `start` with: each has a value of its own.

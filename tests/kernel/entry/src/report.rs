@@ -30,10 +30,5 @@ pub(crate) fn end() -> ! {
 pub(crate) fn fail(info: &PanicInfo<'_>) -> ! {
     let log = *Cap::<Log>::at(slot::LOG);
     let platform = *Cap::<PlatformControl>::at(slot::ICU);
-    end_system(
-        log,
-        platform,
-        "entry-test",
-        format_args!("{}", info.message()),
-    )
+    end_system(log, platform, "entry", format_args!("{}", info.message()))
 }
