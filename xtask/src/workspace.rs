@@ -60,7 +60,7 @@ impl Workspace {
             root: PathBuf::new(),
             target: PathBuf::new(),
             binaries,
-            root_tasks: vec![],
+            root_tasks: vec!["kernel-test".into()],
         }
     }
 

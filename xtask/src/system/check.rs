@@ -33,6 +33,7 @@ pub fn check(system: &System, workspace: &Workspace) -> Result<(), Problems> {
     };
     checker.components();
     checker.modules();
+    checker.linked_right();
     checker.channels();
     checker.dataspaces();
     checker.capability_names();
@@ -116,6 +117,41 @@ impl Checker<'_, '_> {
                     "add it: `files = [\"PATH/l4re\"]` in `[system]`",
                 );
             }
+        }
+    }
+
+    /// A program is linked for moe's place or for components, never for both.
+    fn linked_right(&self) {
+        let programs = self
+            .system
+            .components
+            .iter()
+            .map(|component| &component.program);
+        let all = self
+            .system
+            .root
+            .iter()
+            .map(|root| (root, true))
+            .chain(programs.map(|p| (p, false)));
+        for (program, is_root) in all {
+            let Program::Package(name) = program else {
+                continue;
+            };
+            let name = name.get_ref();
+            if !self.workspace.has_program(name) || self.workspace.is_root_task(name) == is_root {
+                continue;
+            }
+            let (message, help) = if is_root {
+                let help = "add `[package.metadata.brio] root-task = true` to its Cargo.toml";
+                (format!("`{name}` is not linked as a root task"), help)
+            } else {
+                (
+                    format!("`{name}` is a root task, not a component"),
+                    "start it with `root` in `[system]`",
+                )
+            };
+            self.reader
+                .problem_with_help(&program.span(), message, help);
         }
     }
 
