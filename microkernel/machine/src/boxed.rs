@@ -21,8 +21,7 @@ unsafe impl<T: Sync> Sync for KernelBox<T> {}
 
 impl<T, const N: usize> KernelBox<[T; N]> {
     /// An array whose elements `element` makes, in `storage`. Gives the
-    /// storage back if it is of another
-    /// size.
+    /// storage back if it is of another size.
     pub fn new_array(storage: Storage, element: impl Fn(usize) -> T) -> Result<Self, Storage> {
         if storage.size() != size_of::<[T; N]>() || align_of::<T>() > STORAGE_ALIGNMENT {
             return Err(storage);

@@ -27,7 +27,7 @@ pub(super) type Table = PageTable<Format, Node>;
 /// An entry of it.
 pub(super) type SpaceSlot<'a> = Slot<'a, Format, Node>;
 
-/// A reference to a space, good until [`MemorySpace::destroy`] is done.
+/// A reference to a space, good until its [`Teardown`](super::teardown::Teardown) is done.
 pub type SpaceRef = Handle<MemorySpace>;
 
 /// Where a space's memory comes from.
@@ -102,7 +102,7 @@ impl MemorySpace {
         (1 << self.table.format().address_bits()) - 1
     }
 
-    /// What the scheduler notes about the space: the id that the CPU knows it by. At first 0.
+    /// The number by which hardware knows the space, as `SpaceIds` notes it. At first 0.
     pub fn tag(&self) -> &AtomicU64 {
         &self.tag
     }

@@ -6,7 +6,6 @@
 //! - [`sweep`]: revoking all that was mapped from a page
 //! - [`teardown`]: giving back what a space is made of
 //! - [`kernel_user_memory`]: UTCB areas, which are mapped but not part of the tree
-
 //!
 //! Operations take any time, because a flexpage covers any number of pages and a page may have
 //! been mapped on any number of times. So each is a value that holds its progress, with a `run`
@@ -101,8 +100,8 @@ impl Budget {
     }
 }
 
-/// Where a paused operation is in the mapping tree. Each thread has one, because pausing must not
-/// need memory. An operation uses the same one from beginning to end.
+/// Where a paused operation is in the mapping tree. Whoever runs operations has one, because
+/// pausing must not need memory. An operation uses the same one from beginning to end.
 pub struct Cursor(NodeRef);
 
 impl Cursor {
