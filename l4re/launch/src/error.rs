@@ -26,7 +26,8 @@ impl LaunchError {
         }
     }
 
-    pub(crate) fn text(action: &'static str, text: &'static str) -> Self {
+    /// A reason that no call and no file gave.
+    pub fn text(action: &'static str, text: &'static str) -> Self {
         Self {
             action,
             reason: Reason::Text(text),

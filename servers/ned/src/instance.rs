@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use l4_abi::l4re::slot;
 use l4_abi::protocol::scheduler::CpuSet;
 use l4_abi::rights::CapabilityRights;
 use l4_launch::{Attempt, LaunchError, Launcher, Named, Parts, Program, UTCB_AREA};
@@ -9,9 +10,10 @@ use l4_sys::object::{Factory, IpcGate, Irq, Log, Scheduler, Task, Thread};
 use l4_sys::{AnyObject, Cap, Object, OwnedCap};
 use l4re::mem_alloc::ComponentLimits;
 use l4re::{Dataspace, MemAlloc, Namespace, RegionMap, Watch};
-use system_description::{CapabilityKind, Component};
+use system_description::{CapabilityKind, Component, Runtime};
 
 use crate::label::{Kind, Label};
+use crate::sessions::Session;
 
 /// What ned makes components out of.
 #[derive(Clone, Copy)]
@@ -39,6 +41,8 @@ pub struct Instance {
     _thread: OwnedCap<Thread>,
     _factory: OwnedCap<Factory>,
     _scheduler: OwnedCap<Scheduler>,
+    /// Gates that servers made for it, first among its named capabilities.
+    sessions: Vec<Session>,
     parts: Parts,
 }
 
@@ -68,6 +72,10 @@ impl Instance {
         label: Label,
         granted: &[Named<'_>],
     ) -> Result<Self, LaunchError> {
+        if component.runtime == Runtime::L4re {
+            let text = "ned cannot start programs with `runtime = \"l4re\"` yet";
+            return Err(LaunchError::text("load its program", text));
+        }
         const FIND: &str = "find its program among the boot modules";
         let file: OwnedCap<Dataspace> = supplies.rom.lookup(component.program).to(FIND)?;
         let instance = Self::create(supplies, component, label)?;
@@ -100,6 +108,22 @@ impl Instance {
         };
         l4_launch::launch(supplies.launcher, program, &instance.parts, &named)?;
         Ok(instance)
+    }
+
+    /// Keeps the gates that servers made for the component; they were the first that it was given.
+    pub fn keep_sessions(&mut self, sessions: Vec<Session>) {
+        self.sessions = sessions;
+    }
+
+    /// Puts new gates into the places of those with the same names, whose server is gone.
+    pub fn replace_sessions(&mut self, new: Vec<Session>) {
+        for (name, gate, rights) in new {
+            let position = self.sessions.iter().position(|old| old.0 == name);
+            let Some(position) = position else { continue };
+            let index = slot::FIRST_NAMED + position as u64;
+            let _ = self.parts.task.map_capability(gate.as_cap(), index, rights);
+            self.sessions[position] = (name, gate, rights);
+        }
     }
 
     /// Where the component writes to.
@@ -187,6 +211,7 @@ impl Instance {
             _thread: thread,
             _factory: factory,
             _scheduler: scheduler,
+            sessions: Vec::new(),
             parts,
         })
     }

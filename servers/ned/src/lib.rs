@@ -4,6 +4,7 @@
 //! * [`system`]: the whole: channels, shared memory, components; and the loop that watches.
 //! * [`instance`]: one running component: creating, loading, starting, removing it.
 //! * [`supervision`]: what follows when one ends: again, not again, or the end of the system.
+//! * [`sessions`]: gates that servers make for each client.
 //! * [`failure_report`]: registers and backtrace of a component that failed.
 //! * [`label`]: how messages name what they are about.
 //! * [`console`]: lines of the system itself, and its end.
@@ -24,6 +25,7 @@ pub mod console;
 pub mod failure_report;
 pub mod instance;
 pub mod label;
+pub mod sessions;
 pub mod supervision;
 pub mod system;
 
@@ -45,7 +47,10 @@ pub fn main() -> Result<(), l4_rt::env::MissingCapability> {
     let description = read_description(&rom).unwrap_or_else(|why| console.fail(&why));
     let description = Description::parse(&description)
         .unwrap_or_else(|error| console.fail(&format!("{error}; build the image anew")));
-    System::new(&description, console, rom).run()
+    match System::new(&description, console, rom) {
+        Ok(system) => system.run(),
+        Err(error) => console.fail(&format!("cannot begin: {error}")),
+    }
 }
 
 fn read_description(rom: &Namespace) -> Result<alloc::vec::Vec<u8>, String> {

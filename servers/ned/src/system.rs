@@ -24,6 +24,7 @@ use crate::console::Console;
 use crate::failure_report;
 use crate::instance::{Instance, Supplies};
 use crate::label::{Kind, Label};
+use crate::sessions::{Session, Sessions, Wish};
 use crate::supervision::{End, Supervision, Verdict};
 
 /// A system that is being brought up, or runs.
@@ -36,6 +37,7 @@ pub struct System<'a> {
     gates: Vec<OwnedCap<IpcGate>>,
     dataspaces: Vec<OwnedCap<Dataspace>>,
     instances: Vec<Option<Instance>>,
+    sessions: Sessions,
 }
 
 impl<'a> System<'a> {
@@ -44,7 +46,7 @@ impl<'a> System<'a> {
         description: &'a Description<'a>,
         console: Console,
         rom: Cap<Namespace>,
-    ) -> System<'a> {
+    ) -> l4_sys::Result<System<'a>> {
         let supplies = Supplies {
             rom,
             factory: env::factory(),
@@ -56,7 +58,7 @@ impl<'a> System<'a> {
             thread: thread::current(),
         };
         let components = description.components();
-        System {
+        Ok(System {
             description,
             console,
             supplies,
@@ -64,7 +66,8 @@ impl<'a> System<'a> {
             gates: Vec::new(),
             dataspaces: Vec::new(),
             instances: components.iter().map(|_| None).collect(),
-        }
+            sessions: Sessions::new(supplies.factory, supplies.thread)?,
+        })
     }
 
     /// Makes everything and watches it, until the system ends.
@@ -119,20 +122,32 @@ impl<'a> System<'a> {
         self.description.component(ComponentIndex(index as u32))
     }
 
+    /// Starts a component, or first asks for the gates that servers make for it.
     fn start(&mut self, index: usize) {
+        let wishes = self.wishes(index, |_| true);
+        if wishes.is_empty() {
+            self.start_with(index, Vec::new());
+        } else {
+            self.ask(index, wishes);
+        }
+        self.renew_sessions_at(index);
+    }
+
+    /// Starts a component, with the gates that servers have made for it.
+    fn start_with(&mut self, index: usize, sessions: Vec<Session>) {
         let Some(component) = self.component(index) else {
             return;
         };
-        let generation = self.supervision.restarts(index);
         let label = Label {
             component: index as u32,
-            generation,
+            generation: self.supervision.restarts(index),
             kind: Kind::Parent,
         };
-        let granted = self.granted(index);
+        let granted = self.granted(index, &sessions);
         match Instance::start(&self.supplies, &component, label, &granted) {
-            Ok(instance) => {
+            Ok(mut instance) => {
                 self.say(|| println!("started {}", component.name));
+                instance.keep_sessions(sessions);
                 self.instances[index] = Some(instance);
             }
             Err(error) => {
@@ -143,11 +158,21 @@ impl<'a> System<'a> {
     }
 
     /// What a component gets of channels and shared dataspaces.
-    fn granted(&self, index: usize) -> Vec<Named<'a>> {
+    fn granted<'n>(&self, index: usize, sessions: &'n [Session]) -> Vec<Named<'n>>
+    where
+        'a: 'n,
+    {
         let mut granted = Vec::new();
+        for (name, gate, rights) in sessions {
+            granted.push(Named {
+                name,
+                capability: gate.as_cap().cast(),
+                rights: *rights,
+            });
+        }
         for (channel, gate) in self.description.channels().iter().zip(&self.gates) {
             let gate: Cap<IpcGate> = gate.as_cap();
-            if channel.server.0 as usize == index {
+            if is(channel.server, index) {
                 let rights = CapabilityRights::RWS | CapabilityRights::IPC_GATE_SERVER;
                 granted.push(Named {
                     name: channel.server_name,
@@ -155,11 +180,8 @@ impl<'a> System<'a> {
                     rights,
                 });
             }
-            for client in channel
-                .clients
-                .iter()
-                .filter(|one| one.component.0 as usize == index)
-            {
+            let clients = channel.clients.iter().filter(|_| !channel.per_client);
+            for client in clients.filter(|client| is(client.component, index)) {
                 let rights = capability_rights(client.rights);
                 granted.push(Named {
                     name: client.name,
@@ -169,11 +191,7 @@ impl<'a> System<'a> {
             }
         }
         for (shared, dataspace) in self.description.dataspaces().iter().zip(&self.dataspaces) {
-            for user in shared
-                .users
-                .iter()
-                .filter(|one| one.component.0 as usize == index)
-            {
+            for user in shared.users.iter().filter(|user| is(user.component, index)) {
                 let rights = capability_rights(user.rights);
                 let capability = dataspace.as_cap().cast();
                 granted.push(Named {
@@ -186,12 +204,79 @@ impl<'a> System<'a> {
         granted
     }
 
+    /// The gates that servers are to make for a component.
+    fn wishes(&self, index: usize, is_wanted: impl Fn(ComponentIndex) -> bool) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        for (channel, gate) in self.description.channels().iter().zip(&self.gates) {
+            if !channel.per_client || !is_wanted(channel.server) {
+                continue;
+            }
+            for client in channel
+                .clients
+                .iter()
+                .filter(|client| is(client.component, index))
+            {
+                wishes.push(Wish {
+                    server: gate.as_cap(),
+                    name: String::from(client.name),
+                    arguments: client.args.iter().map(String::from).collect(),
+                    rights: capability_rights(client.rights),
+                });
+            }
+        }
+        wishes
+    }
+
+    fn ask(&mut self, index: usize, wishes: Vec<Wish>) {
+        let generation = self.supervision.restarts(index);
+        if let Err(error) = self.sessions.ask(index, generation, wishes) {
+            let name = self.component(index).map_or("", |component| component.name);
+            println!("component `{name}`: cannot ask servers for its gates: {error}");
+            self.ended(index, End::NotStarted);
+        }
+    }
+
+    /// The gates that a server's last life made for its clients are of no use any more.
+    fn renew_sessions_at(&mut self, server: usize) {
+        for index in 0..self.instances.len() {
+            if self.instances[index].is_some() {
+                let wishes = self.wishes(index, |other| is(other, server));
+                if !wishes.is_empty() {
+                    self.ask(index, wishes);
+                }
+            }
+        }
+    }
+
+    /// Servers have answered.
+    fn take_sessions(&mut self) {
+        for answer in self.sessions.take_answers() {
+            let index = answer.component;
+            if answer.generation != self.supervision.restarts(index) {
+                continue;
+            }
+            match (answer.gates, &mut self.instances[index]) {
+                (Ok(gates), None) => self.start_with(index, gates),
+                (Ok(gates), Some(instance)) => instance.replace_sessions(gates),
+                (Err(error), _) => {
+                    let name = self.component(index).map_or("", |component| component.name);
+                    println!("component `{name}`: a server made no gate for it: {error}");
+                    self.ended(index, End::NotStarted);
+                }
+            }
+        }
+    }
+
     /// Handles what arrived; the answer, if there is to be one.
     fn handle(&mut self, arrival: Arrival) -> Option<MessageTag> {
         let refuse = |code: ResultCode| Some(MessageTag::label_only(code.label()));
         let Some(label) = Label::from_raw(arrival.label) else {
             return refuse(ResultCode::ENOENT);
         };
+        if label == Label::SESSIONS {
+            self.take_sessions();
+            return None;
+        }
         let index = label.component as usize;
         if label.generation != self.supervision.restarts(index)
             || self.instances.get(index).is_none_or(Option::is_none)
@@ -206,7 +291,7 @@ impl<'a> System<'a> {
                 self.failed(index);
                 None
             }
-            Kind::Session => None,
+            Kind::Session => refuse(ResultCode::ENOENT),
         }
     }
 
@@ -282,6 +367,10 @@ impl<'a> System<'a> {
             tell();
         }
     }
+}
+
+fn is(component: ComponentIndex, index: usize) -> bool {
+    component.0 as usize == index
 }
 
 fn capability_rights(rights: Rights) -> CapabilityRights {

@@ -69,7 +69,7 @@ fn objects_of_others() -> l4_rt::Result {
         return Err("the region map was deleted".into());
     }
     // Memory of the kernel and of others is not there to be mapped.
-    for address in [0, 0x10_0000, 0xffff_8000_0000_0000, u64::MAX & !0xfff] {
+    for address in [0, 0x10_0000, 0xffff_8000_0000_0000, !0xfff] {
         let control = ItemControl::map(0x7000_0000, ItemFlags::empty());
         let page = Flexpage::memory(address, 12, MemoryRights::RWX);
         env::task().map(env::task(), control, page)?;

@@ -1,0 +1,73 @@
+//! The server: one gate for being asked, one for each client.
+
+use core::convert::Infallible;
+
+use l4_ipc::factory::{Arguments, FactoryServer, ServerFactory};
+use l4_rt::{Bytes, Cap, CapabilityRights, Outcome, Request, Response, ResultCode, env, thread};
+use l4_sys::object::IpcGate;
+use l4_sys::{AnyObject, Passed};
+
+use crate::{Greeter, GreeterServer};
+
+const FACTORY_LABEL: u64 = 0x10;
+const FIRST_CLIENT_LABEL: u64 = 0x20;
+const LABEL_STEP: u64 = 0x10;
+const MOST_CLIENTS: usize = 4;
+
+struct Server {
+    names: [Option<Bytes>; MOST_CLIENTS],
+    count: usize,
+}
+
+struct Session<'a>(&'a Bytes);
+
+impl FactoryServer for Server {
+    fn create(
+        &mut self,
+        _: &mut Request<'_>,
+        _kind: i64,
+        arguments: &mut Arguments,
+    ) -> Outcome<Passed<AnyObject>> {
+        let name = Bytes::new(arguments.text()?.ok_or(ResultCode::EINVAL)?)?;
+        let place = self.names.get_mut(self.count).ok_or(ResultCode::ENOMEM)?;
+        *place = Some(name);
+        let label = FIRST_CLIENT_LABEL + self.count as u64 * LABEL_STEP;
+        self.count += 1;
+        let gate = env::factory().create_gate(thread::current(), label)?.leak();
+        Ok(gate.cast::<AnyObject>().pass(CapabilityRights::RWS))
+    }
+}
+
+impl GreeterServer for Session<'_> {
+    fn greet(&mut self, _: &mut Request<'_>) -> Outcome<Bytes> {
+        Ok(self.0.clone())
+    }
+
+    fn die(&mut self, _: &mut Request<'_>) -> Outcome<()> {
+        panic!("as ordered")
+    }
+}
+
+pub(crate) fn run() -> l4_rt::Result {
+    let gate: Cap<IpcGate> = env::cap("greeter")?;
+    gate.bind_thread(thread::current(), FACTORY_LABEL)?;
+    let mut server = Server {
+        names: [const { None }; MOST_CLIENTS],
+        count: 0,
+    };
+    let ended: Infallible = l4_ipc::serve(|request| server.handle(request))?;
+    match ended {}
+}
+
+impl Server {
+    fn handle(&mut self, request: &mut Request<'_>) -> Response {
+        if request.label() == FACTORY_LABEL {
+            return ServerFactory::dispatch(self, request);
+        }
+        let index = request.label().wrapping_sub(FIRST_CLIENT_LABEL) / LABEL_STEP;
+        match self.names.get(index as usize) {
+            Some(Some(name)) => Greeter::dispatch(&mut Session(name), request),
+            _ => Response::error(ResultCode::ENOENT),
+        }
+    }
+}
