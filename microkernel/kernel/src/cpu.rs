@@ -41,6 +41,10 @@ pub struct CpuLocal {
     /// A thread became ready that goes before `current`, if they are equally
     /// urgent.
     pub preempt: Cell<bool>,
+    /// An operation pauses, so that an interrupt can come.
+    pub paused: Cell<bool>,
+    /// An operation paused when the kernel was left last.
+    pub unfinished: Cell<bool>,
     /// A thread that is ready may be more urgent than `current`.
     pub reschedule: Cell<bool>,
     /// Time without a thread to run, in µs; and since when there is none.
@@ -65,6 +69,8 @@ impl CpuLocal {
             cursor,
             no_context: Context::new(),
             preempt: Cell::new(false),
+            paused: Cell::new(false),
+            unfinished: Cell::new(false),
             reschedule: Cell::new(false),
             idle: IdleTime::new(),
             doomed: Queue::new(),

@@ -13,7 +13,7 @@ use crate::cpu::Cpu;
 use crate::ipc::{self, Request, finish};
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::Irq;
-use crate::object::thread::{Source, Stop, Thread};
+use crate::object::thread::{Deferred, Source, Stop, Thread};
 use crate::object::{self, Fail, Header, Invocation, Kind, Outcome};
 
 /// The current thread made a system call.
@@ -34,6 +34,17 @@ pub fn syscall(cpu: &Cpu) {
     }
     if let Err(error) = dispatch(cpu, thread) {
         finish::failed(cpu, thread, error);
+    }
+}
+
+/// The system call of `thread`, which runs now, has paused: it goes on.
+pub fn resume(cpu: &Cpu, thread: &Thread) {
+    if let Err(error) = dispatch(cpu, thread) {
+        finish::failed(cpu, thread, error);
+    }
+    // It may have come to another end, if the capability is not what it was.
+    if thread.state(cpu).deferred.get() != Deferred::Syscall {
+        thread.give_up_operation(cpu);
     }
 }
 

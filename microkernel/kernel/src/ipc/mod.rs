@@ -121,6 +121,7 @@ pub fn run_deferred(cpu: &Cpu, thread: &Thread) {
         }
         Deferred::Receive => resume(cpu, thread),
         Deferred::Exception => crate::fault::report_exception(cpu, thread),
+        Deferred::Syscall => crate::syscall::resume(cpu, thread),
         Deferred::Gate => crate::syscall::repeat(cpu, thread),
     }
 }

@@ -57,6 +57,10 @@ pub(super) fn begin(cpu: &Cpu, receiver: &Thread, request: Request) -> bool {
         // It may have just called somebody.
         reply::end_answer(cpu, receiver);
         finish::failed(cpu, receiver, IpcError::RECEIVE_TIMEOUT);
+        if source == Source::Thread(receiver.id) {
+            // A wait for oneself that is over at once: others' turn.
+            scheduling::yield_now(cpu, receiver);
+        }
         return false;
     }
     true

@@ -203,7 +203,15 @@ pub fn destroy_doomed(cpu: &Cpu) {
         clear_capabilities(cpu, &object);
         let header = object.get(cpu);
         match header.common().kind {
-            Kind::Task => with(header, |task: &task::Task| task.destroy(cpu)),
+            Kind::Task => {
+                let mut is_done = true;
+                with(header, |task: &task::Task| is_done = task.destroy(cpu));
+                if !is_done {
+                    cpu.doomed.push(object);
+                    cpu.paused.set(true);
+                    return;
+                }
+            }
             Kind::Thread => with(header, |thread: &thread::Thread| thread.destroy(cpu)),
             Kind::IpcGate => with(header, |gate: &ipc_gate::IpcGate| gate.destroy(cpu)),
             Kind::Irq => with(header, |irq: &irq::Irq| irq.destroy(cpu)),

@@ -126,9 +126,15 @@ pub fn timer(cpu: &Cpu) {
 
 /// Chooses who runs when the kernel is left, and loads it.
 pub fn leave(cpu: &Cpu) {
+    if cpu.unfinished.replace(false) {
+        cpu.reschedule.set(true);
+    }
     while cpu.reschedule.replace(false) {
         object::destroy_doomed(cpu);
         choose(cpu);
+        if cpu.paused.get() {
+            break;
+        }
         if let Some(current) = cpu.current.get(cpu)
             && current.has_deferred(cpu)
         {
@@ -139,7 +145,13 @@ pub fn leave(cpu: &Cpu) {
     if cpu.timeouts.take_changed() | cpu.budget.take_changed() {
         program_timer(cpu);
     }
-    load(cpu);
+    if cpu.paused.replace(false) {
+        // The interrupt that waits comes at once.
+        cpu.unfinished.set(true);
+        cpu.block().set_idle();
+    } else {
+        load(cpu);
+    }
 }
 
 /// The most urgent thread becomes the current one.

@@ -17,6 +17,11 @@ use crate::scheduling;
 /// Checks everything.
 pub(super) fn check(world: &World) {
     let cpu = &*world.cpu;
+    if cpu.unfinished.get() {
+        // In the middle of something, and only until the next interrupt.
+        assert!(cpu.block().is_idle(), "nobody runs before it goes on");
+        return;
+    }
     assert!(cpu.doomed.is_empty(), "a doomed object is left");
     assert!(!cpu.reschedule.get(), "a decision is left");
     let found = Found::of(cpu, [world.sigma0.header(), world.root.header()]);

@@ -19,6 +19,7 @@ use l4_abi::error::IpcError;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{MapItem, SendItem};
 use l4_abi::message_tag::MessageTag;
+use l4_abi::protocol::label;
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, ERROR_OFFSET, SIZE};
 use machine::boot::Boot;
@@ -41,6 +42,9 @@ const UTCB_AREA: u64 = 0x10_0000;
 const UTCB_AREA_ORDER: u32 = 14;
 /// The first slot that [`World::give`] fills.
 const FIRST_SLOT: u64 = 0x100;
+
+/// 2 MiB of sigma0's memory, to be mapped by tests.
+pub(crate) const TEST_MEMORY: u64 = 0x4000_0000;
 
 /// A kernel on one CPU.
 pub(crate) struct World {
@@ -129,9 +133,17 @@ impl World {
             cpu,
         };
         world.settle();
-        world.used = world.cpu.kernel.heap.used();
-        world.charged = quota.used();
+        world.begin();
+        world.map_test_memory();
+        world.empty();
+        world.begin();
         world
+    }
+
+    /// From now on memory is counted.
+    fn begin(&mut self) {
+        self.used = self.cpu.kernel.heap.used();
+        self.charged = self.quota.used();
     }
 
     /// Kernel memory in use since the start of the test, in bytes.
@@ -139,8 +151,28 @@ impl World {
         self.cpu.kernel.heap.used() - self.used
     }
 
+    /// Maps a page of sigma0's: what that takes in sigma0 stays for good.
+    fn map_test_memory(&mut self) {
+        let task = self.task();
+        let thread = self.thread(&task, 1);
+        let own = self.give_full(&task, task.header());
+        let source = self.give_full(&task, self.sigma0_task().header());
+        let page = Flexpage::memory(TEST_MEMORY, 12, MemoryRights::RWX).raw();
+        let words = [0, TEST_MEMORY, page];
+        let result = self.invoke(&thread, own, label::TASK, &words, Some(source));
+        assert_eq!(result, 0);
+    }
+
     /// Destroys everything that the test made; kernel memory is as before.
     pub(crate) fn clear(&mut self) {
+        self.empty();
+        assert_eq!(self.used(), 0, "bytes of kernel memory are lost");
+        assert_eq!(self.quota.used(), self.charged, "quota is lost");
+        assert!(self.cpu.current.is_empty(), "a thread is left");
+        assert_eq!(self.cpu.timeouts.next(), None, "a timeout is left");
+    }
+
+    fn empty(&mut self) {
         let mut next = FIRST_SLOT;
         while let Some((index, slot)) = self.root.task.capabilities.next_slot(next) {
             next = index + 1;
@@ -151,10 +183,6 @@ impl World {
         self.root.next_slot.set(FIRST_SLOT);
         self.enter(Source::Spurious);
         self.settle();
-        assert_eq!(self.used(), 0, "bytes of kernel memory are lost");
-        assert_eq!(self.quota.used(), self.charged, "quota is lost");
-        assert!(self.cpu.current.is_empty(), "a thread is left");
-        assert_eq!(self.cpu.timeouts.next(), None, "a timeout is left");
     }
 
     /// Frees what waits for that; the CPU keeps no address space of a test's.
@@ -244,6 +272,12 @@ impl World {
     pub(crate) fn destroy(&mut self, object: &Header) {
         object::delete(self.cpu, object);
         self.enter(Source::Spurious);
+    }
+
+    /// The task that has all memory.
+    pub(crate) fn sigma0_task(&self) -> Ref<Task> {
+        let header = self.sigma0.task_header(self.cpu).expect("it is bound");
+        Ref::from_header(header).expect("a task")
     }
 
     /// Gives `task` one of the objects that the root task has from the start.

@@ -73,6 +73,13 @@ impl IrqChip {
         }
     }
 
+    /// True if an interrupt waits until this CPU takes interrupts.
+    pub fn is_pending(&self) -> bool {
+        /// ISR_EL1: an IRQ is pending.
+        const IRQ: u64 = 1 << 7;
+        read_register!("isr_el1") & IRQ != 0
+    }
+
     /// Takes an interrupt from the chip: which it is. Once for each
     /// interrupt that the CPU reports, with the token of that.
     #[inline]

@@ -1,5 +1,6 @@
 //! An interrupt chip whose pins remember what was done to them.
 
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
 use std::vec::Vec;
 
@@ -23,6 +24,7 @@ pub struct Pin {
 /// The chip.
 pub struct IrqChip {
     pins: Mutex<Vec<Pin>>,
+    pending: AtomicBool,
 }
 
 /// Mode of a pin that nobody set: rising edge.
@@ -39,12 +41,23 @@ impl IrqChip {
         };
         Self {
             pins: Mutex::new(vec![pin; pins as usize]),
+            pending: AtomicBool::new(false),
         }
     }
 
     /// The state of a pin, for the test.
     pub fn pin(&self, pin: u32) -> Pin {
         self.lock()[pin as usize]
+    }
+
+    /// Says whether an interrupt waits, for the test.
+    pub fn set_pending(&self, pending: bool) {
+        self.pending.store(pending, Ordering::Relaxed);
+    }
+
+    /// True if an interrupt waits until this CPU takes interrupts.
+    pub fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::Relaxed)
     }
 
     /// Where an interrupt comes from.

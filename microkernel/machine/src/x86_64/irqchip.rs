@@ -151,6 +151,11 @@ impl IrqChip {
         }))
     }
 
+    /// True if an interrupt waits until this CPU takes interrupts.
+    pub fn is_pending(&self) -> bool {
+        self.local.has_request()
+    }
+
     /// Where an interrupt comes from. Pins have to be acknowledged, the
     /// others not.
     #[inline]

@@ -122,6 +122,13 @@ impl LocalApic {
         }
     }
 
+    /// True if an interrupt was requested and is not taken yet.
+    pub(super) fn has_request(&self) -> bool {
+        /// 256 bits in eight registers.
+        const REQUESTS: u32 = 0x200;
+        (0..8).any(|index| self.read(REQUESTS + index * 0x10) != 0)
+    }
+
     /// Ends the handling of an interrupt.
     #[inline]
     pub(super) fn end_of_interrupt(&self) {

@@ -4,6 +4,7 @@ use l4_abi::error::ResultCode;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
+use machine::lock::Lock;
 use machine::utcb::{Utcb, UtcbPointer};
 use machine::{paging, tlb};
 
@@ -15,7 +16,7 @@ use crate::mapping::map::Map;
 use crate::mapping::memory_space::{self, MemorySpace, Origin, SpaceRef};
 use crate::mapping::teardown::Teardown;
 use crate::mapping::unmap::{Scope, Unmap};
-use crate::mapping::{Context, Flush, Progress};
+use crate::mapping::{Context, Cursor, Flush, Progress};
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::object::Fail;
@@ -24,6 +25,8 @@ use crate::object::Fail;
 pub struct TaskMemory {
     space: SpaceRef,
     is_physical: bool,
+    /// How far the revocation of everything is, if it has paused.
+    destruction: Lock<Option<Unmap>>,
 }
 
 impl TaskMemory {
@@ -37,7 +40,11 @@ impl TaskMemory {
         let heap = &cpu.kernel.heap;
         let format = paging::format();
         let space = MemorySpace::new(heap, quota, format, origin, paging::prepare_root)?;
-        Ok(Self { space, is_physical })
+        Ok(Self {
+            space,
+            is_physical,
+            destruction: Lock::new(None),
+        })
     }
 
     /// The address space.
@@ -63,24 +70,14 @@ impl TaskMemory {
         mapped == Ok(true)
     }
 
-    /// Revokes memory; what hardware noted about it (abi/03 §5).
-    pub fn unmap(&self, cpu: &Cpu, flexpage: Flexpage, mask: UnmapMask) -> u8 {
+    /// Prepares to revoke memory (abi/03 §5).
+    pub fn prepare_unmap(&self, flexpage: Flexpage, mask: UnmapMask) -> Unmap {
         let scope = if mask.includes_own() {
             Scope::All
         } else {
             Scope::Descendants
         };
-        self.run_unmap(cpu, Unmap::new(self.space, flexpage, scope))
-    }
-
-    fn run_unmap(&self, cpu: &Cpu, mut unmap: Unmap) -> u8 {
-        let mut flush = CpuFlush { cpu };
-        let mut context = context(cpu, &mut flush);
-        loop {
-            if let Progress::Done(access) = unmap.run(&mut context, &cpu.cursor) {
-                return access.bits();
-            }
-        }
+        Unmap::new(self.space, flexpage, scope)
     }
 
     /// Adds kernel-user memory.
@@ -101,10 +98,21 @@ impl TaskMemory {
     }
 
     /// The task is being destroyed: its memory goes, and what was mapped from
-    /// it.
-    pub fn revoke_all(&self, cpu: &Cpu) {
+    /// it. False if that has to pause, because an interrupt waits.
+    pub fn revoke_all(&self, cpu: &Cpu) -> bool {
         self.space.close();
-        self.run_unmap(cpu, Unmap::everything(self.space));
+        let mut unmap = self
+            .destruction
+            .lock()
+            .take()
+            .unwrap_or_else(|| Unmap::everything(self.space));
+        while unmap_step(cpu, &mut unmap, &cpu.cursor).is_none() {
+            if cpu.kernel.platform.chip.is_pending() {
+                *self.destruction.lock() = Some(unmap);
+                return false;
+            }
+        }
+        true
     }
 
     /// Gives back the page tables and the kernel-user memory. Nothing refers
@@ -131,6 +139,41 @@ where
     }
 }
 
+/// Prepares to map memory of an item from `source` to `window` in
+/// `destination`.
+pub(super) fn prepare_map(
+    source: &Task,
+    destination: &Task,
+    item: MapItem,
+    window: Flexpage,
+) -> Map {
+    let (from, to) = (source.memory.space, destination.memory.space);
+    Map::new(from, to, item.control, item.flexpage, window)
+}
+
+/// Goes on with `map`. At the end, whether there was anything to map.
+pub(super) fn map_step(
+    cpu: &Cpu,
+    map: &mut Map,
+    cursor: &Cursor,
+) -> Option<Result<bool, OutOfMemory>> {
+    let mut flush = CpuFlush { cpu };
+    match map.run(&mut context(cpu, &mut flush), cursor) {
+        Ok(Progress::More) => None,
+        Ok(Progress::Done(any)) => Some(Ok(any)),
+        Err(OutOfMemory) => Some(Err(OutOfMemory)),
+    }
+}
+
+/// Goes on with `unmap`. At the end, what hardware noted about the memory.
+pub(super) fn unmap_step(cpu: &Cpu, unmap: &mut Unmap, cursor: &Cursor) -> Option<u8> {
+    let mut flush = CpuFlush { cpu };
+    match unmap.run(&mut context(cpu, &mut flush), cursor) {
+        Progress::More => None,
+        Progress::Done(access) => Some(access.bits()),
+    }
+}
+
 /// Maps memory of an item from `source` to `window` in `destination`. True if
 /// there was any.
 pub(super) fn map(
@@ -140,13 +183,10 @@ pub(super) fn map(
     item: MapItem,
     window: Flexpage,
 ) -> Result<bool, OutOfMemory> {
-    let (from, to) = (source.memory.space, destination.memory.space);
-    let mut map = Map::new(from, to, item.control, item.flexpage, window);
-    let mut flush = CpuFlush { cpu };
-    let mut context = context(cpu, &mut flush);
+    let mut map = prepare_map(source, destination, item, window);
     loop {
-        if let Progress::Done(any) = map.run(&mut context, &cpu.cursor)? {
-            return Ok(any);
+        if let Some(result) = map_step(cpu, &mut map, &cpu.cursor) {
+            return result;
         }
     }
 }

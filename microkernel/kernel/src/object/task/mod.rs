@@ -78,11 +78,15 @@ impl Task {
     }
 
     /// Its last capability is gone: its mappings are revoked. Threads in it
-    /// go on until they fault.
-    pub fn destroy(&self, cpu: &Cpu) {
-        capability::revoke_all(cpu, self);
-        self.memory.revoke_all(cpu);
+    /// go on until they fault. False if that has to pause; to be called again
+    /// then.
+    pub fn destroy(&self, cpu: &Cpu) -> bool {
+        if !self.memory.revoke_all(cpu) {
+            return false;
+        }
         self.ports.revoke_all(cpu);
+        capability::revoke_all(cpu, self);
+        true
     }
 
     /// Gives back what is left when nothing refers to the task any more.

@@ -10,9 +10,14 @@ use l4_abi::protocol::task::{Opcode, UnmapMask};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::MESSAGE_REGISTERS;
 
-use super::{Task, map};
+use super::memory::{map_step, prepare_map, unmap_step};
+use super::{Task, ports};
 use crate::capability;
-use crate::object::{Invocation, Kind, OperationResult, Outcome};
+use crate::mapping::Cursor;
+use crate::mapping::map::Map;
+use crate::object::ipc_gate::reference;
+use crate::object::thread::LongOperation;
+use crate::object::{Invocation, Kind, OperationResult, Outcome, Ref};
 
 /// Message word of the first flexpage of an unmap.
 const UNMAP_FLEXPAGES: usize = 2;
@@ -31,6 +36,9 @@ impl Task {
     }
 
     fn map(&self, call: &Invocation<'_>) -> OperationResult {
+        if let Some(LongOperation::Map(map, tasks)) = call.caller.take_operation(call.cpu) {
+            return self.run_map(call, map, tasks);
+        }
         call.require_rights(CapabilityRights::WRITE)?;
         let (source, entry) = call.argument::<Task>()?;
         if self.memory.is_closed() || source.memory.is_closed() {
@@ -41,15 +49,41 @@ impl Task {
         };
         let window = Flexpage::ALL_SPACES;
         let result = match item.space {
+            Space::Memory => {
+                let map = prepare_map(source, self, item, window);
+                let tasks = [reference(entry.object)?, reference(call.header()?)?];
+                return self.run_map(call, map, tasks);
+            }
             Space::Object => {
                 let both = call.rights.intersection(entry.rights);
                 let pass_special = both.contains(CapabilityRights::SPECIAL);
                 capability::map(call.cpu, source, self, item, window, pass_special)
             }
-            Space::Memory | Space::IoPort => map(call.cpu, source, self, item, window),
+            Space::IoPort => ports::map(call.cpu, source, self, item, window),
         };
         result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
         Ok(Outcome::OK)
+    }
+
+    /// Goes on with a map operation between `tasks`.
+    fn run_map(
+        &self,
+        call: &Invocation<'_>,
+        mut map: Map,
+        tasks: [Ref<Task>; 2],
+    ) -> OperationResult {
+        let step = |cursor: &Cursor| map_step(call.cpu, &mut map, cursor);
+        match call.caller.run_steps(call.cpu, step) {
+            Some(result) => {
+                result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
+                Ok(Outcome::OK)
+            }
+            None => {
+                let operation = LongOperation::Map(map, tasks);
+                call.caller.pause(call.cpu, operation);
+                Ok(Outcome::Done)
+            }
+        }
     }
 
     fn unmap(&self, call: &Invocation<'_>) -> OperationResult {
@@ -58,14 +92,36 @@ impl Task {
         }
         let mask = UnmapMask::from_raw(call.word(1));
         let words = call.tag.words();
-        for index in UNMAP_FLEXPAGES..words.min(MESSAGE_REGISTERS) {
+        let mut paused = match call.caller.take_operation(call.cpu) {
+            Some(LongOperation::Unmap(unmap, index, task)) => Some((unmap, index, task)),
+            _ => None,
+        };
+        let first = paused
+            .as_ref()
+            .map_or(UNMAP_FLEXPAGES, |(_, index, _)| *index);
+        for index in first..words.min(MESSAGE_REGISTERS) {
             let flexpage = call.flexpage(index);
             let mut access = 0;
-            if flexpage.covers(Space::Object) {
+            if flexpage.covers(Space::Object) && paused.is_none() {
                 capability::unmap(call.cpu, self, flexpage, mask);
             }
             if flexpage.covers(Space::Memory) {
-                access |= self.memory.unmap(call.cpu, flexpage, mask);
+                let (mut unmap, task) = match paused.take() {
+                    Some((unmap, _, task)) => (unmap, task),
+                    None => {
+                        let unmap = self.memory.prepare_unmap(flexpage, mask);
+                        (unmap, reference(call.header()?)?)
+                    }
+                };
+                let step = |cursor: &Cursor| unmap_step(call.cpu, &mut unmap, cursor);
+                match call.caller.run_steps(call.cpu, step) {
+                    Some(noted) => access |= noted,
+                    None => {
+                        let operation = LongOperation::Unmap(unmap, index, task);
+                        call.caller.pause(call.cpu, operation);
+                        return Ok(Outcome::Done);
+                    }
+                }
             }
             if flexpage.covers(Space::IoPort) {
                 self.ports.unmap(call.cpu, flexpage, mask);

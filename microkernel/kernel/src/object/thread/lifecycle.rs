@@ -53,6 +53,12 @@ impl Thread {
                 state.deferred.set(Deferred::Nothing);
                 return;
             }
+            // Not an IPC: what is done stays, the rest is left.
+            (Waiting::Nothing, Deferred::Syscall) => {
+                state.deferred.set(Deferred::Nothing);
+                self.give_up_operation(cpu);
+                return;
+            }
             (Waiting::Nothing, Deferred::Nothing) => return,
         };
         state.deferred.set(Deferred::Nothing);
@@ -78,6 +84,7 @@ impl Thread {
         }
         self.stop_waiting(cpu);
         state.deferred.set(Deferred::Nothing);
+        self.give_up_operation(cpu);
         scheduling::forget(cpu, self);
         while let Some(sender) = state.senders.front(cpu) {
             ipc::abort(cpu, sender, IpcError::SEND_CANCELED);
@@ -98,6 +105,7 @@ impl Thread {
     /// Its last capability is gone.
     pub fn destroy(&self, cpu: &Cpu) {
         self.kill(cpu);
+        self.release_cursor(cpu);
         self.state(cpu).fpu.release(cpu, self);
     }
 

@@ -6,6 +6,7 @@
 //! wait finishes the operation for it.
 
 mod lifecycle;
+mod long_operation;
 mod operations;
 
 use core::cell::Cell;
@@ -20,14 +21,17 @@ use machine::list::{Links, List, Node};
 use machine::object::{Anchor, Anchored, Link};
 use machine::utcb::{Utcb, UtcbPointer};
 
-use super::RefSlot;
 use super::ipc_gate::IpcGate;
 use super::irq::{Irq, QueuedIrq};
 use super::semaphore::Semaphore;
 use super::task::Task;
+use super::{Ref, RefSlot};
 use crate::cpu::Cpu;
 use crate::fault::SavedMessage;
 use crate::ipc::{ReplyPlace, Request};
+use crate::mapping::Cursor;
+use crate::mapping::map::Map;
+use crate::mapping::unmap::Unmap;
 use crate::memory::quota::QuotaRef;
 use crate::scheduling::DEFAULT_QUANTUM;
 
@@ -101,6 +105,8 @@ pub enum Deferred {
     Nothing,
     /// The receive phase of its [`Request`].
     Receive,
+    /// The system call in its registers, which paused.
+    Syscall,
     /// Report the exception in its frame.
     Exception,
     /// Try again to reach the gate that it waited for.
@@ -114,6 +120,14 @@ pub enum Stop {
     Triggered,
     /// The alien's system call is done.
     SyscallExecuted,
+}
+
+/// An operation of the thread that has paused, because an interrupt waited.
+pub enum LongOperation {
+    /// Task map; both tasks.
+    Map(Map, [Ref<Task>; 2]),
+    /// Task unmap: of the flexpage in this message word.
+    Unmap(Unmap, usize, Ref<Task>),
 }
 
 /// What the home CPU keeps of a thread.
@@ -170,6 +184,10 @@ pub struct ThreadState {
     pub allow_syscall: Cell<bool>,
     /// The exception that it has before it goes on in user mode.
     pub stop: Cell<Option<Stop>>,
+    /// Its operation that has paused.
+    pub operation: Cell<Option<LongOperation>>,
+    /// Where that is in the mapping tree; from its first long operation on.
+    pub cursor: Cell<Option<Cursor>>,
     /// Its FPU registers, once it has used the FPU.
     pub fpu: crate::scheduling::FpuPlace,
     /// Triggered when a gate to this thread is destroyed.
@@ -236,6 +254,8 @@ impl Thread {
                     alien: Cell::new(false),
                     allow_syscall: Cell::new(false),
                     stop: Cell::new(None),
+                    operation: Cell::new(None),
+                    cursor: Cell::new(None),
                     fpu: crate::scheduling::FpuPlace::new(),
                     deletion_irq: RefSlot::empty(),
                 },

@@ -1,0 +1,189 @@
+//! Operations that pause: those whose work has no small bound.
+//!
+//! Between bounded parts of its work an operation asks whether an interrupt
+//! waits. If so, it keeps its progress in the thread, and the kernel is left
+//! for a moment with interrupts on. Whoever is most urgent then runs; when it
+//! is the thread's turn again, its system call is repeated, and finds the
+//! progress.
+
+use super::{Deferred, LongOperation, Thread};
+use crate::cpu::Cpu;
+use crate::mapping::Cursor;
+
+impl Thread {
+    /// Does `step`, again and again, until it has a result. `None`: it has
+    /// to pause, and the caller keeps the progress with
+    /// [`Thread::pause`].
+    pub fn run_steps<R>(&self, cpu: &Cpu, mut step: impl FnMut(&Cursor) -> Option<R>) -> Option<R> {
+        let place = &self.state(cpu).cursor;
+        let own = place
+            .take()
+            .or_else(|| Cursor::new(&cpu.kernel.heap, self.quota).ok());
+        let Some(own) = own else {
+            // Without a place of its own in the tree it cannot pause.
+            loop {
+                if let Some(result) = step(&cpu.cursor) {
+                    return Some(result);
+                }
+            }
+        };
+        let result = loop {
+            match step(&own) {
+                None if cpu.kernel.platform.chip.is_pending() => break None,
+                None => {}
+                done => break done,
+            }
+        };
+        place.set(Some(own));
+        result
+    }
+
+    /// Keeps the progress of the system call of this thread, the current
+    /// one, until it is its turn again.
+    pub fn pause(&self, cpu: &Cpu, operation: LongOperation) {
+        let state = self.state(cpu);
+        state.operation.set(Some(operation));
+        state.deferred.set(Deferred::Syscall);
+        cpu.paused.set(true);
+        cpu.reschedule.set(true);
+    }
+
+    /// The operation that has paused, to go on with.
+    pub fn take_operation(&self, cpu: &Cpu) -> Option<LongOperation> {
+        self.state(cpu).operation.take()
+    }
+
+    /// Gives up an operation that has paused.
+    pub fn give_up_operation(&self, cpu: &Cpu) {
+        let state = self.state(cpu);
+        if state.operation.take().is_some()
+            && let Some(cursor) = state.cursor.take()
+        {
+            cursor.retract(&cpu.kernel.mappings);
+            state.cursor.set(Some(cursor));
+        }
+    }
+
+    /// Gives the memory of the cursor back. The thread is dead.
+    pub(super) fn release_cursor(&self, cpu: &Cpu) {
+        self.give_up_operation(cpu);
+        if let Some(cursor) = self.state(cpu).cursor.take() {
+            let kernel = cpu.kernel;
+            cursor.free(&kernel.mappings, &kernel.heap, self.quota);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use l4_abi::flexpage::Flexpage;
+    use l4_abi::protocol::label;
+    use l4_abi::protocol::task::UnmapMask;
+    use l4_abi::rights::MemoryRights;
+    use machine::event::Source;
+
+    use super::*;
+    use crate::object::Ref;
+    use crate::testing::{Syscall, TEST_MEMORY, TestTask, World, run};
+
+    /// More pages than an operation handles without a pause.
+    const PAGES: u64 = 300;
+    const START: u64 = TEST_MEMORY;
+    const ORDER: u32 = 21;
+
+    /// A thread, its task with many pages, and the slot of that task.
+    fn task_with_pages(world: &mut World) -> (Ref<Thread>, TestTask, u64) {
+        let task = world.task();
+        let thread = world.thread(&task, 10);
+        let own = world.give_full(&task, task.header());
+        let sigma0 = world.sigma0_task();
+        let source = world.give_full(&task, sigma0.header());
+        for page in 0..PAGES {
+            let address = START + page * 0x1000;
+            let flexpage = Flexpage::memory(address, 12, MemoryRights::RWX).raw();
+            let words = [0, address, flexpage];
+            let result = world.invoke(&thread, own, label::TASK, &words, Some(source));
+            assert_eq!(result, 0);
+        }
+        (thread, task, own)
+    }
+
+    fn pages(task: &TestTask) -> u64 {
+        let space = task.task.memory.space();
+        (0..PAGES)
+            .filter(|page| space.page_at(START + page * 0x1000).is_some())
+            .count() as u64
+    }
+
+    fn unmap(world: &World, thread: &Thread, task: u64) -> Syscall {
+        let all = Flexpage::memory(START, ORDER, MemoryRights::RWX).raw();
+        world.write(thread, &[1, UnmapMask::ALL_SPACES.raw(), all]);
+        Syscall::invoke(task, label::TASK, 3)
+    }
+
+    #[test]
+    fn an_unmap_lets_waiting_interrupts_in_and_goes_on() {
+        run(|world| {
+            let (thread, task, own) = task_with_pages(world);
+            world.cpu.kernel.platform.chip.set_pending(true);
+            let call = unmap(world, &thread, own);
+            world.syscall(&thread, call);
+            let left = pages(&task);
+            assert!(left > 0 && left < PAGES, "{left} pages are left");
+            assert!(world.cpu.block().is_idle(), "interrupts can come now");
+            // Each further pause makes progress.
+            world.enter(Source::Spurious);
+            assert!(pages(&task) < left);
+            world.cpu.kernel.platform.chip.set_pending(false);
+            world.enter(Source::Spurious);
+            assert_eq!(pages(&task), 0);
+            assert!(world.runs(&thread) && !world.cpu.block().is_idle());
+        });
+    }
+
+    #[test]
+    fn a_more_urgent_thread_runs_while_an_unmap_pauses() {
+        run(|world| {
+            let (thread, task, own) = task_with_pages(world);
+            let urgent = world.thread(&task, 20);
+            world.syscall(&urgent, Syscall::sleep());
+            world.cpu.kernel.platform.chip.set_pending(true);
+            let call = unmap(world, &thread, own);
+            world.syscall(&thread, call);
+            urgent.cancel(world.cpu);
+            world.cpu.kernel.platform.chip.set_pending(false);
+            world.enter(Source::Spurious);
+            assert!(world.runs(&urgent));
+            assert!(pages(&task) > 0);
+            world.syscall(&urgent, Syscall::sleep());
+            assert!(world.runs(&thread));
+            assert_eq!(pages(&task), 0);
+        });
+    }
+
+    #[test]
+    fn a_thread_that_is_destroyed_leaves_no_trace_of_its_paused_unmap() {
+        run(|world| {
+            let (thread, task, own) = task_with_pages(world);
+            world.cpu.kernel.platform.chip.set_pending(true);
+            let call = unmap(world, &thread, own);
+            world.syscall(&thread, call);
+            world.cpu.kernel.platform.chip.set_pending(false);
+            world.destroy(thread.header());
+            assert!(pages(&task) > 0);
+        });
+    }
+
+    #[test]
+    fn a_task_that_is_destroyed_lets_interrupts_in() {
+        run(|world| {
+            let (_, task, _) = task_with_pages(world);
+            world.cpu.kernel.platform.chip.set_pending(true);
+            world.destroy(task.header());
+            assert!(world.cpu.block().is_idle());
+            world.cpu.kernel.platform.chip.set_pending(false);
+            world.enter(Source::Spurious);
+            assert_eq!(pages(&task), 0);
+        });
+    }
+}
