@@ -24,6 +24,8 @@ mod register {
     pub(super) const TASK_PRIORITY: u32 = 0x08;
     pub(super) const END_OF_INTERRUPT: u32 = 0x0b;
     pub(super) const SPURIOUS: u32 = 0x0f;
+    /// The first of eight, a bit for each vector.
+    pub(super) const REQUESTS: u32 = 0x20;
     pub(super) const COMMAND: u32 = 0x30;
     pub(super) const COMMAND_HIGH: u32 = 0x31;
     pub(super) const TIMER: u32 = 0x32;
@@ -124,9 +126,8 @@ impl LocalApic {
 
     /// True if an interrupt was requested and is not taken yet.
     pub(super) fn has_request(&self) -> bool {
-        /// 256 bits in eight registers.
-        const REQUESTS: u32 = 0x200;
-        (0..8).any(|index| self.read(REQUESTS + index * 0x10) != 0)
+        let mut requests = register::REQUESTS..register::REQUESTS + 8;
+        requests.any(|register| self.read(register) != 0)
     }
 
     /// Ends the handling of an interrupt.
