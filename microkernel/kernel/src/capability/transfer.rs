@@ -2,7 +2,7 @@
 //!
 //! Capabilities have no derivation tree: what is mapped is a sibling.
 
-use l4_abi::capability::OBJECT_SPACE_ORDER;
+use l4_abi::capability::{OBJECT_SPACE_ORDER, OBJECT_SPACE_SLOTS};
 use l4_abi::flexpage::{Block, Flexpage, Transfer};
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
@@ -67,7 +67,7 @@ fn put(
     entry: Entry<'_>,
     rights: CapabilityRights,
 ) -> Result<bool, OutOfMemory> {
-    if index >= 1 << OBJECT_SPACE_ORDER || index >= l4_abi::capability::OBJECT_SPACE_SLOTS {
+    if index >= OBJECT_SPACE_SLOTS {
         return Ok(false);
     }
     let slot = destination.make_slot(cpu, index)?;

@@ -23,7 +23,7 @@ use l4_abi::utcb::BUFFERS_OFFSET;
 use crate::cpu::Cpu;
 use crate::object::thread::{Deferred, Source, Thread, Waiting};
 
-pub use receive::{Partner, receive, resume};
+pub use receive::{receive, resume};
 pub use reply::ReplyPlace;
 pub use send::send;
 

@@ -8,30 +8,6 @@ use crate::object::irq::Irq;
 use crate::object::thread::{Deferred, Source, Thread, Waiting};
 use crate::scheduling;
 
-/// Whose message a receive operation asks for.
-pub enum Partner<'a> {
-    /// Anybody's.
-    Anyone,
-    /// This thread's.
-    Thread(&'a Thread),
-    /// This interrupt's.
-    Irq(&'a Irq),
-    /// Nobody's.
-    Nobody,
-}
-
-impl Partner<'_> {
-    /// What the waiting thread keeps of it.
-    pub fn source(&self) -> Source {
-        match self {
-            Partner::Anyone => Source::Anyone,
-            Partner::Thread(thread) => Source::Thread(thread.id),
-            Partner::Irq(irq) => Source::Irq(irq.id),
-            Partner::Nobody => Source::Nobody,
-        }
-    }
-}
-
 /// Receives a message for `receiver`, the current thread.
 pub fn receive(cpu: &Cpu, receiver: &Thread, request: Request) {
     receiver.state(cpu).request.set(request);

@@ -83,7 +83,7 @@ fn deliver(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request) {
         return;
     }
     let donate = !request.tag.flags().contains(TagFlags::SCHEDULE)
-        && (request.is_call_of(receiver.id) || cpu.budget.is_foreign(cpu, sender));
+        && (request.is_call_of(receiver.id) || cpu.budget.is_foreign(sender));
     if receive::begin(cpu, sender, request) && donate && receiver.is_runnable(cpu) {
         scheduling::donate(cpu, receiver);
     } else {

@@ -84,20 +84,6 @@ impl PinBinding {
         }
     }
 
-    /// The user's unmask operation: waits while a message is on its way
-    /// (`now` is false).
-    pub fn enable(&self, cpu: &Cpu, now: bool) {
-        if now {
-            self.unmask(cpu);
-        }
-    }
-
-    /// True if it lets interrupts through.
-    #[cfg(test)]
-    pub(crate) fn is_enabled(&self) -> bool {
-        self.enabled.load(Relaxed)
-    }
-
     /// Leaves its pin, which is masked then.
     pub fn release(&self, cpu: &Cpu) {
         let chip_pin = self.chip_pin(cpu);

@@ -166,7 +166,10 @@ impl Irq {
                         let state = self.state.lock();
                         state.queued || state.pending
                     };
-                    self.pin.enable(call.cpu, !waiting);
+                    // Else when the message is taken (abi/05).
+                    if !waiting {
+                        self.pin.unmask(call.cpu);
+                    }
                     Ok(Outcome::NoReply)
                 }
                 None => Err(ResultCode::ENOSYS.into()),

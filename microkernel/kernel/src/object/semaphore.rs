@@ -106,7 +106,9 @@ impl Semaphore {
                 }
                 Some(IrqOpcode::Unmask) => {
                     let is_down = self.state.lock().counter == 0;
-                    self.pin.enable(call.cpu, is_down);
+                    if is_down {
+                        self.pin.unmask(call.cpu);
+                    }
                     Ok(Outcome::NoReply)
                 }
                 None => Err(ResultCode::ENOSYS.into()),

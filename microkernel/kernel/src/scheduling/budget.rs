@@ -39,7 +39,7 @@ impl Budget {
     }
 
     /// True if it is not the time of `thread` that passes.
-    pub fn is_foreign(&self, _cpu: &Cpu, thread: &Thread) -> bool {
+    pub fn is_foreign(&self, thread: &Thread) -> bool {
         !self.owner.is(thread)
     }
 
@@ -125,7 +125,7 @@ impl Budget {
     }
 
     /// `thread` is dead.
-    pub fn forget(&self, _cpu: &Cpu, thread: &Thread) {
+    pub fn forget(&self, thread: &Thread) {
         if self.owner.is(thread) {
             self.clear();
         }

@@ -103,7 +103,7 @@ pub fn forget(cpu: &Cpu, thread: &Thread) {
     if cpu.fpu_owner.is(thread) {
         cpu.fpu_owner.set(None);
     }
-    cpu.budget.forget(cpu, thread);
+    cpu.budget.forget(thread);
     cpu.reschedule.set(true);
 }
 

@@ -21,7 +21,7 @@ use crate::per_cpu::CpuBlock;
 static KIP: KipPage = KipPage::in_image(
     KIP_MEMORY_DESCRIPTORS_OFFSET,
     KIP_STRINGS_OFFSET,
-    b"Brio microkernel on amd64\0segments\0pf_tramp\0abiver:3\0mapdb\0",
+    b"Brio microkernel on amd64\0segments\0abiver:3\0mapdb\0",
 );
 
 /// The kernel options; program header type 0x11 covers them.
