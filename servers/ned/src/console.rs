@@ -16,6 +16,8 @@ use l4_sys::{Cap, ipc};
 pub struct Console {
     log: Cap<Log>,
     platform: Cap<PlatformControl>,
+    /// What somebody types is echoed by the kernel, and may have begun a line.
+    has_echo: bool,
 }
 
 impl Console {
@@ -24,12 +26,21 @@ impl Console {
         Ok(Self {
             log: env::cap("vlog")?,
             platform: env::cap("icu")?,
+            has_echo: false,
         })
+    }
+
+    /// Somebody in the system has the console's input.
+    pub fn expect_echo(&mut self) {
+        self.has_echo = true;
     }
 
     /// Ends the system as its description says.
     pub fn end_system(&self, code: i32) -> ! {
         l4_rt::console::flush();
+        if self.has_echo {
+            let _ = self.log.write(b"\n");
+        }
         let mut line = Line::new();
         let _ = write!(line, "@brio exit {code}");
         let _ = self.log.write(line.finish());

@@ -1,7 +1,8 @@
 //! ned makes a system out of its description: it creates the components with exactly the
 //! capabilities that they are to have, starts them, and watches them until the system ends.
 //!
-//! * [`system`]: the whole: channels, shared memory, components; and the loop that watches.
+//! * [`system`]: the whole, and the loop that watches.
+//! * [`grants`]: who gets what of channels and shared memory.
 //! * [`instance`]: one running component: creating, loading, starting, removing it.
 //! * [`supervision`]: what follows when one ends: again, not again, or the end of the system.
 //! * [`sessions`]: gates that servers make for each client.
@@ -23,6 +24,7 @@ mod arch;
 
 pub mod console;
 pub mod failure_report;
+pub mod grants;
 pub mod instance;
 pub mod label;
 pub mod sessions;
@@ -49,7 +51,7 @@ pub fn main() -> Result<(), l4_rt::env::MissingCapability> {
         .unwrap_or_else(|error| console.fail(&format!("{error}; build the image anew")));
     match System::new(&description, console, rom) {
         Ok(system) => system.run(),
-        Err(error) => console.fail(&format!("cannot begin: {error}")),
+        Err(why) => console.fail(&why),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The whole system: what its components share, and the loop that watches them.
+//! The whole system: starting its components, and the loop that watches them.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,21 +7,19 @@ use alloc::vec::Vec;
 use l4_abi::error::ResultCode;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::{label as protocol, parent};
-use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::TimeoutPair;
 use l4_abi::utcb::BufferDescriptor;
 use l4_ipc::Reader;
-use l4_launch::{Launcher, Named};
+use l4_launch::Launcher;
 use l4_rt::{env, println, thread};
 use l4_sys::ipc::{self, Arrival};
-use l4_sys::object::IpcGate;
-use l4_sys::{Cap, OwnedCap, Utcb};
-use l4re::mem_alloc::DataspaceFlags;
-use l4re::{Dataspace, Namespace};
-use system_description::{Component, ComponentIndex, Description, Rights};
+use l4_sys::{Cap, Utcb};
+use l4re::Namespace;
+use system_description::{Component, ComponentIndex, Description};
 
 use crate::console::Console;
 use crate::failure_report;
+use crate::grants::{Grants, is};
 use crate::instance::{Instance, Supplies};
 use crate::label::{Kind, Label};
 use crate::sessions::{Session, Sessions, Wish};
@@ -33,20 +31,18 @@ pub struct System<'a> {
     console: Console,
     supplies: Supplies,
     supervision: Supervision,
-    /// One gate per channel, one dataspace per shared dataspace, in the description's order.
-    gates: Vec<OwnedCap<IpcGate>>,
-    dataspaces: Vec<OwnedCap<Dataspace>>,
+    grants: Grants<'a>,
     instances: Vec<Option<Instance>>,
     sessions: Sessions,
 }
 
 impl<'a> System<'a> {
-    /// A system of which nothing exists yet.
+    /// A system of which only that exists which components share. An error is a line for people.
     pub fn new(
         description: &'a Description<'a>,
-        console: Console,
+        mut console: Console,
         rom: Cap<Namespace>,
-    ) -> l4_sys::Result<System<'a>> {
+    ) -> Result<System<'a>, String> {
         let supplies = Supplies {
             rom,
             factory: env::factory(),
@@ -58,23 +54,26 @@ impl<'a> System<'a> {
             thread: thread::current(),
         };
         let components = description.components();
+        if components
+            .iter()
+            .any(|component| !component.capabilities.is_empty())
+        {
+            console.expect_echo();
+        }
         Ok(System {
             description,
             console,
             supplies,
             supervision: Supervision::new(components.iter().map(|one| (&one).into())),
-            gates: Vec::new(),
-            dataspaces: Vec::new(),
+            grants: Grants::make(description, supplies.factory, supplies.launcher.memory)?,
             instances: components.iter().map(|_| None).collect(),
-            sessions: Sessions::new(supplies.factory, supplies.thread)?,
+            sessions: Sessions::new(supplies.factory, supplies.thread)
+                .map_err(|error| format!("cannot listen to servers: {error}"))?,
         })
     }
 
     /// Makes everything and watches it, until the system ends.
     pub fn run(mut self) -> ! {
-        if let Err(why) = self.make_shared_objects() {
-            self.console.fail(&why);
-        }
         for index in 0..self.instances.len() {
             self.start(index);
         }
@@ -92,39 +91,13 @@ impl<'a> System<'a> {
         }
     }
 
-    /// What belongs to no component alone, and so survives their restarts.
-    fn make_shared_objects(&mut self) -> Result<(), String> {
-        for channel in self.description.channels() {
-            let gate = self.supplies.factory.create_unbound_gate();
-            let gate = gate
-                .map_err(|error| format!("cannot make the channel `{}`: {error}", channel.name))?;
-            self.gates.push(gate);
-        }
-        for shared in self.description.dataspaces() {
-            let flags = DataspaceFlags::PINNED;
-            let dataspace = self
-                .supplies
-                .launcher
-                .memory
-                .create_dataspace(shared.size, flags, 0);
-            let dataspace = dataspace.map_err(|error| {
-                format!(
-                    "cannot make the dataspace `{}` of {} bytes: {error}; is there enough memory?",
-                    shared.name, shared.size
-                )
-            })?;
-            self.dataspaces.push(dataspace);
-        }
-        Ok(())
-    }
-
     fn component(&self, index: usize) -> Option<Component<'a>> {
         self.description.component(ComponentIndex(index as u32))
     }
 
     /// Starts a component, or first asks for the gates that servers make for it.
     fn start(&mut self, index: usize) {
-        let wishes = self.wishes(index, |_| true);
+        let wishes = self.grants.wishes(index, |_| true);
         if wishes.is_empty() {
             self.start_with(index, Vec::new());
         } else {
@@ -143,7 +116,7 @@ impl<'a> System<'a> {
             generation: self.supervision.restarts(index),
             kind: Kind::Parent,
         };
-        let granted = self.granted(index, &sessions);
+        let granted = self.grants.of(index, &sessions);
         match Instance::start(&self.supplies, &component, label, &granted) {
             Ok(mut instance) => {
                 self.say(|| println!("started {}", component.name));
@@ -155,76 +128,6 @@ impl<'a> System<'a> {
                 self.ended(index, End::NotStarted);
             }
         }
-    }
-
-    /// What a component gets of channels and shared dataspaces.
-    fn granted<'n>(&self, index: usize, sessions: &'n [Session]) -> Vec<Named<'n>>
-    where
-        'a: 'n,
-    {
-        let mut granted = Vec::new();
-        for (name, gate, rights) in sessions {
-            granted.push(Named {
-                name,
-                capability: gate.as_cap().cast(),
-                rights: *rights,
-            });
-        }
-        for (channel, gate) in self.description.channels().iter().zip(&self.gates) {
-            let gate: Cap<IpcGate> = gate.as_cap();
-            if is(channel.server, index) {
-                let rights = CapabilityRights::RWS | CapabilityRights::IPC_GATE_SERVER;
-                granted.push(Named {
-                    name: channel.server_name,
-                    capability: gate.cast(),
-                    rights,
-                });
-            }
-            let clients = channel.clients.iter().filter(|_| !channel.per_client);
-            for client in clients.filter(|client| is(client.component, index)) {
-                let rights = capability_rights(client.rights);
-                granted.push(Named {
-                    name: client.name,
-                    capability: gate.cast(),
-                    rights,
-                });
-            }
-        }
-        for (shared, dataspace) in self.description.dataspaces().iter().zip(&self.dataspaces) {
-            for user in shared.users.iter().filter(|user| is(user.component, index)) {
-                let rights = capability_rights(user.rights);
-                let capability = dataspace.as_cap().cast();
-                granted.push(Named {
-                    name: user.name,
-                    capability,
-                    rights,
-                });
-            }
-        }
-        granted
-    }
-
-    /// The gates that servers are to make for a component.
-    fn wishes(&self, index: usize, is_wanted: impl Fn(ComponentIndex) -> bool) -> Vec<Wish> {
-        let mut wishes = Vec::new();
-        for (channel, gate) in self.description.channels().iter().zip(&self.gates) {
-            if !channel.per_client || !is_wanted(channel.server) {
-                continue;
-            }
-            for client in channel
-                .clients
-                .iter()
-                .filter(|client| is(client.component, index))
-            {
-                wishes.push(Wish {
-                    server: gate.as_cap(),
-                    name: String::from(client.name),
-                    arguments: client.args.iter().map(String::from).collect(),
-                    rights: capability_rights(client.rights),
-                });
-            }
-        }
-        wishes
     }
 
     fn ask(&mut self, index: usize, wishes: Vec<Wish>) {
@@ -240,7 +143,7 @@ impl<'a> System<'a> {
     fn renew_sessions_at(&mut self, server: usize) {
         for index in 0..self.instances.len() {
             if self.instances[index].is_some() {
-                let wishes = self.wishes(index, |other| is(other, server));
+                let wishes = self.grants.wishes(index, |other| is(other, server));
                 if !wishes.is_empty() {
                     self.ask(index, wishes);
                 }
@@ -367,15 +270,4 @@ impl<'a> System<'a> {
             tell();
         }
     }
-}
-
-fn is(component: ComponentIndex, index: usize) -> bool {
-    component.0 as usize == index
-}
-
-fn capability_rights(rights: Rights) -> CapabilityRights {
-    let mut given = CapabilityRights::READ;
-    given.set(CapabilityRights::WRITE, rights.contains(Rights::WRITE));
-    given.set(CapabilityRights::SPECIAL, rights.contains(Rights::SPECIAL));
-    given
 }

@@ -1,0 +1,81 @@
+//! What a region map is made of.
+
+use l4_abi::protocol::region_map::Flags;
+use l4_abi::rights::MemoryRights;
+
+use crate::object::ObjectId;
+
+/// What remains of an attach's flags in the region.
+pub const KEPT_FLAGS: Flags = Flags::RIGHTS
+    .union(Flags::CACHING)
+    .union(Flags::KERNEL)
+    .union(Flags::PAGER)
+    .union(Flags::RESERVED)
+    .union(Flags::PRIVATE)
+    .union(Flags::ANONYMOUS);
+/// Bytes of a region's name that are kept.
+pub const NAME_MAX: usize = 40;
+
+/// A range of addresses that is backed by memory, or kept from being so.
+#[derive(Clone, Copy, Debug)]
+pub struct Region {
+    /// First address.
+    pub first: u64,
+    /// Last address.
+    pub last: u64,
+    /// Rights, caching and kind: [`KEPT_FLAGS`].
+    pub flags: Flags,
+    /// What backs it; nothing for regions that are only reserved.
+    pub memory: Option<ObjectId>,
+    /// Where in the dataspace it begins.
+    pub offset: u64,
+    /// The client's selector of the dataspace, for the client's own use.
+    pub client_capability: u64,
+    /// Where in its file it begins, for debuggers.
+    pub backing_offset: u64,
+    /// Its name, for debuggers.
+    pub name: Name,
+}
+
+impl Region {
+    /// What its task may do with the memory.
+    pub fn rights(&self) -> MemoryRights {
+        MemoryRights::from_bits_truncate((self.flags & Flags::RIGHTS).bits() as u8)
+    }
+}
+
+/// A short text.
+#[derive(Clone, Copy, Debug)]
+pub struct Name {
+    length: u8,
+    bytes: [u8; NAME_MAX],
+}
+
+impl Name {
+    /// As much of `text` as fits.
+    pub fn new(text: &[u8]) -> Self {
+        let length = text.len().min(NAME_MAX);
+        let mut bytes = [0; NAME_MAX];
+        bytes[..length].copy_from_slice(&text[..length]);
+        Self {
+            length: length as u8,
+            bytes,
+        }
+    }
+
+    /// The text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length as usize]
+    }
+}
+
+/// Addresses that are kept free.
+#[derive(Clone, Copy, Debug)]
+pub struct Area {
+    /// First address.
+    pub first: u64,
+    /// Last address.
+    pub last: u64,
+    /// As given when reserved.
+    pub flags: Flags,
+}
