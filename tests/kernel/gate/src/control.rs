@@ -88,7 +88,7 @@ pub(crate) fn who_is_queued_stays_with_the_old_thread() {
     gate.bind_thread(own::thread(), 0x10).unwrap();
     let through = gate.as_cap();
     let sender = spawn(move || Message::new(1).send(*through).outcome());
-    let other = spawn(|| wait());
+    let other = spawn(wait);
     gate.bind_thread(other.thread(), 0x20).unwrap();
     let reply = wait();
     assert_eq!((reply.outcome(), reply.label & !3), (Ok(1), 0x10));

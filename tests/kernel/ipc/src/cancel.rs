@@ -85,7 +85,7 @@ pub(crate) fn senders_of_a_destroyed_thread_are_cancelled() {
 }
 
 pub(crate) fn a_destroyed_thread_is_not_found() {
-    let worker = spawn(|| wait());
+    let worker = spawn(wait);
     let gate = own::factory().create_gate(worker.thread(), 0).unwrap();
     let thread = worker.thread();
     drop(worker);

@@ -37,7 +37,7 @@ pub(crate) fn an_index_beyond_the_space_does_not_exist() {
 }
 
 pub(crate) fn an_operation_without_phase_does_not_exist() {
-    let server = spawn(|| wait());
+    let server = spawn(wait);
     for operation in [Operation::empty(), Operation::OPEN_WAIT] {
         let reply = Message::new(0).operate(server.selector(), operation);
         assert_eq!(reply.outcome(), GONE);
