@@ -84,6 +84,12 @@ impl PinBinding {
         }
     }
 
+    /// True if it lets interrupts through.
+    #[cfg(test)]
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled.load(Relaxed)
+    }
+
     /// Leaves its pin, which is masked then.
     pub fn release(&self, cpu: &Cpu) {
         let chip_pin = self.chip_pin(cpu);
