@@ -3,15 +3,16 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use l4_abi::error::ResultCode;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::{label as protocol, parent};
-use l4_abi::timeout::TimeoutPair;
+use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_abi::utcb::BufferDescriptor;
 use l4_ipc::Reader;
 use l4_launch::Launcher;
-use l4_rt::{env, println, thread};
+use l4_rt::{env, println, thread, time};
 use l4_sys::ipc::{self, Arrival};
 use l4_sys::{Cap, Utcb};
 use l4re::Namespace;
@@ -34,6 +35,8 @@ pub struct System<'a> {
     grants: Grants<'a>,
     instances: Vec<Option<Instance>>,
     sessions: Sessions,
+    /// Components that are to be started again, and when, on the clock since boot.
+    due: Vec<(Duration, usize)>,
 }
 
 impl<'a> System<'a> {
@@ -69,6 +72,7 @@ impl<'a> System<'a> {
             instances: components.iter().map(|_| None).collect(),
             sessions: Sessions::new(supplies.factory, supplies.thread)
                 .map_err(|error| format!("cannot listen to servers: {error}"))?,
+            due: Vec::new(),
         })
     }
 
@@ -83,11 +87,29 @@ impl<'a> System<'a> {
             let utcb = Utcb::current();
             utcb.set_buffer_descriptor(BufferDescriptor::DEFAULT);
             utcb.set_buffer(0, 0);
+            let timeouts = TimeoutPair::new(Timeout::ZERO, self.until_due());
             let arrival = match answer {
-                Some(tag) => ipc::reply_and_wait(tag, TimeoutPair::SEND_ZERO),
-                None => ipc::wait(TimeoutPair::SEND_ZERO),
+                Some(tag) => ipc::reply_and_wait(tag, timeouts),
+                None => ipc::wait(timeouts),
             };
             answer = arrival.ok().and_then(|arrival| self.handle(arrival));
+            self.start_due();
+        }
+    }
+
+    /// How long to wait for messages.
+    fn until_due(&self) -> Timeout {
+        let Some(next) = self.due.iter().map(|(when, _)| *when).min() else {
+            return Timeout::NEVER;
+        };
+        Timeout::from_micros(next.saturating_sub(time::now()).as_micros() as u64)
+    }
+
+    fn start_due(&mut self) {
+        let now = time::now();
+        while let Some(position) = self.due.iter().position(|(when, _)| *when <= now) {
+            let (_, index) = self.due.swap_remove(position);
+            self.start(index);
         }
     }
 
@@ -121,6 +143,7 @@ impl<'a> System<'a> {
             Ok(mut instance) => {
                 self.say(|| println!("started {}", component.name));
                 instance.keep_sessions(sessions);
+                self.supervision.started(index, time::now());
                 self.instances[index] = Some(instance);
             }
             Err(error) => {
@@ -235,16 +258,16 @@ impl<'a> System<'a> {
             return;
         };
         self.instances[index] = None;
-        let verdict = self.supervision.ended(index, end);
+        let verdict = self.supervision.ended(index, end, time::now());
         let how = match end {
             End::Exited(code) => format!("ended with code {code}"),
             End::Failed => String::from("failed"),
             End::NotStarted => String::from("could not be started"),
         };
         match verdict {
-            Verdict::Restart => {
+            Verdict::Restart(pause) => {
                 println!("component `{}` {how}; it is started again", component.name);
-                self.start(index);
+                self.due.push((time::now() + pause, index));
             }
             Verdict::GoOn => {
                 if end == End::Exited(0) {
