@@ -24,7 +24,7 @@ use l4_sys::{AnyObject, Cap};
 use l4re::{Dataspace, MemAlloc, RegionMap};
 
 pub use error::{Attempt, LaunchError};
-pub use task::UTCB_AREA;
+pub use l4_abi::l4re::UTCB_AREA;
 
 /// What to run, and how.
 #[derive(Clone, Copy)]

@@ -3,10 +3,9 @@
 use alloc::vec::Vec;
 
 use l4_abi::capability::{Selector, slot};
-use l4_abi::flexpage::Flexpage;
-use l4_abi::l4re::{self as program, Environment};
+use l4_abi::l4re as program;
 use l4_abi::protocol::thread::ExRegsFlags;
-use l4_abi::rights::{CapabilityRights, MemoryRights};
+use l4_abi::rights::CapabilityRights;
 use l4_loader::start_block::StartBlock;
 use l4_memory::Shared;
 use l4_sys::object::Control;
@@ -18,14 +17,6 @@ use l4re::region_map::Flags;
 use crate::image::Image;
 use crate::{Attempt, LaunchError, Launcher, Named, Parts, Program};
 
-/// Where the UTCBs of a program's threads are.
-pub const UTCB_AREA: Flexpage = Flexpage::memory(
-    program::UTCB_AREA_START,
-    program::UTCB_AREA_ORDER,
-    MemoryRights::empty(),
-);
-/// Where stock programs have it too.
-const KIP_ADDRESS: u64 = 0x6fff_f000;
 /// Largest start block: arguments, names and the environment.
 const START_BLOCK_SIZE: u64 = 4 * PAGE_SIZE;
 
@@ -76,16 +67,11 @@ fn make_stack(
 ) -> Result<u64, LaunchError> {
     const MAKE: &str = "make its stack";
     let top = program::STACK_START + program::STACK_SIZE;
-    let capabilities: Vec<(&str, u64)> = named
-        .iter()
-        .enumerate()
-        .map(|(index, one)| (one.name, program::slot::FIRST_NAMED + index as u64))
-        .collect();
+    let names: Vec<&str> = named.iter().map(|one| one.name).collect();
     let block = StartBlock {
         arguments: program.arguments,
-        environment: environment(named.len() as u64),
-        capabilities: &capabilities,
-        kip: KIP_ADDRESS,
+        names: &names,
+        kip: program::KIP_ADDRESS,
         program_headers: image.program_headers,
         entry: image.entry,
     };
@@ -118,31 +104,15 @@ fn attach_stack(launcher: Launcher, parts: &Parts, block: &[u8]) -> l4_sys::Resu
     Ok(())
 }
 
-fn environment(named: u64) -> Environment {
-    let selector = |index| Selector::new(index).raw();
-    Environment {
-        parent: selector(program::slot::PARENT),
-        region_map: selector(program::slot::REGION_MAP),
-        mem_alloc: selector(program::slot::MEM_ALLOC),
-        log: selector(slot::LOG),
-        main_thread: selector(slot::THREAD),
-        factory: selector(slot::FACTORY),
-        scheduler: selector(slot::SCHEDULER),
-        itas: Selector::INVALID.raw(),
-        dbg_events: Selector::INVALID.raw(),
-        first_free_capability: program::slot::FIRST_NAMED + named,
-        first_free_reply_capability: 0,
-        utcb_area: UTCB_AREA.raw(),
-        first_free_utcb: program::UTCB_AREA_START + l4_abi::utcb::SIZE as u64,
-        capabilities: 0,
-    }
-}
-
 /// The kernel info page, and the addresses of the UTCBs.
 fn make_fixed_regions(launcher: Launcher, parts: &Parts) -> l4_sys::Result<()> {
-    parts
-        .map
-        .attach_at(KIP_ADDRESS, launcher.kip.into(), 0, PAGE_SIZE, Flags::RX)?;
+    parts.map.attach_at(
+        program::KIP_ADDRESS,
+        launcher.kip.into(),
+        0,
+        PAGE_SIZE,
+        Flags::RX,
+    )?;
     let none = Selector::INVALID.raw();
     let flags = (Flags::RW | Flags::KERNEL).bits();
     let size = 1 << program::UTCB_AREA_ORDER;

@@ -4,8 +4,10 @@
 //! vector, padding, then what the vector points to: environment, named capabilities, loader words,
 //! texts. The stack pointer is a multiple of 16 and points at the argument count.
 
-use l4_abi::capability::Selector;
-use l4_abi::l4re::{Auxiliary, CapabilityEntry, Environment, aux_tag, slot};
+use l4_abi::capability::{Selector, slot as kernel_slot};
+use l4_abi::l4re::{
+    Auxiliary, CapabilityEntry, Environment, UTCB_AREA, UTCB_AREA_START, aux_tag, slot,
+};
 
 const WORD: usize = 8;
 const STACK_ALIGNMENT: u64 = 16;
@@ -17,10 +19,8 @@ const AUXILIARY_PAIRS: usize = 13;
 pub struct StartBlock<'a> {
     /// Arguments; the first is the program's name.
     pub arguments: &'a [&'a str],
-    /// The environment; where the named capabilities are is filled in.
-    pub environment: Environment,
-    /// Named capabilities: name, of which 16 bytes count, and slot index.
-    pub capabilities: &'a [(&'a str, u64)],
+    /// Names of the capabilities in the slots from [`slot::FIRST_NAMED`] on; 16 bytes of each count.
+    pub names: &'a [&'a str],
     /// Where the program's kernel info page is mapped.
     pub kip: u64,
     /// Address and number of the program headers in the program's memory, if they are there.
@@ -43,7 +43,7 @@ impl StartBlock<'_> {
             .iter()
             .map(|argument| argument.len() + 1)
             .sum();
-        let capabilities = (self.capabilities.len() + 1) * size_of::<CapabilityEntry>();
+        let capabilities = (self.names.len() + 1) * size_of::<CapabilityEntry>();
         let pointed_to = size_of::<Environment>() + capabilities + size_of::<Auxiliary>();
         let size = pointers * WORD + pointed_to + texts;
         let stack_pointer = top.checked_sub(size as u64).ok_or(TooLarge)? & !(STACK_ALIGNMENT - 1);
@@ -86,9 +86,9 @@ impl StartBlock<'_> {
             out.word(tag);
             out.word(value);
         }
-        out.environment(&self.environment, entries);
-        for (name, index) in self.capabilities {
-            out.capability(Selector::new(*index).raw(), 0, name.as_bytes());
+        out.environment(&environment_of(self.names.len() as u64, entries));
+        for (index, name) in (slot::FIRST_NAMED..).zip(self.names) {
+            out.capability(Selector::new(index).raw(), 0, name.as_bytes());
         }
         out.capability(Selector::INVALID.raw(), CapabilityEntry::END, &[]);
         for word in [first_text, Selector::new(slot::KIP).raw(), 0, 0, 0] {
@@ -99,6 +99,27 @@ impl StartBlock<'_> {
             out.position += 1;
         }
         Ok(stack_pointer)
+    }
+}
+
+/// The environment of a program with this many named capabilities, listed at this address.
+fn environment_of(named: u64, capabilities: u64) -> Environment {
+    let selector = |index| Selector::new(index).raw();
+    Environment {
+        parent: selector(slot::PARENT),
+        region_map: selector(slot::REGION_MAP),
+        mem_alloc: selector(slot::MEM_ALLOC),
+        log: selector(kernel_slot::LOG),
+        main_thread: selector(kernel_slot::THREAD),
+        factory: selector(kernel_slot::FACTORY),
+        scheduler: selector(kernel_slot::SCHEDULER),
+        itas: Selector::INVALID.raw(),
+        dbg_events: Selector::INVALID.raw(),
+        first_free_capability: slot::FIRST_NAMED + named,
+        first_free_reply_capability: 0,
+        utcb_area: UTCB_AREA.raw(),
+        first_free_utcb: UTCB_AREA_START + l4_abi::utcb::SIZE as u64,
+        capabilities,
     }
 }
 
@@ -117,7 +138,7 @@ impl Output<'_> {
         self.position += bytes.len();
     }
 
-    fn environment(&mut self, environment: &Environment, capabilities: u64) {
+    fn environment(&mut self, environment: &Environment) {
         for word in [
             environment.parent,
             environment.region_map,
@@ -132,7 +153,7 @@ impl Output<'_> {
             environment.first_free_reply_capability,
             environment.utcb_area,
             environment.first_free_utcb,
-            capabilities,
+            environment.capabilities,
         ] {
             self.word(word);
         }
@@ -153,26 +174,6 @@ mod tests {
     use std::vec::Vec;
 
     const TOP: u64 = 0x8020_0000;
-
-    fn environment() -> Environment {
-        let words: Vec<u64> = (1..=14).collect();
-        Environment {
-            parent: words[0],
-            region_map: words[1],
-            mem_alloc: words[2],
-            log: words[3],
-            main_thread: words[4],
-            factory: words[5],
-            scheduler: words[6],
-            itas: words[7],
-            dbg_events: words[8],
-            first_free_capability: words[9],
-            first_free_reply_capability: words[10],
-            utcb_area: words[11],
-            first_free_utcb: words[12],
-            capabilities: 0,
-        }
-    }
 
     struct Stack(Vec<u8>);
 
@@ -198,11 +199,10 @@ mod tests {
         }
     }
 
-    fn build(arguments: &[&str], capabilities: &[(&str, u64)]) -> (Stack, u64) {
+    fn build(arguments: &[&str], names: &[&str]) -> (Stack, u64) {
         let block = StartBlock {
             arguments,
-            environment: environment(),
-            capabilities,
+            names,
             kip: 0x6fff_f000,
             program_headers: Some((0x100_0040, 5)),
             entry: 0x100_1000,
@@ -227,16 +227,19 @@ mod tests {
 
     #[test]
     fn the_vector_leads_to_environment_capabilities_and_name() {
-        let (stack, sp) = build(
-            &["hello", "x"],
-            &[("rom", 0x16), ("a_name_of_sixteen", 0x17)],
-        );
+        let (stack, sp) = build(&["hello", "x"], &["rom", "a_name_of_sixteen"]);
         assert_eq!(stack.auxiliary(sp, aux_tag::L4_KIP), 0x6fff_f000);
         assert_eq!(stack.auxiliary(sp, aux_tag::ENTRY), 0x100_1000);
         let environment = stack.auxiliary(sp, aux_tag::L4_ENV);
-        for index in 0..13 {
-            assert_eq!(stack.word(environment + 8 * index), index + 1);
+        let invalid = Selector::INVALID.raw();
+        let expected = [
+            0x13000, 0x10000, 0x11000, 0x5000, 0x3000, 0x2000, 0x7000, invalid, invalid, 0x18, 0,
+        ];
+        for (word, expected) in (0..).step_by(8).zip(expected) {
+            assert_eq!(stack.word(environment + word), expected, "{word:#x}");
         }
+        assert_eq!(stack.word(environment + 0x58), 0xb300_0350);
+        assert_eq!(stack.word(environment + 0x60), 0xb300_0400);
         let entries = stack.word(environment + 0x68);
         assert_eq!(stack.word(entries), 0x16000);
         assert_eq!(stack.text(entries + 16), "rom");
@@ -251,8 +254,7 @@ mod tests {
     fn a_stack_that_is_too_small_is_refused() {
         let block = StartBlock {
             arguments: &["hello"],
-            environment: environment(),
-            capabilities: &[],
+            names: &[],
             kip: 0,
             program_headers: None,
             entry: 0,

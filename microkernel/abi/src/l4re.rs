@@ -4,6 +4,9 @@
 
 use core::mem::{offset_of, size_of};
 
+use crate::flexpage::Flexpage;
+use crate::rights::MemoryRights;
+
 /// Slots of a program that a loader started, beside those in [`crate::capability::slot`].
 pub mod slot {
     /// Region map: pager and exception handler of the first thread.
@@ -26,6 +29,11 @@ pub mod slot {
 pub const UTCB_AREA_START: u64 = 0xb300_0000;
 /// Order of that area: eight threads.
 pub const UTCB_AREA_ORDER: u32 = 13;
+/// That area, as tasks are made with it.
+pub const UTCB_AREA: Flexpage =
+    Flexpage::memory(UTCB_AREA_START, UTCB_AREA_ORDER, MemoryRights::empty());
+/// Address of the kernel info page if the program does not ask for another.
+pub const KIP_ADDRESS: u64 = 0x6fff_f000;
 /// Lowest address of the stack if the program does not ask for another.
 pub const STACK_START: u64 = 0x8000_0000;
 /// Size of the stack in bytes if the program does not ask for another.

@@ -255,5 +255,6 @@ fn layout_constants() {
     );
     assert_eq!(vcpu::StateFlags::all().bits(), 0xa7);
     assert_eq!(l4re::UTCB_AREA_START, 0xb300_0000);
+    assert_eq!(l4re::KIP_ADDRESS, 0x6fff_f000);
     assert_eq!(log::WRITE_SIZE, 488);
 }

@@ -2,8 +2,7 @@
 
 use l4_abi::capability::{Selector, slot};
 use l4_abi::error::ResultCode;
-use l4_abi::flexpage::Flexpage;
-use l4_abi::l4re::{self as program, Environment};
+use l4_abi::l4re as program;
 use l4_abi::protocol::region_map::Flags;
 use l4_abi::protocol::scheduler::CpuSet;
 use l4_abi::protocol::thread::ExRegsFlags;
@@ -29,8 +28,6 @@ use crate::object::{Object, ObjectId};
 const NAME: &str = "ned";
 /// Below moe and sigma0, above all components.
 const PRIORITY: u8 = 250;
-/// Where stock programs have it too.
-const KIP_ADDRESS: u64 = 0x6fff_f000;
 const TAG_COLOUR: u8 = 90;
 
 /// Named capabilities, in the slots from [`program::slot::FIRST_NAMED`] on.
@@ -69,12 +66,10 @@ pub(super) fn start(
         .map_err(|error| refused(Reason::Program(error)))?;
 
     let kernel: Cap<KernelFactory> = Cap::at(slot::FACTORY);
-    let utcbs = Flexpage::memory(
-        program::UTCB_AREA_START,
-        program::UTCB_AREA_ORDER,
-        MemoryRights::empty(),
-    );
-    let task = kernel.create_task(utcbs).to("make ned's task")?.leak();
+    let task = kernel
+        .create_task(program::UTCB_AREA)
+        .to("make ned's task")?
+        .leak();
     let thread = kernel.create_thread().to("make ned's thread")?.leak();
     let last_address = moe.last_address;
     let map = RegionMap::new(&mut moe.bank, AccountId::ROOT, last_address)
@@ -88,7 +83,13 @@ pub(super) fn start(
         program.place(&placement, module, file).to(LOAD)?;
     }
     program
-        .attach(KIP_ADDRESS, PAGE_SIZE, Flags::RX, Some((kip, 0)), "[kip]")
+        .attach(
+            program::KIP_ADDRESS,
+            PAGE_SIZE,
+            Flags::RX,
+            Some((kip, 0)),
+            "[kip]",
+        )
         .to(LOAD)?;
     let utcb_size = 1 << program::UTCB_AREA_ORDER;
     let utcb_flags = Flags::RW | Flags::KERNEL;
@@ -103,11 +104,8 @@ pub(super) fn start(
         .to(LOAD)?;
     let start = StartBlock {
         arguments: &[NAME],
-        environment: environment(utcbs),
-        capabilities: &core::array::from_fn::<_, { NAMES.len() }, _>(|index| {
-            (NAMES[index], program::slot::FIRST_NAMED + index as u64)
-        }),
-        kip: KIP_ADDRESS,
+        names: &NAMES,
+        kip: program::KIP_ADDRESS,
         program_headers: None,
         entry: elf.entry(),
     };
@@ -116,26 +114,6 @@ pub(super) fn start(
         .give_capabilities(rom, kip, thread)
         .to("give ned its capabilities")?;
     run(task, thread, elf.entry(), stack_pointer).to("start ned")
-}
-
-fn environment(utcbs: Flexpage) -> Environment {
-    let selector = |index| Selector::new(index).raw();
-    Environment {
-        parent: selector(program::slot::PARENT),
-        region_map: selector(program::slot::REGION_MAP),
-        mem_alloc: selector(program::slot::MEM_ALLOC),
-        log: selector(slot::LOG),
-        main_thread: selector(slot::THREAD),
-        factory: selector(slot::FACTORY),
-        scheduler: selector(slot::SCHEDULER),
-        itas: Selector::INVALID.raw(),
-        dbg_events: Selector::INVALID.raw(),
-        first_free_capability: program::slot::FIRST_NAMED + NAMES.len() as u64,
-        first_free_reply_capability: 0,
-        utcb_area: utcbs.raw(),
-        first_free_utcb: program::UTCB_AREA_START + l4_abi::utcb::SIZE as u64,
-        capabilities: 0,
-    }
 }
 
 fn run(task: Cap<Task>, thread: Cap<Thread>, entry: u64, stack_pointer: u64) -> l4_sys::Result<()> {
