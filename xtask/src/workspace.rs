@@ -60,7 +60,7 @@ impl Workspace {
             root: PathBuf::new(),
             target: PathBuf::new(),
             binaries,
-            root_tasks: vec!["kernel-test".into()],
+            root_tasks: vec!["kernel-ipc".into()],
         }
     }
 

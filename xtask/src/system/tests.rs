@@ -11,7 +11,7 @@ fn folder() -> PathBuf {
 }
 
 fn workspace() -> Workspace {
-    Workspace::with_programs(&["hello", "kernel-test", "pingpong-client", "pingpong-server"])
+    Workspace::with_programs(&["hello", "kernel-ipc", "pingpong-client", "pingpong-server"])
 }
 
 /// What `xtask check` would print, with the file named as in its own folder.
