@@ -227,14 +227,6 @@ impl Colour {
             Self::Grey => "grey",
         }
     }
-
-    /// The parameter of the "select graphic rendition" escape sequence that switches to it (ECMA-48).
-    pub const fn ansi(self) -> u8 {
-        match self {
-            Self::Grey => 90,
-            other => 31 + other as u8,
-        }
-    }
 }
 
 /// A capability named in a component's own table.
