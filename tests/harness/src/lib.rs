@@ -4,6 +4,7 @@
 //!   tells how each ended (design: lines `@brio test NAME pass|fail MESSAGE`, then `@brio exit N`).
 //! * [`worker`]: further threads, with a closure to run and a result to join.
 //! * [`message`]: messages word by word, also wrong ones, and all that comes back.
+//! * [`fault`]: touching memory, and learning whether that faults.
 //! * [`kip`]: the kernel info page and its clock.
 //! * [`memory`]: pages of the program's own, and addresses that nobody uses.
 //!
@@ -17,6 +18,7 @@
 #[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
 mod arch;
 
+pub mod fault;
 pub mod kip;
 pub mod memory;
 pub mod message;

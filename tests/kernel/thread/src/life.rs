@@ -1,0 +1,50 @@
+//! How threads end.
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use l4_test::abi::error::IpcError;
+use l4_test::abi::timeout::Timeout;
+use l4_test::memory::{UNUSED, load};
+use l4_test::message::{nobody, receive};
+use l4_test::suite::PRIORITY;
+use l4_test::sys::Selector;
+use l4_test::sys::object::Control;
+use l4_test::{Message, failed, own, spawn, spawn_at};
+
+use crate::binding::{bind, thread};
+
+pub(crate) fn a_thread_without_pager_dies_of_a_fault() {
+    let victim = spawn_at(PRIORITY - 1, || load(UNUSED));
+    let control = Control {
+        pager: Some(Selector::new(0x800)),
+        ..Control::default()
+    };
+    victim.thread().control(control).unwrap();
+    receive(nobody(), Timeout::from_micros(20_000));
+    let reply = Message::new(0).send(*victim.thread());
+    assert_eq!(reply.outcome(), failed(IpcError::NOT_EXISTENT));
+}
+
+static SLOT: AtomicU64 = AtomicU64::new(0);
+static SURVIVED: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn a_thread_can_delete_itself() {
+    SURVIVED.store(false, SeqCst);
+    let worker = spawn_at(PRIORITY - 1, || {
+        let own = Selector::new(SLOT.load(SeqCst));
+        let _ = own::task().delete_object(own);
+        SURVIVED.store(true, SeqCst);
+    });
+    SLOT.store(worker.selector().index(), SeqCst);
+    receive(nobody(), Timeout::from_micros(2000));
+    assert!(!SURVIVED.load(SeqCst));
+    assert_eq!(own::task().is_valid(worker.thread()), Ok(false));
+}
+
+pub(crate) fn a_deleted_thread_frees_its_utcb() {
+    let worker = spawn(|| ());
+    let utcb = worker.utcb_address() as usize;
+    drop(worker);
+    let thread = thread();
+    assert_eq!(bind(thread.as_cap(), own::task(), utcb), Ok(0));
+}

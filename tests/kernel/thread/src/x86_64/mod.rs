@@ -1,0 +1,121 @@
+//! Registers and operations of x86_64.
+
+use core::arch::{asm, naked_asm};
+
+use l4_test::abi::arch::x86_64::exception::rflags;
+use l4_test::abi::error::ResultCode;
+use l4_test::abi::protocol::label;
+use l4_test::message::word;
+use l4_test::{Message, Outcome, own, refused, spawn};
+
+/// What ex_regs says of a thread that has not run.
+pub(crate) const FRESH_FLAGS: u64 = rflags::INITIAL;
+/// Flags of ex_regs that do not exist.
+pub(crate) const REFUSED_FLAGS: [u64; 3] = [1 << 24, 1 << 25, 1 << 31];
+/// A function expects the stack pointer as a call leaves it.
+pub(crate) const STACK_BIAS: u64 = 8;
+/// General registers without the stack pointer, flags, segments, FS base, MXCSR and x87 control.
+pub(crate) const DUMP_WORDS: usize = 26;
+
+/// Pushes the registers, then waits for ever.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn dump_registers() {
+    naked_asm!(
+        "pushfq",
+        "push rax",
+        "push rbx",
+        "push rcx",
+        "push rdx",
+        "push rsi",
+        "push rdi",
+        "push rbp",
+        "push r8",
+        "push r9",
+        "push r10",
+        "push r11",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "mov rax, cs",
+        "push rax",
+        "mov rax, ss",
+        "push rax",
+        "mov rax, ds",
+        "push rax",
+        "mov rax, es",
+        "push rax",
+        "mov rax, fs",
+        "push rax",
+        "mov rax, gs",
+        "push rax",
+        "push 0",
+        "stmxcsr [rsp]",
+        "push 0",
+        "fnstcw [rsp]",
+        "mov rax, gs:0",
+        "push rax",
+        "push rsp",
+        // Wait for oneself, for ever.
+        "2:",
+        "xor eax, eax",
+        "mov rdx, -2046",
+        "xor r8d, r8d",
+        "syscall",
+        "jmp 2b",
+    )
+}
+
+/// Checks what [`dump_registers`] has stored, the last push first.
+pub(crate) fn check_first_registers(dump: [u64; DUMP_WORDS], stack: u64, utcb: u64) {
+    let pushed: [u64; DUMP_WORDS] = core::array::from_fn(|index| dump[DUMP_WORDS - 1 - index]);
+    assert_eq!(pushed[0], rflags::INITIAL, "flags");
+    assert_eq!(pushed[1..16], [0; 15], "general registers");
+    assert_eq!(pushed[16..22], [0x2b, 0x23, 0x23, 0x23, 0, 0], "segments");
+    assert_eq!(pushed[22..24], [0x1f80, 0x37f], "MXCSR, x87 control word");
+    assert_eq!(pushed[24], utcb, "UTCB");
+    assert_eq!(pushed[25], stack - 25 * 8, "stack pointer");
+}
+
+const SET_BASE: u64 = 0x12;
+
+pub(crate) fn operations_of_the_architecture() {
+    segment_selectors_are_told();
+    segment_bases_can_be_set();
+    wrong_segment_bases_are_refused();
+}
+
+fn request(words: &[u64]) -> Outcome {
+    Message::new(label::THREAD)
+        .words(words)
+        .call(*own::thread())
+        .outcome()
+}
+
+fn segment_selectors_are_told() {
+    assert_eq!(request(&[0x13]), Ok(0));
+    assert_eq!([word(0), word(1), word(2)], [0x23, 0x2b, 0x1b]);
+    assert_eq!(request(&[0x10]), Ok(0));
+    assert_eq!(word(0), 11);
+}
+
+fn segment_bases_can_be_set() {
+    static WORD: u64 = 0x1234_5678;
+    let base = &raw const WORD as u64;
+    let worker = spawn(move || {
+        let set = l4_test::sys::object::Thread::SELF.set_fs_base(base);
+        let value: u64;
+        // SAFETY: the FS base is the address of a word.
+        unsafe { asm!("mov {}, fs:0", out(reg) value) };
+        (set, value)
+    });
+    assert_eq!(worker.join(), (Ok(()), 0x1234_5678));
+}
+
+fn wrong_segment_bases_are_refused() {
+    let invalid = refused(ResultCode::EINVAL);
+    assert_eq!(request(&[SET_BASE, 0x0000_8000_0000_0000]), invalid);
+    assert_eq!(request(&[SET_BASE, 0xffff_7fff_ffff_ffff]), invalid);
+    assert_eq!(request(&[SET_BASE | 2 << 16, 0]), invalid);
+    assert_eq!(request(&[SET_BASE]), refused(ResultCode::EMSGTOOSHORT));
+}
