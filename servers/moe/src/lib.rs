@@ -13,6 +13,10 @@
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unstable_features)]
 
+#[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
+#[cfg_attr(not(target_arch = "aarch64"), path = "x86_64/mod.rs")]
+mod arch;
+
 pub mod bank;
 pub mod boot;
 pub mod frames;

@@ -52,6 +52,8 @@ pub struct Stretch {
     pub before: u64,
     /// Bytes from there to the end of the stretch.
     pub after: u64,
+    /// Whether it may have been written to since moe started.
+    pub is_changeable: bool,
 }
 
 impl Dataspace {
@@ -135,12 +137,14 @@ impl Dataspace {
                     address: frame + before,
                     before,
                     after: PAGE_SIZE - before,
+                    is_changeable: true,
                 })
             }
             Backing::Fixed { address } => Ok(Stretch {
                 address: *address + offset,
                 before: offset,
                 after: self.size - offset,
+                is_changeable: false,
             }),
             Backing::Run { address, zeroed } => {
                 let piece = offset / PIECE;
@@ -156,6 +160,7 @@ impl Dataspace {
                     address: *address + offset,
                     before: offset - start,
                     after: end - offset,
+                    is_changeable: true,
                 })
             }
         }

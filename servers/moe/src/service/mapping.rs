@@ -5,6 +5,7 @@ use l4_abi::item::{ItemControl, ItemFlags, MapItem};
 use l4_abi::protocol::region_map::Flags;
 use l4_abi::rights::MemoryRights;
 
+use crate::arch;
 use crate::frames::{LARGEST_ORDER, PAGE_SHIFT, PAGE_SIZE};
 use crate::object::dataspace::Stretch;
 
@@ -34,6 +35,9 @@ pub(super) fn item(
 ) -> MapItem {
     let order = common_order(target, stretch, room);
     let block = stretch.address & !((1 << order) - 1);
+    if rights.contains(MemoryRights::EXECUTE) && stretch.is_changeable {
+        arch::make_executable(block, 1 << order);
+    }
     // The caching bits of regions are those of the item, one bit below, without "set" (abi/08 §3).
     let cache = match caching & Flags::CACHING {
         Flags::BUFFERABLE => ItemFlags::BUFFERABLE,
@@ -75,6 +79,7 @@ mod tests {
                 address,
                 before,
                 after,
+                is_changeable: false,
             },
             room,
         )
@@ -110,6 +115,7 @@ mod tests {
             address: 0x4012_3456,
             before: 0x12_3456,
             after: 0xe_0000,
+            is_changeable: false,
         };
         let rights = MemoryRights::RW;
         let item = item(0x8012_3456, stretch, Room::ANY, rights, Flags::UNCACHED);
