@@ -180,8 +180,13 @@ fn choose(cpu: &Cpu) {
         if highest < own || highest == own && !preempt {
             return;
         }
-        // Preempted: next in the list of its priority.
         let priority = current.state(cpu).priority.get();
+        if priority > highest {
+            // Only the time that it ran on is less urgent.
+            cpu.budget.start(cpu, current);
+            return;
+        }
+        // Preempted: next in the list of its priority.
         let next = cpu.ready.pop(cpu, highest);
         cpu.ready.push_front(current, priority);
         cpu.current.set(next);

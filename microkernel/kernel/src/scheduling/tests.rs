@@ -1,6 +1,16 @@
 //! Who runs when: preemption, time slices, donation.
 
+use l4_abi::capability::{Selector, slot};
+use l4_abi::error::{IpcError, ResultCode};
+use l4_abi::message_tag::TagFlags;
+use l4_abi::operation::Operation;
+use l4_abi::protocol::{label, thread::Opcode};
+use l4_abi::rights::CapabilityRights;
+use l4_abi::timeout::Timeout;
+
 use super::*;
+use crate::object::Ref;
+use crate::testing::{Doing, Syscall, World, run};
 
 /// Who runs is the most urgent thread, or runs on the most urgent one's time.
 pub(crate) fn check(cpu: &Cpu) {
@@ -31,4 +41,234 @@ fn check_timer(cpu: &Cpu) {
             "the timer fires at {deadline}, not {next}"
         );
     }
+}
+
+fn sleep_for(micros: u64) -> Syscall {
+    Syscall::sleep().receive_timeout(Timeout::from_micros(micros))
+}
+
+#[test]
+fn the_most_urgent_thread_runs() {
+    run(|world| {
+        let task = world.task();
+        let low = world.thread(&task, 5);
+        assert!(world.runs(&low));
+        let high = world.thread(&task, 9);
+        assert!(world.runs(&high));
+        let middle = world.thread(&task, 7);
+        assert!(world.runs(&high));
+        world.syscall(&high, Syscall::sleep());
+        assert!(world.runs(&middle));
+        world.syscall(&middle, sleep_for(100));
+        assert!(world.runs(&low));
+        world.advance(100);
+        assert!(world.runs(&middle));
+    });
+}
+
+#[test]
+fn threads_of_one_priority_take_turns_each_for_its_time_slice() {
+    run(|world| {
+        let task = world.task();
+        let threads = [(); 3].map(|()| world.thread(&task, 5));
+        let runs = |world: &World| threads.iter().position(|thread| world.runs(thread));
+        let first = runs(world);
+        let order = [(); 6].map(|()| {
+            world.advance(9_999);
+            let last = runs(world);
+            world.advance(1);
+            assert_ne!(last, runs(world));
+            last.expect("one runs")
+        });
+        assert_eq!(first, Some(order[0]));
+        assert_eq!(order[..3], order[3..], "always the same order");
+        assert_eq!(order[..3].iter().sum::<usize>(), 3, "each had its turn");
+    });
+}
+
+#[test]
+fn the_rest_of_a_time_slice_is_kept_while_its_owner_waits() {
+    run(|world| {
+        let task = world.task();
+        let (one, other) = (world.thread(&task, 5), world.thread(&task, 5));
+        let (running, ready) = if world.runs(&one) {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        world.advance(6_000);
+        world.syscall(&running, sleep_for(1_000));
+        assert!(world.runs(&ready));
+        world.advance(1_000);
+        assert!(world.runs(&running), "who becomes ready goes first");
+        world.advance(4_000);
+        assert!(world.runs(&ready), "only the rest was left");
+        // As before: 1 ms of it is used.
+        world.advance(9_000);
+        assert!(world.runs(&running));
+    });
+}
+
+/// A client of priority 10 and a server that waits.
+fn client_and_server(world: &mut World, server: u8) -> (Ref<Thread>, Ref<Thread>, u64) {
+    let task = world.task();
+    let server = world.thread(&task, server);
+    world.syscall(&server, Syscall::wait());
+    let client = world.thread(&task, 10);
+    let slot = world.give_full(&task, server.header());
+    (client, server, slot)
+}
+
+#[test]
+fn a_call_donates_the_time_slice() {
+    run(|world| {
+        let (client, server, slot) = client_and_server(world, 3);
+        let task = world.task();
+        let between = world.thread(&task, 7);
+        world.syscall(&client, Syscall::call(slot));
+        assert!(world.runs(&server), "on the client's time");
+        world.advance(9_999);
+        assert!(world.runs(&server));
+        world.advance(1);
+        assert!(world.runs(&between), "the client's time is over");
+        // The time is the client's.
+        let consumed = |thread: &Thread| world.cpu.budget.consumed(world.cpu, thread);
+        assert_eq!((consumed(&client), consumed(&server)), (10_000, 0));
+    });
+}
+
+#[test]
+fn no_other_operation_donates() {
+    for (operation, flags) in [
+        (Operation::CALL, TagFlags::SCHEDULE),
+        (Operation::SEND, TagFlags::empty()),
+        (Operation::SEND_AND_WAIT, TagFlags::empty()),
+    ] {
+        run(|world| {
+            let (client, server, slot) = client_and_server(world, 3);
+            let task = world.task();
+            let between = world.thread(&task, 7);
+            let call = Syscall::new(Selector::new(slot), operation).flags(flags);
+            world.syscall(&client, call);
+            assert!(!world.runs(&server), "{operation:?}");
+            assert_eq!(world.runs(&between), operation != Operation::SEND);
+        });
+    }
+}
+
+#[test]
+fn an_answer_returns_to_the_client_before_others_of_its_priority() {
+    run(|world| {
+        let (client, server, slot) = client_and_server(world, 3);
+        let task = world.task();
+        let rival = world.thread(&task, 10);
+        world.syscall(&client, Syscall::call(slot));
+        world.syscall(&server, Syscall::reply_and_wait());
+        assert!(world.runs(&client));
+        world.syscall(&client, Syscall::sleep());
+        assert!(world.runs(&rival));
+    });
+}
+
+#[test]
+fn who_becomes_ready_goes_before_equals_but_not_before_more_urgent_ones() {
+    for (waiting, preempts) in [(9, false), (10, true), (11, true)] {
+        run(|world| {
+            let (client, server, slot) = client_and_server(world, waiting);
+            world.syscall(&client, Syscall::send(slot));
+            assert_eq!(world.runs(&server), preempts, "{waiting}");
+        });
+    }
+}
+
+#[test]
+fn a_donated_time_slice_does_not_make_a_thread_less_urgent_than_it_is() {
+    run(|world| {
+        let (client, server, slot) = client_and_server(world, 20);
+        let task = world.task();
+        let rival = world.thread(&task, 10);
+        world.syscall(&rival, sleep_for(50));
+        world.syscall(&client, Syscall::call(slot));
+        assert!(world.runs(&server));
+        world.advance(50);
+        assert!(world.runs(&server), "it goes on, on its own time");
+    });
+}
+
+#[test]
+fn a_thread_keeps_its_priority_when_who_donated_is_destroyed() {
+    run(|world| {
+        let (client, server, slot) = client_and_server(world, 5);
+        let task = world.task();
+        let low = world.thread(&task, 1);
+        world.syscall(&low, sleep_for(50));
+        world.syscall(&client, Syscall::call(slot));
+        world.destroy(client.header());
+        world.advance(50);
+        assert!(world.runs(&server));
+    });
+}
+
+#[test]
+fn a_yield_lets_equals_run_when_it_waits_for_any_time() {
+    run(|world| {
+        let task = world.task();
+        let (one, other) = (world.thread(&task, 5), world.thread(&task, 5));
+        let (running, ready) = if world.runs(&one) {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        let failed = Doing::Failed(IpcError::RECEIVE_TIMEOUT);
+        world.syscall(&running, sleep_for(2));
+        assert!(world.runs(&ready));
+        world.advance(2);
+        assert_eq!(world.doing(&running), failed);
+    });
+}
+
+#[test]
+fn switch_to_runs_a_less_urgent_thread_on_the_own_time() {
+    run(|world| {
+        let task = world.task();
+        let (high, low) = (world.thread(&task, 9), world.thread(&task, 5));
+        let slot = world.give_full(&task, low.header());
+        let switch = [Opcode::SwitchTo as u64];
+        assert_eq!(world.invoke(&high, slot, label::THREAD, &switch, None), 0);
+        assert!(world.runs(&low));
+        world.advance(10_000);
+        assert!(world.runs(&high));
+    });
+}
+
+#[test]
+fn new_parameters_count_at_once() {
+    run(|world| {
+        let task = world.task();
+        let (one, other) = (world.thread(&task, 5), world.thread(&task, 4));
+        let scheduler = world.give_initial(&task, slot::SCHEDULER);
+        let to_other = world.give(&task, other.header(), CapabilityRights::READ);
+        let words = [1, 0xff00_0000, 1, 6, 2_000];
+        let run_thread = |world: &mut World, by: &Thread, words: &[u64]| {
+            world.invoke(by, scheduler, label::SCHEDULER, words, Some(to_other))
+        };
+        assert_eq!(run_thread(world, &one, &words), 0);
+        assert!(world.runs(&other));
+        world.advance(2_000);
+        assert!(world.runs(&other), "nobody else is as urgent");
+        // It makes itself less urgent.
+        assert_eq!(run_thread(world, &other, &[1, 0xff00_0000, 1, 2, 0]), 0);
+        assert!(world.runs(&one));
+        // 0 is no priority, above 255 is 255, and not every class is known.
+        let einval = ResultCode::EINVAL.label();
+        assert_eq!(run_thread(world, &one, &[1, 0xff00_0000, 1, 0, 0]), einval);
+        let unknown = [1, 0xff00_0000, 1, u64::MAX - 1, 0];
+        let erange = ResultCode::ERANGE.label();
+        assert_eq!(run_thread(world, &one, &unknown), erange);
+        assert_eq!(run_thread(world, &one, &[1, 0xff00_0000, 1, 300, 0]), 0);
+        assert_eq!(other.state(world.cpu).priority.get(), 255);
+        // A set without a present CPU changes nothing.
+        assert_eq!(run_thread(world, &other, &[1, 0, 2, 7, 0]), 0);
+        assert_eq!(other.state(world.cpu).priority.get(), 255);
+    });
 }

@@ -6,30 +6,44 @@ use l4_abi::rights::CapabilityRights;
 use super::World;
 use crate::cpu::Cpu;
 use crate::memory::quota::QuotaRef;
+use crate::object::icu::{HOTPLUG_PIN, INPUT_PIN};
 use crate::object::ipc_gate::{self, IpcGate};
 use crate::object::irq::{self, Irq};
 use crate::object::semaphore::{self, Semaphore};
 use crate::object::task::{self, Task};
 use crate::object::thread::{self, Thread};
-use crate::object::{self, Header, factory::Factory};
+use crate::object::{self, Header, Ref, factory::Factory};
 use crate::scheduling;
 
-/// Checks everything.
-pub(super) fn check(world: &World) {
+/// Checks everything. Tells the tasks that there are, but for the initial ones.
+pub(super) fn check(world: &World) -> Vec<Ref<Task>> {
     let cpu = &*world.cpu;
     if cpu.unfinished.get() {
         // In the middle of something, and only until the next interrupt.
         assert!(cpu.block().is_idle(), "nobody runs before it goes on");
-        return;
+        return Vec::new();
     }
     assert!(cpu.doomed.is_empty(), "a doomed object is left");
     assert!(!cpu.reschedule.get(), "a decision is left");
-    let found = Found::of(cpu, [world.sigma0.header(), world.root.header()]);
+    let found = Found::of(world);
     for header in &found.objects {
         check_object(cpu, header, &found);
     }
     scheduling::tests::check(cpu);
     check_quotas(world, &found);
+    let sigma0 = world.sigma0.task_header(cpu);
+    let tasks = found.objects.iter().filter(|header| {
+        !sigma0.is_some_and(|sigma0| sigma0.is(header)) && !world.root.header().is(header)
+    });
+    tasks
+        .filter_map(|header| Ref::from_header(header))
+        .collect()
+}
+
+/// All threads that can be reached.
+pub(super) fn threads(world: &World) -> Vec<Ref<Thread>> {
+    let found = Found::of(world).objects;
+    found.into_iter().filter_map(Ref::from_header).collect()
 }
 
 fn check_object(cpu: &Cpu, header: &Header, found: &Found<'_>) {
@@ -79,26 +93,42 @@ pub(super) struct Found<'cpu> {
 }
 
 impl<'cpu> Found<'cpu> {
-    fn of(cpu: &'cpu Cpu, start: [&'cpu Header; 2]) -> Self {
+    fn of(world: &'cpu World) -> Self {
+        let cpu = &*world.cpu;
         let mut found = Self {
             objects: Vec::new(),
             slots: Vec::new(),
         };
-        start.into_iter().for_each(|header| found.add(header));
+        found.add(world.sigma0.header());
+        found.add(world.root.header());
+        world.made.iter().for_each(|task| found.add(task.header()));
+        found.add_all(cpu.space.task_header(cpu));
+        for pin in (0..cpu.kernel.platform.chip.pins()).chain([INPUT_PIN, HOTPLUG_PIN]) {
+            let slot = cpu.kernel.pin_slot(pin).expect("a pin has a place");
+            found.add_all(slot.get(cpu).map(|(header, _)| header));
+        }
         let mut index = 0;
         while let Some(header) = found.objects.get(index).copied() {
             index += 1;
             if let Some(thread) = header.downcast::<Thread>() {
-                thread
-                    .task_header(cpu)
-                    .into_iter()
-                    .for_each(|task| found.add(task));
-            }
-            if let Some(task) = header.downcast::<Task>() {
+                let state = thread.state(cpu);
+                found.add_all(thread.task_header(cpu));
+                found.add_all(state.gate.header(cpu));
+                found.add_all(state.semaphore.header(cpu));
+                found.add_all(state.deletion_irq.header(cpu));
+            } else if let Some(gate) = header.downcast::<IpcGate>() {
+                found.add_all(gate.thread_header(cpu));
+            } else if let Some(irq) = header.downcast::<Irq>() {
+                found.add_all(irq.thread_header(cpu));
+            } else if let Some(task) = header.downcast::<Task>() {
                 found.add_slots(cpu, task);
             }
         }
         found
+    }
+
+    fn add_all(&mut self, headers: Option<&'cpu Header>) {
+        headers.into_iter().for_each(|header| self.add(header));
     }
 
     fn add(&mut self, header: &'cpu Header) {

@@ -9,6 +9,7 @@
 //! each test everything is destroyed: then kernel memory is as at the start.
 
 mod invariants;
+mod random;
 mod syscall;
 
 pub(crate) use syscall::Syscall;
@@ -53,6 +54,9 @@ pub(crate) struct World {
     /// The root task, which has a capability to everything that the test made.
     pub(crate) root: TestTask,
     sigma0: Ref<Thread>,
+    /// Tasks that threads of the test have made. One may have its only
+    /// capability in itself, so they are kept here.
+    made: Vec<Ref<Task>>,
     /// Bytes of kernel memory in use before the test, and quota.
     used: usize,
     charged: u64,
@@ -93,11 +97,18 @@ pub(crate) enum Doing {
     Dead,
 }
 
+std::thread_local! {
+    /// A world that an earlier run left as it found it: there is no way to
+    /// free one.
+    static UNUSED: Cell<Option<World>> = const { Cell::new(None) };
+}
+
 /// Runs a test in a world of its own; afterwards nothing of it is left.
 pub(crate) fn run(test: impl FnOnce(&mut World)) {
-    let mut world = World::new();
+    let mut world = UNUSED.take().unwrap_or_else(World::new);
     test(&mut world);
     world.clear();
+    UNUSED.set(Some(world));
 }
 
 impl World {
@@ -128,6 +139,7 @@ impl World {
             quota,
             root,
             sigma0,
+            made: Vec::new(),
             used: 0,
             charged: 0,
             cpu,
@@ -173,6 +185,7 @@ impl World {
     }
 
     fn empty(&mut self) {
+        self.cpu.kernel.platform.chip.set_pending(false);
         let mut next = FIRST_SLOT;
         while let Some((index, slot)) = self.root.task.capabilities.next_slot(next) {
             next = index + 1;
@@ -181,7 +194,9 @@ impl World {
             }
         }
         self.root.next_slot.set(FIRST_SLOT);
-        self.enter(Source::Spurious);
+        for task in core::mem::take(&mut self.made) {
+            object::delete(self.cpu, task.header());
+        }
         self.settle();
     }
 
@@ -280,10 +295,35 @@ impl World {
         Ref::from_header(header).expect("a task")
     }
 
+    /// Maps 64 KiB of memory to `address`.
+    pub(crate) fn give_memory(&self, task: &TestTask, address: u64) {
+        let item = MapItem::memory(TEST_MEMORY, 16, MemoryRights::RWX);
+        let window = Flexpage::memory(address, 16, MemoryRights::empty());
+        let sigma0 = self.sigma0_task();
+        let mapped = object::task::map(self.cpu, &sigma0, &task.task, item, window);
+        assert_eq!(mapped, Ok(true));
+    }
+
     /// Gives `task` one of the objects that the root task has from the start.
     pub(crate) fn give_initial(&self, task: &TestTask, slot: u64) -> u64 {
         let entry = self.root.task.capabilities.lookup(self.cpu, slot);
-        self.give_full(task, entry.expect("the root task has it").object)
+        // Nobody may destroy it.
+        let rights = CapabilityRights::FULL.difference(CapabilityRights::DELETE);
+        self.give(task, entry.expect("the root task has it").object, rights)
+    }
+
+    /// All threads that there are, but for the initial ones.
+    fn threads(&self) -> Vec<Ref<Thread>> {
+        let root_task = self.root.header();
+        let is_initial = |thread: &Ref<Thread>| {
+            thread.id == self.sigma0.id
+                || thread
+                    .task_header(self.cpu)
+                    .is_some_and(|task| task.is(root_task))
+        };
+        let mut threads = invariants::threads(self);
+        threads.retain(|thread| !is_initial(thread));
+        threads
     }
 
     // What happens.
@@ -295,7 +335,7 @@ impl World {
         self.run_now(thread);
         syscall::set(self.cpu, thread, call);
         CpuLocal::syscall(self.cpu);
-        invariants::check(self);
+        self.check();
         self.doing(thread)
     }
 
@@ -303,14 +343,30 @@ impl World {
     pub(crate) fn fault(&mut self, thread: &Thread, fault: Fault) -> Doing {
         self.run_now(thread);
         CpuLocal::fault(self.cpu, &fault);
-        invariants::check(self);
+        self.check();
         self.doing(thread)
+    }
+
+    /// The state of the kernel after an entry is a good one.
+    fn check(&mut self) {
+        let found = invariants::check(self);
+        self.made.retain(|task| !task.header().common().is_doomed());
+        for task in found {
+            if !self
+                .made
+                .iter()
+                .any(|known| known.header().is(task.header()))
+            {
+                self.made.push(task);
+            }
+        }
     }
 
     /// Makes a ready thread the current one, on its own time slice.
     fn run_now(&mut self, thread: &Thread) {
         let cpu = &*self.cpu;
         assert!(thread.is_runnable(cpu), "{:?}", self.doing(thread));
+        assert!(!thread.has_deferred(cpu), "it is not in user mode");
         if cpu.current.is(thread) {
             return;
         }
@@ -321,6 +377,8 @@ impl World {
         cpu.ready.remove(thread, thread.state(cpu).priority.get());
         cpu.current.set(Some(thread));
         cpu.budget.start(cpu, thread);
+        // A more urgent one may be ready.
+        cpu.reschedule.set(true);
     }
 
     /// `thread` performs an operation on the object in slot `index`, with
@@ -352,7 +410,7 @@ impl World {
     /// Something happens that is no doing of the current thread.
     pub(crate) fn enter(&mut self, source: Source) {
         CpuLocal::interrupt(self.cpu, Interrupt(source));
-        invariants::check(self);
+        self.check();
     }
 
     /// Time passes; the timer fires when it is told to.

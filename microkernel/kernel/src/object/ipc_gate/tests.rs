@@ -14,6 +14,13 @@ pub(crate) fn check(cpu: &Cpu, gate: &IpcGate) {
 }
 
 impl IpcGate {
+    pub(crate) fn thread_header<'cpu>(
+        &self,
+        cpu: &'cpu Cpu,
+    ) -> Option<&'cpu crate::object::Header> {
+        self.thread.header(cpu)
+    }
+
     pub(crate) fn has_waiter(&self, thread: &Thread) -> bool {
         self.waiters.lock().contains(thread)
     }

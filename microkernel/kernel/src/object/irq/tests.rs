@@ -24,6 +24,15 @@ pub(crate) fn check(cpu: &Cpu, irq: &Irq) {
     }
 }
 
+impl Irq {
+    pub(crate) fn thread_header<'cpu>(
+        &self,
+        cpu: &'cpu Cpu,
+    ) -> Option<&'cpu crate::object::Header> {
+        self.thread.header(cpu)
+    }
+}
+
 const PIN: u32 = 5;
 /// What each receiver binds the interrupt with.
 const LABELS: [u64; 2] = [0x111, 0x222];

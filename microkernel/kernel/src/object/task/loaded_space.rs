@@ -98,6 +98,12 @@ impl LoadedSpace {
         self.task.replace(Ref::from_header(header));
     }
 
+    /// Whose it is.
+    #[cfg(test)]
+    pub(crate) fn task_header<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu crate::object::Header> {
+        self.task.header(cpu)
+    }
+
     /// The number under which the CPU may have translations of `space`.
     pub fn id_of(&self, cpu: &Cpu, space: &MemorySpace) -> Option<u16> {
         if cpu.kernel.space_ids.exist() {
