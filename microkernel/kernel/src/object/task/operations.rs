@@ -36,7 +36,7 @@ impl Task {
     }
 
     fn map(&self, call: &Invocation<'_>) -> OperationResult {
-        if let Some(LongOperation::Map(map, tasks)) = call.caller.take_operation(call.cpu) {
+        if let Some((map, tasks)) = call.caller.take_map(call.cpu) {
             return self.run_map(call, map, tasks);
         }
         call.require_rights(CapabilityRights::WRITE)?;
@@ -92,10 +92,7 @@ impl Task {
         }
         let mask = UnmapMask::from_raw(call.word(1));
         let words = call.tag.words();
-        let mut paused = match call.caller.take_operation(call.cpu) {
-            Some(LongOperation::Unmap(unmap, index, task)) => Some((unmap, index, task)),
-            _ => None,
-        };
+        let mut paused = call.caller.take_unmap(call.cpu);
         let first = paused
             .as_ref()
             .map_or(UNMAP_FLEXPAGES, |(_, index, _)| *index);

@@ -9,6 +9,10 @@
 use super::{Deferred, LongOperation, Thread};
 use crate::cpu::Cpu;
 use crate::mapping::Cursor;
+use crate::mapping::map::Map;
+use crate::mapping::unmap::Unmap;
+use crate::object::Ref;
+use crate::object::task::Task;
 
 impl Thread {
     /// Does `step`, again and again, until it has a result. `None`: it has
@@ -48,9 +52,29 @@ impl Thread {
         cpu.reschedule.set(true);
     }
 
-    /// The operation that has paused, to go on with.
-    pub fn take_operation(&self, cpu: &Cpu) -> Option<LongOperation> {
-        self.state(cpu).operation.take()
+    /// The map operation that has paused, to go on with, and its tasks.
+    pub fn take_map(&self, cpu: &Cpu) -> Option<(Map, [Ref<Task>; 2])> {
+        match self.state(cpu).operation.take() {
+            Some(LongOperation::Map(map, tasks)) => Some((map, tasks)),
+            other => self.refuse_operation(cpu, other),
+        }
+    }
+
+    /// The unmap operation that has paused, to go on with: of the flexpage in
+    /// this message word, and its task.
+    pub fn take_unmap(&self, cpu: &Cpu) -> Option<(Unmap, usize, Ref<Task>)> {
+        match self.state(cpu).operation.take() {
+            Some(LongOperation::Unmap(unmap, index, task)) => Some((unmap, index, task)),
+            other => self.refuse_operation(cpu, other),
+        }
+    }
+
+    /// The system call is not the one that paused: its message was changed
+    /// meanwhile.
+    fn refuse_operation<T>(&self, cpu: &Cpu, operation: Option<LongOperation>) -> Option<T> {
+        self.state(cpu).operation.set(operation);
+        self.give_up_operation(cpu);
+        None
     }
 
     /// Gives up an operation that has paused.
@@ -184,6 +208,42 @@ mod tests {
             world.cpu.kernel.platform.chip.set_pending(false);
             world.enter(Source::Spurious);
             assert_eq!(pages(&task), 0);
+        });
+    }
+
+    #[test]
+    fn a_paused_unmap_whose_message_changes_is_given_up() {
+        run(|world| {
+            let (thread, task, own) = task_with_pages(world);
+            // What was mapped from the first page: more than a step handles.
+            let copies = START + (1 << ORDER);
+            for page in 0..PAGES {
+                let flexpage = Flexpage::memory(START, 12, MemoryRights::RWX).raw();
+                let words = [0, copies + page * 0x1000, flexpage];
+                let result = world.invoke(&thread, own, label::TASK, &words, Some(own));
+                assert_eq!(result, 0);
+            }
+            let unmap_copies = |world: &World| {
+                let first = Flexpage::memory(START, 12, MemoryRights::RWX).raw();
+                world.write(&thread, &[1, UnmapMask::OTHER_SPACES.raw(), first]);
+                Syscall::invoke(own, label::TASK, 3)
+            };
+            for _ in 0..2 {
+                world.cpu.kernel.platform.chip.set_pending(true);
+                let call = unmap_copies(world);
+                world.syscall(&thread, call);
+                assert!(world.cpu.unfinished.get());
+                // Somebody who shares the UTCB makes a map of it.
+                world.write(&thread, &[0]);
+                world.cpu.kernel.platform.chip.set_pending(false);
+                world.enter(Source::Spurious);
+                assert!(world.runs(&thread));
+            }
+            let call = unmap_copies(world);
+            world.syscall(&thread, call);
+            let space = task.task.memory.space();
+            let left = (0..PAGES).filter(|page| space.page_at(copies + page * 0x1000).is_some());
+            assert_eq!(left.count(), 0);
         });
     }
 }
