@@ -295,10 +295,11 @@ impl World {
         Ref::from_header(header).expect("a task")
     }
 
-    /// Maps 64 KiB of memory to `address`.
+    /// Maps 512 KiB of memory to `address`, in more pages than an operation
+    /// handles without a pause.
     pub(crate) fn give_memory(&self, task: &TestTask, address: u64) {
-        let item = MapItem::memory(TEST_MEMORY, 16, MemoryRights::RWX);
-        let window = Flexpage::memory(address, 16, MemoryRights::empty());
+        let item = MapItem::memory(TEST_MEMORY, 19, MemoryRights::RWX);
+        let window = Flexpage::memory(address, 19, MemoryRights::empty());
         let sigma0 = self.sigma0_task();
         let mapped = object::task::map(self.cpu, &sigma0, &task.task, item, window);
         assert_eq!(mapped, Ok(true));

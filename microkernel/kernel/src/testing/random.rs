@@ -35,6 +35,10 @@ mod slots {
     pub(super) const END: u64 = EMPTY + 8;
 }
 
+/// Where the tasks have memory.
+const MEMORY: u64 = 0x20_0000;
+const MEMORY_END: u64 = MEMORY + 3 * 0x8_0000;
+
 /// What happens.
 #[derive(Clone, Debug)]
 enum Step {
@@ -44,6 +48,9 @@ enum Step {
     Fault(Fault),
     /// A device wants something.
     Pin(u32),
+    /// Somebody who shares a thread's UTCB writes to it, while the thread may
+    /// be in a system call.
+    Write(usize, Vec<u64>),
     /// A device will want something as soon as the kernel lets it.
     Pending,
     /// Time passes.
@@ -104,8 +111,8 @@ fn object_flexpage() -> BoxedStrategy<u64> {
 }
 
 fn memory_flexpage() -> BoxedStrategy<u64> {
-    let order = prop_oneof![6 => 12..16_u32, 1 => Just(21), 1 => Just(63), 1 => 0..12_u32];
-    let address = prop_oneof![0x20_0000..0x24_0000_u64, UTCB_AREA..UTCB_AREA + 0x8000];
+    let order = prop_oneof![4 => 12..16_u32, 3 => 19..22_u32, 1 => Just(63), 1 => 0..12_u32];
+    let address = prop_oneof![MEMORY..MEMORY_END, UTCB_AREA..UTCB_AREA + 0x8000];
     (address, order, 0..8_u8)
         .prop_map(|(address, order, rights)| {
             Flexpage::memory(address, order, MemoryRights::from_bits_truncate(rights)).raw()
@@ -389,7 +396,7 @@ fn syscall() -> BoxedStrategy<(Message, Syscall)> {
 
 fn step() -> BoxedStrategy<Step> {
     let fault = prop_oneof![
-        (0x20_0000..0x24_0000_u64, 0..8_u64).prop_map(|(address, bits)| Fault::Page {
+        (MEMORY..MEMORY_END, 0..8_u64).prop_map(|(address, bits)| Fault::Page {
             address,
             bits,
             beyond_user: false,
@@ -408,6 +415,7 @@ fn step() -> BoxedStrategy<Step> {
         4 => (0..3_usize, 0..30_u64, any_slot()).prop_map(|(task, object, slot)| Step::Give(task, object, slot)),
         1 => (0..3_usize).prop_map(Step::Thread),
         2 => Just(Step::Pending),
+        1 => (0..8_usize, request()).prop_map(|(thread, request)| Step::Write(thread, request.2)),
     ]
     .boxed()
 }
@@ -438,7 +446,7 @@ fn set_up(world: &mut World) -> [TestTask; 3] {
         for initial in [slot::SCHEDULER, slot::ICU, slot::LOG] {
             world.give_initial(task, initial);
         }
-        world.give_memory(task, 0x20_0000 + number as u64 * 0x1_0000);
+        world.give_memory(task, MEMORY + number as u64 * 0x8_0000);
         for thread in &threads {
             let state = thread.state(world.cpu);
             state.pager.set(slots::GATES);
@@ -457,6 +465,13 @@ fn candidates(world: &World) -> Vec<Ref<Thread>> {
 }
 
 fn perform(world: &mut World, tasks: &[TestTask; 3], step: &Step) {
+    if let Step::Write(number, words) = step {
+        let threads = world.threads();
+        if let Some(thread) = threads.get(number % threads.len().max(1)) {
+            world.write(thread, words);
+        }
+        return;
+    }
     if world.cpu.unfinished.get() {
         // An operation has paused for the device.
         world.enter(Source::Pin(0));
@@ -487,6 +502,7 @@ fn perform(world: &mut World, tasks: &[TestTask; 3], step: &Step) {
                 world.fault(thread, *fault);
             }
         }
+        Step::Write(..) => {}
         Step::Pending => world.cpu.kernel.platform.chip.set_pending(true),
         Step::Pin(pin) => world.enter(Source::Pin(*pin)),
         Step::Time(micros) => world.advance(*micros),
@@ -509,7 +525,7 @@ fn shuts_down(message: &Message, call: &Syscall) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 50, max_shrink_iters: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 1500, ..ProptestConfig::default() })]
     #[test]
     fn nothing_that_threads_do_harms_the_kernel(steps in prop::collection::vec(step(), 1..80)) {
         run(|world| {
