@@ -7,5 +7,5 @@ machine::upcalls!(kernel::cpu::CpuLocal);
 #[cfg(target_os = "none")]
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    machine::platform::panicked(info)
+    machine::panic::panicked(info)
 }

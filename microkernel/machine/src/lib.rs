@@ -41,6 +41,9 @@ pub mod memory;
 pub mod object;
 pub mod options;
 pub mod page_table;
+// A hosted kernel panics as its test does.
+#[cfg(target_os = "none")]
+pub mod panic;
 pub mod per_cpu;
 pub mod port_bitmap;
 pub mod scaler;

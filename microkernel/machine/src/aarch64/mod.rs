@@ -21,7 +21,7 @@ pub mod irqchip;
 mod kernel_space;
 mod mmio;
 pub mod paging;
-mod panic;
+pub(crate) mod panic;
 pub mod platform;
 pub mod ports;
 mod processor_state;

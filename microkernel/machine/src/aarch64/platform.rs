@@ -1,7 +1,5 @@
 //! The machine as its device tree describes it.
 
-use core::panic::PanicInfo;
-
 use fdt::Fdt;
 use fdt::node::FdtNode;
 use l4_abi::arch::aarch64::KipHeader;
@@ -164,11 +162,6 @@ impl Platform {
             }
         }
     }
-}
-
-/// Ends the kernel for a failed assertion. For the panic handler.
-pub fn panicked(info: &PanicInfo) -> ! {
-    panic::panicked(info)
 }
 
 /// Before the device tree is read: a console if the loader told of one, so

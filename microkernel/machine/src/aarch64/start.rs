@@ -65,7 +65,7 @@ pub(super) fn image() -> (u64, u64) {
 }
 
 /// How far the image is from where it was linked.
-pub(super) fn load_offset() -> u64 {
+pub(crate) fn load_offset() -> u64 {
     // SAFETY: a constant.
     address_of!(__image_start).wrapping_sub(unsafe { brio_link_base })
 }
@@ -215,6 +215,6 @@ extern "C" fn start() -> ! {
 }
 
 /// Whether a frame record at `address` lies on the boot CPU's kernel stack.
-pub(super) fn is_on_stack(address: u64) -> bool {
+pub(crate) fn is_on_stack(address: u64) -> bool {
     (stack_top() - STACK_SIZE as u64..stack_top() - 16).contains(&address)
 }

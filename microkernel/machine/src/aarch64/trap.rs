@@ -4,9 +4,9 @@ use l4_abi::arch::aarch64::exception::exception_class;
 use l4_abi::arch::aarch64::fault::fault_word;
 
 use super::context::Context;
-use super::panic;
 use super::syndrome::{Cause, has_address};
 pub use crate::event::{Fault, Source};
+use crate::panic;
 use crate::per_cpu::CpuBlock;
 
 /// An interrupt as the CPU reports it: the chip knows which

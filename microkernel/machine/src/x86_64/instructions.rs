@@ -142,7 +142,7 @@ pub(super) fn read_tsc() -> u64 {
 }
 
 /// Stops this CPU for good.
-pub(super) fn halt() -> ! {
+pub(crate) fn halt() -> ! {
     loop {
         // SAFETY: nothing runs here any more.
         unsafe { asm!("cli", "hlt", options(nomem, nostack)) };

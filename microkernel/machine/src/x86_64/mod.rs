@@ -14,7 +14,7 @@ pub mod ipi;
 pub mod irqchip;
 mod local_apic;
 pub mod paging;
-mod panic;
+pub(crate) mod panic;
 pub mod platform;
 pub mod ports;
 mod start;

@@ -1,85 +1,28 @@
-//! The end of a kernel that cannot go on: one line, a backtrace, power off.
+//! What the report of a panic needs of the hardware.
 
 use core::arch::asm;
-use core::fmt::{self, Write};
-use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::console::Console;
-use super::{instructions, platform, start};
 
-/// Callers in a backtrace, at most.
-const MAX_CALLERS: usize = 16;
+pub(crate) use super::instructions::halt;
+pub(crate) use super::platform::power_off;
+pub(crate) use super::start::is_on_stack;
 
-/// Set by the first report; what goes wrong in it is not reported again.
-static REPORTED: AtomicBool = AtomicBool::new(false);
+/// The console, found anew.
+pub(crate) fn console() -> Console {
+    Console::find()
+}
 
-/// Ends the kernel for a failed assertion. For the panic handler.
-pub(super) fn panicked(info: &PanicInfo) -> ! {
-    let frame_pointer: u64;
+/// How far the image is from where it was linked.
+pub(crate) fn load_offset() -> u64 {
+    0
+}
+
+/// The frame pointer of the calling function.
+#[inline(always)]
+pub(crate) fn frame_pointer() -> u64 {
+    let frame_pointer;
     // SAFETY: reads a register.
     unsafe { asm!("mov {}, rbp", out(reg) frame_pointer, options(nomem, nostack)) };
-    match info.location() {
-        Some(location) => fatal(
-            format_args!(
-                "{} ({}:{})",
-                info.message(),
-                location.file(),
-                location.line()
-            ),
-            &[],
-            frame_pointer,
-        ),
-        None => fatal(format_args!("{}", info.message()), &[], frame_pointer),
-    }
-}
-
-/// Ends the kernel: says why, and from where it was called; `first` are
-/// instruction addresses that go before those of the frames.
-pub(super) fn fatal(reason: fmt::Arguments, first: &[u64], frame_pointer: u64) -> ! {
-    if REPORTED.swap(true, Ordering::Relaxed) {
-        instructions::halt();
-    }
-    let console = Console::find();
-    let mut output = OneLine(&console);
-    // Errors cannot be reported any more.
-    let _ = write!(output, "@brio panic kernel: {reason}");
-    console.write(b"\r\nbacktrace kernel");
-    for address in first.iter().copied().chain(callers(frame_pointer)) {
-        let _ = write!(output, " {address:#x}");
-    }
-    console.write(b"\r\n");
-    platform::power_off()
-}
-
-/// The return addresses of the frames from `frame_pointer` on, as long as
-/// they lie on a kernel stack, one above the other.
-fn callers(frame_pointer: u64) -> impl Iterator<Item = u64> {
-    let mut next = frame_pointer;
-    core::iter::from_fn(move || {
-        if !next.is_multiple_of(8) || !start::is_on_stack(next) {
-            return None;
-        }
-        // SAFETY: on a stack, aligned; a frame record is two words.
-        let [caller, address] = unsafe { *(next as *const [u64; 2]) };
-        next = if caller > next { caller } else { 0 };
-        Some(address)
-    })
-    .take(MAX_CALLERS)
-}
-
-/// Writes line ends as spaces, so that the report stays one line.
-struct OneLine<'a>(&'a Console);
-
-impl Write for OneLine<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            self.0.write(&[if byte == b'\n' || byte == b'\r' {
-                b' '
-            } else {
-                byte
-            }]);
-        }
-        Ok(())
-    }
+    frame_pointer
 }

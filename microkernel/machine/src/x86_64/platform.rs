@@ -1,6 +1,5 @@
 //! What belongs to the machine as a whole: devices, CPUs, power.
 
-use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::acpi::{Acpi, MAX_CPUS, MAX_IO_APICS, Registers};
@@ -8,7 +7,6 @@ use super::console::Console;
 use super::instructions::{halt, read_port_8, read_port_16, write_port_8, write_port_16};
 use super::irqchip::IrqChip;
 use super::local_apic::LocalApic;
-use super::panic;
 use super::timer::Timer;
 
 /// The devices that the kernel drives.
@@ -84,11 +82,6 @@ impl Platform {
     }
 }
 
-/// Ends the kernel for a failed assertion. For the panic handler.
-pub fn panicked(info: &PanicInfo) -> ! {
-    panic::panicked(info)
-}
-
 /// How to power off and reset: port in the low half, value in the high one;
 /// 0: not known. A static, because a kernel that cannot go on needs it.
 static POWER_OFF: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
@@ -139,7 +132,7 @@ fn take_over(registers: &Registers) {
 }
 
 /// Turns the machine off, or at least resets it.
-pub(super) fn power_off() -> ! {
+pub(crate) fn power_off() -> ! {
     for way in &POWER_OFF {
         let way = way.load(Ordering::Relaxed);
         if way != 0 {

@@ -35,7 +35,7 @@ pub(super) fn stack_top() -> u64 {
 
 /// Whether a frame record of two words can lie at `address` on a kernel
 /// stack.
-pub(super) fn is_on_stack(address: u64) -> bool {
+pub(crate) fn is_on_stack(address: u64) -> bool {
     let start = STACK.0.get() as u64;
     (start..=start + STACK_SIZE as u64 - 16).contains(&address)
 }

@@ -13,9 +13,10 @@ use l4_abi::arch::x86_64::fault::fault_word;
 
 use super::context::Frame;
 use super::cpu::{DEBUG_STACK, FAILURE_STACK, NMI_STACK, TablePointer, selector};
+use super::paging;
 use super::syscall::{block, leave};
-use super::{paging, panic};
 pub use crate::event::{Fault, Source};
+use crate::panic;
 use crate::per_cpu::CpuBlock;
 
 /// Exception vectors (SDM 6.15).
