@@ -1,9 +1,9 @@
 //! Memory mappings: giving pages to other spaces, and taking them back.
 //!
 //! - [`memory_space`]: a page table with a node of the mapping tree beside each page
-//! - [`tree`]: which page was mapped from which
+//! - `tree`: which page was mapped from which
 //! - [`map`], [`unmap`]: the operations, over flexpages
-//! - [`sweep`]: revoking all that was mapped from a page
+//! - `sweep`: revoking all that was mapped from a page
 //! - [`teardown`]: giving back what a space is made of
 //! - [`kernel_user_memory`]: UTCB areas, which are mapped but not part of the tree
 //!

@@ -1,6 +1,6 @@
 //! Kernel memory: who has how much of it.
 //!
-//! [`KernelHeap`] hands out storage: small blocks from [`slab`]s, larger ones as whole frames from
+//! [`KernelHeap`] hands out storage: small blocks from `slab`s, larger ones as whole frames from
 //! [`frames`]. What is allocated for a user is charged to a [`quota`]. The heap holds the one
 //! [`KernelMemory`], so it is the one place that turns numbers of frames and blocks into memory.
 //!
