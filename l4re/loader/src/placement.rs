@@ -5,12 +5,11 @@
 
 use core::ops::Range;
 
+use l4_abi::flexpage::PAGE_SIZE;
 use l4_abi::rights::MemoryRights;
 
 use crate::elf::segment_type;
 use crate::{Elf, Error, ProgramHeader};
-
-const PAGE_SIZE: u64 = 4096;
 
 /// A part of a program in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]

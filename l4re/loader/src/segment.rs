@@ -2,11 +2,10 @@
 
 use core::ops::Range;
 
+use l4_abi::flexpage::PAGE_SIZE;
 use l4_abi::rights::MemoryRights;
 
 use crate::{Elf, Error, ProgramHeader};
-
-const PAGE_SIZE: u64 = 4096;
 
 /// One part of a program's memory. It is never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

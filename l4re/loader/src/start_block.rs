@@ -5,6 +5,7 @@
 //! texts. The stack pointer is a multiple of 16 and points at the argument count.
 
 use l4_abi::capability::{Selector, slot as kernel_slot};
+use l4_abi::flexpage::PAGE_SIZE;
 use l4_abi::l4re::{
     Auxiliary, CapabilityEntry, Environment, UTCB_AREA, UTCB_AREA_START, aux_tag, slot,
 };
@@ -76,7 +77,7 @@ impl StartBlock<'_> {
             (aux_tag::GID, 0),
             (aux_tag::EUID, 0),
             (aux_tag::UID, 0),
-            (aux_tag::PAGESZ, 4096),
+            (aux_tag::PAGESZ, PAGE_SIZE),
             (aux_tag::L4_AUX, loader_words),
             (aux_tag::L4_KIP, self.kip),
             (aux_tag::L4_ENV, environment),

@@ -21,6 +21,7 @@ pub mod watch;
 
 pub use dataspace::Dataspace;
 pub use event::Event;
+pub use l4_abi::flexpage::{PAGE_ORDER, PAGE_SIZE};
 pub use l4_ipc::factory::ServerFactory;
 pub use l4_ipc::meta::Meta;
 pub use mem_alloc::MemAlloc;
@@ -29,8 +30,3 @@ pub use parent::Parent;
 pub use region_map::RegionMap;
 pub use remote_access::RemoteAccess;
 pub use watch::Watch;
-
-/// Size of a page in bytes.
-pub const PAGE_SIZE: u64 = 1 << PAGE_ORDER;
-/// Binary logarithm of [`PAGE_SIZE`].
-pub const PAGE_ORDER: u32 = 12;

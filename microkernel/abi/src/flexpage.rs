@@ -4,6 +4,11 @@
 
 use crate::rights::{CapabilityRights, MemoryRights};
 
+/// Binary logarithm of [`PAGE_SIZE`].
+pub const PAGE_ORDER: u32 = 12;
+/// Bytes of a page: the least memory that can be mapped.
+pub const PAGE_SIZE: u64 = 1 << PAGE_ORDER;
+
 /// The three spaces of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

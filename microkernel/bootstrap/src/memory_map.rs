@@ -9,7 +9,7 @@ use crate::Error;
 
 /// Everything that is handed out starts and ends on such a boundary, so that no two users share a
 /// page.
-pub const PAGE_SIZE: u64 = 4096;
+pub use l4_abi::flexpage::PAGE_SIZE;
 
 /// Firmware maps have 5 to 50 entries.
 const MAX_RANGES: usize = 128;

@@ -3,6 +3,7 @@
 //! What is loaded and stored here is no Rust object: tests map, unmap and share it as they like.
 
 use l4_abi::flexpage::Flexpage;
+pub use l4_abi::flexpage::{PAGE_ORDER, PAGE_SIZE as PAGE};
 use l4_abi::item::ReceiveBuffer;
 use l4_abi::protocol::label;
 use l4_abi::protocol::sigma0::Request;
@@ -10,11 +11,6 @@ use l4_abi::rights::MemoryRights;
 
 use crate::message::{Message, accept, accept_nothing, word};
 use crate::own;
-
-/// Order of a page.
-pub const PAGE_ORDER: u32 = 12;
-/// Bytes of a page.
-pub const PAGE: u64 = 1 << PAGE_ORDER;
 
 /// Start of a range of 1 GiB that nothing is mapped to at first, aligned to its size.
 pub const UNUSED: u64 = 0x10_0000_0000;

@@ -7,11 +7,11 @@ mod bit_tree;
 mod buddy;
 
 use buddy::Buddy;
+use l4_abi::flexpage::PAGE_ORDER;
+pub use l4_abi::flexpage::PAGE_SIZE;
 
-/// Bytes of a page frame.
-pub const PAGE_SIZE: u64 = 4096;
-/// log2 of [`PAGE_SIZE`].
-pub const PAGE_SHIFT: u32 = 12;
+/// log2 of [`PAGE_SIZE`]. An *order* is in frames here.
+pub const PAGE_SHIFT: u32 = PAGE_ORDER;
 /// The largest block, as log2 of its number of frames (1 GiB).
 pub const LARGEST_ORDER: u32 = buddy::ORDERS as u32 - 1;
 

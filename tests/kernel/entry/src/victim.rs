@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use l4_abi::capability::slot;
 use l4_abi::exception::{ExceptionFrame, FRAME_WORDS};
-use l4_abi::flexpage::Flexpage;
+use l4_abi::flexpage::{Flexpage, PAGE_ORDER};
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::protocol::label;
 use l4_abi::protocol::scheduler::CpuSet;
@@ -18,7 +18,6 @@ use crate::arch;
 
 /// Where its UTCB is.
 const UTCB_AREA: u64 = 0x7000_0000;
-const PAGE_ORDER: u32 = 12;
 /// The own thread runs whenever it can.
 const OWN_PRIORITY: u8 = 20;
 const VICTIM_PRIORITY: u8 = 10;

@@ -1,7 +1,7 @@
 //! The memory of a task: its address space.
 
 use l4_abi::error::ResultCode;
-use l4_abi::flexpage::Flexpage;
+use l4_abi::flexpage::{Flexpage, PAGE_ORDER};
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
 use machine::lock::Lock;
@@ -210,5 +210,3 @@ impl Flush for CpuFlush<'_> {
 
     fn commit(&mut self) {}
 }
-
-const PAGE_ORDER: u32 = 12;
