@@ -376,6 +376,22 @@ mod tests {
     }
 
     #[test]
+    fn clearing_part_of_a_single_page_keeps_the_rest() {
+        let mut bank = bank(64);
+        let mut dataspace = Dataspace::on_demand(AccountId::ROOT, PAGE_SIZE).unwrap();
+        let address = dataspace.at(&mut bank, 0).unwrap().address;
+        for offset in [0, 8, 16] {
+            memory::write_word(address + offset, !0);
+        }
+        dataspace.clear(&mut bank, 8, 8, &mut no_mappings).unwrap();
+        assert_eq!(dataspace.at(&mut bank, 0).unwrap().address, address);
+        assert_eq!(
+            [0, 8, 16].map(|offset| memory::read_word(address + offset)),
+            [!0, 0, !0]
+        );
+    }
+
+    #[test]
     fn copies_across_pages() {
         let mut bank = bank(64);
         let mut source = Dataspace::run(&mut bank, AccountId::ROOT, 2 * PAGE_SIZE, 0).unwrap();

@@ -116,6 +116,9 @@ impl RegionMap {
     }
 
     /// Attaches a region; `region`'s addresses are set from `place`. Returns the first address.
+    ///
+    /// # Errors
+    /// EINVAL or EADDRNOTAVAIL for the place, ERANGE if the offsets of the region wrap around.
     pub fn attach(
         &mut self,
         bank: &mut Bank,
@@ -123,6 +126,10 @@ impl RegionMap {
         region: Region,
     ) -> Result<u64, ResultCode> {
         let (first, last) = self.find_place(place)?;
+        // Parts of the region that are kept on their own begin at larger offsets.
+        if region.offset.checked_add(last - first).is_none() {
+            return Err(ResultCode::ERANGE);
+        }
         insert(
             &mut self.regions,
             bank,

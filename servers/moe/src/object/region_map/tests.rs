@@ -194,6 +194,23 @@ fn detaching_part_of_a_region_keeps_the_rest() {
 }
 
 #[test]
+fn offsets_that_wrap_around_are_refused() {
+    let bank = &mut bank(64);
+    let mut map = map(bank);
+    let at_end = |pages: u64| Region {
+        offset: 0_u64.wrapping_sub(pages * 0x1000),
+        ..region(7)
+    };
+    let place = at_address(0x10_0000, 0x3000);
+    assert_eq!(map.attach(bank, place, at_end(1)), Err(ResultCode::ERANGE));
+    assert_eq!(map.attach(bank, place, at_end(2)), Err(ResultCode::ERANGE));
+    assert_eq!(map.attach(bank, place, at_end(3)), Ok(0x10_0000));
+    let detached = map.detach(bank, 0x10_1000, 0x1000, DetachFlags::EXACT);
+    assert_eq!(detached.unwrap().result, detach_result::SPLIT);
+    assert_eq!(map.region_at(0x10_2000).unwrap().offset, !0xfff);
+}
+
+#[test]
 fn an_overlapping_detach_says_when_there_is_more() {
     let bank = &mut bank(64);
     let mut map = map(bank);
