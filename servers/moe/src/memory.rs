@@ -170,6 +170,20 @@ impl<T> FrameVec<T> {
         Ok(())
     }
 
+    /// Adds an element at the end, for which room was reserved before.
+    pub fn push_within_reserve(&mut self, element: T) {
+        assert!(self.len < self.capacity());
+        // SAFETY: there is room for one more element.
+        unsafe { self.address.add(self.len).write(element) };
+        self.len += 1;
+    }
+
+    /// Takes out the last element.
+    pub fn pop(&mut self) -> Option<T> {
+        let last = self.len.checked_sub(1)?;
+        Some(self.remove(last))
+    }
+
     /// Takes out the element at `index`.
     pub fn remove(&mut self, index: usize) -> T {
         assert!(index < self.len);

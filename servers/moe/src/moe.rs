@@ -88,11 +88,26 @@ impl Moe {
 
     /// Notes that one less does. That may end the object.
     pub fn remove_reference(&mut self, id: ObjectId) {
+        self.drop_reference(id);
+        self.destroy_unneeded();
+    }
+
+    fn drop_reference(&mut self, id: ObjectId) {
         // The object may be gone already, with its factory.
         if let Some(entry) = self.objects.get_mut(id) {
             entry.references -= 1;
-            if entry.references == 0 && entry.gate.is_none() {
-                self.destroy(id);
+            if entry.is_unneeded() {
+                self.objects.note_unneeded(id);
+            }
+        }
+    }
+
+    /// Ends what nobody needs since something else ended. One after the other: clients decide how
+    /// long a chain of namespaces in namespaces is, and moe's stack is short.
+    fn destroy_unneeded(&mut self) {
+        while let Some(id) = self.objects.take_unneeded() {
+            if self.objects.get(id).is_some_and(Entry::is_unneeded) {
+                self.destroy_one(id);
             }
         }
     }
@@ -121,6 +136,12 @@ impl Moe {
 
     /// Ends an object, whoever still has a capability to it.
     pub fn destroy(&mut self, id: ObjectId) {
+        self.destroy_one(id);
+        self.destroy_unneeded();
+    }
+
+    /// Ends an object, and only notes what it alone has needed.
+    fn destroy_one(&mut self, id: ObjectId) {
         if let Some(entry) = self.objects.remove(&mut self.bank, id) {
             self.destroy_entry(entry);
         }
@@ -139,7 +160,7 @@ impl Moe {
             Object::RegionMap(mut map) => {
                 for region in map.regions_from(0) {
                     if let Some(memory) = region.memory {
-                        self.remove_reference(memory);
+                        self.drop_reference(memory);
                     }
                 }
                 if let Some(watcher) = map.watcher() {
@@ -152,7 +173,7 @@ impl Moe {
                     if let Target::Capability(_) = target {
                         namespace.refund_capability(&mut self.bank);
                     }
-                    self.release_target(target);
+                    self.drop_target(target);
                 }
                 namespace.destroy(&mut self.bank);
             }
@@ -173,7 +194,7 @@ impl Moe {
                 .get(id)
                 .is_some_and(|entry| entry.owner == factory.account)
             {
-                self.destroy(id);
+                self.destroy_one(id);
             }
         }
         self.bank.close(factory.account);
@@ -184,8 +205,13 @@ impl Moe {
 
     /// Lets go of what a name stood for.
     pub fn release_target(&mut self, target: Target) {
+        self.drop_target(target);
+        self.destroy_unneeded();
+    }
+
+    fn drop_target(&mut self, target: Target) {
         match target {
-            Target::Object(id) => self.remove_reference(id),
+            Target::Object(id) => self.drop_reference(id),
             Target::Capability(selector) => drop_capability(selector),
             Target::Announced => {}
         }
@@ -213,4 +239,82 @@ pub fn print(line: &[u8]) {
 /// Empties a slot and gives it back.
 fn drop_capability(selector: Selector) {
     drop(OwnedCap::<AnyObject>::from_selector(selector));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bank::tests::bank;
+    use crate::object::namespace::Namespace;
+    use l4_abi::protocol::namespace::Flags;
+    use std::boxed::Box;
+
+    /// As little as moe has itself.
+    const STACK_SIZE: usize = 512 << 10;
+    const COUNT: usize = 4000;
+
+    /// Names one object in a namespace.
+    fn name(moe: &mut Moe, namespace: ObjectId, object: ObjectId) {
+        let Some(Object::Namespace(names)) = moe
+            .objects
+            .get_mut(namespace)
+            .map(|entry| &mut entry.object)
+        else {
+            panic!("no namespace")
+        };
+        let target = Target::Object(object);
+        names
+            .register(&mut moe.bank, b"next", target, Flags::RO)
+            .unwrap();
+        moe.add_reference(object);
+    }
+
+    fn in_small_stack(test: impl FnOnce(&mut Moe) + Send + 'static) {
+        let run = || {
+            let mut moe = Box::new(Moe::new());
+            moe.bank = bank(2 * COUNT);
+            moe.objects.make_places(&mut moe.bank, COUNT).unwrap();
+            test(&mut moe);
+        };
+        let thread = std::thread::Builder::new().stack_size(STACK_SIZE);
+        thread.spawn(run).unwrap().join().unwrap();
+    }
+
+    fn insert(moe: &mut Moe) -> ObjectId {
+        let namespace = Namespace::new(AccountId::ROOT);
+        moe.insert(AccountId::ROOT, Object::Namespace(namespace))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_long_chain_of_namespaces_goes_without_a_deep_stack() {
+        in_small_stack(|moe| {
+            let used = moe.bank.statement(AccountId::ROOT).used;
+            let first = insert(moe);
+            let mut last = first;
+            for _ in 1..COUNT {
+                let next = insert(moe);
+                name(moe, last, next);
+                last = next;
+            }
+            moe.destroy(first);
+            assert_eq!(moe.objects.next(0), None);
+            assert_eq!(moe.bank.statement(AccountId::ROOT).used, used);
+        });
+    }
+
+    #[test]
+    fn what_is_still_needed_stays() {
+        in_small_stack(|moe| {
+            let (one, two, shared) = (insert(moe), insert(moe), insert(moe));
+            name(moe, one, shared);
+            name(moe, two, shared);
+            name(moe, shared, two);
+            moe.destroy(one);
+            assert!(moe.objects.get(shared).is_some() && moe.objects.get(two).is_some());
+            // A circle, broken from outside.
+            moe.destroy(two);
+            assert_eq!(moe.objects.next(0), None);
+        });
+    }
 }

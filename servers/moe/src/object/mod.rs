@@ -48,6 +48,13 @@ pub struct Entry {
     pub object: Object,
 }
 
+impl Entry {
+    /// Whether no client and no other object can reach it.
+    pub fn is_unneeded(&self) -> bool {
+        self.references == 0 && self.gate.is_none()
+    }
+}
+
 /// Names an object: where it is in the table, and which one of those that were there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ObjectId {
@@ -99,6 +106,8 @@ pub struct Objects {
     places: FrameVec<Place>,
     /// No place below this one is free.
     first_free: usize,
+    /// Objects that nothing needs any more, to be destroyed; some may be gone already.
+    unneeded: FrameVec<ObjectId>,
 }
 
 impl Objects {
@@ -107,6 +116,7 @@ impl Objects {
         Self {
             places: FrameVec::new(),
             first_free: 0,
+            unneeded: FrameVec::new(),
         }
     }
 
@@ -119,7 +129,18 @@ impl Objects {
             };
             self.places.push(bank, AccountId::ROOT, place)?;
         }
-        Ok(())
+        // An object loses its last reference once.
+        self.unneeded.reserve(bank, AccountId::ROOT, count)
+    }
+
+    /// Notes an object that nothing needs any more.
+    pub fn note_unneeded(&mut self, id: ObjectId) {
+        self.unneeded.push_within_reserve(id);
+    }
+
+    /// Takes an object of which that was noted.
+    pub fn take_unneeded(&mut self) -> Option<ObjectId> {
+        self.unneeded.pop()
     }
 
     /// Adds an object that nobody knows yet.
