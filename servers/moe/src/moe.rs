@@ -13,10 +13,10 @@ use l4_abi::rights::MemoryRights;
 use l4_sys::object::{Factory as KernelFactory, IpcGate, Log as KernelLog, Task};
 use l4_sys::{AnyObject, Cap, Object as _, OwnedCap};
 
-use crate::bank::{AccountId, Bank};
+use crate::bank::Bank;
 use crate::object::factory::Factory;
 use crate::object::namespace::Target;
-use crate::object::{Entry, Object, ObjectId, Objects};
+use crate::object::{Entry, Object, ObjectId, Objects, Payer};
 
 /// Everything that moe knows.
 #[derive(Debug)]
@@ -43,36 +43,33 @@ impl Moe {
     }
 
     /// Adds an object that nobody knows yet. It needs a reference or a gate to be found again.
-    pub fn insert(&mut self, owner: AccountId, object: Object) -> Result<ObjectId, ResultCode> {
+    pub fn insert(&mut self, payer: Payer, object: Object) -> Result<ObjectId, ResultCode> {
         self.objects
-            .insert(&mut self.bank, owner, object)
+            .insert(&mut self.bank, payer, object)
             .map_err(|(error, object)| {
                 self.destroy_content(object);
                 error
             })
     }
 
-    /// Adds an object for the client of `factory`; the gate to give to it.
+    /// Adds an object for a client; the gate to give to it.
     pub fn insert_for_client(
         &mut self,
-        factory: Factory,
+        payer: Payer,
         object: Object,
     ) -> Result<Cap<IpcGate>, ResultCode> {
-        let id = self.insert(factory.account, object)?;
-        self.gate(id, Cap::new(factory.kernel_factory))
-            .inspect_err(|_| self.destroy(id))
+        let id = self.insert(payer, object)?;
+        self.gate(id).inspect_err(|_| self.destroy(id))
     }
 
-    /// The gate of an object, which is made if it has none. `payer` is charged for that.
-    pub fn gate(
-        &mut self,
-        id: ObjectId,
-        payer: Cap<KernelFactory>,
-    ) -> Result<Cap<IpcGate>, ResultCode> {
+    /// The gate of an object, which is made if it has none. Whoever pays for the object pays for
+    /// that too, whoever asks.
+    pub fn gate(&mut self, id: ObjectId) -> Result<Cap<IpcGate>, ResultCode> {
         let entry = self.objects.get_mut(id).ok_or(ResultCode::ENOENT)?;
         if let Some(gate) = entry.gate {
             return Ok(Cap::new(gate));
         }
+        let payer: Cap<KernelFactory> = Cap::new(entry.payer.kernel_factory);
         let gate = payer.create_gate(Cap::at(slot::THREAD), id.label())?;
         gate.decrease_references(1)?;
         entry.gate = Some(gate.selector());
@@ -192,14 +189,14 @@ impl Moe {
             if self
                 .objects
                 .get(id)
-                .is_some_and(|entry| entry.owner == factory.account)
+                .is_some_and(|entry| entry.payer.account == factory.payer.account)
             {
                 self.destroy_one(id);
             }
         }
-        self.bank.close(factory.account);
+        self.bank.close(factory.payer.account);
         if factory.owns_kernel_factory {
-            drop_capability(factory.kernel_factory);
+            drop_capability(factory.payer.kernel_factory);
         }
     }
 
@@ -244,10 +241,15 @@ fn drop_capability(selector: Selector) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bank::AccountId;
     use crate::bank::tests::bank;
     use crate::object::namespace::Namespace;
     use l4_abi::protocol::namespace::Flags;
+    use l4_sys::arch::{SystemCall, SystemReturn, with_kernel};
+    use l4_sys::slots::SLOTS;
     use std::boxed::Box;
+    use std::cell::RefCell;
+    use std::rc::Rc;
 
     /// As little as moe has itself.
     const STACK_SIZE: usize = 512 << 10;
@@ -282,7 +284,7 @@ mod tests {
 
     fn insert(moe: &mut Moe) -> ObjectId {
         let namespace = Namespace::new(AccountId::ROOT);
-        moe.insert(AccountId::ROOT, Object::Namespace(namespace))
+        moe.insert(Payer::ROOT, Object::Namespace(namespace))
             .unwrap()
     }
 
@@ -315,6 +317,36 @@ mod tests {
             // A circle, broken from outside.
             moe.destroy(two);
             assert_eq!(moe.objects.next(0), None);
+        });
+    }
+
+    #[test]
+    fn the_payer_of_an_object_pays_for_its_gate_each_time() {
+        const FACTORY: Selector = Selector::new(0x777);
+        SLOTS.start_at(0x1000);
+        let asked = Rc::new(RefCell::new(Vec::new()));
+        let seen = asked.clone();
+        let success = SystemReturn { tag: 0, label: 0 };
+        let kernel = move |call: SystemCall, _| {
+            seen.borrow_mut().push(call.destination >> 12);
+            success
+        };
+        let mut moe = Box::new(Moe::new());
+        moe.bank = bank(64);
+        moe.objects.make_places(&mut moe.bank, 4).unwrap();
+        let payer = Payer {
+            kernel_factory: FACTORY,
+            ..Payer::ROOT
+        };
+        let id = moe.insert(payer, Object::Parent).unwrap();
+        with_kernel(kernel, || {
+            moe.gate(id).unwrap();
+            assert_eq!(asked.borrow()[0], FACTORY.index());
+            moe.gate(id).unwrap();
+            assert_eq!(asked.borrow().len(), 2, "one gate serves everybody");
+            moe.objects.get_mut(id).unwrap().gate = None;
+            moe.gate(id).unwrap();
+            assert_eq!(asked.borrow()[2], FACTORY.index());
         });
     }
 }

@@ -23,7 +23,7 @@ use crate::object::dataspace::Dataspace;
 use crate::object::factory::{Factory, Limits};
 use crate::object::log::{Log, Tag};
 use crate::object::region_map::{Name, Place, Region, RegionMap};
-use crate::object::{Object, ObjectId};
+use crate::object::{Object, ObjectId, Payer};
 
 const NAME: &str = "ned";
 /// Below moe and sigma0, above all components.
@@ -73,7 +73,7 @@ pub(super) fn start(
     let thread = kernel.create_thread().to("make ned's thread")?.leak();
     let last_address = moe.last_address;
     let map = RegionMap::new(&mut moe.bank, AccountId::ROOT, last_address)
-        .and_then(|map| moe.insert(AccountId::ROOT, Object::RegionMap(map)))
+        .and_then(|map| moe.insert(Payer::ROOT, Object::RegionMap(map)))
         .to("make ned's region map")?;
     moe.add_reference(map);
     moe.first_map = Some(map);
@@ -171,8 +171,7 @@ impl Program<'_> {
     }
 
     fn add_dataspace(&mut self, dataspace: Dataspace) -> Result<ObjectId, ResultCode> {
-        self.moe
-            .insert(AccountId::ROOT, Object::Dataspace(dataspace))
+        self.moe.insert(Payer::ROOT, Object::Dataspace(dataspace))
     }
 
     fn place(
@@ -229,8 +228,7 @@ impl Program<'_> {
         thread: Cap<Thread>,
     ) -> l4_sys::Result<()> {
         let factory = Factory {
-            account: AccountId::ROOT,
-            kernel_factory: Selector::new(slot::FACTORY),
+            payer: Payer::ROOT,
             owns_kernel_factory: false,
             limits: Limits::NONE,
         };
@@ -257,7 +255,7 @@ impl Program<'_> {
             (Object::Factory(factory), program::slot::MEM_ALLOC),
             (Object::Parent, program::slot::PARENT),
         ] {
-            let id = self.moe.insert(AccountId::ROOT, object)?;
+            let id = self.moe.insert(Payer::ROOT, object)?;
             self.moe.add_reference(id);
             self.give_object(id, index)?;
         }
@@ -265,7 +263,7 @@ impl Program<'_> {
     }
 
     fn give_object(&mut self, id: ObjectId, index: u64) -> l4_sys::Result<()> {
-        let gate = self.moe.gate(id, Cap::at(slot::FACTORY))?;
+        let gate = self.moe.gate(id)?;
         self.give(gate.cast(), index)
     }
 

@@ -18,9 +18,9 @@ use l4_sys::{Cap, Error};
 use crate::bank::AccountId;
 use crate::frames::PAGE_SIZE;
 use crate::moe::Moe;
-use crate::object::Object;
 use crate::object::dataspace::Dataspace;
 use crate::object::namespace::{Namespace, Target};
+use crate::object::{Object, Payer};
 use crate::service::DELETION_LABEL;
 
 use modules::Module;
@@ -91,14 +91,14 @@ pub fn start(moe: &mut Moe) -> Result<(), Failure> {
     let modules = modules::all(kip.user_pointer());
     let rom = Object::Namespace(Namespace::new(AccountId::ROOT));
     let rom = moe
-        .insert(AccountId::ROOT, rom)
+        .insert(Payer::ROOT, rom)
         .to("make the namespace of the boot modules")?;
     moe.add_reference(rom);
     for module in modules.clone() {
         add_module(moe, rom, module).to("make a boot module available")?;
     }
     let kip = Dataspace::fixed(kip.address(), PAGE_SIZE, MemoryRights::RX)
-        .and_then(|kip| moe.insert(AccountId::ROOT, Object::Dataspace(kip)))
+        .and_then(|kip| moe.insert(Payer::ROOT, Object::Dataspace(kip)))
         .to("make the kernel info page available")?;
     moe.add_reference(kip);
     first_program::start(moe, rom, kip, modules)
@@ -135,7 +135,7 @@ fn add_module(
     }
     sigma0::map_ram(module.address, module.size)?;
     let dataspace = Dataspace::fixed(module.address, module.size, MemoryRights::RX)?;
-    let id = moe.insert(AccountId::ROOT, Object::Dataspace(dataspace))?;
+    let id = moe.insert(Payer::ROOT, Object::Dataspace(dataspace))?;
     moe.add_reference(id);
     let Some(Object::Namespace(names)) = moe.objects.get_mut(rom).map(|entry| &mut entry.object)
     else {

@@ -1,18 +1,14 @@
 //! Factory: makes objects, within an account and the limits that go with it.
 
-use l4_abi::capability::Selector;
-
+use super::Payer;
 use super::log::Tag;
-use crate::bank::AccountId;
 
 /// A factory, which clients know as their memory allocator.
 #[derive(Clone, Copy, Debug)]
 pub struct Factory {
-    /// What its objects are charged to. Everything in it goes when the factory goes.
-    pub account: AccountId,
-    /// The kernel's factory that pays for its objects' gates.
-    pub kernel_factory: Selector,
-    /// Whether that goes with this factory; otherwise another one owns it.
+    /// Who pays for its objects. They all go when the factory goes.
+    pub payer: Payer,
+    /// Whether the payer's kernel factory goes with this one; otherwise another one owns it.
     pub owns_kernel_factory: bool,
     /// What it may hand out beyond memory.
     pub limits: Limits,

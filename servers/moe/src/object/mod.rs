@@ -8,7 +8,7 @@ pub mod namespace;
 pub mod region_map;
 pub mod scheduler;
 
-use l4_abi::capability::Selector;
+use l4_abi::capability::{Selector, slot};
 use l4_abi::error::ResultCode;
 
 use crate::bank::{AccountId, Bank};
@@ -35,11 +35,28 @@ pub enum Object {
     Parent,
 }
 
+/// Who pays for an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Payer {
+    /// For its memory.
+    pub account: AccountId,
+    /// For its gate: a factory of the kernel that lives as long as the account.
+    pub kernel_factory: Selector,
+}
+
+impl Payer {
+    /// moe itself.
+    pub const ROOT: Payer = Payer {
+        account: AccountId::ROOT,
+        kernel_factory: Selector::new(slot::FACTORY),
+    };
+}
+
 /// An object in the table.
 #[derive(Debug)]
 pub struct Entry {
-    /// What the object is charged to.
-    pub owner: AccountId,
+    /// Who pays for it.
+    pub payer: Payer,
     /// Objects of moe's that need this one: regions, names.
     pub references: u32,
     /// The gate that clients have capabilities to, if there is one.
@@ -150,7 +167,7 @@ impl Objects {
     pub fn insert(
         &mut self,
         bank: &mut Bank,
-        owner: AccountId,
+        payer: Payer,
         object: Object,
     ) -> Result<ObjectId, (ResultCode, Object)> {
         let places = self.places.as_mut_slice();
@@ -158,12 +175,12 @@ impl Objects {
         let Some(index) = free else {
             return Err((ResultCode::ENOMEM, object));
         };
-        if let Err(error) = bank.add_object(owner, PLACE_COST) {
+        if let Err(error) = bank.add_object(payer.account, PLACE_COST) {
             return Err((error, object));
         }
         let place = &mut places[index];
         place.entry = Some(Entry {
-            owner,
+            payer,
             references: 0,
             gate: None,
             object,
@@ -181,7 +198,7 @@ impl Objects {
         let entry = place.entry.take()?;
         place.generation = place.generation.wrapping_add(1);
         self.first_free = self.first_free.min(id.index as usize);
-        bank.remove_object(entry.owner, PLACE_COST);
+        bank.remove_object(entry.payer.account, PLACE_COST);
         Some(entry)
     }
 
@@ -245,14 +262,10 @@ mod tests {
     fn a_removed_object_is_not_found_under_its_old_label() {
         let bank = &mut bank(64);
         let mut objects = objects(bank, 4);
-        let old = objects
-            .insert(bank, AccountId::ROOT, Object::Parent)
-            .unwrap();
+        let old = objects.insert(bank, Payer::ROOT, Object::Parent).unwrap();
         assert_eq!(ObjectId::from_label(old.label() | 3), Some(old));
         assert!(objects.remove(bank, old).is_some());
-        let new = objects
-            .insert(bank, AccountId::ROOT, Object::Parent)
-            .unwrap();
+        let new = objects.insert(bank, Payer::ROOT, Object::Parent).unwrap();
         assert_ne!(old.label(), new.label());
         assert!(objects.get(old).is_none() && objects.get_mut(old).is_none());
         assert!(objects.remove(bank, old).is_none());
@@ -276,23 +289,11 @@ mod tests {
         let bank = &mut bank(64);
         let mut objects = objects(bank, 2);
         let used = bank.statement(AccountId::ROOT).used;
-        let one = objects
-            .insert(bank, AccountId::ROOT, Object::Parent)
-            .unwrap();
-        objects
-            .insert(bank, AccountId::ROOT, Object::Parent)
-            .unwrap();
-        assert!(
-            objects
-                .insert(bank, AccountId::ROOT, Object::Parent)
-                .is_err()
-        );
+        let one = objects.insert(bank, Payer::ROOT, Object::Parent).unwrap();
+        objects.insert(bank, Payer::ROOT, Object::Parent).unwrap();
+        assert!(objects.insert(bank, Payer::ROOT, Object::Parent).is_err());
         objects.remove(bank, one);
-        assert!(
-            objects
-                .insert(bank, AccountId::ROOT, Object::Parent)
-                .is_ok()
-        );
+        assert!(objects.insert(bank, Payer::ROOT, Object::Parent).is_ok());
         assert_eq!(bank.statement(AccountId::ROOT).used, used + 2 * PLACE_COST);
     }
 
@@ -300,12 +301,8 @@ mod tests {
     fn two_objects_can_be_changed_at_once() {
         let bank = &mut bank(64);
         let mut objects = objects(bank, 3);
-        let one = objects
-            .insert(bank, AccountId::ROOT, Object::Parent)
-            .unwrap();
-        let two = objects
-            .insert(bank, AccountId::ROOT, Object::Parent)
-            .unwrap();
+        let one = objects.insert(bank, Payer::ROOT, Object::Parent).unwrap();
+        let two = objects.insert(bank, Payer::ROOT, Object::Parent).unwrap();
         assert!(objects.get_two_mut(one, two).is_some());
         assert!(objects.get_two_mut(one, one).is_none());
         objects.remove(bank, two);

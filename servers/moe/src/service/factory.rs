@@ -10,13 +10,13 @@ use l4_sys::{AnyObject, Cap, Object as _, OwnedCap, Passed};
 use l4re::mem_alloc::{DataspaceFlags, MemAllocServer, Usage};
 
 use super::Service;
-use crate::object::Object;
 use crate::object::dataspace::Dataspace;
 use crate::object::factory::{Factory, Limits};
 use crate::object::log::{Log, Tag};
 use crate::object::namespace::Namespace;
 use crate::object::region_map::RegionMap;
 use crate::object::scheduler::Scheduler;
+use crate::object::{Object, Payer};
 
 /// log2 of the largest alignment of a dataspace: 1 GiB.
 const LARGEST_ALIGNMENT: i64 = 30;
@@ -44,7 +44,7 @@ impl Service<'_> {
             Ok(size) => size,
             // "As much as there is" makes sense only for memory that is taken at once.
             Err(_) if is_run || flags.contains(DataspaceFlags::PINNED) => {
-                let statement = self.moe.bank.statement(factory.account);
+                let statement = self.moe.bank.statement(factory.payer.account);
                 statement.limit - statement.used
             }
             Err(_) => return Err(ResultCode::EINVAL),
@@ -53,9 +53,14 @@ impl Service<'_> {
         if is_run || alignment > 0 {
             let superpages = flags.contains(DataspaceFlags::SUPER_PAGES);
             let natural = if superpages { SUPERPAGE_ALIGNMENT } else { 0 };
-            return Dataspace::run(bank, factory.account, size, natural.max(alignment as u32));
+            return Dataspace::run(
+                bank,
+                factory.payer.account,
+                size,
+                natural.max(alignment as u32),
+            );
         }
-        let mut dataspace = Dataspace::on_demand(factory.account, size)?;
+        let mut dataspace = Dataspace::on_demand(factory.payer.account, size)?;
         if flags.contains(DataspaceFlags::PINNED)
             && let Err(error) = dataspace.allocate(bank, 0, dataspace.size())
         {
@@ -85,11 +90,13 @@ impl Service<'_> {
             cpus: cpus & parent.limits.cpus,
         };
         let kernel_factory = self.own_kernel_factory(request, parent)?;
-        let account = self.moe.bank.open(parent.account, quota);
+        let account = self.moe.bank.open(parent.payer.account, quota);
         let account = account.inspect_err(|_| drop_owned(kernel_factory))?;
         Ok(Factory {
-            account,
-            kernel_factory: kernel_factory.unwrap_or(parent.kernel_factory),
+            payer: Payer {
+                account,
+                kernel_factory: kernel_factory.unwrap_or(parent.payer.kernel_factory),
+            },
             owns_kernel_factory: kernel_factory.is_some(),
             limits,
         })
@@ -120,7 +127,13 @@ impl Service<'_> {
             _ => DEFAULT_COLOUR,
         };
         let has_input = arguments.integer(Some(0))? != 0 && factory.limits.tag.is_none();
-        Log::new(&mut self.moe.bank, factory.account, tag, colour, has_input)
+        Log::new(
+            &mut self.moe.bank,
+            factory.payer.account,
+            tag,
+            colour,
+            has_input,
+        )
     }
 
     fn new_scheduler(factory: Factory, arguments: &mut Arguments) -> Outcome<Scheduler> {
@@ -140,7 +153,7 @@ impl FactoryServer for Service<'_> {
         arguments: &mut Arguments,
     ) -> Outcome<Passed<AnyObject>> {
         let factory = self.factory()?;
-        let account = factory.account;
+        let account = factory.payer.account;
         let object = match kind {
             label::DATASPACE => Object::Dataspace(self.new_dataspace(factory, arguments)?),
             label::NAMESPACE => Object::Namespace(Namespace::new(account)),
@@ -153,14 +166,14 @@ impl FactoryServer for Service<'_> {
             label::SCHEDULER => Object::Scheduler(Self::new_scheduler(factory, arguments)?),
             _ => return Err(ResultCode::ENODEV),
         };
-        let gate = self.moe.insert_for_client(factory, object)?;
+        let gate = self.moe.insert_for_client(factory.payer, object)?;
         Ok(gate.cast::<AnyObject>().pass(CapabilityRights::RWSD))
     }
 }
 
 impl MemAllocServer for Service<'_> {
     fn info(&mut self, _: &mut Request<'_>) -> Outcome<Usage> {
-        let statement = self.moe.bank.statement(self.factory()?.account);
+        let statement = self.moe.bank.statement(self.factory()?.payer.account);
         Ok(Usage {
             quota: statement.limit,
             quota_used: statement.used,

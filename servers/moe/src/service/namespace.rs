@@ -1,11 +1,10 @@
 //! Requests to namespaces.
 
-use l4_abi::capability::slot;
 use l4_abi::error::ResultCode;
 use l4_abi::protocol::namespace::PARTLY_RESOLVED;
 use l4_abi::rights::CapabilityRights;
 use l4_ipc::{Bytes, Label, Outcome, Received, Request};
-use l4_sys::object::{Factory, Task};
+use l4_sys::object::Task;
 use l4_sys::{AnyObject, Cap, Object as _, Passed};
 use l4re::namespace::{Flags, NamespaceServer};
 
@@ -100,10 +99,7 @@ impl NamespaceServer for Service<'_> {
             | CapabilityRights::from_bits_truncate((flags & Flags::RWS).bits() as u8);
         let capability: Cap<AnyObject> = match target {
             Target::Announced => return Err(ResultCode::EAGAIN),
-            Target::Object(id) => {
-                let payer: Cap<Factory> = Cap::at(slot::FACTORY);
-                self.moe.gate(id, payer)?.cast()
-            }
+            Target::Object(id) => self.moe.gate(id)?.cast(),
             Target::Capability(selector) => {
                 let capability = Cap::new(selector);
                 if !Task::SELF.is_valid(capability)? {

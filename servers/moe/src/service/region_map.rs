@@ -138,14 +138,16 @@ impl Service<'_> {
 
     /// Memory for a region that is attached without a dataspace.
     fn anonymous_memory(&mut self, size: u64) -> Outcome<ObjectId> {
-        let owner = self
+        let payer = self
             .moe
             .objects
             .get(self.id)
             .ok_or(ResultCode::ENOENT)?
-            .owner;
-        self.moe
-            .insert(owner, Object::Dataspace(Dataspace::on_demand(owner, size)?))
+            .payer;
+        self.moe.insert(
+            payer,
+            Object::Dataspace(Dataspace::on_demand(payer.account, size)?),
+        )
     }
 }
 
