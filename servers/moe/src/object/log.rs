@@ -2,7 +2,9 @@
 //!
 //! Lines are collected until they end, so lines of different components never mix, and no line on
 //! the console begins with anything but a tag: a component cannot speak in another's name, nor in
-//! the system's.
+//! the system's; nor can it use the terminal to do so (`terminal`).
+
+mod terminal;
 
 use l4_abi::error::ResultCode;
 use l4_abi::protocol::log::WRITE_SIZE;
@@ -16,8 +18,6 @@ pub const TAG_MAX: usize = 32;
 const LINE_MAX: usize = 400;
 /// A whole line goes to the console in one message.
 const _: () = assert!(LINE_MAX + 2 * TAG_MAX < WRITE_SIZE);
-
-const ESCAPE: u8 = 0x1b;
 
 /// A component's log.
 #[derive(Debug)]
@@ -101,7 +101,6 @@ impl Log {
                 b'\n' => self.finish(print),
                 // A carriage return would let a line overwrite its own tag.
                 b'\r' => {}
-                byte if byte < b' ' && byte != b'\t' && byte != ESCAPE => self.put(bank, b'?'),
                 byte => self.put(bank, byte),
             }
             if self.line.as_slice().len() == LINE_MAX {
@@ -141,9 +140,9 @@ impl Log {
         output.append(b"m");
         output.append(self.tag.as_bytes());
         output.append(b"\x1b[0m | ");
-        output.append(self.line.as_slice());
+        terminal::filter(self.line.as_slice(), |text| output.append(text));
         // A component that switched colours does not change those of the next line.
-        if self.line.as_slice().contains(&ESCAPE) {
+        if self.line.as_slice().contains(&(terminal::ESCAPE as u8)) {
             output.append(b"\x1b[0m");
         }
         output.append(b"\n");
