@@ -36,11 +36,13 @@ pub struct Instance {
     _memory: Destroyed<MemAlloc>,
     _parent: Destroyed<IpcGate>,
     _failure: Destroyed<Irq>,
-    _log: OwnedCap<Log>,
+    /// ned's own memory pays for it, so nobody may keep it beyond the component's life.
+    _log: Destroyed<Log>,
     _map: OwnedCap<RegionMap>,
     _thread: OwnedCap<Thread>,
-    _factory: OwnedCap<Factory>,
     _scheduler: OwnedCap<Scheduler>,
+    /// Last, because it pays for kernel objects of the others; afterwards nobody can use its quota.
+    _factory: Destroyed<Factory>,
     /// Gates that servers made for it, first among its named capabilities.
     sessions: Vec<Session>,
     parts: Parts,
@@ -144,17 +146,16 @@ impl Instance {
     ) -> Result<Self, LaunchError> {
         const WATCH: &str = "watch it";
         let root = supplies.launcher.memory;
-        let factory = supplies
-            .factory
-            .create_factory(component.kernel_memory)
-            .to("set its kernel memory aside")?;
+        let factory = supplies.factory.create_factory(component.kernel_memory);
+        let factory = factory.to("set its kernel memory aside")?;
+        let (factory, factory_cap) = Destroyed::new(factory);
         let limits = ComponentLimits {
             memory: component.memory,
             tag: component.name,
             priority: component.priority,
             cpus: component.cpus,
         };
-        let memory = root.create_limited(limits, Some(factory.as_cap()));
+        let memory = root.create_limited(limits, Some(factory_cap));
         let (memory, memory_cap) = Destroyed::new(memory.to("set its memory aside")?);
         let map = memory_cap.create_region_map().to("make its region map")?;
 
@@ -185,21 +186,22 @@ impl Instance {
             Some(_) => root.create_console(tag, colour),
             None => root.create_log(tag, colour),
         };
-        let log = log.to("make its log")?;
-        let scheduler = root
+        let (log, log_cap) = Destroyed::new(log.to("make its log")?);
+        let scheduler = memory_cap
             .create_scheduler(component.priority, 0, component.cpus)
             .to("make its scheduler")?;
-        let (task, task_cap) = Destroyed::new(factory.create_task(UTCB_AREA).to("make its task")?);
-        let thread = factory.create_thread().to("make its thread")?;
+        let (task, task_cap) =
+            Destroyed::new(factory_cap.create_task(UTCB_AREA).to("make its task")?);
+        let thread = factory_cap.create_thread().to("make its thread")?;
         let parts = Parts {
             task: task_cap,
             thread: thread.as_cap(),
             map: map.as_cap(),
             memory: memory_cap,
-            factory: factory.as_cap(),
+            factory: factory_cap,
             scheduler: scheduler.as_cap(),
             parent: parent_cap,
-            log: log.as_cap(),
+            log: log_cap,
         };
         Ok(Self {
             _task: task,
@@ -209,8 +211,8 @@ impl Instance {
             _log: log,
             _map: map,
             _thread: thread,
-            _factory: factory,
             _scheduler: scheduler,
+            _factory: factory,
             sessions: Vec::new(),
             parts,
         })
