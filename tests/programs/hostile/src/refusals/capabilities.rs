@@ -1,19 +1,41 @@
 //! Capabilities that the component does not have, or not with these rights.
 
-use l4_abi::capability::{Selector, slot};
+use l4_abi::capability::{OBJECT_SPACE_SLOTS, Selector, slot};
 use l4_abi::error::IpcError;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{ItemControl, ItemFlags};
+use l4_abi::l4re::slot as program;
 use l4_abi::protocol::label;
 use l4_abi::rights::MemoryRights;
 use l4_rt::{Cap, CapabilityRights, env};
-use l4_sys::Object;
 use l4_sys::object::{IpcGate, Task};
+use l4_sys::slots::SLOTS;
+use l4_sys::{AnyObject, Object};
 
 use super::{failed, not_accepted};
 use crate::raw::{Answer, call};
 
+/// All that the description gives to this component.
+const GIVEN: [u64; 11] = [
+    slot::TASK,
+    slot::FACTORY,
+    slot::THREAD,
+    slot::LOG,
+    slot::SCHEDULER,
+    program::REGION_MAP,
+    program::MEM_ALLOC,
+    program::PARENT,
+    program::KIP,
+    // The channel, and the namespace of boot modules.
+    program::FIRST_NAMED,
+    program::FIRST_NAMED + 1,
+];
+/// A slot that nothing else uses.
+const SPARE: Selector = Selector::new(0xf000);
+
 pub(super) fn check() -> l4_rt::Result {
+    nothing_but_what_was_given()?;
+    nothing_that_can_be_destroyed()?;
     let gone = IpcError::NOT_EXISTENT;
     // The kernel's own objects, where the first programs have them.
     for index in [slot::ICU, slot::PAGER, slot::IOMMU, slot::SMC, 0, 9] {
@@ -34,7 +56,38 @@ pub(super) fn check() -> l4_rt::Result {
         );
     }
     channel_of_another()?;
-    objects_of_others()
+    memory_of_others()
+}
+
+/// Looks into every slot that there is.
+fn nothing_but_what_was_given() -> l4_rt::Result {
+    let first_own = program::FIRST_NAMED + 2;
+    let mut made_by_itself = 0;
+    for index in 0..OBJECT_SPACE_SLOTS {
+        let is_filled = Task::SELF.is_valid(Cap::<AnyObject>::at(index))?;
+        if index < first_own {
+            assert_eq!(is_filled, GIVEN.contains(&index), "slot {index:#x}");
+        } else if is_filled {
+            made_by_itself += 1;
+        }
+    }
+    assert!(made_by_itself <= SLOTS.used(), "{made_by_itself} slots");
+    Ok(())
+}
+
+/// The D right would let a component destroy what others use too.
+fn nothing_that_can_be_destroyed() -> l4_rt::Result {
+    for index in GIVEN {
+        let given = Cap::<AnyObject>::at(index);
+        let rights = CapabilityRights::RWSD;
+        env::task().map_capability(given, SPARE.index(), rights)?;
+        Task::SELF.delete_object(SPARE)?;
+        assert!(
+            Task::SELF.is_valid(given)?,
+            "slot {index:#x} can be deleted"
+        );
+    }
+    Ok(())
 }
 
 /// A client can call through its channel, but not take it over.
@@ -58,22 +111,13 @@ fn not_bound(channel: Cap<IpcGate>) -> bool {
     )
 }
 
-/// Deleting what was given without the D right removes the own capability only.
-fn objects_of_others() -> l4_rt::Result {
-    let map = env::region_map().selector();
-    let spare = Selector::new(0x1234);
-    let rights = CapabilityRights::RWSD;
-    env::task().map_capability(Cap::<IpcGate>::new(map), spare.index(), rights)?;
-    Task::SELF.delete_object(spare)?;
-    if env::region_map().find(0x100_0000, 1).is_err() {
-        return Err("the region map was deleted".into());
-    }
-    // Memory of the kernel and of others is not there to be mapped.
+/// Memory of the kernel and of others is not there to be mapped.
+fn memory_of_others() -> l4_rt::Result {
     for address in [0, 0x10_0000, 0xffff_8000_0000_0000, !0xfff] {
         let control = ItemControl::map(0x7000_0000, ItemFlags::empty());
         let page = Flexpage::memory(address, 12, MemoryRights::RWX);
         env::task().map(env::task(), control, page)?;
     }
-    not_accepted(call(spare, label::NONE, &[0], 0));
+    not_accepted(call(SPARE, label::NONE, &[0], 0));
     Ok(())
 }

@@ -124,6 +124,11 @@ fn region_map() -> l4_rt::Result {
         attach(0x7000_0000, u64::MAX - PAGE_SIZE, passed),
         ResultCode::EINVAL,
     );
+    let last_page = 0_u64.wrapping_sub(PAGE_SIZE);
+    refused_with(
+        map.attach_at(0x7000_0000, passed, last_page, 2 * PAGE_SIZE, Flags::RW),
+        ResultCode::ERANGE,
+    );
     refused_with(
         attach(0x7000_0000, PAGE_SIZE, own.as_cap().into()),
         ResultCode::EACCESS,
