@@ -13,8 +13,11 @@ use crate::frames::{Frames, LARGEST_ORDER, PAGE_SIZE};
 pub const ACCOUNTS: usize = 1024;
 /// Accounts that one account, other than the root's, can have below it.
 pub const ACCOUNTS_BELOW: u32 = 24;
-/// Objects that one account, other than the root's, can have, those of accounts below included.
-pub const OBJECTS_BELOW: u32 = 2048;
+/// Objects that one account, other than the root's, can have, those of accounts below included: its
+/// memory's share of all places, but not less than the first and not more than the second.
+pub const OBJECTS_BELOW: (u64, u64) = (128, 2048);
+/// Bytes that holding a client's capability costs.
+const CAPABILITY_COST: u64 = 64;
 
 /// Names an account.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +35,7 @@ struct Account {
     limit: u64,
     used: u64,
     objects: u32,
+    most_objects: u32,
     accounts_below: u32,
 }
 
@@ -41,6 +45,7 @@ const CLOSED: Account = Account {
     limit: 0,
     used: 0,
     objects: 0,
+    most_objects: 0,
     accounts_below: 0,
 };
 
@@ -58,6 +63,8 @@ pub struct Statement {
 pub struct Bank {
     frames: Frames,
     accounts: [Account; ACCOUNTS],
+    /// How much memory comes with the right to one object.
+    bytes_per_object: u64,
 }
 
 impl Bank {
@@ -68,6 +75,7 @@ impl Bank {
         Self {
             frames: Frames::new(),
             accounts,
+            bytes_per_object: 1,
         }
     }
 
@@ -76,6 +84,12 @@ impl Bank {
         if self.frames.add(first, free_from, end, words) {
             self.accounts[0].limit += end - free_from;
         }
+    }
+
+    /// Lets accounts that are opened from now on share `places` for objects as they share memory.
+    pub fn share_places(&mut self, places: usize) {
+        let memory = self.accounts[0].limit;
+        self.bytes_per_object = memory.checked_div(places as u64).unwrap_or(memory).max(1);
     }
 
     /// Opens an account below `parent`, with `limit` bytes of the parent's.
@@ -91,10 +105,12 @@ impl Bank {
         }
         self.charge(parent, limit)?;
         self.count_accounts(parent, 1);
+        let (fewest, most) = OBJECTS_BELOW;
         self.accounts[index] = Account {
             is_open: true,
             parent,
             limit,
+            most_objects: (limit / self.bytes_per_object).clamp(fewest, most) as u32,
             ..CLOSED
         };
         Ok(AccountId(index as u16))
@@ -124,7 +140,7 @@ impl Bank {
 
     /// Counts one more object.
     pub fn add_object(&mut self, id: AccountId, bytes: u64) -> Result<(), ResultCode> {
-        let crowded = |account: &Account| account.objects >= OBJECTS_BELOW;
+        let crowded = |account: &Account| account.objects >= account.most_objects;
         if self
             .ancestors(id)
             .any(|ancestor| crowded(&self.accounts[ancestor]))
@@ -140,6 +156,16 @@ impl Bank {
     pub fn remove_object(&mut self, id: AccountId, bytes: u64) {
         self.refund(id, bytes);
         self.for_ancestors(id, |account| account.objects -= 1);
+    }
+
+    /// Counts a client's capability that is held, like an object: it takes a slot as one does.
+    pub fn add_capability(&mut self, id: AccountId) -> Result<(), ResultCode> {
+        self.add_object(id, CAPABILITY_COST)
+    }
+
+    /// Counts one less.
+    pub fn remove_capability(&mut self, id: AccountId) {
+        self.remove_object(id, CAPABILITY_COST);
     }
 
     /// Takes 2^`order` frames on a boundary of their size, contents undefined; the first address.
@@ -286,7 +312,7 @@ pub(crate) mod tests {
         let mut bank = bank(64);
         let above = bank.open(AccountId::ROOT, 32 * PAGE_SIZE).unwrap();
         let below = bank.open(above, 16 * PAGE_SIZE).unwrap();
-        for _ in 0..OBJECTS_BELOW {
+        for _ in 0..OBJECTS_BELOW.1 {
             bank.add_object(below, 1).unwrap();
         }
         assert_eq!(bank.add_object(above, 1), Err(ResultCode::ENOMEM));
@@ -294,6 +320,22 @@ pub(crate) mod tests {
         assert_eq!(bank.add_object(above, 1), Ok(()));
         assert_eq!(bank.add_object(above, 1), Err(ResultCode::ENOMEM));
         assert_eq!(bank.add_object(AccountId::ROOT, 1), Ok(()));
+    }
+
+    #[test]
+    fn places_for_objects_are_shared_like_memory() {
+        const PLACES: usize = 6144;
+        let mut bank = bank(4096);
+        bank.share_places(PLACES);
+        let all = bank.statement(AccountId::ROOT).limit;
+        for (part, most) in [(2, 2048), (8, 768), (1000, 128)] {
+            let id = bank.open(AccountId::ROOT, all / part).unwrap();
+            for _ in 0..most {
+                bank.add_object(id, 1).unwrap();
+            }
+            assert_eq!(bank.add_object(id, 1), Err(ResultCode::ENOMEM));
+            assert_eq!(bank.add_capability(id), Err(ResultCode::ENOMEM));
+        }
     }
 
     #[test]

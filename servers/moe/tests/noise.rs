@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use l4_abi::capability::{Selector, slot};
+use l4_abi::capability::Selector;
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::protocol::{factory, label};
 use l4_abi::timeout::TimeoutPair;
@@ -18,7 +18,7 @@ use moe::frames::{Frames, PAGE_SIZE};
 use moe::moe::Moe;
 use moe::object::factory::{Factory, Limits};
 use moe::object::log::Tag;
-use moe::object::{Object, ObjectId};
+use moe::object::{Object, ObjectId, Payer};
 use moe::service;
 
 const MEMORY_FRAMES: usize = 2048;
@@ -113,8 +113,10 @@ fn moe_with_component() -> (Moe, ObjectId) {
     moe.objects.make_places(&mut moe.bank, 1024).unwrap();
     let account = moe.bank.open(AccountId::ROOT, COMPONENT_MEMORY).unwrap();
     let component = Factory {
-        account,
-        kernel_factory: Selector::new(slot::FACTORY),
+        payer: Payer {
+            account,
+            ..Payer::ROOT
+        },
         owns_kernel_factory: false,
         limits: Limits {
             tag: Some(Tag::new(b"noise")),
@@ -122,9 +124,7 @@ fn moe_with_component() -> (Moe, ObjectId) {
             cpus: u64::MAX,
         },
     };
-    let component = moe
-        .insert(AccountId::ROOT, Object::Factory(component))
-        .unwrap();
+    let component = moe.insert(Payer::ROOT, Object::Factory(component)).unwrap();
     moe.add_reference(component);
     (moe, component)
 }

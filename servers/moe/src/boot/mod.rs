@@ -87,6 +87,7 @@ pub fn start(moe: &mut Moe) -> Result<(), Failure> {
     moe.objects
         .make_places(&mut moe.bank, objects)
         .to("make room for objects")?;
+    moe.bank.share_places(objects);
 
     let modules = modules::all(kip.user_pointer());
     let rom = Object::Namespace(Namespace::new(AccountId::ROOT));

@@ -13,8 +13,6 @@ use crate::memory::FrameVec;
 
 /// Longest part of a name.
 pub const NAME_MAX: usize = 64;
-/// Bytes that holding a client's capability costs.
-const CAPABILITY_COST: u64 = 64;
 /// Entries that one namespace can have, so that no search takes long.
 const MOST_ENTRIES: usize = 1024;
 
@@ -154,14 +152,14 @@ impl Namespace {
         Ok(self.entries.remove(index).target)
     }
 
-    /// Counts a capability that is held for an entry, like an object.
+    /// Counts a capability that is held for an entry.
     pub fn charge_capability(&self, bank: &mut Bank) -> Result<(), ResultCode> {
-        bank.add_object(self.account, CAPABILITY_COST)
+        bank.add_capability(self.account)
     }
 
     /// Counts one less.
     pub fn refund_capability(&self, bank: &mut Bank) {
-        bank.remove_object(self.account, CAPABILITY_COST);
+        bank.remove_capability(self.account);
     }
 
     /// Everything that the entries stand for.

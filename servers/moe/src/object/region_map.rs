@@ -273,6 +273,7 @@ impl RegionMap {
         }
         // A task often fails because its memory is used up: the room is taken now.
         self.exception.reserve(bank, self.account, FRAME_WORDS)?;
+        bank.add_capability(self.account)?;
         self.watcher = Some(irq);
         Ok(())
     }
@@ -299,8 +300,11 @@ impl RegionMap {
         Some(self.exception.as_slice()).filter(|words| !words.is_empty())
     }
 
-    /// Gives the bookkeeping back. The regions must have been released before.
+    /// Gives the bookkeeping back. Regions and watcher must have been released before.
     pub fn destroy(&mut self, bank: &mut Bank) {
+        if self.watcher.take().is_some() {
+            bank.remove_capability(self.account);
+        }
         self.exception.clear(bank, self.account);
         self.regions.clear(bank, self.account);
         self.areas.clear(bank, self.account);

@@ -266,3 +266,13 @@ fn lists_start_where_asked() {
     assert_eq!(map.areas_from(0).len(), 1);
     assert!(map.areas_from(u64::MAX).is_empty());
 }
+
+#[test]
+fn a_watcher_is_paid_for_until_the_map_goes() {
+    let bank = &mut bank(64);
+    let mut map = map(bank);
+    assert_eq!(map.watch(bank, Selector::new(0x20)), Ok(()));
+    assert_eq!(map.watch(bank, Selector::new(0x21)), Err(ResultCode::EBUSY));
+    map.destroy(bank);
+    assert_eq!(bank.statement(AccountId::ROOT).used, 0);
+}
