@@ -3,7 +3,7 @@
 use super::layout::{Layout, Point, Size, layout};
 use super::scene::{Card, Link, LinkKind, Node, Scene};
 use crate::size;
-use crate::system::System;
+use crate::system::{Component, System};
 use std::fmt::Write;
 use system_description::Colour;
 
@@ -19,14 +19,24 @@ const WIDTH_MIN: f64 = 560.0;
 const FACT: f64 = 20.0;
 const FACT_ROW: f64 = 25.0;
 
-/// Rows of the base, from above, with what they do.
-const BASE: [(&str, &str); 4] = [
-    ("ned", "starts and watches the components"),
-    ("moe", "memory, address spaces, quotas"),
-    ("sigma0", "physical memory"),
-    ("kernel", "capabilities, IPC, mappings, scheduling"),
-];
+/// Height of a row of the base.
 const BASE_ROW: f64 = 32.0;
+
+/// Rows of the base, from above, with what they do.
+fn base_rows(system: &System) -> Vec<(String, &'static str)> {
+    let above = match &system.root {
+        Some(program) => vec![(program.module().name, "root task")],
+        None => vec![
+            ("ned".into(), "starts and watches the components"),
+            ("moe".into(), "memory, address spaces, quotas"),
+        ],
+    };
+    let below = [
+        ("sigma0".into(), "physical memory"),
+        ("kernel".into(), "capabilities, IPC, mappings, scheduling"),
+    ];
+    above.into_iter().chain(below).collect()
+}
 
 pub(super) fn draw(system: &System, scene: &Scene) -> String {
     let sizes: Vec<Size> = scene.nodes.iter().map(node_size).collect();
@@ -39,8 +49,14 @@ pub(super) fn draw(system: &System, scene: &Scene) -> String {
     let width = (layout.size.0 + 2.0 * MARGIN).max(WIDTH_MIN);
     let left = (width - layout.size.0) / 2.0;
     let top = MARGIN + HEADER;
-    let foot = top + layout.size.1 + FOOT_GAP;
-    let height = foot + BASE_ROW * BASE.len() as f64 + 78.0 + MARGIN;
+    let gap = if scene.nodes.is_empty() {
+        0.0
+    } else {
+        FOOT_GAP
+    };
+    let base = base_rows(system);
+    let foot = top + layout.size.1 + gap;
+    let height = foot + BASE_ROW * base.len() as f64 + 78.0 + MARGIN;
 
     let mut svg = Svg::new(width, height);
     svg.header(system);
@@ -55,7 +71,8 @@ pub(super) fn draw(system: &System, scene: &Scene) -> String {
             }
         }
     }
-    svg.base(system, foot, width);
+    svg.base(&base, foot, width);
+    svg.memory(system, height - MARGIN - 44.0, width - 2.0 * MARGIN);
     svg.finish()
 }
 
@@ -139,6 +156,7 @@ const STYLE: &str = "
   .fact { fill: none; stroke: #d9d6cd }
   .base { fill: #eceae3; stroke: #d9d6cd }
   .rule { stroke: #d9d6cd }
+  .own { fill: #c3beb0 } .shared { fill: #2f8f83 }
   .pill { fill: #ffffff; stroke: #2f8f83; stroke-width: 1.6 }
   .call { fill: none; stroke: #4a5578; stroke-width: 1.8 }
   .call-head { fill: #4a5578 }
@@ -156,6 +174,7 @@ const STYLE: &str = "
     .fact { stroke: #3d4350 }
     .base { fill: #1b1e25; stroke: #353a46 }
     .rule { stroke: #353a46 }
+    .own { fill: #4a5160 } .shared { fill: #62c7b9 }
     .pill { fill: #20232b; stroke: #62c7b9 }
     .call { stroke: #9db0e0 }
     .call-head { fill: #9db0e0 }
@@ -227,14 +246,14 @@ impl Svg {
         let archs: Vec<&str> = system.archs.iter().map(|arch| arch.name()).collect();
         let plural =
             |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-        let mut about = format!(
-            "{} · {} of memory · {}",
-            archs.join(", "),
-            size::show(*system.ram.get_ref()),
-            plural(system.components.len(), "component"),
-        );
-        if !system.channels.is_empty() {
-            about += &format!(" · {}", plural(system.channels.len(), "channel"));
+        let mut about = archs.join(", ");
+        for (count, one) in [
+            (system.components.len(), "component"),
+            (system.channels.len(), "channel"),
+        ] {
+            if count > 0 {
+                about += &format!(" · {}", plural(count, one));
+            }
         }
         self.text((MARGIN, y + 22.0), 13.0, "faint", &about);
     }
@@ -370,14 +389,16 @@ impl Svg {
         );
     }
 
-    /// The base system, and how the machine's memory is divided.
-    fn base(&mut self, system: &System, top: f64, width: f64) {
+    /// What the components stand on.
+    fn base(&mut self, rows: &[(String, &str)], top: f64, width: f64) {
         let inner = width - 2.0 * MARGIN;
-        let height = BASE_ROW * BASE.len() as f64;
+        let height = BASE_ROW * rows.len() as f64;
         self.put(format_args!(
             "<rect class=\"base\" x=\"{MARGIN}\" y=\"{top:.1}\" width=\"{inner:.1}\" height=\"{height:.1}\" rx=\"10\"/>"
         ));
-        for (row, (name, about)) in BASE.iter().enumerate() {
+        let widths = rows.iter().map(|(name, _)| text_width(name, 14.0));
+        let second_column = MARGIN + 42.0 + widths.fold(0.0, f64::max);
+        for (row, (name, about)) in rows.iter().enumerate() {
             let y = top + BASE_ROW * row as f64;
             if row > 0 {
                 self.put(format_args!(
@@ -385,57 +406,73 @@ impl Svg {
                     width - MARGIN
                 ));
             }
-            let root = system
-                .root
-                .as_ref()
-                .filter(|_| *name == "moe")
-                .map(|program| program.module().name);
-            let name = root.unwrap_or((*name).to_owned());
             self.put(format_args!(
                 "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"14\" font-weight=\"600\">{}</text>",
                 MARGIN + 18.0,
                 y + 21.0,
-                escape(&name)
+                escape(name)
             ));
-            self.text((MARGIN + 92.0, y + 21.0), 12.0, "faint", about);
+            self.text((second_column, y + 21.0), 12.0, "faint", about);
         }
-        self.memory(system, top + height + 34.0, inner);
     }
 
+    /// The machine's memory: the kernel's, the components', what they share, and what is left.
     fn memory(&mut self, system: &System, y: f64, width: f64) {
-        let total = *system.ram.get_ref() as f64;
-        let mut left = MARGIN;
-        self.text((MARGIN, y - 8.0), 12.0, "faint", "promised memory");
+        let total = *system.ram.get_ref();
+        let title = format!("{} of memory", size::show(total));
+        self.text((MARGIN, y - 8.0), 12.0, "faint", &title);
         self.put(format_args!(
-            "<rect class=\"base\" x=\"{MARGIN}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"16\" rx=\"8\"/>"
+            "<rect class=\"base\" x=\"{MARGIN}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"16\" rx=\"2\"/>"
         ));
-        for component in &system.components {
-            let bytes = component
-                .memory
-                .get_ref()
-                .saturating_add(*component.kernel_memory.get_ref());
-            // So small a quota would not be seen otherwise.
-            let part = (width * bytes as f64 / total)
+        let kernel = system.kernel_share();
+        let components = system.components.iter().map(|component| {
+            let (name, bytes) = (component.name.get_ref(), *component.memory.get_ref());
+            (name.as_str(), bytes, class(component.colour))
+        });
+        let dataspaces = system.dataspaces.iter().map(|dataspace| {
+            let (name, bytes) = (dataspace.name.get_ref(), *dataspace.size.get_ref());
+            (name.as_str(), bytes, "shared")
+        });
+        let mut left = MARGIN;
+        for (name, bytes, class) in [("kernel", kernel, "own")]
+            .into_iter()
+            .chain(components)
+            .chain(dataspaces)
+        {
+            // So small a part would not be seen otherwise.
+            let part = (width * bytes as f64 / total as f64)
                 .max(3.0)
                 .min((MARGIN + width - left).max(0.0));
-            let (name, colour) = (escape(component.name.get_ref()), class(component.colour));
             self.put(format_args!(
-                "<rect class=\"{colour}\" x=\"{left:.1}\" y=\"{y:.1}\" width=\"{part:.1}\" height=\"16\" rx=\"2\">\
-                 <title>{name}: {}</title></rect>",
+                "<rect class=\"{class}\" x=\"{left:.1}\" y=\"{y:.1}\" width=\"{part:.1}\" height=\"16\" rx=\"2\">\
+                 <title>{}: {}</title></rect>",
+                escape(name),
                 size::show(bytes)
             ));
             left += part + 1.0;
         }
-        let given: u64 = system
-            .components
-            .iter()
-            .map(|component| *component.memory.get_ref())
-            .sum();
-        let text = format!(
-            "{} of {} are given to components",
-            size::show(given),
-            size::show(*system.ram.get_ref())
-        );
-        self.text((MARGIN, y + 32.0), 11.0, "faint", &text);
+        self.text((MARGIN, y + 32.0), 11.0, "faint", &memory_in_words(system));
     }
+}
+
+/// What the bar shows, and what components can have of the kernel's part.
+fn memory_in_words(system: &System) -> String {
+    let sum = |quota: fn(&Component) -> u64| -> u64 { system.components.iter().map(quota).sum() };
+    let given = sum(|component| *component.memory.get_ref());
+    let lent = sum(|component| *component.kernel_memory.get_ref());
+    let shared: u64 = system
+        .dataspaces
+        .iter()
+        .map(|dataspace| *dataspace.size.get_ref())
+        .sum();
+    let mut words = format!("kernel {}", size::show(system.kernel_share()));
+    if lent > 0 {
+        words += &format!(" (components can take {})", size::show(lent));
+    }
+    for (what, bytes) in [("components", given), ("shared", shared)] {
+        if bytes > 0 {
+            words += &format!(" · {what} {}", size::show(bytes));
+        }
+    }
+    words
 }

@@ -12,14 +12,6 @@ use toml::Spanned;
 /// Memory in bytes that the boot image, sigma0, moe and ned take from the machine's, generously.
 const BASE_MEMORY: u64 = 32 << 20;
 
-/// The kernel's own memory if the configuration does not set it: a sixteenth, at least 16 MiB.
-fn kernel_memory(system: &System) -> u64 {
-    match &system.kernel_memory {
-        Some(bytes) => *bytes.get_ref(),
-        None => (system.ram.get_ref() / 16).max(16 << 20),
-    }
-}
-
 /// Names that belong to the base system: as a component's they would make its output look like theirs.
 const RESERVED: [&str; 6] = ["kernel", "bootstrap", "sigma0", "moe", "ned", "brio"];
 
@@ -367,7 +359,7 @@ impl Checker<'_, '_> {
     fn quotas(&self) {
         let system = self.system;
         let ram = *system.ram.get_ref();
-        let kernel = kernel_memory(system);
+        let kernel = system.kernel_share();
         let Some(user) = ram
             .checked_sub(BASE_MEMORY)
             .and_then(|rest| rest.checked_sub(kernel))

@@ -162,6 +162,14 @@ impl System {
         parse::system(Source::read(path)?)
     }
 
+    /// The kernel's own memory in bytes: a sixteenth of all, at least 16 MiB, unless the file says otherwise.
+    pub fn kernel_share(&self) -> u64 {
+        match &self.kernel_memory {
+            Some(bytes) => *bytes.get_ref(),
+            None => (self.ram.get_ref() / 16).max(16 << 20),
+        }
+    }
+
     /// A name for files that belong to it: the stem for those in `configs/`, else the whole path.
     pub fn file_name(&self) -> String {
         let path = self.source.path.with_extension("");
