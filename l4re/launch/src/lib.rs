@@ -5,8 +5,8 @@
 //! allow; [`launch`] loads the program into them, lays out its memory, gives it its capabilities and
 //! starts it. It never maps the program's memory.
 //!
-//! * [`image`]: the parts of the program's file.
-//! * [`task`]: stack, fixed regions, capabilities, first thread.
+//! * `image`: the parts of the program's file.
+//! * `task`: stack, fixed regions, capabilities, first thread.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 #![forbid(unstable_features)]

@@ -1,7 +1,7 @@
 //! moe's view of the machine's memory, which is mapped one to one: an address is a place.
 //!
 //! All of moe's unsafe code that reads or writes memory is here. What its callers hold up is
-//! ownership: an address that they pass was taken from the [`Bank`](crate::bank::Bank), or names a
+//! ownership: an address that they pass was taken from the [`Bank`], or names a
 //! boot module, and nobody but them uses it. Clients may write to frames that are mapped to them at
 //! the same time; such frames are only ever touched here, as volatile words or in bulk, never
 //! through a reference.
