@@ -44,7 +44,7 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// The test that is running.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 static FAILURES: AtomicUsize = AtomicUsize::new(0);
-/// Stack pointer at which the runner can start afresh.
+/// Where the runner's stack can start afresh.
 static ANCHOR: AtomicUsize = AtomicUsize::new(0);
 static RUNNER_UTCB: AtomicUsize = AtomicUsize::new(0);
 
@@ -58,9 +58,8 @@ pub fn run(tests: &'static [Test]) -> ! {
     TESTS.store(tests.as_ptr().cast_mut(), SeqCst);
     COUNT.store(tests.len(), SeqCst);
     RUNNER_UTCB.store(Utcb::current().address(), SeqCst);
-    // What `arch::start` takes from the stack: a function and its argument.
-    let anchor = [go_on as *const () as usize, 0];
-    ANCHOR.store(core::ptr::from_ref(&anchor) as usize, SeqCst);
+    let anchor = 0_u8;
+    ANCHOR.store(&raw const anchor as usize & !63, SeqCst);
 
     SLOTS.start_at(slot::FIRST_FREE as usize);
     own::scheduler()
@@ -116,8 +115,10 @@ fn watch() {
 
 fn restart_runner() {
     let entry = arch::start as *const () as u64;
-    let stack = ANCHOR.load(SeqCst) as u64;
-    let restarted = own::thread().ex_regs(Some(entry), Some(stack), ExRegsFlags::CANCEL);
+    let stack = (ANCHOR.load(SeqCst) - 16) as *mut [usize; 2];
+    // SAFETY: this is the runner's stack, and nothing of what it holds there is used any more.
+    unsafe { stack.write([go_on as *const () as usize, 0]) };
+    let restarted = own::thread().ex_regs(Some(entry), Some(stack as u64), ExRegsFlags::CANCEL);
     if let Err(error) = restarted {
         print(format_args!(
             "@brio panic cannot restart the tests: {error}"

@@ -1,0 +1,131 @@
+//! The kernel info page (`abi/04`).
+#![no_std]
+#![no_main]
+
+#[cfg_attr(target_arch = "x86_64", path = "x86_64/mod.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
+mod arch;
+
+use l4_test::abi::arch::native;
+use l4_test::abi::kip::{
+    MEMORY_DESCRIPTORS, MemoryDescriptor, MemoryType, VERSION_STRING_UNIT, feature, has_feature,
+    is_compatible,
+};
+use l4_test::abi::timeout::Timeout;
+use l4_test::kip;
+use l4_test::message::{nobody, receive};
+
+l4_test::suite![
+    the_page_says_what_it_is,
+    the_clock_goes_forward,
+    both_clocks_tell_the_same_time,
+    the_clock_goes_as_fast_as_timeouts,
+    there_are_memory_descriptors,
+    the_user_address_space_is_described,
+    the_kernel_has_reserved_its_memory,
+    the_root_task_and_its_modules_are_described,
+    strings_tell_the_features,
+    arch::what_the_architecture_adds,
+];
+
+fn the_page_says_what_it_is() {
+    let header = kip::header();
+    assert!(is_compatible(header.magic, header.version));
+    assert_eq!(kip::address() % 4096, 0);
+    assert_eq!((header.syscall_flags, header.node), (0, 0));
+    assert!(header.sigma0_entry != 0 && header.root_task_entry != 0);
+    assert!(header.user_pointer != 0);
+    assert!(header.scheduler_granularity > 0);
+}
+
+fn the_clock_goes_forward() {
+    let mut last = (kip::micros(), kip::nanos());
+    for _ in 0..10_000 {
+        let now = (kip::micros(), kip::nanos());
+        assert!(now.0 >= last.0 && now.1 >= last.1);
+        last = now;
+    }
+}
+
+fn both_clocks_tell_the_same_time() {
+    for _ in 0..100 {
+        let before = kip::micros();
+        let nanos = kip::nanos();
+        let after = kip::micros();
+        // Both are scaled by themselves, so they can be one unit apart.
+        assert!((before.saturating_sub(1)..=after + 1).contains(&(nanos / 1000)));
+    }
+}
+
+fn the_clock_goes_as_fast_as_timeouts() {
+    let start = kip::micros();
+    receive(nobody(), Timeout::from_micros(50_000));
+    let time = kip::micros() - start;
+    assert!((49_000..200_000).contains(&time), "{time} µs");
+}
+
+fn descriptors() -> impl Iterator<Item = MemoryDescriptor> {
+    let first = kip::header().memory_descriptors_offset as usize;
+    let bytes = &kip::page()[first..first + MEMORY_DESCRIPTORS * 16];
+    bytes.chunks_exact(16).map(|bytes| {
+        let word = |offset: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[offset..offset + 8]);
+            u64::from_le_bytes(word)
+        };
+        MemoryDescriptor::from_words(word(0), word(8))
+    })
+}
+
+fn there_are_memory_descriptors() {
+    let header = kip::header();
+    assert_eq!(header.memory_descriptors_count as usize, MEMORY_DESCRIPTORS);
+    assert_eq!(
+        header.memory_descriptors_offset as usize,
+        native::KIP_MEMORY_DESCRIPTORS_OFFSET
+    );
+    let memory: u64 = descriptors()
+        .filter(|d| d.kind() == Some(MemoryType::Conventional) && !d.is_virtual())
+        .map(|d| d.last() - d.start() + 1)
+        .sum();
+    assert!(memory >= 64 << 20, "{memory:#x} bytes");
+    assert!(
+        descriptors()
+            .filter(|d| d.is_used())
+            .all(|d| d.start() < d.last())
+    );
+}
+
+fn the_user_address_space_is_described() {
+    let user = descriptors()
+        .find(|d| d.kind() == Some(MemoryType::Conventional) && d.is_virtual())
+        .expect("no virtual conventional memory");
+    assert_eq!(user.start(), 0);
+    assert!(user.last() >= l4_test::sys::Utcb::current().address() as u64);
+}
+
+fn the_kernel_has_reserved_its_memory() {
+    let mut reserved = descriptors()
+        .filter(|d| d.kind() == Some(MemoryType::Reserved) && !d.is_virtual())
+        .map(|d| d.last() - d.start() + 1);
+    assert!(reserved.any(|size| size >= 4 << 20));
+}
+
+fn the_root_task_and_its_modules_are_described() {
+    let here = descriptors as *const () as u64;
+    let mut images = descriptors().filter(|d| d.kind() == Some(MemoryType::Bootloader));
+    let own = images.find(|d| (d.start()..=d.last()).contains(&here));
+    assert!(own.is_some_and(|own| own.sub_type() & 5 == 5 && own.is_eager()));
+    let info = kip::header().user_pointer;
+    let mut images = descriptors().filter(|d| d.kind() == Some(MemoryType::Bootloader));
+    assert!(images.any(|d| (d.start()..=d.last()).contains(&info)));
+}
+
+fn strings_tell_the_features() {
+    let page = kip::page();
+    assert!(has_feature(page, feature::MAPPING_DATABASE));
+    assert!(has_feature(page, feature::ABI_VERSION));
+    assert!(!has_feature(page, "map"));
+    let offset = usize::from(kip::header().version_string_offset) * VERSION_STRING_UNIT;
+    assert!(page[offset] != 0 && offset >= native::KIP_STRINGS_OFFSET);
+}

@@ -1,0 +1,109 @@
+//! The scheduler's answers.
+
+use l4_test::abi::error::ResultCode;
+use l4_test::abi::protocol::label;
+use l4_test::abi::protocol::scheduler::CpuSet;
+use l4_test::abi::rights::CapabilityRights;
+use l4_test::sys::OwnedCap;
+use l4_test::sys::object::Thread;
+use l4_test::{Message, Outcome, own, refused};
+
+use crate::trace::sleep;
+
+const INVALID: Outcome = refused(ResultCode::EINVAL);
+
+fn request(words: &[u64]) -> Outcome {
+    Message::new(label::SCHEDULER)
+        .words(words)
+        .call(*own::scheduler())
+        .outcome()
+}
+
+/// Asks to run a new thread with these parameters.
+fn run(words: &[u64]) -> Outcome {
+    let thread: OwnedCap<Thread> = own::factory().create_thread().unwrap();
+    Message::new(label::SCHEDULER)
+        .words(words)
+        .capability(thread.as_cap(), CapabilityRights::RWS)
+        .call(*own::scheduler())
+        .outcome()
+}
+
+pub(crate) fn the_cpus_are_told() {
+    let info = own::scheduler().info().unwrap();
+    assert_eq!(info.cpus & 1, 1);
+    assert!(info.max_cpus >= u64::from(info.cpus.count_ones()));
+    assert_eq!(info.classes, 2);
+}
+
+pub(crate) fn an_offset_beyond_all_cpus_is_out_of_range() {
+    let max = own::scheduler().info().unwrap().max_cpus;
+    for offset in [max, 0xff_ffff] {
+        assert_eq!(request(&[0, offset]), refused(ResultCode::ERANGE));
+    }
+}
+
+const ALL: u64 = 0xff00_0000;
+
+pub(crate) fn wrong_parameters_are_refused() {
+    assert_eq!(run(&[1, ALL, 1, 10]), INVALID);
+    assert_eq!(run(&[1, ALL, 1, 0, 0]), INVALID);
+    let range = refused(ResultCode::ERANGE);
+    for class in [-2_i64, -3, i64::MIN] {
+        assert_eq!(run(&[1, ALL, 1, class as u64, 0]), range, "{class}");
+    }
+    let class = -1_i64 as u64;
+    for length in [0, 40, 47, 49, 1000] {
+        let words = [1, ALL, 1, class, length, 0, 10];
+        assert_eq!(run(&words), INVALID, "{length}");
+    }
+    assert_eq!(run(&[1, ALL, 1, class, 48, 0, 0]), INVALID);
+}
+
+pub(crate) fn the_fixed_priority_class_can_be_named() {
+    assert_eq!(run(&[1, ALL, 1, -1_i64 as u64, 48, 0, 10]), Ok(0));
+}
+
+pub(crate) fn priorities_above_the_highest_are_the_highest() {
+    for priority in [255, 256, 1 << 20, i64::MAX as u64] {
+        assert_eq!(run(&[1, ALL, 1, priority, 0]), Ok(0), "{priority}");
+    }
+}
+
+pub(crate) fn a_thread_is_needed() {
+    let words = [1, ALL, 1, 10, 0];
+    assert_eq!(request(&words), INVALID);
+    let task = Message::new(label::SCHEDULER)
+        .words(&words)
+        .capability(own::task(), CapabilityRights::RWS)
+        .call(*own::scheduler());
+    assert_eq!(task.outcome(), INVALID);
+}
+
+pub(crate) fn a_set_without_cpu_is_accepted() {
+    assert_eq!(run(&[1, 0, 0, 10, 0]), Ok(0));
+}
+
+pub(crate) fn idle_time_passes_while_all_sleep() {
+    let first = CpuSet::single(0);
+    let before = own::scheduler().idle_time(first).unwrap();
+    sleep(50_000);
+    let idle = own::scheduler().idle_time(first).unwrap() - before;
+    assert!(idle >= 20_000, "{idle} µs");
+    let nowhere = CpuSet {
+        granularity_offset: 0,
+        map: 0,
+    };
+    let none = own::scheduler().idle_time(nowhere);
+    assert_eq!(none, refused(ResultCode::EINVAL));
+}
+
+pub(crate) fn unknown_requests_are_refused() {
+    for opcode in [3, 4, u64::MAX] {
+        assert_eq!(request(&[opcode, 0, 1]), refused(ResultCode::ENOSYS));
+    }
+    for label in [label::META, label::TASK, label::THREAD, 0] {
+        let reply = Message::new(label).words(&[0, 0]).call(*own::scheduler());
+        assert_eq!(reply.outcome(), refused(ResultCode::EBADPROTO), "{label}");
+    }
+}
