@@ -43,11 +43,14 @@ impl Upcalls for CpuLocal {
 fn finish(cpu: &mut Cpu) {
     scheduling::leave(cpu);
     let kernel = cpu.kernel;
-    while let Some(mut dead) = kernel.reaper.reap(cpu) {
-        if let Some(task) = dead.downcast::<Task>() {
-            task.release(kernel);
+    // Freeing one may be the end of another.
+    while !kernel.reaper.is_empty() {
+        for mut dead in kernel.reaper.take(cpu) {
+            if let Some(task) = dead.downcast::<Task>() {
+                task.release(kernel);
+            }
+            let (storage, common) = dead.free();
+            kernel.heap.free_charged(common.quota, storage);
         }
-        let (storage, common) = dead.free();
-        kernel.heap.free_charged(common.quota, storage);
     }
 }

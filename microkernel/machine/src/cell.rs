@@ -1,10 +1,9 @@
 //! State that belongs to one CPU at a time.
 
+use crate::per_cpu::PerCpu;
+use crate::sync::{AtomicU32, Ordering, const_fn};
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicU32, Ordering};
-
-use crate::per_cpu::PerCpu;
 
 /// State that only its home CPU touches.
 ///
@@ -27,12 +26,14 @@ unsafe impl<T: Send> Sync for Homed<T> {}
 unsafe impl<T: Send> Send for Homed<T> {}
 
 impl<T> Homed<T> {
-    /// Puts `value` in the care of CPU `home`.
-    pub const fn new(home: u32, value: T) -> Self {
-        Self {
-            home: AtomicU32::new(home),
-            value: UnsafeCell::new(value),
-            not_sync: PhantomData,
+    const_fn! {
+        /// Puts `value` in the care of CPU `home`.
+        pub fn new(home: u32, value: T) -> Self {
+            Self {
+                home: AtomicU32::new(home),
+                value: UnsafeCell::new(value),
+                not_sync: PhantomData,
+            }
         }
     }
 
@@ -65,3 +66,6 @@ impl<T> Homed<T> {
         own
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom;

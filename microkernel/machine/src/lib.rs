@@ -47,4 +47,5 @@ pub mod panic;
 pub mod per_cpu;
 pub mod port_bitmap;
 pub mod scaler;
+mod sync;
 pub mod utcb;

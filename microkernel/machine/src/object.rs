@@ -10,14 +10,15 @@ use core::any::TypeId;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::memory::Storage;
 use crate::per_cpu::PerCpu;
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, const_fn};
 
 /// What stands before every object; `C` is the part that all kinds share.
 #[repr(C)]
 pub struct Header<C: 'static> {
+    /// How many references there are, and [`DEAD`].
     count: AtomicUsize,
     kind: TypeId,
     size: usize,
@@ -28,6 +29,10 @@ pub struct Header<C: 'static> {
     reaper: &'static Reaper<C>,
     common: C,
 }
+
+/// In the count: the object is on the [`Reaper`]'s list. Who still had a plain
+/// reference may have made counted ones of it since.
+const DEAD: usize = 1 << (usize::BITS - 1);
 
 #[repr(C, align(64))]
 struct Object<C: 'static, T> {
@@ -62,6 +67,13 @@ impl<C: 'static> Header<C> {
     #[inline]
     pub fn is(&self, other: &Self) -> bool {
         ptr::eq(self, other)
+    }
+
+    /// Off the reaper's list: true if there is no reference. Else the last one
+    /// puts the object there again.
+    fn leave_the_dead(&self) -> bool {
+        let old = self.count.fetch_and(!DEAD, Ordering::Acquire);
+        old == DEAD
     }
 
     /// One more counted reference.
@@ -119,9 +131,15 @@ impl<C: 'static> Clone for AnyRef<C> {
 impl<C: 'static> Drop for AnyRef<C> {
     #[inline]
     fn drop(&mut self) {
+        let count = &self.deref().count;
         // Release: what this holder did is before the free. The reaper's
-        // exchange has the acquire.
-        if self.deref().count.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // exchange has the acquire. It is dead if nobody has made another
+        // reference, nor found it dead, in between.
+        if count.fetch_sub(1, Ordering::Release) == 1
+            && count
+                .compare_exchange(0, DEAD, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
+        {
             self.deref().reaper.push(self.0);
         }
     }
@@ -242,11 +260,13 @@ pub struct Slot<C: 'static> {
 }
 
 impl<C: 'static> Slot<C> {
-    /// An empty place.
-    pub const fn empty() -> Self {
-        Self {
-            word: AtomicU64::new(0),
-            object: PhantomData,
+    const_fn! {
+        /// An empty place.
+        pub fn empty() -> Self {
+            Self {
+                word: AtomicU64::new(0),
+                object: PhantomData,
+            }
         }
     }
 
@@ -304,10 +324,12 @@ pub struct RefSlot<C: 'static, T: 'static> {
 }
 
 impl<C: 'static, T: 'static> RefSlot<C, T> {
-    /// An empty place.
-    pub const fn empty() -> Self {
-        Self {
-            object: AtomicPtr::new(ptr::null_mut()),
+    const_fn! {
+        /// An empty place.
+        pub fn empty() -> Self {
+            Self {
+                object: AtomicPtr::new(ptr::null_mut()),
+            }
         }
     }
 
@@ -363,10 +385,12 @@ pub struct Queue<C: 'static> {
 }
 
 impl<C: 'static> Queue<C> {
-    /// Nothing queued.
-    pub const fn new() -> Self {
-        Self {
-            first: AtomicPtr::new(ptr::null_mut()),
+    const_fn! {
+        /// Nothing queued.
+        pub fn new() -> Self {
+            Self {
+                first: AtomicPtr::new(ptr::null_mut()),
+            }
         }
     }
 
@@ -406,10 +430,12 @@ pub struct Reaper<C: 'static> {
 }
 
 impl<C: 'static> Reaper<C> {
-    /// Nothing waits.
-    pub const fn new() -> Self {
-        Self {
-            dead: AtomicPtr::new(ptr::null_mut()),
+    const_fn! {
+        /// Nothing waits.
+        pub fn new() -> Self {
+            Self {
+                dead: AtomicPtr::new(ptr::null_mut()),
+            }
         }
     }
 
@@ -438,24 +464,38 @@ impl<C: 'static> Reaper<C> {
         }
     }
 
-    /// Takes one dead object; `None` when nothing waits. The exclusive borrow
-    /// shows that this CPU holds no plain references; that the others do not
-    /// either is the caller's grace period.
-    pub fn reap<L>(&self, _cpu: &mut PerCpu<L>) -> Option<Dead<C>> {
-        let mut head = self.dead.load(Ordering::Acquire);
+    /// Takes all dead objects. The exclusive borrow shows that this CPU holds
+    /// no plain references; that the others do not either is the caller's
+    /// grace period.
+    pub fn take<L>(&self, _cpu: &mut PerCpu<L>) -> DeadObjects<C> {
+        DeadObjects(self.dead.swap(ptr::null_mut(), Ordering::Acquire))
+    }
+}
+
+/// Objects to be freed; all have to be.
+#[must_use]
+pub struct DeadObjects<C: 'static>(*mut Header<C>);
+
+impl<C: 'static> Iterator for DeadObjects<C> {
+    type Item = Dead<C>;
+
+    fn next(&mut self) -> Option<Dead<C>> {
         loop {
-            let object = NonNull::new(head)?;
-            // SAFETY: only CPU-exclusive reapers pop, and what is on the list
-            // stays until popped.
-            let next = unsafe { object.as_ref() }.next.load(Ordering::Relaxed);
-            match self
-                .dead
-                .compare_exchange_weak(head, next, Ordering::Acquire, Ordering::Acquire)
-            {
-                Ok(_) => return Some(Dead(object)),
-                Err(now) => head = now,
+            let object = NonNull::new(self.0)?;
+            // SAFETY: dead objects stay until they are freed, which only
+            // happens to those that this gives out.
+            let header = unsafe { object.as_ref() };
+            self.0 = header.next.load(Ordering::Relaxed);
+            if header.leave_the_dead() {
+                return Some(Dead(object));
             }
         }
+    }
+}
+
+impl<C: 'static> Drop for DeadObjects<C> {
+    fn drop(&mut self) {
+        debug_assert!(self.0.is_null(), "dead objects were not freed");
     }
 }
 
@@ -498,9 +538,11 @@ impl<C: 'static> Default for Reaper<C> {
 pub struct Anchor(AtomicU32);
 
 impl Anchor {
-    /// Nothing points here.
-    pub const fn new() -> Self {
-        Self(AtomicU32::new(0))
+    const_fn! {
+        /// Nothing points here.
+        pub fn new() -> Self {
+            Self(AtomicU32::new(0))
+        }
     }
 }
 
@@ -512,7 +554,10 @@ impl Default for Anchor {
 
 impl Drop for Anchor {
     fn drop(&mut self) {
-        assert!(*self.0.get_mut() == 0, "an object was freed while linked");
+        assert!(
+            self.0.load(Ordering::Relaxed) == 0,
+            "an object was freed while linked"
+        );
     }
 }
 
@@ -528,9 +573,11 @@ pub trait Anchored {
 pub struct Link<T>(AtomicPtr<T>);
 
 impl<T: Anchored> Link<T> {
-    /// Points nowhere.
-    pub const fn new() -> Self {
-        Self(AtomicPtr::new(ptr::null_mut()))
+    const_fn! {
+        /// Points nowhere.
+        pub fn new() -> Self {
+            Self(AtomicPtr::new(ptr::null_mut()))
+        }
     }
 
     /// What it points to.
@@ -582,3 +629,6 @@ impl<T: Anchored> Default for Link<T> {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,19 +7,55 @@ use crate::workspace::Workspace;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+/// Test programs that are built in one way.
+struct Suite {
+    name: &'static str,
+    /// What cargo tests, and where it builds that.
+    arguments: &'static [&'static str],
+    flags: Option<&'static str>,
+    /// Which tests.
+    filter: &'static [&'static str],
+}
+
+const SUITES: [Suite; 2] = [
+    Suite {
+        name: "Host tests",
+        arguments: &[],
+        flags: None,
+        filter: &[],
+    },
+    // What CPUs share, in every order in which two of them may get on.
+    Suite {
+        name: "Loom tests",
+        arguments: &["-p", "machine", "--lib", "--target-dir", "target/loom"],
+        flags: Some("--cfg loom"),
+        filter: &["loom"],
+    },
+];
+
 pub(super) fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
-    println!("Host tests");
+    SUITES
+        .iter()
+        .try_for_each(|suite| run_suite(suite, workspace, report))
+}
+
+fn run_suite(suite: &Suite, workspace: &Workspace, report: &mut Report) -> Result<()> {
+    println!("{}", suite.name);
     let test = |arguments: &[&str]| {
         let mut command = cargo::command(workspace.root());
-        command.arg("test").args(arguments);
+        command.arg("test").args(suite.arguments).args(arguments);
+        if let Some(flags) = suite.flags {
+            command.env("RUSTFLAGS", flags);
+        }
         command
     };
     // First build, with cargo's own progress; then run, counting.
     if !cargo::run(test(&["--no-run"]))? {
-        report.add_counts(0, vec!["building the host tests".into()], 0);
+        report.add_counts(0, vec![format!("building: {}", suite.name)], 0);
         return Ok(());
     }
     let mut child = test(&["--no-fail-fast", "--quiet", "--", "--format=pretty"])
+        .args(suite.filter)
         .stdout(Stdio::piped())
         .spawn()
         .context(|| "running cargo")?;
@@ -34,7 +70,7 @@ pub(super) fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
         // A test that takes its process down has no line of its own.
         counts
             .failed
-            .push("a host test program that ended early".into());
+            .push(format!("{}: a program that ended early", suite.name));
     }
     if !counts.failed.is_empty() {
         counts
@@ -42,7 +78,7 @@ pub(super) fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
             .iter()
             .for_each(|line| println!("      {line}"));
     }
-    println!("      {} host tests passed", counts.passed);
+    println!("      {} passed", counts.passed);
     report.add_counts(counts.passed, counts.failed, counts.ignored);
     Ok(())
 }
