@@ -148,3 +148,6 @@ pub fn input(cpu: &Cpu, pin: u32) {
     cpu.kernel.platform.chip.mask_and_acknowledge(pin);
     hit(cpu, INPUT_PIN);
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! The kernel's console.
+
+use l4_abi::capability::slot;
+
+use super::*;
+use crate::object::Ref;
+use crate::object::thread::Thread;
+use crate::testing::{Doing, Syscall, World, run};
+
+struct Setup {
+    user: Ref<Thread>,
+    slot: u64,
+}
+
+impl Setup {
+    fn new(world: &mut World) -> Self {
+        let task = world.task();
+        Self {
+            user: world.thread(&task, 10),
+            slot: world.give_initial(&task, slot::LOG),
+        }
+    }
+
+    /// Writes the first `length` bytes of `text`; what the console shows.
+    fn write(&self, world: &mut World, text: &[u8], length: u64) -> Vec<u8> {
+        let mut words = vec![Opcode::Write.word(), length];
+        words.extend(text.chunks(8).map(|bytes| {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            u64::from_le_bytes(word)
+        }));
+        assert_eq!(WRITE_DATA_WORD, 2);
+        world.write(&self.user, &words);
+        let call = Syscall::send(self.slot).tag(label::LOG, words.len(), 0);
+        assert_eq!(world.syscall(&self.user, call), Doing::Done(call.tag));
+        world.cpu.kernel.platform.console.take_output()
+    }
+
+    /// Reads up to `limit` bytes; with whether there are no more.
+    fn read(&self, world: &mut World, limit: u64) -> (Vec<u8>, bool) {
+        let words = [Opcode::Read.word() | limit << 16];
+        let result = world.invoke(&self.user, self.slot, label::LOG, &words, None);
+        assert_eq!(result, 0);
+        let utcb = self.user.utcb(world.cpu);
+        let count = (utcb.word(0) & !READ_DONE) as usize;
+        let byte = |index| (utcb.word(READ_DATA_WORD + index / 8) >> (index % 8 * 8)) as u8;
+        (
+            (0..count).map(byte).collect(),
+            utcb.word(0) & READ_DONE != 0,
+        )
+    }
+}
+
+#[test]
+fn lines_end_as_terminals_want_it() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let text = b"first line\nsecond\rthird";
+        let shown = setup.write(world, text, text.len() as u64);
+        assert_eq!(shown, b"first line\r\nsecond\rthird");
+    });
+}
+
+#[test]
+fn a_length_that_no_message_holds_writes_nothing() {
+    run(|world| {
+        let setup = Setup::new(world);
+        for length in [WRITE_SIZE as u64 + 1, u64::MAX] {
+            assert_eq!(setup.write(world, b"text", length), b"");
+        }
+        assert_eq!(setup.write(world, b"text", 2), b"te");
+    });
+}
+
+#[test]
+fn input_is_translated_echoed_and_read_in_pieces() {
+    run(|world| {
+        let setup = Setup::new(world);
+        world
+            .cpu
+            .kernel
+            .platform
+            .console
+            .type_bytes(b"ten bytes\rmore");
+        assert_eq!(setup.read(world, 10), (b"ten bytes\n".to_vec(), false));
+        assert_eq!(setup.read(world, 10), (b"more".to_vec(), true));
+        assert_eq!(setup.read(world, 10), (vec![], true));
+        let echo = world.cpu.kernel.platform.console.take_output();
+        assert_eq!(echo, b"ten bytes\r\nmore");
+    });
+}
