@@ -110,7 +110,7 @@ macro_rules! interface {
         impl $name {
             $(
                 $(#[$method_meta])*
-                #[allow(clippy::too_many_arguments, unused_parens)]
+                #[allow(clippy::too_many_arguments, unused_parens, reason = "as declared")]
                 #[inline]
                 $visibility fn $method(
                     &self,
@@ -128,7 +128,7 @@ macro_rules! interface {
             )*
 
             /// Lets `server` handle a request, and composes the answer.
-            #[allow(unused_parens, unused_variables, unused_mut)]
+            #[allow(unused_parens, unused_variables, unused_mut, reason = "some methods have no arguments")]
             $visibility fn dispatch<S: $server + ?Sized>(
                 server: &mut S,
                 request: &mut $crate::Request<'_>,
@@ -158,7 +158,7 @@ macro_rules! interface {
         $visibility trait $server {
             $(
                 $(#[$method_meta])*
-                #[allow(clippy::too_many_arguments, unused_parens)]
+                #[allow(clippy::too_many_arguments, unused_parens, reason = "as declared")]
                 fn $method(
                     &mut self,
                     request: &mut $crate::Request<'_>,

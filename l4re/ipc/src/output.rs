@@ -177,7 +177,7 @@ impl Output for NoAnswer {
 
 macro_rules! tuple {
     ($($part:ident)*) => {
-        #[allow(non_snake_case)]
+        #[allow(non_snake_case, reason = "parts are named as their types")]
         impl<$($part: Output),*> Output for ($($part,)*) {
             type Given = ($($part::Given,)*);
             type Prepared = ($($part::Prepared,)*);

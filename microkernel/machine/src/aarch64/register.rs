@@ -6,7 +6,7 @@ macro_rules! read_register {
         let value: u64;
         // SAFETY: reading one of the registers that this crate names has no
         // effect but the value.
-        #[allow(unused_unsafe)]
+        #[allow(unused_unsafe, reason = "it may stand in an unsafe block")]
         unsafe {
             core::arch::asm!(concat!("mrs {}, ", $name), out(reg) value,
                 options(nomem, nostack, preserves_flags));
@@ -28,7 +28,7 @@ macro_rules! write_register {
 macro_rules! barrier {
     ($instruction:literal) => {{
         // SAFETY: orders or forgets, and changes no value.
-        #[allow(unused_unsafe)]
+        #[allow(unused_unsafe, reason = "it may stand in an unsafe block")]
         unsafe {
             core::arch::asm!($instruction, options(nostack, preserves_flags))
         }

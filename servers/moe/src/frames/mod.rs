@@ -136,7 +136,7 @@ pub(crate) mod tests {
     pub(crate) fn some_memory(frames: usize) -> (u64, u64, &'static mut [u64]) {
         #[repr(align(4096))]
         #[derive(Clone)]
-        struct Page(#[allow(dead_code)] [u8; PAGE_SIZE as usize]);
+        struct Page(#[expect(dead_code, reason = "read as memory")] [u8; PAGE_SIZE as usize]);
         let pages = Vec::leak(vec![Page([0xaa; PAGE_SIZE as usize]); frames]);
         let first = pages.as_ptr() as u64;
         let end = first + frames as u64 * PAGE_SIZE;
