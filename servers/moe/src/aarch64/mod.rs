@@ -1,4 +1,5 @@
-//! What moe needs of aarch64: its instruction caches do not see writes by themselves.
+//! What moe needs of aarch64: its instruction caches do not see writes by themselves, and uncached
+//! accesses do not see its data caches.
 
 use core::arch::asm;
 
@@ -21,4 +22,19 @@ pub(crate) fn make_executable(address: u64, bytes: u64) {
     }
     // SAFETY: as above.
     unsafe { asm!("dsb ish", "isb", options(nostack)) };
+}
+
+/// Writes what is in the caches back to memory and forgets it there: who has the memory mapped
+/// uncached sees what is in memory, which may be what its last owner left.
+pub(crate) fn write_back(address: u64, bytes: u64) {
+    let sizes: u64;
+    // SAFETY: a register that user mode may read (abi/01).
+    unsafe { asm!("mrs {}, ctr_el0", out(reg) sizes, options(nomem, nostack)) };
+    let line = 4u64 << (sizes >> 16 & 0xf);
+    for data in (address..address + bytes).step_by(line as usize) {
+        // SAFETY: cleaning a line changes nothing that is read; the memory is mapped.
+        unsafe { asm!("dc civac, {}", in(reg) data, options(nostack)) };
+    }
+    // SAFETY: a barrier.
+    unsafe { asm!("dsb sy", options(nostack)) };
 }

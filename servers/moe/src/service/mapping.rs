@@ -44,6 +44,9 @@ pub(super) fn item(
         Flags::UNCACHED => ItemFlags::UNCACHED,
         _ => ItemFlags::empty(),
     };
+    if !cache.is_empty() && stretch.is_changeable {
+        arch::write_back(block, 1 << order);
+    }
     MapItem {
         control: ItemControl::map(target & !(PAGE_SIZE - 1), cache),
         flexpage: Flexpage::memory(block, order, rights),
