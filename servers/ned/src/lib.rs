@@ -5,7 +5,7 @@
 //! * [`grants`]: who gets what of channels and shared memory.
 //! * [`instance`]: one running component: creating, loading, starting, removing it.
 //! * [`supervision`]: what follows when one ends: again, not again, or the end of the system.
-//! * [`sessions`]: gates that servers make for each client.
+//! * [`sessions`]: gates that servers make for each client; [`asks`]: which are being asked for.
 //! * [`failure_report`]: registers and backtrace of a component that failed.
 //! * [`label`]: how messages name what they are about.
 //! * [`console`]: lines of the system itself, and its end.
@@ -22,6 +22,7 @@ extern crate alloc;
 #[cfg_attr(not(target_arch = "aarch64"), path = "x86_64/mod.rs")]
 mod arch;
 
+pub mod asks;
 pub mod console;
 pub mod failure_report;
 pub mod grants;

@@ -18,6 +18,7 @@ use l4_rt::time;
 use l4_sys::object::{Factory, IpcGate, Irq, Thread};
 use l4_sys::{Cap, Error, OwnedCap, Result};
 
+use crate::asks::{Asks, Key};
 use crate::label::{Kind, Label};
 
 /// Of threads that ask: above all components, below ned itself.
@@ -43,16 +44,15 @@ pub type Session = (String, OwnedCap<IpcGate>, CapabilityRights);
 
 /// What became of the wishes of one component.
 pub struct Answer {
-    /// The component.
-    pub component: usize,
-    /// Which of its instances.
-    pub generation: u32,
+    /// Who asked.
+    pub key: Key,
     /// A gate for each wish; or why there is none.
     pub gates: Result<Vec<Session>>,
 }
 
 /// All that is being asked for.
 pub struct Sessions {
+    asks: Asks<Vec<Wish>>,
     answers: Arc<Mutex<Vec<Answer>>>,
     /// Tells ned's thread that there is an answer.
     arrived: OwnedCap<Irq>,
@@ -64,31 +64,48 @@ impl Sessions {
         let arrived = factory.create_irq()?;
         arrived.bind_thread(thread, Label::SESSIONS.raw())?;
         Ok(Self {
+            asks: Asks::new(),
             answers: Arc::new(Mutex::new(Vec::new())),
             arrived,
         })
     }
 
-    /// Asks for all gates that an instance of a component needs.
-    pub fn ask(&self, component: usize, generation: u32, wishes: Vec<Wish>) -> Result<()> {
+    /// Asks for gates that an instance of a component needs.
+    pub fn ask(&mut self, key: Key, wishes: Vec<Wish>) -> Result<()> {
+        match self.asks.begin(key, wishes) {
+            Some(wishes) => self.send(key, wishes).inspect_err(|_| {
+                self.asks.end(key);
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn send(&self, key: Key, wishes: Vec<Wish>) -> Result<()> {
         let (answers, arrived) = (self.answers.clone(), self.arrived.as_cap());
         let ask = move || {
             let fulfil = |wish: Wish| open(&wish).map(|gate| (wish.name, gate, wish.rights));
             let gates = wishes.into_iter().map(fulfil).collect();
-            answers.lock().push(Answer {
-                component,
-                generation,
-                gates,
-            });
+            answers.lock().push(Answer { key, gates });
             let _ = arrived.trigger();
         };
         // The thread frees itself when the next one is made.
         Builder::new().priority(PRIORITY).spawn(ask).map(drop)
     }
 
-    /// Takes the answers that have come.
-    pub fn take_answers(&self) -> Vec<Answer> {
-        core::mem::take(&mut *self.answers.lock())
+    /// Takes the answers that have come, except those to questions that were asked again.
+    pub fn take_answers(&mut self) -> Vec<Answer> {
+        let mut answers = core::mem::take(&mut *self.answers.lock());
+        answers.retain_mut(|answer| match self.asks.end(answer.key) {
+            None => true,
+            Some(wishes) => match self.ask(answer.key, wishes) {
+                Ok(()) => false,
+                Err(error) => {
+                    answer.gates = Err(error);
+                    true
+                }
+            },
+        });
+        answers
     }
 }
 

@@ -18,6 +18,7 @@ use l4_sys::{Cap, Utcb};
 use l4re::Namespace;
 use system_description::{Component, ComponentIndex, Description};
 
+use crate::asks::Key;
 use crate::console::Console;
 use crate::failure_report;
 use crate::grants::{Grants, is};
@@ -123,7 +124,7 @@ impl<'a> System<'a> {
         if wishes.is_empty() {
             self.start_with(index, Vec::new());
         } else {
-            self.ask(index, wishes);
+            self.ask(index, None, wishes);
         }
         self.renew_sessions_at(index);
     }
@@ -153,9 +154,13 @@ impl<'a> System<'a> {
         }
     }
 
-    fn ask(&mut self, index: usize, wishes: Vec<Wish>) {
-        let generation = self.supervision.restarts(index);
-        if let Err(error) = self.sessions.ask(index, generation, wishes) {
+    fn ask(&mut self, index: usize, server: Option<usize>, wishes: Vec<Wish>) {
+        let key = Key {
+            component: index,
+            generation: self.supervision.restarts(index),
+            server,
+        };
+        if let Err(error) = self.sessions.ask(key, wishes) {
             let name = self.component(index).map_or("", |component| component.name);
             println!("component `{name}`: cannot ask servers for its gates: {error}");
             self.ended(index, End::NotStarted);
@@ -168,7 +173,7 @@ impl<'a> System<'a> {
             if self.instances[index].is_some() {
                 let wishes = self.grants.wishes(index, |other| is(other, server));
                 if !wishes.is_empty() {
-                    self.ask(index, wishes);
+                    self.ask(index, Some(server), wishes);
                 }
             }
         }
@@ -177,8 +182,8 @@ impl<'a> System<'a> {
     /// Servers have answered.
     fn take_sessions(&mut self) {
         for answer in self.sessions.take_answers() {
-            let index = answer.component;
-            if answer.generation != self.supervision.restarts(index) {
+            let index = answer.key.component;
+            if answer.key.generation != self.supervision.restarts(index) {
                 continue;
             }
             match (answer.gates, &mut self.instances[index]) {
