@@ -168,6 +168,8 @@ pub fn answered(cpu: &Cpu, thread: &Thread, purpose: Purpose, answer: FaultAnswe
             };
             if unhandled {
                 state.deferred.set(Deferred::Exception);
+                // Now, if it is the current thread: it must not get to user mode before.
+                cpu.reschedule.set(true);
             }
         }
         Purpose::Exception(saved) => {
