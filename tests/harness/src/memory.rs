@@ -41,6 +41,31 @@ pub fn store(address: u64, value: u64) {
     unsafe { (address as *mut u64).write_volatile(value) }
 }
 
+unsafe extern "C" {
+    /// The program's ELF header, which is part of its first segment; the linker defines it.
+    static __ehdr_start: [u8; 64];
+}
+
+/// Touches every page of the program, so that no later access to it raises a page fault: threads
+/// whose pager is a test would send it there.
+pub(crate) fn touch_program() {
+    // System V ABI, ELF-64: e_phoff at 32, e_phnum at 56; headers of 56 bytes with p_type,
+    // p_vaddr and p_memsz at 0, 16 and 40.
+    let base = &raw const __ehdr_start as u64;
+    let first = base + load(base + 32);
+    let count = load(base + 56) & 0xffff;
+    for header in (0..count).map(|index| first + index * 56) {
+        const LOAD: u64 = 1;
+        if load(header) & 0xffff_ffff == LOAD {
+            let start = base + load(header + 16);
+            let end = start + load(header + 40);
+            for page in (start & !(PAGE - 1)..end).step_by(PAGE as usize) {
+                load(page);
+            }
+        }
+    }
+}
+
 /// Maps 2^`order` bytes of a device's registers, where they lie physically.
 pub fn map_device(address: u64, order: u32) {
     accept(&[ReceiveBuffer::WINDOW_WORD, Flexpage::whole_memory().raw()]);

@@ -17,7 +17,7 @@ use l4_sys::fatal::Line;
 use l4_sys::slots::SLOTS;
 use l4_sys::{Utcb, ipc};
 
-use crate::{arch, kip, own, worker};
+use crate::{arch, kip, memory, own, worker};
 
 /// Bytes of the runner's stack.
 pub const STACK_SIZE: usize = 128 * 1024;
@@ -65,6 +65,7 @@ pub fn run(tests: &'static [Test]) -> ! {
     own::scheduler()
         .run_thread(own::thread(), CpuSet::ALL, PRIORITY, 0)
         .expect("cannot set the runner's priority");
+    memory::touch_program();
     worker::prepare();
     kip::address();
     worker::spawn_watchdog(watch);
