@@ -40,10 +40,17 @@ impl Writer {
         }
     }
 
-    /// Moves on to the next multiple of `alignment`, a power of two. Skipped bytes stay as they are.
+    /// Moves on to the next multiple of `alignment`, a power of two up to 8.
+    ///
+    /// Skipped bytes become zero: what lies there is of an earlier message, maybe somebody else's.
     #[inline(always)]
     pub fn align(&mut self, alignment: usize) {
-        self.bytes = self.bytes.next_multiple_of(alignment);
+        let aligned = self.bytes.next_multiple_of(alignment);
+        if aligned != self.bytes {
+            self.utcb
+                .copy_from(self.bytes, &[0; 8][..aligned - self.bytes]);
+            self.bytes = aligned;
+        }
     }
 
     /// Appends one value at its natural alignment.
@@ -102,8 +109,9 @@ impl Writer {
 
     /// Ends the message: stores the items and returns the tag.
     #[inline(always)]
-    pub fn finish(self, label: i64) -> Outcome<MessageTag> {
-        let words = self.bytes.div_ceil(8);
+    pub fn finish(mut self, label: i64) -> Outcome<MessageTag> {
+        self.align(8);
+        let words = self.bytes / 8;
         if words + ITEM_WORDS * self.item_count > MESSAGE_REGISTERS {
             return Err(ResultCode::EMSGTOOLONG);
         }
@@ -145,5 +153,33 @@ impl Writer {
 impl Default for Writer {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_an_earlier_message_goes_along() {
+        let utcb = Utcb::current();
+        utcb.set_messages(&[!0; MESSAGE_REGISTERS]);
+        let mut writer = Writer::new();
+        writer.scalar(0x11_u8).unwrap();
+        writer.scalar(0x2222_u16).unwrap();
+        writer.scalar(0x33_u64).unwrap();
+        writer.bytes(b"abc").unwrap();
+        let tag = writer.finish(7).unwrap();
+        assert_eq!(tag.words(), 3);
+        let words = [0, 1, 2].map(|register| utcb.message(register));
+        assert_eq!(words, [0x2222_0011, 0x33, 0x63_6261]);
+        assert_eq!(utcb.message(3), !0);
+    }
+
+    #[test]
+    fn a_full_message_can_be_ended() {
+        let mut writer = Writer::new();
+        writer.bytes(&[1; MESSAGE_BYTES - 1]).unwrap();
+        assert_eq!(writer.finish(0).unwrap().words(), MESSAGE_REGISTERS);
     }
 }
