@@ -17,6 +17,7 @@ pub struct Reader {
     tag: MessageTag,
     offset: usize,
     next_item: usize,
+    next_buffer: usize,
 }
 
 impl Reader {
@@ -28,6 +29,7 @@ impl Reader {
             tag,
             offset: 0,
             next_item: 0,
+            next_buffer: 0,
         }
     }
 
@@ -65,7 +67,8 @@ impl Reader {
         (self.tag.words().min(MESSAGE_REGISTERS) * 8).saturating_sub(self.offset)
     }
 
-    /// Takes the next typed item and its position; `None` if there is none or it is void.
+    /// Takes the next typed item and the position of the receive buffer that it took; `None` if
+    /// there is none or it is void. Void items take no buffer.
     pub fn item(&mut self) -> Option<(usize, ReceivedItem)> {
         let position = self.next_item;
         if position >= self.tag.items() {
@@ -78,7 +81,9 @@ impl Reader {
         }
         let item =
             ReceivedItem::decode(self.utcb.message(register), self.utcb.message(register + 1))?;
-        Some((position, item))
+        let buffer = self.next_buffer;
+        self.next_buffer += 1;
+        Some((buffer, item))
     }
 
     #[inline(always)]
@@ -88,5 +93,26 @@ impl Reader {
         } else {
             Err(ResultCode::EMSGTOOSHORT)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use l4_abi::item::{Delivery, MapItem};
+    use l4_abi::message_tag::TagFlags;
+    use l4_abi::rights::CapabilityRights;
+
+    #[test]
+    fn a_void_item_takes_no_buffer() {
+        let sent = MapItem::capability(0x20, CapabilityRights::READ);
+        let mapped = ReceivedItem::new(sent, Delivery::Mapped);
+        let utcb = Utcb::current();
+        utcb.set_messages(&[0, 0, mapped.control_word(), 0, mapped.control_word(), 0]);
+        let mut reader = Reader::new(MessageTag::new(0, 0, 3, TagFlags::empty()));
+        assert!(reader.item().is_none());
+        assert_eq!(reader.item().map(|(buffer, _)| buffer), Some(0));
+        assert_eq!(reader.item().map(|(buffer, _)| buffer), Some(1));
+        assert!(reader.item().is_none());
     }
 }
