@@ -5,3 +5,6 @@ mod transfer;
 
 pub use space::{Capability, CapabilityList, CapabilitySpace, Entry};
 pub use transfer::{map, replace, revoke_all, unmap};
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,7 @@ pub fn map(
             continue;
         };
         let to = transfer.receive.start() + (index - transfer.send.start());
-        if put(cpu, destination, to, entry, rights)? {
+        if put(cpu, destination, to, (slot, entry), rights)? {
             any = true;
             if item.control.is_grant() {
                 remove(cpu, slot);
@@ -57,14 +57,14 @@ pub fn map(
     Ok(any)
 }
 
-/// Puts a capability into slot `index`, from which an old one is removed
-/// first; if that has the D right, its object is destroyed. False if there
-/// can be no such slot.
+/// Puts what is in the slot `from` into slot `index`, from which an old
+/// capability is removed first; if that has the D right, its object is
+/// destroyed. False if there can be no such slot.
 fn put(
     cpu: &Cpu,
     destination: &Task,
     index: u64,
-    entry: Entry<'_>,
+    (from, entry): (&Capability, Entry<'_>),
     rights: CapabilityRights,
 ) -> Result<bool, OutOfMemory> {
     if index >= OBJECT_SPACE_SLOTS {
@@ -72,8 +72,8 @@ fn put(
     }
     let slot = destination.make_slot(cpu, index)?;
     replace(cpu, slot);
-    // That may have been the object itself.
-    if !entry.object.common().is_doomed() {
+    // That may have been the capability itself, or the object.
+    if !core::ptr::eq(slot, from) && !entry.object.common().is_doomed() {
         slot.fill(entry.object, rights);
     }
     Ok(true)

@@ -161,3 +161,6 @@ fn target_slot(call: &Invocation<'_>) -> Result<u64, Fail> {
         ReceiveTarget::Window(_) => Err(IpcError::RECEIVE_OVERFLOW.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

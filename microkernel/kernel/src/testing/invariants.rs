@@ -15,13 +15,14 @@ use crate::object::thread::{self, Thread};
 use crate::object::{self, Header, Ref, factory::Factory};
 use crate::scheduling;
 
-/// Checks everything. Tells the tasks that there are, but for the initial ones.
+/// Checks everything. Tells the tasks that there are, but for the initial ones
+/// and those that are being destroyed.
 pub(super) fn check(world: &World) -> Vec<Ref<Task>> {
     let cpu = &*world.cpu;
     if cpu.unfinished.get() {
         // In the middle of something, and only until the next interrupt.
         assert!(cpu.block().is_idle(), "nobody runs before it goes on");
-        return Vec::new();
+        return world.made.clone();
     }
     assert!(cpu.doomed.is_empty(), "a doomed object is left");
     assert!(!cpu.reschedule.get(), "a decision is left");
@@ -33,7 +34,9 @@ pub(super) fn check(world: &World) -> Vec<Ref<Task>> {
     check_quotas(world, &found);
     let sigma0 = world.sigma0.task_header(cpu);
     let tasks = found.objects.iter().filter(|header| {
-        !sigma0.is_some_and(|sigma0| sigma0.is(header)) && !world.root.header().is(header)
+        !header.common().is_doomed()
+            && !sigma0.is_some_and(|sigma0| sigma0.is(header))
+            && !world.root.header().is(header)
     });
     tasks
         .filter_map(|header| Ref::from_header(header))

@@ -30,6 +30,7 @@ use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
 use crate::memory::quota::QuotaRef;
+use crate::object::factory::Factory;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::Irq;
 use crate::object::semaphore::Semaphore;
@@ -54,8 +55,8 @@ pub(crate) struct World {
     /// The root task, which has a capability to everything that the test made.
     pub(crate) root: TestTask,
     sigma0: Ref<Thread>,
-    /// Tasks that threads of the test have made. One may have its only
-    /// capability in itself, so they are kept here.
+    /// The tasks that there are. One that a thread made may have its only
+    /// capability in itself, so they are kept here until they are destroyed.
     made: Vec<Ref<Task>>,
     /// Bytes of kernel memory in use before the test, and quota.
     used: usize,
@@ -269,6 +270,15 @@ impl World {
         self.make(Kind::Semaphore, Semaphore::new())
     }
 
+    /// A factory with a quota.
+    pub(crate) fn factory(&mut self, bytes: u64) -> Ref<Factory> {
+        let quota = self.cpu.kernel.heap.new_quota(self.quota, bytes);
+        let factory = Factory::new(quota.expect("memory"));
+        let factory = create(self.cpu, self.quota, Kind::Factory, factory).expect("memory");
+        self.give_full(&self.root, factory.header());
+        factory
+    }
+
     /// Gives `task` a capability; its slot.
     pub(crate) fn give(&self, task: &TestTask, object: &Header, rights: CapabilityRights) -> u64 {
         let index = task.next_slot.get();
@@ -281,6 +291,22 @@ impl World {
     /// Gives `task` a capability with all rights; its slot.
     pub(crate) fn give_full(&self, task: &TestTask, object: &Header) -> u64 {
         self.give(task, object, CapabilityRights::FULL)
+    }
+
+    /// Takes the root task's capability to an object away: it ends with the
+    /// others that there are.
+    pub(crate) fn forget(&mut self, object: &Header) {
+        let mut next = FIRST_SLOT;
+        while let Some((index, slot)) = self.root.task.capabilities.next_slot(next) {
+            next = index + 1;
+            if slot
+                .get(self.cpu)
+                .is_some_and(|entry| entry.object.is(object))
+            {
+                drop(slot.clear(self.cpu));
+            }
+        }
+        self.enter(Source::Spurious);
     }
 
     /// Takes all capabilities to an object away.
@@ -350,17 +376,7 @@ impl World {
 
     /// The state of the kernel after an entry is a good one.
     fn check(&mut self) {
-        let found = invariants::check(self);
-        self.made.retain(|task| !task.header().common().is_doomed());
-        for task in found {
-            if !self
-                .made
-                .iter()
-                .any(|known| known.header().is(task.header()))
-            {
-                self.made.push(task);
-            }
-        }
+        self.made = invariants::check(self);
     }
 
     /// Makes a ready thread the current one, on its own time slice.

@@ -15,9 +15,8 @@ use machine::event::{Fault, Source};
 use proptest::prelude::*;
 
 use super::{FIRST_SLOT, Syscall, TestTask, UTCB_AREA, World, run};
-use crate::object::factory::Factory;
+use crate::object::Ref;
 use crate::object::thread::Thread;
-use crate::object::{Kind, Ref, create};
 
 /// Slots of each task, by what is in them at the start.
 mod slots {
@@ -553,14 +552,5 @@ impl World {
             slot.fill(entry.object, CapabilityRights::FULL);
         }
         self.check();
-    }
-
-    /// A factory with a quota.
-    fn factory(&mut self, bytes: u64) -> Ref<Factory> {
-        let quota = self.cpu.kernel.heap.new_quota(self.quota, bytes);
-        let factory = Factory::new(quota.expect("memory"));
-        let factory = create(self.cpu, self.quota, Kind::Factory, factory).expect("memory");
-        self.give_full(&self.root, factory.header());
-        factory
     }
 }

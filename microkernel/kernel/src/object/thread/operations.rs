@@ -130,7 +130,7 @@ impl Thread {
     }
 
     fn register_deletion_irq(&self, call: &Invocation<'_>) -> OperationResult {
-        let (_, entry) = call.argument::<Irq>()?;
+        let (irq, entry) = call.argument::<Irq>()?;
         if !entry.rights.contains(CapabilityRights::WRITE) {
             return Err(ResultCode::EPERM.into());
         }
@@ -138,6 +138,8 @@ impl Thread {
         if !slot.is_empty() {
             return Err(ResultCode::EBUSY.into());
         }
+        // From now on only gates trigger it (abi/05).
+        irq.pin.release(call.cpu);
         slot.replace(Some(reference(entry.object)?));
         Ok(Outcome::OK)
     }
