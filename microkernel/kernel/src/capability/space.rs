@@ -78,7 +78,10 @@ impl Capability {
     pub fn clear(&self, cpu: &Cpu) -> Option<(ObjectRef, bool)> {
         let common = self.object.get(cpu)?.0.common();
         let list = common.capabilities.lock();
-        list.remove(self);
+        if !list.remove(self) {
+            // Another CPU was faster.
+            return None;
+        }
         let (object, rights) = self.object.replace(None)?;
         let counted = rights & CapabilityRights::COUNTED.bits() != 0;
         let last = counted && common.add_counted(-1) <= 0;
@@ -88,9 +91,13 @@ impl Capability {
 
     /// Takes rights away.
     pub fn restrict(&self, cpu: &Cpu, lost: CapabilityRights) {
-        if let Some(entry) = self.get(cpu) {
-            let _list = entry.object.common().capabilities.lock();
-            self.object.set_bits(entry.rights.difference(lost).bits());
+        let Some(entry) = self.get(cpu) else {
+            return;
+        };
+        let list = entry.object.common().capabilities.lock();
+        // While it is on the list it names the object, and nobody changes it.
+        if let Some(now) = self.get(cpu).filter(|_| list.contains(self)) {
+            self.object.set_bits(now.rights.difference(lost).bits());
         }
     }
 }
