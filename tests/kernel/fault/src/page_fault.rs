@@ -38,7 +38,7 @@ pub(crate) fn the_pager_sees_address_access_and_place() {
 pub(crate) fn a_fetch_is_told_from_a_read() {
     let _worker = spawn_paged(|| arch::jump(UNUSED + 0x40));
     let (address, place) = await_page_fault();
-    assert_eq!(address, UNUSED + 0x40 | arch::FETCH);
+    assert_eq!(address, (UNUSED + 0x40) | arch::FETCH);
     assert_eq!(place, UNUSED + 0x40);
 }
 

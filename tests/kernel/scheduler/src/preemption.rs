@@ -30,7 +30,7 @@ fn check(wake: impl Fn(Cap<Thread>)) {
         note(RUNNER);
     }
     sleep(2000);
-    assert_eq!(trace(), 0xa_2a3a_1, "{:#x}", trace());
+    assert_eq!(trace(), 0xa2_a3a1, "{:#x}", trace());
 }
 
 pub(crate) fn a_message_wakes_who_is_as_urgent() {
@@ -82,7 +82,7 @@ pub(crate) fn a_new_thread_runs_if_it_is_as_urgent() {
         worker
     });
     sleep(2000);
-    assert_eq!(trace(), 0xa_2a3a_1, "{:#x}", trace());
+    assert_eq!(trace(), 0xa2_a3a1, "{:#x}", trace());
 }
 
 pub(crate) fn a_timeout_wakes_who_is_as_urgent() {

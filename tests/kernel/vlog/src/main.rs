@@ -92,6 +92,8 @@ fn what_is_typed_raises_the_interrupt_and_is_read() {
         }
         irq.unmask().unwrap();
     }
+    // What was typed is echoed, and a report begins a line.
+    own::log().write(b"\n").unwrap();
     assert_eq!(&text, b"brio!");
     own::log().icu().unbind(0, irq.as_cap()).unwrap();
 }
