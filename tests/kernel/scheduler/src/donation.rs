@@ -2,12 +2,11 @@
 
 use l4_test::abi::message_tag::TagFlags;
 use l4_test::abi::protocol::scheduler::CpuSet;
-use l4_test::abi::timeout::Timeout;
-use l4_test::message::{nobody, receive, wait};
+use l4_test::message::wait;
 use l4_test::suite::PRIORITY;
 use l4_test::{Message, Worker, kip, own, spawn_at};
 
-use crate::trace::{clear, note, sleep, trace, work};
+use crate::trace::{clear, note, settle, trace, work};
 
 /// A server below the runner, then a thread between the two that is ready.
 fn server_and_ready(service: fn()) -> (Worker<()>, Worker<()>) {
@@ -18,7 +17,7 @@ fn server_and_ready(service: fn()) -> (Worker<()>, Worker<()>) {
         note(1);
         Message::new(0).reply();
     });
-    sleep(2000);
+    settle();
     (server, spawn_at(PRIORITY - 5, || note(2)))
 }
 
@@ -34,7 +33,7 @@ pub(crate) fn a_call_runs_the_server_first() {
     renew_time_slice();
     Message::new(0).call(*server.thread());
     note(0xa);
-    sleep(2000);
+    settle();
     assert_eq!(trace(), 0x1a2, "{:#x}", trace());
 }
 
@@ -50,7 +49,7 @@ pub(crate) fn a_plain_send_gives_nothing_away() {
     let (server, _ready) = server_and_ready(|| ());
     Message::new(0).send(*server.thread());
     assert_eq!(trace(), 0);
-    receive(nobody(), Timeout::from_micros(2000));
+    settle();
     assert_eq!(trace(), 0x21, "{:#x}", trace());
 }
 

@@ -9,7 +9,7 @@ use l4_test::sys::Cap;
 use l4_test::sys::object::Thread;
 use l4_test::{Message, own, spawn_at};
 
-use crate::trace::{clear, note, sleep, trace, work};
+use crate::trace::{clear, note, settle, sleep, trace, work};
 
 const RUNNER: u64 = 0xa;
 
@@ -24,12 +24,12 @@ fn check(wake: impl Fn(Cap<Thread>)) {
             note(number.into());
         })
     });
-    sleep(2000);
+    settle();
     for worker in &workers {
         wake(worker.thread());
         note(RUNNER);
     }
-    sleep(2000);
+    settle();
     assert_eq!(trace(), 0xa2_a3a1, "{:#x}", trace());
 }
 
@@ -64,13 +64,13 @@ pub(crate) fn a_semaphore_wakes_who_is_as_urgent() {
             note(number.into());
         })
     });
-    sleep(2000);
+    settle();
     // The most urgent waiter is woken first.
     for _ in 0..3 {
         semaphore.up().unwrap();
         note(RUNNER);
     }
-    sleep(2000);
+    settle();
     assert_eq!(trace(), 0x3a_2aa1, "{:#x}", trace());
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn a_new_thread_runs_if_it_is_as_urgent() {
         note(RUNNER);
         worker
     });
-    sleep(2000);
+    settle();
     assert_eq!(trace(), 0xa2_a3a1, "{:#x}", trace());
 }
 
@@ -95,7 +95,8 @@ pub(crate) fn a_timeout_wakes_who_is_as_urgent() {
         sleep(500);
         work(10_000);
         note(RUNNER);
-        sleep(2000);
+        sleep(20_000);
+        settle();
         assert_eq!(trace(), expected, "{step}");
     }
 }
@@ -106,12 +107,12 @@ pub(crate) fn the_preempted_thread_is_next_in_turn() {
         wait();
         note(1);
     });
-    sleep(1000);
+    settle();
     // Ready, but behind: it is started by one that is more urgent than the runner.
     let _behind = spawn_at(PRIORITY - 1, || note(2));
     Message::new(0).send(*waiter.thread());
     note(RUNNER);
-    sleep(2000);
+    settle();
     assert_eq!(trace(), 0x1a2, "{:#x}", trace());
 }
 
