@@ -9,6 +9,7 @@ use machine::per_cpu::PerCpu;
 use crate::kernel::Kernel;
 use crate::mapping::Cursor;
 use crate::object::Common;
+use crate::object::burial::Burial;
 use crate::object::task::LoadedSpace;
 use crate::object::thread::Thread;
 use crate::scheduling::{Budget, IdleTime, ReadyQueue, Timeouts};
@@ -49,6 +50,8 @@ pub struct CpuLocal {
     pub reschedule: Cell<bool>,
     /// Time without a thread to run, in µs; and since when there is none.
     pub idle: IdleTime,
+    /// Objects that are dead and wait for other CPUs.
+    pub burial: Cell<Option<Burial>>,
     /// Objects that have lost their last capability, to be destroyed before
     /// the kernel is left.
     pub doomed: Queue<Common>,
@@ -73,6 +76,7 @@ impl CpuLocal {
             unfinished: Cell::new(false),
             reschedule: Cell::new(false),
             idle: IdleTime::new(),
+            burial: Cell::new(None),
             doomed: Queue::new(),
         }
     }

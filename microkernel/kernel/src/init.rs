@@ -12,6 +12,7 @@ use machine::kernel_memory::{self, Descriptors};
 use machine::object::Reaper;
 use machine::paging;
 use machine::per_cpu::PerCpu;
+use machine::quiescence::{MAX_CPUS, Quiescence};
 use machine::utcb::Utcb;
 
 use crate::cpu::{Cpu, CpuLocal};
@@ -27,6 +28,7 @@ use crate::object::task::{InitialTask, SpaceIds, Task};
 use crate::object::thread::Thread;
 use crate::object::vlog::Vlog;
 use crate::object::{Header as ObjectHeader, Kind, ObjectRef, Ref, create};
+use crate::remote::Reachable;
 use crate::scheduling;
 
 /// The least kernel memory, in bytes.
@@ -56,6 +58,7 @@ pub(crate) fn prepare(boot: &mut Boot) -> Result<&'static mut Cpu, OutOfMemory> 
     let cpu = KernelBox::new(storage, PerCpu::new(0, CpuLocal::new(kernel, cursor)))
         .map_err(|_| OutOfMemory)?
         .leak();
+    kernel.quiescence.join(cpu.id());
     describe(boot, kernel);
     if let Some(pin) = kernel.platform.console.interrupt_pin() {
         kernel.platform.console.enable_receive_interrupt();
@@ -80,11 +83,16 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         |_| PinSlot::empty(),
     )
     .map_err(|_| OutOfMemory)?;
+    let reachable = heap.allocate(size_of::<[Reachable; MAX_CPUS]>())?;
+    let reachable =
+        KernelBox::new_array(reachable, |_| Reachable::new()).map_err(|_| OutOfMemory)?;
     let kernel = Kernel {
         mappings: Mappings::new(),
         space_ids: SpaceIds::new(paging::max_ids()),
         heap,
         reaper: Reaper::new(),
+        quiescence: Quiescence::new(),
+        reachable,
         platform,
         cpus: 1,
         pins,

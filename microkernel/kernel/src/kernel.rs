@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use machine::boxed::KernelBox;
 use machine::object::Reaper;
 use machine::platform::Platform;
+use machine::quiescence::{MAX_CPUS, Quiescence};
 use machine::utcb::Utcb;
 
 use crate::mapping::Mappings;
@@ -12,6 +13,7 @@ use crate::memory::KernelHeap;
 use crate::object::Common;
 use crate::object::icu::{HOTPLUG_PIN, INPUT_PIN, PinSlot};
 use crate::object::task::SpaceIds;
+use crate::remote::Reachable;
 
 /// Pins that an interrupt controller may have.
 pub const MAX_PINS: usize = 1024;
@@ -22,6 +24,10 @@ pub struct Kernel {
     pub heap: KernelHeap,
     /// Objects without references, to be freed when a kernel entry ends.
     pub reaper: Reaper<Common>,
+    /// When no CPU can refer to them any more.
+    pub quiescence: Quiescence,
+    /// What the CPUs show to each other.
+    pub reachable: KernelBox<[Reachable; MAX_CPUS]>,
     /// The devices that the kernel drives.
     pub platform: Platform,
     /// Number of CPUs.

@@ -20,6 +20,7 @@ pub mod kernel;
 pub mod mapping;
 pub mod memory;
 pub mod object;
+pub mod remote;
 pub mod scheduling;
 pub mod syscall;
 #[cfg(test)]

@@ -7,9 +7,8 @@ use machine::per_cpu::Upcalls;
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
-use crate::object::task::Task;
-use crate::object::{icu, vlog};
-use crate::{fault, init, scheduling, syscall};
+use crate::object::{burial, icu, vlog};
+use crate::{fault, init, remote, scheduling, syscall};
 
 impl Upcalls for CpuLocal {
     fn start(boot: &mut Boot) -> ! {
@@ -33,7 +32,8 @@ impl Upcalls for CpuLocal {
                 vlog::input(cpu, pin);
             }
             Source::Pin(pin) => icu::hit(cpu, pin),
-            Source::Ipi | Source::Spurious => {}
+            Source::Ipi => remote::run_errands(cpu),
+            Source::Spurious => {}
         }
         finish(cpu);
     }
@@ -42,15 +42,6 @@ impl Upcalls for CpuLocal {
 /// Loads who runs next, and frees what nothing refers to any more.
 fn finish(cpu: &mut Cpu) {
     scheduling::leave(cpu);
-    let kernel = cpu.kernel;
-    // Freeing one may be the end of another.
-    while !kernel.reaper.is_empty() {
-        for mut dead in kernel.reaper.take(cpu) {
-            if let Some(task) = dead.downcast::<Task>() {
-                task.release(kernel);
-            }
-            let (storage, common) = dead.free();
-            kernel.heap.free_charged(common.quota, storage);
-        }
-    }
+    burial::bury(cpu);
+    cpu.kernel.quiescence.pass(cpu.id());
 }

@@ -3,6 +3,7 @@
 //! An operation on an object is decoded (checks, no effect) and performed. Its
 //! result is an [`Outcome`]; what the caller did wrong is a [`Fail`].
 
+pub mod burial;
 pub mod factory;
 pub mod icu;
 pub mod invocation;
@@ -26,6 +27,7 @@ use crate::capability::CapabilityList;
 use crate::cpu::Cpu;
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
+use crate::remote;
 
 pub use invocation::Invocation;
 
@@ -212,7 +214,13 @@ pub fn destroy_doomed(cpu: &Cpu) {
                     return;
                 }
             }
-            Kind::Thread => with(header, |thread: &thread::Thread| thread.destroy(cpu)),
+            Kind::Thread => with(header, |thread: &thread::Thread| {
+                if thread.home() == cpu.id() {
+                    thread.destroy(cpu);
+                } else {
+                    remote::destroy(cpu, header, thread);
+                }
+            }),
             Kind::IpcGate => with(header, |gate: &ipc_gate::IpcGate| gate.destroy(cpu)),
             Kind::Irq => with(header, |irq: &irq::Irq| irq.destroy(cpu)),
             Kind::Semaphore => with(header, |semaphore: &semaphore::Semaphore| {

@@ -17,6 +17,7 @@ use l4_abi::operation::Operation;
 use l4_abi::timeout::TimeoutPair;
 use machine::cell::Homed;
 use machine::context::Context;
+use machine::inbox::{Envelope, Posted};
 use machine::list::{Links, List, Node};
 use machine::object::{Anchor, Anchored, Link};
 use machine::utcb::{Utcb, UtcbPointer};
@@ -33,6 +34,7 @@ use crate::mapping::Cursor;
 use crate::mapping::map::Map;
 use crate::mapping::unmap::Unmap;
 use crate::memory::quota::QuotaRef;
+use crate::remote::Errands;
 use crate::scheduling::DEFAULT_QUANTUM;
 
 /// A thread.
@@ -44,6 +46,8 @@ pub struct Thread {
     timeout: Links<Thread>,
     queued: Links<Thread>,
     task: RefSlot<Task>,
+    /// What other CPUs ask of it.
+    pub errands: Errands,
     quota: QuotaRef,
     state: Homed<ThreadState>,
 }
@@ -203,6 +207,12 @@ impl Node<Thread> for Queued {
     }
 }
 
+impl Posted for Thread {
+    fn envelope(&self) -> &Envelope<Thread> {
+        &self.errands.envelope
+    }
+}
+
 impl Anchored for Thread {
     #[inline]
     fn anchor(&self) -> &Anchor {
@@ -224,6 +234,7 @@ impl Thread {
             timeout: Links::new(),
             queued: Links::new(),
             task: RefSlot::empty(),
+            errands: Errands::new(),
             quota,
             state: Homed::new(
                 home,
@@ -261,6 +272,12 @@ impl Thread {
                 },
             ),
         }
+    }
+
+    /// The CPU that it lives on.
+    #[inline]
+    pub fn home(&self) -> u32 {
+        self.state.home()
     }
 
     /// What only the home CPU may touch.

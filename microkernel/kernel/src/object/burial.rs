@@ -1,0 +1,55 @@
+//! The end of objects without references: their memory is freed when no CPU
+//! can still hold a plain reference from a kernel entry.
+
+use machine::ipi;
+use machine::object::DeadObjects;
+use machine::quiescence::Grace;
+
+use super::Common;
+use super::task::Task;
+use crate::cpu::Cpu;
+use crate::kernel::Kernel;
+
+/// Dead objects that wait for other CPUs to leave the kernel.
+pub struct Burial {
+    dead: DeadObjects<Common>,
+    grace: Grace,
+}
+
+/// Frees what can be freed. This CPU is about to leave the kernel.
+pub fn bury(cpu: &mut Cpu) {
+    let kernel = cpu.kernel;
+    if let Some(mut burial) = cpu.burial.take() {
+        if kernel.quiescence.lagging(&mut burial.grace) != 0 {
+            cpu.burial.set(Some(burial));
+            return;
+        }
+        free(kernel, burial.dead);
+    }
+    // Freeing one may be the end of another.
+    while !kernel.reaper.is_empty() {
+        let dead = kernel.reaper.take(cpu);
+        if kernel.quiescence.is_alone(cpu.id()) {
+            free(kernel, dead);
+            continue;
+        }
+        let mut grace = kernel.quiescence.begin(cpu.id());
+        let mut lagging = kernel.quiescence.lagging(&mut grace);
+        while lagging != 0 {
+            ipi::send(&kernel.platform, lagging.trailing_zeros());
+            lagging &= lagging - 1;
+        }
+        cpu.burial.set(Some(Burial { dead, grace }));
+        return;
+    }
+}
+
+fn free(kernel: &Kernel, objects: DeadObjects<Common>) {
+    for mut dead in objects {
+        if let Some(task) = dead.downcast::<Task>() {
+            task.release(kernel);
+        }
+        let (storage, common) = dead.free();
+        kernel.heap.free_charged(common.quota, storage);
+    }
+}

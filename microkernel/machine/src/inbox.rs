@@ -1,0 +1,153 @@
+//! What other CPUs ask of a CPU: a list of items that anybody may add to
+//! without a lock and without memory, and that the CPU takes off at once.
+//!
+//! The node is inside the item, so an item is in one inbox at a time: it has
+//! one thing asked of it. Whoever posts it keeps it until the CPU has taken
+//! it, which its node's drop checks.
+
+use core::marker::PhantomData;
+use core::ptr;
+
+use crate::per_cpu::PerCpu;
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, const_fn};
+
+/// The node inside an item.
+pub struct Envelope<T> {
+    next: AtomicPtr<T>,
+    /// 1 while an inbox has the item.
+    posted: AtomicU32,
+}
+
+impl<T> Envelope<T> {
+    const_fn! {
+        /// A node in no inbox.
+        pub fn new() -> Self {
+            Self {
+                next: AtomicPtr::new(ptr::null_mut()),
+                posted: AtomicU32::new(0),
+            }
+        }
+    }
+}
+
+impl<T> Default for Envelope<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Drop for Envelope<T> {
+    fn drop(&mut self) {
+        assert!(
+            self.posted.load(Ordering::Relaxed) == 0,
+            "an item was freed while in an inbox"
+        );
+    }
+}
+
+/// What can be posted.
+pub trait Posted: Sized {
+    /// Always the same field of the item that is passed in.
+    fn envelope(&self) -> &Envelope<Self>;
+}
+
+/// What came of posting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The inbox was empty: its CPU has to be told.
+    First,
+    /// Something is there already, of which the CPU was told.
+    More,
+    /// The item itself is there already.
+    Already,
+}
+
+/// The inbox of a CPU.
+pub struct Inbox<T> {
+    /// The item posted last; each knows the one posted before it.
+    last: AtomicPtr<T>,
+}
+
+impl<T: Posted> Inbox<T> {
+    const_fn! {
+        /// An empty inbox.
+        pub fn new() -> Self {
+            Self {
+                last: AtomicPtr::new(ptr::null_mut()),
+            }
+        }
+    }
+
+    /// Posts `item`. What the poster wrote before, the CPU sees when it has
+    /// taken it; also if it was there already, as long as what was written is
+    /// atomic.
+    pub fn post(&self, item: &T) -> Delivery {
+        let envelope = item.envelope();
+        if envelope.posted.swap(1, Ordering::AcqRel) == 1 {
+            return Delivery::Already;
+        }
+        let item = ptr::from_ref(item).cast_mut();
+        let mut last = self.last.load(Ordering::Relaxed);
+        loop {
+            envelope.next.store(last, Ordering::Relaxed);
+            match self
+                .last
+                .compare_exchange(last, item, Ordering::Release, Ordering::Relaxed)
+            {
+                Ok(_) if last.is_null() => return Delivery::First,
+                Ok(_) => return Delivery::More,
+                Err(now) => last = now,
+            }
+        }
+    }
+
+    /// Takes all that is there, in the order in which it was posted.
+    pub fn take<'cpu, L>(&self, _cpu: &'cpu PerCpu<L>) -> Letters<'cpu, T> {
+        let mut newest = self.last.swap(ptr::null_mut(), Ordering::Acquire);
+        let mut oldest = ptr::null_mut();
+        // SAFETY: an item in an inbox is alive (its envelope checks that),
+        // and nobody else changes `next` while it is posted.
+        while let Some(item) = unsafe { newest.as_ref() } {
+            let before = item.envelope().next.load(Ordering::Relaxed);
+            item.envelope().next.store(oldest, Ordering::Relaxed);
+            oldest = newest;
+            newest = before;
+        }
+        Letters {
+            next: oldest,
+            cpu: PhantomData,
+        }
+    }
+}
+
+impl<T: Posted> Default for Inbox<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Items taken out of an inbox.
+pub struct Letters<'cpu, T> {
+    next: *mut T,
+    cpu: PhantomData<&'cpu T>,
+}
+
+impl<'cpu, T: Posted> Iterator for Letters<'cpu, T> {
+    type Item = &'cpu T;
+
+    /// From here on the item can be posted again, so what it asks is read
+    /// afterwards.
+    fn next(&mut self) -> Option<&'cpu T> {
+        // SAFETY: as in `Inbox::take`; and what dies is freed only when the
+        // `PerCpu` is borrowed whole, which `'cpu` excludes.
+        let item = unsafe { self.next.as_ref() }?;
+        self.next = item.envelope().next.load(Ordering::Relaxed);
+        // An exchange, to see what whoever found it posted wrote before.
+        item.envelope().posted.swap(0, Ordering::AcqRel);
+        Some(item)
+    }
+}
+
+#[cfg(test)]
+#[path = "inbox/tests.rs"]
+mod tests;
