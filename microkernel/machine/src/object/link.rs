@@ -1,0 +1,102 @@
+//! Pointers that do not keep what they point to, and what checks them.
+
+use core::ptr;
+
+use crate::per_cpu::PerCpu;
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, const_fn};
+
+/// In what [`Link`]s point to: how many do.
+pub struct Anchor(AtomicU32);
+
+impl Anchor {
+    const_fn! {
+        /// Nothing points here.
+        pub fn new() -> Self {
+            Self(AtomicU32::new(0))
+        }
+    }
+}
+
+impl Default for Anchor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Anchor {
+    fn drop(&mut self) {
+        assert!(
+            self.0.load(Ordering::Relaxed) == 0,
+            "an object was freed while linked"
+        );
+    }
+}
+
+/// What a [`Link`] can point to.
+pub trait Anchored {
+    /// Always the same field of the object that is passed in.
+    fn anchor(&self) -> &Anchor;
+}
+
+/// A pointer to an object on the same CPU that does not keep it: whoever ends
+/// the object clears the pointer first, which the object's [`Anchor`] checks.
+/// Cheaper than a counted reference, because nothing is locked.
+pub struct Link<T>(AtomicPtr<T>);
+
+impl<T: Anchored> Link<T> {
+    const_fn! {
+        /// Points nowhere.
+        pub fn new() -> Self {
+            Self(AtomicPtr::new(ptr::null_mut()))
+        }
+    }
+
+    /// What it points to.
+    #[inline]
+    pub fn get<'cpu, L>(&self, _cpu: &'cpu PerCpu<L>) -> Option<&'cpu T> {
+        // SAFETY: the object is alive, because its anchor counts this link,
+        // and it is not freed before `'cpu` ends.
+        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
+    }
+
+    /// True if it points to `object`.
+    #[inline]
+    pub fn is(&self, object: &T) -> bool {
+        ptr::eq(self.0.load(Ordering::Relaxed), object)
+    }
+
+    /// True if it points nowhere.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Lets it point to `new`. Links to an object are only changed on the
+    /// object's home CPU, so counting needs no lock.
+    #[inline]
+    pub fn set(&self, new: Option<&T>) {
+        // SAFETY: as in `get`; the reference is used right here.
+        if let Some(old) = unsafe { self.0.load(Ordering::Relaxed).as_ref() } {
+            let count = &old.anchor().0;
+            count.store(
+                count.load(Ordering::Relaxed).wrapping_sub(1),
+                Ordering::Relaxed,
+            );
+        }
+        if let Some(new) = new {
+            let count = &new.anchor().0;
+            count.store(
+                count.load(Ordering::Relaxed).wrapping_add(1),
+                Ordering::Relaxed,
+            );
+        }
+        let new = new.map_or(ptr::null_mut(), |new| ptr::from_ref(new).cast_mut());
+        self.0.store(new, Ordering::Relaxed);
+    }
+}
+
+impl<T: Anchored> Default for Link<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

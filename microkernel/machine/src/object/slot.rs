@@ -1,0 +1,136 @@
+//! Places for counted references, changed and read as one word.
+
+use core::marker::PhantomData;
+use core::ptr::{self, NonNull};
+
+use super::{AnyRef, Header, Object, Ref};
+use crate::per_cpu::PerCpu;
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, const_fn};
+
+/// A place for a counted reference and eight bits that go with it, changed
+/// and read as one word.
+pub struct Slot<C: 'static> {
+    /// The object's address shifted left by eight, and the bits below. Kernel
+    /// addresses have 48 significant bits, so nothing is lost.
+    word: AtomicU64,
+    object: PhantomData<AnyRef<C>>,
+}
+
+impl<C: 'static> Slot<C> {
+    const_fn! {
+        /// An empty place.
+        pub fn empty() -> Self {
+            Self {
+                word: AtomicU64::new(0),
+                object: PhantomData,
+            }
+        }
+    }
+
+    #[inline]
+    fn pointer(word: u64) -> *mut Header<C> {
+        // The shift is arithmetic: upper-half addresses get their ones back.
+        ptr::with_exposed_provenance_mut(((word as i64) >> 8) as usize)
+    }
+
+    /// The object and the bits, if there is one.
+    #[inline]
+    pub fn get<'cpu, L>(&self, _cpu: &'cpu PerCpu<L>) -> Option<(&'cpu Header<C>, u8)> {
+        let word = self.word.load(Ordering::Acquire);
+        // SAFETY: the place holds a counted reference or nothing; an object
+        // whose count falls to zero is freed only when no `'cpu` borrow is
+        // left.
+        let object = unsafe { Self::pointer(word).as_ref() }?;
+        Some((object, word as u8))
+    }
+
+    /// True if nothing is here.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.word.load(Ordering::Relaxed) == 0
+    }
+
+    /// Puts something else here; what was here comes back.
+    pub fn replace(&self, new: Option<(AnyRef<C>, u8)>) -> Option<(AnyRef<C>, u8)> {
+        let word = new.map_or(0, |(object, bits)| {
+            ((object.into_raw().expose_provenance() as u64) << 8) | u64::from(bits)
+        });
+        let old = self.word.swap(word, Ordering::AcqRel);
+        NonNull::new(Self::pointer(old)).map(|object| (AnyRef(object), old as u8))
+    }
+
+    /// Changes the bits, if something is here.
+    pub fn set_bits(&self, bits: u8) {
+        let word = self.word.load(Ordering::Relaxed);
+        if word != 0 {
+            self.word
+                .store((word & !0xff) | u64::from(bits), Ordering::Release);
+        }
+    }
+}
+
+impl<C: 'static> Drop for Slot<C> {
+    fn drop(&mut self) {
+        self.replace(None);
+    }
+}
+
+/// A place for a counted reference to an object of one kind.
+pub struct RefSlot<C: 'static, T: 'static> {
+    object: AtomicPtr<Object<C, T>>,
+}
+
+impl<C: 'static, T: 'static> RefSlot<C, T> {
+    const_fn! {
+        /// An empty place.
+        pub fn empty() -> Self {
+            Self {
+                object: AtomicPtr::new(ptr::null_mut()),
+            }
+        }
+    }
+
+    /// The object that is here.
+    #[inline]
+    pub fn get<'cpu, L>(&self, _cpu: &'cpu PerCpu<L>) -> Option<&'cpu T> {
+        // SAFETY: as in `Slot::get`.
+        let object = unsafe { self.object.load(Ordering::Acquire).as_ref() }?;
+        Some(&object.value)
+    }
+
+    /// The header of the object that is here.
+    #[inline]
+    pub fn header<'cpu, L>(&self, _cpu: &'cpu PerCpu<L>) -> Option<&'cpu Header<C>> {
+        // SAFETY: as in `Slot::get`.
+        let object = unsafe { self.object.load(Ordering::Acquire).as_ref() }?;
+        Some(&object.header)
+    }
+
+    /// True if nothing is here.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.object.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Puts something else here; what was here comes back.
+    pub fn replace(&self, new: Option<Ref<C, T>>) -> Option<Ref<C, T>> {
+        let new = new.map_or(ptr::null_mut(), |new| new.into_any().into_raw().cast());
+        let old = self.object.swap(new, Ordering::AcqRel);
+        Some(Ref {
+            any: AnyRef(NonNull::new(old.cast())?),
+            kind: PhantomData,
+        })
+    }
+}
+
+impl<C: 'static, T: 'static> Drop for RefSlot<C, T> {
+    fn drop(&mut self) {
+        self.replace(None);
+    }
+}
+
+impl<C: 'static> Default for Slot<C> {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
