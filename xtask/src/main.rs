@@ -23,6 +23,7 @@ mod size;
 mod suggest;
 mod symbols;
 mod system;
+mod temporary;
 mod verbs;
 mod workspace;
 

@@ -62,7 +62,7 @@ impl Medium {
             ],
             Self::UefiCd(path) => [
                 text("-bios"),
-                text(setup::OVMF),
+                text(setup::ovmf_file()),
                 text("-cdrom"),
                 path.as_os_str(),
             ],

@@ -1,66 +1,66 @@
 //! What this machine must have to build and boot systems, and getting what is missing.
 //!
 //! Every verb asks for what it needs just before it needs it, so nothing has to be set up by hand.
-//! `packages` finds and installs tools, `rust` the standard library of the bare targets.
+//! `host` knows the machine, `tools` the tools of each system, `packages` installs them, `rust` gets the
+//! standard library of the bare targets.
 
+mod host;
 mod packages;
 mod rust;
+#[cfg(test)]
+mod tests;
+mod tools;
 
 use crate::architecture::Architecture;
 use crate::failure::Result;
-pub use packages::OVMF;
-use packages::{Tool, need};
+use host::Host;
+use packages::need;
 pub use rust::Core;
+use tools::{GDB, ISO, MKRESCUE, OVMF, QEMU_AARCH64, QEMU_X86_64, Tool};
 
 /// The emulator of an architecture.
 pub fn qemu(arch: Architecture) -> Result<()> {
-    need(&[qemu_tool(arch)])
+    need(&Host::detect(), &[qemu_tool(arch)])
 }
 
 fn qemu_tool(arch: Architecture) -> Tool {
     match arch {
-        Architecture::X86_64 => Tool::program("qemu-system-x86_64", &["qemu-system-x86"]),
-        Architecture::Aarch64 => Tool::program("qemu-system-aarch64", &["qemu-system-arm"]),
+        Architecture::X86_64 => QEMU_X86_64,
+        Architecture::Aarch64 => QEMU_AARCH64,
     }
 }
 
-/// What makes ISO images that boot by BIOS and by UEFI.
-pub fn iso_tools() -> Result<()> {
-    need(&ISO_TOOLS)
+/// What makes ISO images that boot by BIOS and by UEFI; the program that does it.
+pub fn iso_tools() -> Result<&'static str> {
+    let host = Host::detect();
+    need(&host, &ISO)?;
+    Ok(MKRESCUE.name(host.system))
 }
-
-const ISO_TOOLS: [Tool; 5] = [
-    Tool::program("grub-mkrescue", &["grub-common"]),
-    Tool::program("xorriso", &["xorriso"]),
-    Tool::program("mformat", &["mtools"]),
-    Tool::file("/usr/lib/grub/i386-pc/moddep.lst", &["grub-pc-bin"]),
-    Tool::file(
-        "/usr/lib/grub/x86_64-efi/moddep.lst",
-        &["grub-efi-amd64-bin"],
-    ),
-];
 
 /// UEFI firmware for the emulator.
 pub fn ovmf() -> Result<()> {
-    need(&[OVMF_TOOL])
+    need(&Host::detect(), &[OVMF])
 }
 
-const OVMF_TOOL: Tool = Tool::file(OVMF, &["ovmf"]);
-
-/// The debugger for both architectures.
-pub fn gdb() -> Result<()> {
-    need(&[GDB])
+/// The file in which it is, if it is there.
+pub fn ovmf_file() -> &'static str {
+    OVMF.name(Host::detect().system)
 }
 
-const GDB: Tool = Tool::program("gdb-multiarch", &["gdb-multiarch"]);
+/// The debugger for both architectures: the program.
+pub fn gdb() -> Result<&'static str> {
+    let host = Host::detect();
+    need(&host, &[GDB])?;
+    Ok(GDB.name(host.system))
+}
 
 /// Everything that any verb needs.
 pub fn everything() -> Result<()> {
     let mut tools: Vec<Tool> = Architecture::ALL.map(qemu_tool).into();
-    tools.extend(ISO_TOOLS);
-    tools.extend([OVMF_TOOL, GDB]);
-    need(&tools)?;
+    tools.extend(ISO);
+    tools.extend([OVMF, GDB]);
+    need(&Host::detect(), &tools)?;
     Architecture::ALL
         .into_iter()
-        .try_for_each(|arch| rust::Core::get(arch).map(drop))
+        .try_for_each(|arch| Core::get(arch).map(drop))
 }

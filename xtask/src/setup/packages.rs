@@ -1,100 +1,99 @@
-//! Tools of the operating system: found by name, installed by apt where that exists.
+//! Makes sure of tools: installs what is missing on Debian, says what to install elsewhere.
 
+use super::host::{Host, System};
+use super::tools::Tool;
 use crate::failure::{Context, Result, fail};
-use std::io::IsTerminal;
-use std::path::Path;
-use std::process::Command;
 
-/// UEFI firmware as Debian installs it.
-pub const OVMF: &str = "/usr/share/ovmf/OVMF.fd";
-
-/// Something that must be there.
-#[derive(Clone, Copy)]
-pub struct Tool {
-    /// A program in `PATH`, or a file if it starts with `/`.
-    name: &'static str,
-    /// The Debian packages that bring it.
-    packages: &'static [&'static str],
-}
-
-impl Tool {
-    pub const fn program(name: &'static str, packages: &'static [&'static str]) -> Self {
-        Self { name, packages }
-    }
-
-    pub const fn file(path: &'static str, packages: &'static [&'static str]) -> Self {
-        Self {
-            name: path,
-            packages,
-        }
-    }
-
-    fn is_there(&self) -> bool {
-        if self.name.starts_with('/') {
-            Path::new(self.name).exists()
-        } else {
-            in_path(self.name)
-        }
-    }
-}
-
-/// Whether a program can be started by its name.
-pub fn in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
-/// Makes sure of these tools, or says what to install.
-pub fn need(tools: &[Tool]) -> Result<()> {
-    let missing: Vec<&Tool> = tools.iter().filter(|tool| !tool.is_there()).collect();
+/// Makes sure of these tools, or says what to do.
+pub fn need(host: &Host, tools: &[Tool]) -> Result<()> {
+    let is_there = |tool: &&Tool| host.has(tool.name(host.system));
+    let missing: Vec<&Tool> = tools.iter().filter(|tool| !is_there(tool)).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = missing.iter().map(|tool| tool.name).collect();
-    let packages: Vec<&str> = missing
-        .iter()
-        .flat_map(|tool| tool.packages)
-        .copied()
-        .collect();
-    if !in_path("apt-get") {
+    let names: Vec<&str> = (missing.iter().map(|tool| tool.name(host.system))).collect();
+    let names = names.join(", ");
+    let packages = packages(host.system, &missing);
+    if host.system != System::Debian || !host.has("apt-get") {
         fail!(
-            "missing: {}\nInstall them with this system's package manager; on Debian the packages are {}",
-            names.join(", "),
-            packages.join(" ")
+            "missing: {names}\n{}",
+            instructions(host, &packages, &missing)
         );
     }
-    println!(
-        "Missing: {}. Installing {}",
-        names.join(", "),
-        packages.join(" ")
-    );
-    install(&packages)?;
-    match missing.iter().find(|tool| !tool.is_there()) {
+    println!("Missing: {names}. Installing {}", packages.join(" "));
+    install(host, &packages)?;
+    match missing.iter().find(|tool| !is_there(tool)) {
         Some(tool) => fail!(
-            "apt installed {} but `{}` is not there",
-            tool.packages.join(" "),
-            tool.name
+            "apt-get installed {}, but `{}` is not there",
+            packages.join(" "),
+            tool.name(host.system)
         ),
         None => Ok(()),
     }
 }
 
-fn install(packages: &[&str]) -> Result<()> {
+/// What brings these tools, each package once.
+fn packages(system: System, tools: &[&Tool]) -> Vec<&'static str> {
+    let mut packages = vec![];
+    for source in tools.iter().filter_map(|tool| tool.source(system)) {
+        if !packages.contains(&source.package) {
+            packages.push(source.package);
+        }
+    }
+    packages
+}
+
+/// What a person has to do where xtask does not install by itself.
+fn instructions(host: &Host, packages: &[&str], missing: &[&Tool]) -> String {
+    let (name, installer) = match host.system {
+        System::Fedora => ("Fedora", "sudo dnf install"),
+        System::Arch => ("Arch Linux", "sudo pacman -S --needed"),
+        System::MacOs => ("macOS", "brew install"),
+        System::Debian | System::Other => {
+            return format!(
+                "Install them with this system's package manager; Debian's packages are\n    {}",
+                packages.join(" ")
+            );
+        }
+    };
+    let mut text = String::new();
+    if !packages.is_empty() {
+        text = format!(
+            "On {name}, install what is missing with\n    {installer} {}",
+            packages.join(" ")
+        );
+    }
+    let none: Vec<&str> = (missing
+        .iter()
+        .filter(|tool| tool.source(host.system).is_none()))
+    .map(|tool| tool.name(host.system))
+    .collect();
+    if !none.is_empty() {
+        let separator = if text.is_empty() { "" } else { "\n" };
+        text += &format!(
+            "{separator}There is no package on {name} for {}: do this on a Linux machine",
+            none.join(", ")
+        );
+    }
+    text
+}
+
+fn install(host: &Host, packages: &[&str]) -> Result<()> {
     let by_hand = format!(
         "apt-get install --no-install-recommends {}",
         packages.join(" ")
     );
-    let Some(prefix) = privilege() else {
+    let Some(prefix) = privilege(host) else {
         fail!("run this as root, then try again:\n    {by_hand}");
     };
     let apt = |arguments: &[&str]| -> Result<bool> {
-        let mut words =
-            prefix
-                .iter()
-                .copied()
-                .chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-        let mut command = Command::new(words.next().unwrap_or("env"));
-        command.args(words).args(arguments);
+        let words = [
+            prefix,
+            &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"],
+        ]
+        .concat();
+        let mut command = host.command(words[0]);
+        command.args(&words[1..]).args(arguments);
         Ok(command.status().context(|| "running apt-get")?.success())
     };
     let arguments = [&["install", "--yes", "--no-install-recommends"], packages].concat();
@@ -106,16 +105,19 @@ fn install(packages: &[&str]) -> Result<()> {
 }
 
 /// What to put before a command that only root may run; none if that cannot be had.
-fn privilege() -> Option<&'static [&'static str]> {
-    let id = Command::new("id").arg("-u").output().ok()?;
-    if id.stdout.starts_with(b"0\n") {
+fn privilege(host: &Host) -> Option<&'static [&'static str]> {
+    if host.is_superuser() {
         return Some(&[]);
     }
-    // With a terminal sudo can ask for a password.
-    let sudo: &[&str] = if std::io::stdin().is_terminal() {
-        &["sudo"]
-    } else {
-        &["sudo", "-n"]
-    };
-    in_path("sudo").then_some(sudo)
+    if !host.has("sudo") {
+        return None;
+    }
+    if host.terminal {
+        // It can ask for a password.
+        return Some(&["sudo"]);
+    }
+    let silent = host.command("sudo").args(["-n", "true"]).output();
+    silent
+        .is_ok_and(|output| output.status.success())
+        .then_some(&["sudo", "-n"])
 }

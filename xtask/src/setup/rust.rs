@@ -4,9 +4,10 @@
 //! release, which Debian packages: fetched with a private apt configuration whose mirror is that of the
 //! machine's own, so that the system's apt stays as it is.
 
-use super::packages::in_path;
+use super::host::{Host, System};
 use crate::architecture::Architecture;
 use crate::failure::{Context, Result, fail};
+use crate::temporary::Temporary;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,7 +26,10 @@ pub enum Core {
 impl Core {
     /// Makes sure that `core` can be had for this architecture.
     pub fn get(arch: Architecture) -> Result<Self> {
-        let sysroot = sysroot()?;
+        Self::get_on(&Host::detect(), &sysroot()?, arch)
+    }
+
+    pub(super) fn get_on(host: &Host, sysroot: &Path, arch: Architecture) -> Result<Self> {
         let prebuilt = sysroot.join("lib/rustlib").join(arch.target()).join("lib");
         let sources = sysroot.join("lib/rustlib/src/rust/library");
         if prebuilt.is_dir() {
@@ -35,23 +39,24 @@ impl Core {
             return Ok(Self::Source);
         }
         println!("Missing: Rust's standard library for {}", arch.target());
-        if in_path("rustup") {
-            let added = Command::new("rustup")
+        if host.has("rustup") {
+            let added = host
+                .command("rustup")
                 .args(["target", "add", arch.target()])
                 .status();
             if added.is_ok_and(|status| status.success()) && prebuilt.is_dir() {
                 return Ok(Self::Prebuilt);
             }
         }
-        if !in_path("apt-get") || !in_path("dpkg-deb") {
+        if host.system != System::Debian || !host.has("apt-get") || !host.has("dpkg-deb") {
             fail!(
-                "`rustup target add {}` failed, and this is not Debian, whose package rust-src would do; \
-                 run that command once the network is there",
-                arch.target()
+                "Rust's standard library for {target} is missing. Run this once the network is there \
+                 (rustup is at https://rustup.rs):\n    rustup target add {target}",
+                target = arch.target()
             );
         }
         println!("rustup cannot get it; fetching the sources from Debian ({SOURCE_SUITE})");
-        fetch_sources(&sources)?;
+        fetch_sources(host, &sources)?;
         Ok(Self::Source)
     }
 
@@ -86,19 +91,15 @@ fn sysroot() -> Result<PathBuf> {
 }
 
 /// Unpacks Debian's sources to `destination`.
-fn fetch_sources(destination: &Path) -> Result<()> {
-    let root = std::env::temp_dir().join(format!("brio-rust-src-{}", std::process::id()));
-    let result = fetch_into(&root).and_then(|library| {
-        println!("Copying the sources to {}", destination.display());
-        copy_folder(&library, destination)
-    });
-    // Left-overs in the temporary folder hurt nobody.
-    let _ = std::fs::remove_dir_all(&root);
-    result
+fn fetch_sources(host: &Host, destination: &Path) -> Result<()> {
+    let folder = Temporary::new("rust-src")?;
+    let library = fetch_into(host, folder.path())?;
+    println!("Copying the sources to {}", destination.display());
+    copy_folder(&library, destination)
 }
 
 /// Fetches and unpacks below `root`; the folder of the library's sources.
-fn fetch_into(root: &Path) -> Result<PathBuf> {
+fn fetch_into(host: &Host, root: &Path) -> Result<PathBuf> {
     let folders = [
         "state/lists/partial",
         "cache/archives/partial",
@@ -110,10 +111,10 @@ fn fetch_into(root: &Path) -> Result<PathBuf> {
         std::fs::create_dir_all(&folder).context(|| format!("creating {}", folder.display()))?;
     }
     let sources = root.join("sources.list");
-    let line = format!("deb {} {SOURCE_SUITE} main\n", mirror()?);
+    let line = format!("deb {} {SOURCE_SUITE} main\n", mirror(host)?);
     std::fs::write(&sources, line).context(|| format!("writing {}", sources.display()))?;
     let apt = |arguments: &[&str]| -> Result<()> {
-        let mut command = Command::new("apt-get");
+        let mut command = host.command("apt-get");
         let option = |name: &str, value: &Path| format!("{name}={}", value.display());
         for option in [
             option("Dir::Etc::SourceList", &sources),
@@ -149,7 +150,8 @@ fn fetch_into(root: &Path) -> Result<PathBuf> {
         fail!("apt-get downloaded nothing");
     };
     let unpacked = root.join("unpacked");
-    let status = Command::new("dpkg-deb")
+    let status = host
+        .command("dpkg-deb")
         .arg("-x")
         .arg(package.path())
         .arg(&unpacked)
@@ -171,8 +173,9 @@ fn fetch_into(root: &Path) -> Result<PathBuf> {
 }
 
 /// The Debian mirror that this machine's apt uses.
-fn mirror() -> Result<String> {
-    let output = Command::new("apt-get")
+fn mirror(host: &Host) -> Result<String> {
+    let output = host
+        .command("apt-get")
         .args([
             "indextargets",
             "--format",

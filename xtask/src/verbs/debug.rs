@@ -29,7 +29,7 @@ fn run(args: &[String]) -> Result<()> {
         .architecture()?
         .unwrap_or_else(|| default_arch(&system));
     setup::qemu(arch)?;
-    setup::gdb()?;
+    let gdb = setup::gdb()?;
     let mut machine = Machine::new(
         &system,
         arch,
@@ -73,12 +73,12 @@ fn run(args: &[String]) -> Result<()> {
         programs.join(", ")
     );
 
-    let mut gdb = Command::new("gdb-multiarch");
+    let mut gdb = Command::new(gdb);
     gdb.args(["-quiet", "-x"]).arg(&script_file);
     if let Some(commands) = args.text("-x") {
         gdb.args(["-batch", "-x", commands]);
     }
-    let status = gdb.status().context(|| "running gdb-multiarch")?;
+    let status = gdb.status().context(|| "running gdb")?;
     if !status.success() {
         fail!("gdb: {status}");
     }

@@ -13,6 +13,7 @@ use crate::failure::{Context, Result, fail};
 use crate::setup;
 use crate::size;
 use crate::system::{System, compile};
+use crate::temporary::Temporary;
 use crate::workspace::{Workspace, relative};
 use ::boot_image::{Module, write};
 use std::path::{Path, PathBuf};
@@ -75,7 +76,7 @@ fn default_output(system: &System, workspace: &Workspace, arch: Architecture) ->
 }
 
 fn make_iso(image: &[u8], system: &System, output: &Path) -> Result<()> {
-    setup::iso_tools()?;
+    let mkrescue = setup::iso_tools()?;
     let folder = Temporary::new(&system.file_name())?;
     write_file(&folder.path().join(ON_CD), image)?;
     write_file(
@@ -86,15 +87,15 @@ fn make_iso(image: &[u8], system: &System, output: &Path) -> Result<()> {
         std::fs::create_dir_all(parent).context(|| format!("creating {}", parent.display()))?;
     }
     println!("Making the ISO image");
-    let result = Command::new("grub-mkrescue")
+    let result = Command::new(mkrescue)
         .arg("-o")
         .arg(output)
         .arg(folder.path())
         .output();
-    let result = result.context(|| "running grub-mkrescue")?;
+    let result = result.context(|| format!("running {mkrescue}"))?;
     if !result.status.success() {
         fail!(
-            "grub-mkrescue: {}",
+            "{mkrescue}: {}",
             String::from_utf8_lossy(&result.stderr).trim()
         );
     }
@@ -192,26 +193,4 @@ fn extract(iso: &Path) -> Result<Vec<u8>> {
         );
     }
     read(&file)
-}
-
-/// A folder that is gone when this is.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new(name: &str) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("brio-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).context(|| format!("creating {}", path.display()))?;
-        Ok(Self(path))
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // What stays in the temporary folder hurts nobody.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
