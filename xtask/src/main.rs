@@ -24,6 +24,7 @@ mod suggest;
 mod symbols;
 mod system;
 mod temporary;
+mod terminal;
 mod verbs;
 mod workspace;
 

@@ -7,6 +7,7 @@ use crate::setup;
 use crate::size;
 use crate::symbols::Symbols;
 use crate::system::{Input, System};
+use crate::terminal::{Keys, RawTerminal};
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{IsTerminal, Read, Write};
@@ -161,6 +162,8 @@ pub enum End {
     StillOn(u32),
     /// QEMU ended, but the system had not said so.
     Vanished(String),
+    /// The user stopped it.
+    Stopped,
 }
 
 impl fmt::Display for End {
@@ -173,7 +176,8 @@ impl fmt::Display for End {
             Self::StillOn(code) => {
                 write!(f, "said `exit {code}` but did not turn the machine off")
             }
-            Self::Vanished(status) => write!(f, "stopped without saying `@brio exit` ({status})"),
+            Self::Vanished(status) => write!(f, "ended without saying `@brio exit` ({status})"),
+            Self::Stopped => f.write_str("was stopped"),
         }
     }
 }
@@ -186,6 +190,7 @@ impl End {
             end => {
                 let status = match end {
                     Self::Exit(code) => u8::try_from(code).unwrap_or(1),
+                    Self::Stopped => INTERRUPTED,
                     _ => 1,
                 };
                 Err(Failure::new(format_args!("system `{system}` {end}")).with_status(status))
@@ -193,6 +198,9 @@ impl End {
         }
     }
 }
+
+/// Exit status of programs that control-C ended.
+const INTERRUPTED: u8 = 128 + 2;
 
 /// How long after its last word a machine may stay on.
 const POWER_OFF_TIME: Duration = Duration::from_secs(10);
@@ -206,16 +214,27 @@ const PANIC_TIME: Duration = Duration::from_secs(2);
 /// A machine that runs.
 pub struct Session {
     child: Child,
-    bytes: Receiver<Vec<u8>>,
+    events: Receiver<Event>,
     lines: Lines,
     symbols: Symbols,
     script: Vec<Input>,
     stdin: Option<ChildStdin>,
     /// Tells that the system listens to what is typed.
     listening: Option<Sender<()>>,
-    terminal: Option<TerminalState>,
+    /// Set right when the session ends.
+    terminal: Option<RawTerminal>,
     exit: Option<u32>,
     panic: Option<String>,
+}
+
+/// What happens to a running machine.
+enum Event {
+    /// It printed this.
+    Printed(Vec<u8>),
+    /// It will print nothing more: QEMU has ended.
+    Silence,
+    /// The user wants it to stop.
+    Stop,
 }
 
 /// One thing a running machine printed.
@@ -236,54 +255,55 @@ impl Session {
         if let Medium::UefiCd(_) = machine.medium {
             setup::ovmf()?;
         }
-        let mut command = machine.command();
-        let mut terminal = None;
-        let script = match typing {
-            Typing::User if std::io::stdin().is_terminal() => {
-                // QEMU itself puts the terminal into raw mode, and back when it is not killed.
-                terminal = TerminalState::save();
-                command.stdin(Stdio::inherit());
-                None
-            }
-            Typing::User => {
-                command.stdin(Stdio::piped());
-                None
-            }
-            Typing::Script(script) => {
-                command.stdin(Stdio::piped());
-                Some(script)
-            }
-        };
-        command.stdout(Stdio::piped());
-        let mut child = command
+        let mut child = machine
+            .command()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .context(|| format!("starting {}", program(machine.arch)))?;
+        let (sender, events) = channel();
         let mut stdin = child.stdin.take();
         let mut listening = None;
-        if script.is_none()
-            && let Some(stdin) = stdin.take()
-        {
-            let (sender, ready) = channel();
-            listening = Some(sender);
-            std::thread::spawn(move || pass_on_input(stdin, &ready));
-        }
-        let (sender, bytes) = channel();
+        let mut terminal = None;
+        let script = match typing {
+            Typing::User => {
+                if std::io::stdin().is_terminal() {
+                    terminal = RawTerminal::enter();
+                }
+                let (tell, ready) = channel();
+                listening = Some(tell);
+                let is_raw = terminal.is_some();
+                let events = sender.clone();
+                if let Some(stdin) = stdin.take() {
+                    std::thread::spawn(move || match is_raw {
+                        true => pass_on_keys(stdin, &events),
+                        false => pass_on_input(stdin, &ready),
+                    });
+                }
+                vec![]
+            }
+            Typing::Script(mut script) => {
+                script.reverse();
+                script
+            }
+        };
         if let Some(mut stdout) = child.stdout.take() {
             std::thread::spawn(move || {
                 let mut buffer = [0; 4096];
                 while let Ok(length @ 1..) = stdout.read(&mut buffer) {
-                    if sender.send(buffer[..length].to_vec()).is_err() {
-                        break;
+                    let printed = Event::Printed(buffer[..length].to_vec());
+                    if sender.send(printed).is_err() {
+                        return;
                     }
                 }
+                // Nobody listens any more if the time was up.
+                let _ = sender.send(Event::Silence);
             });
         }
-        let mut script = script.unwrap_or_default();
-        script.reverse();
         let lines = Lines::default();
         Ok(Self {
             child,
-            bytes,
+            events,
             lines,
             symbols,
             script,
@@ -308,8 +328,9 @@ impl Session {
                 Some(deadline) => deadline.saturating_duration_since(Instant::now()),
                 None => Duration::from_secs(3600),
             };
-            match self.bytes.recv_timeout(left) {
-                Ok(bytes) => {
+            match self.events.recv_timeout(left) {
+                Ok(Event::Stop) => return Ok(End::Stopped),
+                Ok(Event::Printed(bytes)) => {
                     let spoken = (self.exit.is_some(), self.panic.is_some());
                     self.digest(&bytes, &mut output);
                     match (self.exit.is_some(), self.panic.is_some()) {
@@ -326,7 +347,7 @@ impl Session {
                         (None, None) => End::Timeout(timeout.unwrap_or_default()),
                     });
                 }
-                Err(RecvTimeoutError::Disconnected) => {
+                Ok(Event::Silence) | Err(RecvTimeoutError::Disconnected) => {
                     let status = self.child.wait().context(|| "waiting for QEMU")?;
                     return Ok(match (self.panic.take(), self.exit) {
                         (Some(message), _) => End::Panic(message),
@@ -409,9 +430,7 @@ impl Drop for Session {
         // It may have ended already; then there is nothing to kill.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some(terminal) = &self.terminal {
-            terminal.restore();
-        }
+        self.terminal = None;
     }
 }
 
@@ -436,26 +455,23 @@ fn pass_on_input(mut to: ChildStdin, listening: &Receiver<()>) {
     std::thread::sleep(Duration::from_secs(3600));
 }
 
-/// The terminal's settings, to set them right when QEMU could not.
-struct TerminalState(String);
-
-impl TerminalState {
-    fn save() -> Option<Self> {
-        let output = Command::new("stty")
-            .arg("-g")
-            .stdin(Stdio::inherit())
-            .output()
-            .ok()?;
-        Some(Self(
-            String::from_utf8(output.stdout).ok()?.trim().to_owned(),
-        ))
-    }
-
-    fn restore(&self) {
-        let _ = Command::new("stty")
-            .arg(&self.0)
-            .stdin(Stdio::inherit())
-            .status();
+/// Passes on what is typed.
+fn pass_on_keys(mut to: ChildStdin, events: &Sender<Event>) {
+    let mut keys = Keys::default();
+    let mut buffer = [0; 256];
+    let mut from = std::io::stdin();
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        let typed = keys.sort(&buffer[..length]);
+        if (to.write_all(&typed.text))
+            .and_then(|()| to.flush())
+            .is_err()
+        {
+            return;
+        }
+        if typed.stop {
+            // Nobody listens any more if the system has ended by itself.
+            let _ = events.send(Event::Stop);
+        }
     }
 }
 

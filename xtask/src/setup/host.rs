@@ -50,10 +50,15 @@ impl Host {
     /// Where a program of `PATH` is, or a file if the name is an absolute path.
     pub fn find(&self, name: &str) -> Option<PathBuf> {
         let found = |path: &PathBuf| path.is_file();
-        match name.strip_prefix('/') {
-            Some(file) => Some(self.root.join(file)).filter(found),
-            None => (self.path.iter().map(|folder| folder.join(name))).find(found),
+        if name.starts_with('/') {
+            return Some(self.absolute(name)).filter(found);
         }
+        self.path.iter().map(|folder| folder.join(name)).find(found)
+    }
+
+    /// Where an absolute path is.
+    pub fn absolute(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
     }
 
     pub fn has(&self, name: &str) -> bool {

@@ -2,9 +2,10 @@
 //!
 //! Every verb asks for what it needs just before it needs it, so nothing has to be set up by hand.
 //! `host` knows the machine, `tools` the tools of each system, `packages` installs them, `rust` gets the
-//! standard library of the bare targets.
+//! standard library of the bare targets; `kvm` finds out whether the host's processor can be used.
 
 mod host;
+mod kvm;
 mod packages;
 mod rust;
 #[cfg(test)]
@@ -52,6 +53,12 @@ pub fn gdb() -> Result<&'static str> {
     let host = Host::detect();
     need(&host, &[GDB])?;
     Ok(GDB.name(host.system))
+}
+
+/// Fails with the reason if a system cannot run on this machine's own processor.
+pub fn kvm(arch: Architecture) -> Result<()> {
+    let own = Architecture::from_name(std::env::consts::ARCH).ok();
+    kvm::check(&Host::detect(), own, arch)
 }
 
 /// Everything that any verb needs.

@@ -20,7 +20,7 @@ pub fn need(host: &Host, tools: &[Tool]) -> Result<()> {
             instructions(host, &packages, &missing)
         );
     }
-    println!("Missing: {names}. Installing {}", packages.join(" "));
+    println!("Missing: {names}");
     install(host, &packages)?;
     match missing.iter().find(|tool| !is_there(tool)) {
         Some(tool) => fail!(
@@ -86,6 +86,7 @@ fn install(host: &Host, packages: &[&str]) -> Result<()> {
     let Some(prefix) = privilege(host) else {
         fail!("run this as root, then try again:\n    {by_hand}");
     };
+    println!("Installing {}", packages.join(" "));
     let apt = |arguments: &[&str]| -> Result<bool> {
         let words = [
             prefix,

@@ -2,6 +2,7 @@
 //! they were called.
 
 use super::host::Host;
+use super::kvm;
 use super::packages::need;
 use super::rust::Core;
 use super::tools::{GDB, ISO, OVMF, QEMU_AARCH64, Tool};
@@ -270,4 +271,31 @@ fn the_standard_library_is_added_by_rustup() {
     let sources = machine.path("other/lib/rustlib/src/rust/library/core");
     std::fs::create_dir_all(sources).unwrap();
     assert_eq!(machine.core(&machine.path("other"), arch), Ok(Core::Source));
+}
+
+#[test]
+fn what_keeps_kvm_from_working_is_told_in_one_line() {
+    let machine = Machine::new(DEBIAN);
+    let own = Architecture::X86_64;
+    let told = |arch, own| {
+        let error = kvm::check(&machine.host(), own, arch)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error.lines().count(), 1, "{error}");
+        error
+    };
+    assert!(told(Architecture::Aarch64, Some(own)).contains("EL2"));
+    assert!(told(own, Some(Architecture::Aarch64)).contains("not an x86_64"));
+    assert!(told(own, None).contains("not an x86_64"));
+    assert!(told(own, Some(own)).contains("there is no /dev/kvm"));
+    std::fs::create_dir_all(machine.path("dev/kvm")).unwrap();
+    assert!(told(own, Some(own)).contains("cannot be opened"));
+    std::fs::remove_dir(machine.path("dev/kvm")).unwrap();
+    machine.file("dev/kvm", "");
+    machine.file("proc/cpuinfo", "flags\t\t: fpu sse2\nbugs\t\t: vmx\n");
+    assert!(told(own, Some(own)).contains("no virtualization"));
+    for flags in ["fpu vmx", "svm fpu"] {
+        machine.file("proc/cpuinfo", &format!("flags\t\t: {flags}\n"));
+        assert!(kvm::check(&machine.host(), Some(own), own).is_ok());
+    }
 }

@@ -7,10 +7,11 @@ use crate::boot_image;
 use crate::build::{Builder, OptionsBlock, Profile};
 use crate::failure::{Failure, Result};
 use crate::qemu::{Machine, Output, Session, Typing};
+use crate::setup;
 use crate::symbols::Symbols;
 use crate::system::{System, check};
 use crate::workspace::Workspace;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,14 +33,22 @@ fn run(args: &[String]) -> Result<()> {
     let arch = args
         .architecture()?
         .unwrap_or_else(|| default_arch(&system));
+    let kvm = args.flag("--kvm");
+    if kvm {
+        setup::kvm(arch)?;
+    }
     let timeout = args.number("--timeout")?.map(Duration::from_secs);
     let image = build(&system, &workspace, arch, Profile::Checked)?;
     let mut machine = Machine::new(&system, arch, image);
     machine.memory = args.size("--mem")?.unwrap_or(machine.memory);
     machine.cpus = args.number("--smp")?.unwrap_or(machine.cpus);
     machine.gic = args.number("--gic")?.unwrap_or(machine.gic);
-    machine.kvm = args.flag("--kvm");
-    eprintln!("Booting `{}` ({machine})", system.name);
+    machine.kvm = kvm;
+    let hint = match std::io::stdin().is_terminal() {
+        true => "; control-C stops it",
+        false => "",
+    };
+    eprintln!("Booting `{}` ({machine}){hint}", system.name);
     let session = Session::start(&machine, Symbols::new(&workspace, arch), Typing::User)?;
     let end = session.run(timeout, show)?;
     end.into_result(&system.name)
