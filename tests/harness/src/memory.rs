@@ -48,22 +48,27 @@ unsafe extern "C" {
 
 /// Touches every page of the program, so that no later access to it raises a page fault: threads
 /// whose pager is a test would send it there.
-pub(crate) fn touch_program() {
+pub fn touch_program() {
+    for page in program_pages() {
+        load(page);
+    }
+}
+
+/// The pages that the program is loaded to.
+pub fn program_pages() -> impl Iterator<Item = u64> {
     // System V ABI, ELF-64: e_phoff at 32, e_phnum at 56; headers of 56 bytes with p_type,
     // p_vaddr and p_memsz at 0, 16 and 40.
+    const LOAD: u64 = 1;
     let base = &raw const __ehdr_start as u64;
     let first = base + load(base + 32);
     let count = load(base + 56) & 0xffff;
-    for header in (0..count).map(|index| first + index * 56) {
-        const LOAD: u64 = 1;
-        if load(header) & 0xffff_ffff == LOAD {
-            let start = base + load(header + 16);
-            let end = start + load(header + 40);
-            for page in (start & !(PAGE - 1)..end).step_by(PAGE as usize) {
-                load(page);
-            }
-        }
-    }
+    let headers = (0..count).map(move |index| first + index * 56);
+    let segments = headers.filter(|header| load(*header) & 0xffff_ffff == LOAD);
+    segments.flat_map(move |header| {
+        let start = base + load(header + 16);
+        let end = start + load(header + 40);
+        (start & !(PAGE - 1)..end).step_by(PAGE as usize)
+    })
 }
 
 /// Maps 2^`order` bytes of a device's registers, where they lie physically.

@@ -1,5 +1,6 @@
 //! The verbs of the command line, one file each.
 
+mod bench;
 mod build;
 mod check;
 mod debug;
@@ -24,6 +25,7 @@ struct Verb {
 const VERBS: &[Verb] = &[
     run::VERB,
     test::VERB,
+    bench::VERB,
     new::VERB,
     check::VERB,
     graph::VERB,

@@ -1,0 +1,34 @@
+//! The counter is the time stamp counter.
+
+use core::arch::{asm, naked_asm};
+
+/// The counter.
+#[inline(always)]
+pub(crate) fn counter() -> u64 {
+    let (low, high): (u64, u64);
+    // SAFETY: reads a register. Memory is clobbered, so what is measured stays where it is.
+    unsafe { asm!("rdtsc", out("rax") low, out("rdx") high, options(nostack)) };
+    high << 32 | low
+}
+
+/// Executes as many instructions as it returns, about.
+pub(crate) fn count_down(rounds: u64) -> u64 {
+    // SAFETY: counts a register down.
+    unsafe { asm!("2:", "dec {0}", "jnz 2b", inout(reg) rounds => _, options(nostack)) };
+    rounds * 2
+}
+
+/// First instructions of a thread: calls the function on top of its stack with the counter.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn start() -> ! {
+    naked_asm!(
+        "rdtsc",
+        "shl rdx, 32",
+        "lea rdi, [rax + rdx]",
+        "pop rax",
+        "xor ebp, ebp",
+        "and rsp, -16",
+        "call rax",
+        "ud2"
+    )
+}

@@ -1,0 +1,84 @@
+//! `cargo xtask bench`: what the kernel's operations cost, in instructions of the emulated machine.
+//!
+//! The program `tests/bench` measures. `-icount shift=0` makes its counter follow the instructions
+//! that the machine executes, so two runs give the same figures, on whatever host.
+
+mod figures;
+mod report;
+mod rows;
+
+use super::{Verb, run};
+use crate::architecture::Architecture;
+use crate::arguments::Arguments;
+use crate::boot_image::write_file;
+use crate::build::Profile;
+use crate::failure::{Result, fail};
+use crate::qemu::{End, Machine, Output, Session, Typing};
+use crate::symbols::Symbols;
+use crate::workspace::Workspace;
+use figures::Figures;
+use std::path::Path;
+use std::time::Duration;
+
+pub(super) const VERB: Verb = Verb {
+    name: "bench",
+    usage: "[--arch x86_64|aarch64] [--check] [--csv FILE]",
+    about: "measures the kernel's operations, in instructions; --check fails if one misses its target",
+    run,
+};
+
+/// The system that measures.
+const SYSTEM: &str = "tests/bench.toml";
+
+/// For one architecture, on a slow host.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
+fn run(args: &[String]) -> Result<()> {
+    let args = Arguments::parse(args, &["--check"], &["--arch", "--csv"])?;
+    args.no_words()?;
+    let workspace = Workspace::load()?;
+    let archs = args
+        .architecture()?
+        .map_or(Architecture::ALL.to_vec(), |arch| vec![arch]);
+    let mut csv = report::CSV_HEAD.to_owned();
+    let mut missed = vec![];
+    for arch in archs {
+        let figures = measure(&workspace, arch)?;
+        println!("{}", report::table(arch, &figures));
+        csv += &report::csv(arch, &figures);
+        missed.extend(report::missed(arch, &figures));
+    }
+    if let Some(path) = args.text("--csv") {
+        write_file(Path::new(path), csv.as_bytes())?;
+    }
+    if args.flag("--check") && !missed.is_empty() {
+        fail!(
+            "{} figures miss their target:\n  {}",
+            missed.len(),
+            missed.join("\n  ")
+        );
+    }
+    Ok(())
+}
+
+/// Boots the program and collects what it prints.
+fn measure(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
+    let system = run::load(workspace, &workspace.root().join(SYSTEM).to_string_lossy())?;
+    let image = run::build(&system, workspace, arch, Profile::Release)?;
+    let mut machine = Machine::new(&system, arch, image);
+    machine.extra = ["-icount", "shift=0"].map(str::to_owned).to_vec();
+    eprintln!("Measuring on {machine}");
+    let symbols = Symbols::new(workspace, arch);
+    let session = Session::start(&machine, symbols, Typing::Script(vec![]))?;
+    let mut lines = vec![];
+    let end = session.run(Some(TIMEOUT), |output| {
+        if let Output::Line(line) | Output::Explanation(line) = output {
+            lines.push(line.to_owned());
+        }
+    })?;
+    if end != End::Exit(0) {
+        lines.iter().for_each(|line| eprintln!("{line}"));
+        end.into_result(&system.name)?;
+    }
+    Figures::read(lines.iter().map(String::as_str))
+}

@@ -1,0 +1,176 @@
+//! The table that people read, the one that programs read, and what misses.
+
+use super::figures::Figures;
+use super::rows::{GROWTH_LIMIT, ROWS, Row};
+use crate::architecture::Architecture;
+
+/// First line of the file.
+pub const CSV_HEAD: &str = "architecture,row,minimum,median,target,growth\n";
+
+/// One line for each row.
+pub fn table(arch: Architecture, figures: &Figures) -> String {
+    let mut text = format!(
+        "{arch}: instructions, user stubs included{}\n{:<52} {:>8} {:>8} {:>8}       in crowds\n",
+        match arch {
+            Architecture::X86_64 => ", without page-table isolation",
+            Architecture::Aarch64 => "",
+        },
+        "operation",
+        "minimum",
+        "median",
+        "target"
+    );
+    for row in ROWS {
+        text += &format!("{:<52} {}\n", row.operation, columns(row, arch, figures));
+    }
+    text
+}
+
+fn columns(row: &Row, arch: Architecture, figures: &Figures) -> String {
+    let target = row.target_on(arch);
+    let shown = target.map_or("-".to_owned(), |target| target.to_string());
+    let Some(figure) = figures.get(row.name) else {
+        let why = row.missing.unwrap_or("the program did not measure it");
+        return format!("{:>8} {:>8} {shown:>8}  not measured: {why}", "", "");
+    };
+    let verdict = match target {
+        Some(target) if figure.median > target as f64 => "MISS",
+        Some(_) => "ok",
+        None => "",
+    };
+    let growth: Vec<String> = figures
+        .growth(row.name)
+        .iter()
+        .map(|(crowd, percent)| format!("{crowd}: {percent:+.1} %"))
+        .collect();
+    format!(
+        "{:>8.0} {:>8.0} {shown:>8} {verdict:<4}  {}",
+        figure.minimum,
+        figure.median,
+        growth.join("  ")
+    )
+}
+
+/// One line for each row that was measured.
+pub fn csv(arch: Architecture, figures: &Figures) -> String {
+    let line = |row: &Row| {
+        let figure = figures.get(row.name)?;
+        let target = row
+            .target_on(arch)
+            .map_or(String::new(), |target| target.to_string());
+        Some(format!(
+            "{arch},{},{:.1},{:.1},{target},{:.2}\n",
+            row.name,
+            figure.minimum,
+            figure.median,
+            largest_growth(row, figures)
+        ))
+    };
+    ROWS.iter().filter_map(line).collect()
+}
+
+/// What does not keep what is wanted, one line each. A row that was not measured misses its target.
+pub fn missed(arch: Architecture, figures: &Figures) -> Vec<String> {
+    let mut missed = vec![];
+    for row in ROWS {
+        let Some(figure) = figures.get(row.name) else {
+            if row.target.is_some() || row.missing.is_none() {
+                let why = row.missing.unwrap_or("the program said nothing");
+                missed.push(format!("{arch} {}: not measured: {why}", row.name));
+            }
+            continue;
+        };
+        if let Some(target) = row.target_on(arch)
+            && figure.median > target as f64
+        {
+            missed.push(format!(
+                "{arch} {}: {:.0} instead of {target}",
+                row.name, figure.median
+            ));
+        }
+        let growth = largest_growth(row, figures);
+        if growth > GROWTH_LIMIT {
+            missed.push(format!(
+                "{arch} {}: {growth:.1} % more in a crowd",
+                row.name
+            ));
+        }
+    }
+    missed
+}
+
+fn largest_growth(row: &Row, figures: &Figures) -> f64 {
+    let growth = figures.growth(row.name);
+    growth
+        .iter()
+        .map(|(_, percent)| *percent)
+        .fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Architecture::{Aarch64, X86_64};
+
+    /// Every row at its target on x86_64, but one.
+    fn figures(name: &str, median: u64) -> Figures {
+        let mut lines = vec!["bench scale 1000 1000".to_owned()];
+        for row in ROWS {
+            let own = if row.name == name {
+                median
+            } else {
+                row.target.unwrap_or(1)
+            };
+            lines.push(format!("bench row {} 1 1 {own} {own}", row.name));
+        }
+        Figures::read(lines.iter().map(String::as_str)).unwrap()
+    }
+
+    #[test]
+    fn a_row_above_its_target_is_named() {
+        assert_eq!(missed(X86_64, &figures("page-map", 500)), [""; 0]);
+        let named = missed(X86_64, &figures("page-map", 501));
+        assert_eq!(named, ["x86_64 page-map: 501 instead of 500"]);
+        assert!(table(X86_64, &figures("page-map", 501)).contains(" MISS "));
+    }
+
+    #[test]
+    fn aarch64_has_ten_percent_more() {
+        assert_eq!(missed(Aarch64, &figures("page-map", 550)), [""; 0]);
+        assert_eq!(missed(Aarch64, &figures("page-map", 551)).len(), 1);
+    }
+
+    #[test]
+    fn a_row_that_grows_with_the_system_is_named() {
+        let mut lines = vec!["bench scale 1 1".to_owned()];
+        for row in ROWS {
+            lines.push(format!("bench row {} 1 1 1 100", row.name));
+            let large = if row.name == "irq-receive" { 106 } else { 104 };
+            lines.push(format!("bench row {} 10000 1 1 {large}", row.name));
+        }
+        let figures = Figures::read(lines.iter().map(String::as_str)).unwrap();
+        let named = missed(X86_64, &figures);
+        assert_eq!(named, ["x86_64 irq-receive: 6.0 % more in a crowd"]);
+    }
+
+    #[test]
+    fn a_row_without_figure_misses_if_it_has_a_target() {
+        let named = missed(X86_64, &Figures::default());
+        let expected = ROWS
+            .iter()
+            .filter(|row| row.target.is_some() || row.missing.is_none());
+        assert_eq!(named.len(), expected.count());
+        assert!(table(X86_64, &Figures::default()).contains("not measured: "));
+    }
+
+    #[test]
+    fn the_file_has_a_line_for_each_figure() {
+        let text = csv(X86_64, &figures("page-map", 501));
+        assert_eq!(text.lines().count(), ROWS.len());
+        assert!(text.contains("\nx86_64,page-map,501.0,501.0,500,0.00\n"));
+        assert_eq!(
+            CSV_HEAD.split(',').count(),
+            text.lines().next().unwrap().split(',').count()
+        );
+    }
+}
