@@ -103,7 +103,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// A program without what only debuggers read.
-fn program(path: &Path) -> Result<Vec<u8>> {
+pub fn program(path: &Path) -> Result<Vec<u8>> {
     let mut file = read(path)?;
     let elf = Elf::parse(&file).context(|| path.display())?;
     let end = elf

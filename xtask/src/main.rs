@@ -1,7 +1,7 @@
 //! Builds, boots, tests, measures and draws systems: `cargo xtask help` lists the verbs.
 //!
 //! `verbs/` has one file per verb. Below them: `system/` reads, checks and compiles configuration files,
-//! `build` runs cargo, `boot_image` packs, `qemu` runs, `console` and `symbols` read what the machine
+//! `build` runs cargo, `boot_image` packs, `l4re_image` changes what L4Re packed, `qemu` runs, `console` and `symbols` read what the machine
 //! prints, `setup` gets what is missing.
 #![forbid(unsafe_code)]
 #![allow(
@@ -17,6 +17,7 @@ mod cargo;
 mod console;
 mod failure;
 mod graph;
+mod l4re_image;
 mod qemu;
 mod setup;
 mod size;

@@ -160,6 +160,8 @@ pub enum End {
     Timeout(Duration),
     /// It said that it ended but did not turn the machine off.
     StillOn(u32),
+    /// It printed all that [`Session::stop_after`] waits for.
+    Satisfied,
     /// QEMU ended, but the system had not said so.
     Vanished(String),
     /// The user stopped it.
@@ -178,6 +180,7 @@ impl fmt::Display for End {
             }
             Self::Vanished(status) => write!(f, "ended without saying `@brio exit` ({status})"),
             Self::Stopped => f.write_str("was stopped"),
+            Self::Satisfied => f.write_str("went on"),
         }
     }
 }
@@ -218,6 +221,8 @@ pub struct Session {
     lines: Lines,
     symbols: Symbols,
     script: Vec<Input>,
+    /// Texts of lines after the last of which the machine is switched off, the next one last.
+    wanted: Option<Vec<String>>,
     stdin: Option<ChildStdin>,
     /// Tells that the system listens to what is typed.
     listening: Option<Sender<()>>,
@@ -307,12 +312,20 @@ impl Session {
             lines,
             symbols,
             script,
+            wanted: None,
             stdin,
             listening,
             terminal,
             exit: None,
             panic: None,
         })
+    }
+
+    /// Switches the machine off when lines with all these texts have come, in this order: for systems
+    /// that never end.
+    pub fn stop_after(mut self, texts: &[String]) -> Self {
+        self.wanted = Some(texts.iter().rev().cloned().collect());
+        self
     }
 
     /// Runs to the end, at most for `timeout`.
@@ -333,6 +346,9 @@ impl Session {
                 Ok(Event::Printed(bytes)) => {
                     let spoken = (self.exit.is_some(), self.panic.is_some());
                     self.digest(&bytes, &mut output);
+                    if self.panic.is_none() && self.wanted.as_ref().is_some_and(Vec::is_empty) {
+                        return Ok(End::Satisfied);
+                    }
                     match (self.exit.is_some(), self.panic.is_some()) {
                         now if now == spoken => {}
                         (_, true) => deadline = Some(Instant::now() + PANIC_TIME),
@@ -382,6 +398,9 @@ impl Session {
     fn line(&mut self, line: &[u8], output: &mut impl FnMut(Output<'_>)) {
         let text = plain(line);
         output(Output::Line(&text));
+        if let Some(wanted) = &mut self.wanted {
+            wanted.pop_if(|next| text.contains(next.as_str()));
+        }
         if text.contains(COMPONENT_MARK)
             && let Some(listening) = self.listening.take()
         {

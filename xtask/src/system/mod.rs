@@ -1,10 +1,12 @@
 //! Systems: what a configuration file says, checked and compiled.
 //!
 //! `source` text and problems · `value` typed access to TOML · `parse` file → [`System`] ·
-//! `check` what a machine can know before boot · `compile` [`System`] → the description that ned reads.
+//! `check` what a machine can know before boot · `compile` [`System`] → the description that ned reads ·
+//! `foreign` boot images that others made.
 
 pub mod check;
 pub mod compile;
+pub mod foreign;
 mod parse;
 pub mod source;
 #[cfg(test)]
@@ -130,6 +132,8 @@ pub struct Test {
     pub gic: Vec<u64>,
     /// Only with `--long`.
     pub long: bool,
+    /// It never ends: it is switched off after the last expected line. No configuration file says so.
+    pub endless: bool,
 }
 
 impl Default for Test {
@@ -144,6 +148,7 @@ impl Default for Test {
             smp: vec![1],
             gic: vec![3],
             long: false,
+            endless: false,
         }
     }
 }

@@ -113,6 +113,15 @@ pub struct Problem {
     excerpt: Option<(String, usize)>,
 }
 
+impl Problem {
+    /// Place, message and what to do, in one line.
+    pub fn line(&self) -> String {
+        let (file, line, column) = (self.file.display(), self.line, self.column);
+        let help = (self.help.as_ref()).map_or(String::new(), |help| format!(" ({help})"));
+        format!("{file}:{line}:{column}: {}{help}", self.message)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -5,7 +5,7 @@
 mod channel;
 mod component;
 mod file;
-mod test;
+pub(super) mod test;
 
 use super::source::{Problem, Problems, Source};
 use super::value::{Reader, Table, Value};
@@ -32,7 +32,7 @@ pub(super) fn system(source: Source) -> Result<System, Problems> {
     }
 }
 
-fn syntax(source: &Source, error: &toml::de::Error) -> Problem {
+pub(super) fn syntax(source: &Source, error: &toml::de::Error) -> Problem {
     let message = error.message();
     let help = if message.contains("duplicate key") {
         "a name can be used once; a component or channel is described in one place"

@@ -7,6 +7,15 @@ use toml::Spanned;
 pub(super) fn test(table: Option<Table<'_, '_, '_>>) -> Test {
     let mut test = Test::default();
     let Some(table) = table else { return test };
+    expectations(&table, &mut test);
+    test.exit = table.number("exit", 0..=255).map_or(0, Spanned::into_inner);
+    test.panic = table.string("panic").map(Spanned::into_inner);
+    table.finish();
+    test
+}
+
+/// Everything but how the system ends.
+pub(in crate::system) fn expectations(table: &Table<'_, '_, '_>, test: &mut Test) {
     let texts = |texts: Option<Vec<Spanned<String>>>| {
         texts
             .unwrap_or_default()
@@ -22,19 +31,15 @@ pub(super) fn test(table: Option<Table<'_, '_, '_>>) -> Test {
     };
     test.expect = texts(table.strings("expect"));
     test.forbid = texts(table.strings("forbid"));
-    test.exit = table.number("exit", 0..=255).map_or(0, Spanned::into_inner);
-    test.panic = table.string("panic").map(Spanned::into_inner);
     test.timeout = table
         .number("timeout", 1..=3600)
         .map_or(test.timeout, Spanned::into_inner);
-    test.smp = numbers(table.numbers("smp", 1..=64), test.smp);
-    test.gic = numbers(table.numbers("gic", 2..=3), test.gic);
+    test.smp = numbers(table.numbers("smp", 1..=64), vec![1]);
+    test.gic = numbers(table.numbers("gic", 2..=3), vec![3]);
     test.long = table.boolean("long").is_some_and(Spanned::into_inner);
     for value in table.values("input").unwrap_or_default() {
         test.input.extend(input(&value));
     }
-    table.finish();
-    test
 }
 
 fn input(value: &Value<'_, '_, '_>) -> Option<Input> {

@@ -102,7 +102,10 @@ impl Boot {
         let symbols = Symbols::new(workspace, self.machine.arch);
         let typing = Typing::Script(self.test.input.clone());
         let timeout = Duration::from_secs(self.test.timeout);
-        let session = Session::start(&self.machine, symbols, typing)?;
+        let mut session = Session::start(&self.machine, symbols, typing)?;
+        if self.test.endless {
+            session = session.stop_after(&self.test.expect);
+        }
         session.run(Some(timeout), |output| match output {
             Output::Line(line) | Output::Explanation(line) => run.lines.push(line.to_owned()),
             Output::Report(console::Report::Test {
@@ -127,19 +130,19 @@ fn verdict(end: &End, lines: &[String], test: &Test) -> Outcome {
     let right_end = match (&test.panic, end) {
         (Some(text), End::Panic(message)) => message.contains(text),
         (Some(_), _) => false,
-        (None, End::Exit(code)) => u64::from(*code) == test.exit,
+        (None, End::Satisfied) => test.endless,
+        (None, End::Exit(code)) => u64::from(*code) == test.exit && !test.endless,
         (None, _) => false,
     };
+    let missing = missing_line(lines, test);
     if !right_end {
-        return Outcome::Failed(format!("the system {end}"));
+        // What an endless system did not do is why it was not stopped.
+        let missing = missing.filter(|_| test.endless);
+        let missing = missing.map_or(String::new(), |what| format!(", {what}"));
+        return Outcome::Failed(format!("the system {end}{missing}"));
     }
-    let mut rest = lines.iter();
-    for expected in &test.expect {
-        if !rest.any(|line| line.contains(expected)) {
-            let exists = lines.iter().any(|line| line.contains(expected));
-            let order = if exists { " after the others" } else { "" };
-            return Outcome::Failed(format!("no line with `{expected}`{order}"));
-        }
+    if let Some(missing) = missing {
+        return Outcome::Failed(missing);
     }
     for forbidden in &test.forbid {
         if let Some(line) = lines.iter().find(|line| line.contains(forbidden)) {
@@ -147,6 +150,15 @@ fn verdict(end: &End, lines: &[String], test: &Test) -> Outcome {
         }
     }
     Outcome::Passed
+}
+
+/// The first expected line that did not come where it should.
+fn missing_line(lines: &[String], test: &Test) -> Option<String> {
+    let mut rest = lines.iter();
+    let missing = (test.expect.iter()).find(|&text| !rest.any(|line| line.contains(text)))?;
+    let exists = lines.iter().any(|line| line.contains(missing));
+    let order = if exists { " after the others" } else { "" };
+    Some(format!("no line with `{missing}`{order}"))
 }
 
 #[cfg(test)]
@@ -190,6 +202,28 @@ mod tests {
         assert!(with_lines(End::Exit(0), &["first", "second", "never"]).is_err());
         let order = with_lines(End::Exit(0), &["second", "first"]);
         assert!(order.unwrap_err().ends_with("after the others"));
+    }
+
+    #[test]
+    fn a_system_that_never_ends_passes_when_it_is_stopped_and_only_then() {
+        let verdict = |end, lines: &[&str]| {
+            let test = Test {
+                expect: vec!["first".into(), "second".into()],
+                endless: true,
+                ..Test::default()
+            };
+            verdict_of(test, end, lines)
+        };
+        assert_eq!(verdict(End::Satisfied, &["first", "second"]), Ok(()));
+        assert!(with_lines(End::Satisfied, &["first", "second"]).is_err());
+        for end in [End::Exit(0), End::Panic("x".into())] {
+            assert!(verdict(end, &["first", "second"]).is_err());
+        }
+        let why = verdict(End::Timeout(Duration::from_secs(9)), &["first"]).unwrap_err();
+        assert_eq!(
+            why,
+            "the system did not end within 9 seconds, no line with `second`"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! One line per test; the last line is exactly `N passed, N failed`, with `, N skipped` if some were.
 
 mod boots;
+mod conformance;
 mod descriptions;
 mod host;
 mod images;
@@ -19,8 +20,8 @@ use std::time::{Duration, Instant};
 
 pub(super) const VERB: Verb = Verb {
     name: "test",
-    usage: "[--long] [--arch x86_64|aarch64] [FILTER…]",
-    about: "runs all tests, or those whose name contains a FILTER; `host` and `style` stand for those of the host and of the source",
+    usage: "[--long] [--arch x86_64|aarch64] [--images DIR] [FILTER…]",
+    about: "runs all tests, or those whose name contains a FILTER; `host` and `style` stand for those of the host and of the source; DIR has L4Re boot images for `conformance`",
     run,
 };
 
@@ -82,7 +83,7 @@ impl fmt::Display for Report {
 }
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &["--long"], &["--arch"])?;
+    let args = Arguments::parse(args, &["--long"], &["--arch", "--images"])?;
     let workspace = Workspace::load()?;
     let filters = args.words();
     let selected =
@@ -115,6 +116,14 @@ fn run(args: &[String]) -> Result<()> {
     )?;
     descriptions::run(&workspace, &mut report, &archs, &selected)?;
     images::run(&workspace, &mut report, &archs, &selected)?;
+    conformance::run(
+        &workspace,
+        &mut report,
+        &archs,
+        args.text("--images"),
+        args.flag("--long"),
+        &selected,
+    )?;
 
     if report.passed + report.failed.len() + report.skipped == 0 {
         fail!("no test's name contains {}", filters.join(" or "));
