@@ -1,12 +1,13 @@
 //! The start of the kernel, as a readable list (abi/07 §2).
 
+use core::fmt::Write;
 use core::mem::offset_of;
 use core::sync::atomic::AtomicU64;
 
 use l4_abi::capability::{SIGMA0_ROOT_TASK_LABEL, slot};
 use l4_abi::kip::{Header, MemoryDescriptor, MemoryType, reserved};
 use l4_abi::rights::CapabilityRights;
-use machine::boot::Boot;
+use machine::boot::{Boot, CPU_STORAGE};
 use machine::boxed::KernelBox;
 use machine::kernel_memory::{self, Descriptors};
 use machine::object::Reaper;
@@ -52,12 +53,8 @@ pub fn start(boot: &mut Boot) -> ! {
 /// Everything up to the point at which sigma0 and the root task are ready.
 pub(crate) fn prepare(boot: &mut Boot) -> Result<&'static mut Cpu, OutOfMemory> {
     let kernel = make_kernel(boot)?;
-    let storage = kernel.heap.allocate(size_of::<Cpu>())?;
     let quota = kernel.heap.new_root_quota()?;
-    let cursor = Cursor::new(&kernel.heap, quota)?;
-    let cpu = KernelBox::new(storage, PerCpu::new(0, CpuLocal::new(kernel, cursor)))
-        .map_err(|_| OutOfMemory)?
-        .leak();
+    let cpu = new_cpu(kernel, quota, 0)?.leak();
     kernel.quiescence.join(cpu.id());
     describe(boot, kernel);
     if let Some(pin) = kernel.platform.console.interrupt_pin() {
@@ -68,9 +65,45 @@ pub(crate) fn prepare(boot: &mut Boot) -> Result<&'static mut Cpu, OutOfMemory> 
             .route(pin, kernel.hardware_id(cpu.id()));
         kernel.platform.chip.unmask(pin);
     }
+    start_other_cpus(boot, kernel, quota);
     start_initial_tasks(boot, cpu, quota)?;
     cpu.reschedule.set(true);
     Ok(cpu)
+}
+
+/// Lets the other CPUs run, one after the other. Before there are threads: a
+/// CPU that does not start is left out.
+fn start_other_cpus(boot: &mut Boot, kernel: &'static Kernel, quota: QuotaRef) {
+    for id in 1..kernel.platform.cpus().len().min(MAX_CPUS) as u32 {
+        let started = new_cpu(kernel, quota, id).and_then(|cpu| {
+            let storage = kernel.heap.allocate(CPU_STORAGE)?;
+            Ok(boot.start_cpu(&kernel.platform, cpu, storage))
+        });
+        if started != Ok(true) {
+            // Nothing can be done about a console that fails.
+            let _ = write!(
+                &kernel.platform.console,
+                "kernel: CPU {id} does not start\r\n"
+            );
+        }
+    }
+}
+
+/// The first thing that another CPU does.
+pub(crate) fn start_cpu(cpu: &mut Cpu) {
+    cpu.kernel.platform.initialise_cpu();
+    cpu.kernel.quiescence.join(cpu.id());
+}
+
+fn new_cpu(
+    kernel: &'static Kernel,
+    quota: QuotaRef,
+    id: u32,
+) -> Result<KernelBox<Cpu>, OutOfMemory> {
+    let storage = kernel.heap.allocate(size_of::<Cpu>())?;
+    let cursor = Cursor::new(&kernel.heap, quota)?;
+    let local = CpuLocal::new(kernel, cursor);
+    KernelBox::new(storage, PerCpu::new(id, local)).map_err(|_| OutOfMemory)
 }
 
 fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
@@ -94,7 +127,6 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         quiescence: Quiescence::new(),
         reachable,
         platform,
-        cpus: 1,
         pins,
         input_pin: PinSlot::empty(),
         hotplug_pin: PinSlot::empty(),

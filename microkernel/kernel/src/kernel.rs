@@ -30,8 +30,6 @@ pub struct Kernel {
     pub reachable: KernelBox<[Reachable; MAX_CPUS]>,
     /// The devices that the kernel drives.
     pub platform: Platform,
-    /// Number of CPUs.
-    pub cpus: u32,
     /// What is bound to the pins of the interrupt chip.
     pub pins: KernelBox<[PinSlot; MAX_PINS]>,
     /// What the console's input triggers.

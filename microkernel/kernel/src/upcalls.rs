@@ -15,6 +15,11 @@ impl Upcalls for CpuLocal {
         init::start(boot)
     }
 
+    fn start_cpu(cpu: &mut Cpu) {
+        init::start_cpu(cpu);
+        finish(cpu);
+    }
+
     fn syscall(cpu: &mut Cpu) {
         syscall::syscall(cpu);
         finish(cpu);
@@ -26,6 +31,9 @@ impl Upcalls for CpuLocal {
     }
 
     fn interrupt(cpu: &mut Cpu, interrupt: Interrupt) {
+        if cpu.block().is_idle() {
+            cpu.kernel.quiescence.wake(cpu.id());
+        }
         match cpu.kernel.platform.chip.claim(interrupt) {
             Source::Timer => scheduling::timer(cpu),
             Source::Pin(pin) if cpu.kernel.platform.console.interrupt_pin() == Some(pin) => {
@@ -43,5 +51,5 @@ impl Upcalls for CpuLocal {
 fn finish(cpu: &mut Cpu) {
     scheduling::leave(cpu);
     burial::bury(cpu);
-    cpu.kernel.quiescence.pass(cpu.id());
+    burial::pass(cpu);
 }

@@ -71,20 +71,21 @@ impl<'a> Descriptors<'a> {
         self.iter().filter(|descriptor| !descriptor.is_virtual())
     }
 
-    /// The highest free block of `size` bytes below the limit.
-    pub fn find_free(&self, size: u64) -> Option<u64> {
+    /// The highest free block of `size` bytes below `limit`, at a multiple of
+    /// `alignment`, which is a power of two.
+    pub fn find_free(&self, size: u64, alignment: u64, limit: u64) -> Option<u64> {
         self.physical()
             .filter(|descriptor| descriptor.kind() == Some(MemoryType::Conventional))
             .filter_map(|memory| {
-                let end = memory.last().saturating_add(1).min(LIMIT);
-                self.find_below(memory.start(), end, size)
+                let end = memory.last().saturating_add(1).min(limit);
+                self.find_below(memory.start(), end, size, alignment)
             })
             .max()
     }
 
     /// The highest block in a range of RAM that nothing else overlaps.
-    fn find_below(&self, start: u64, end: u64, size: u64) -> Option<u64> {
-        let mut start_of_block = end.checked_sub(size)? & !(ALIGNMENT - 1);
+    fn find_below(&self, start: u64, end: u64, size: u64, alignment: u64) -> Option<u64> {
+        let mut start_of_block = end.checked_sub(size)? & !(alignment - 1);
         loop {
             if start_of_block < start {
                 return None;
@@ -99,7 +100,7 @@ impl<'a> Descriptors<'a> {
             match obstacle {
                 None => return Some(start_of_block),
                 Some(below) => {
-                    start_of_block = below.checked_sub(size)? & !(ALIGNMENT - 1);
+                    start_of_block = below.checked_sub(size)? & !(alignment - 1);
                 }
             }
         }
@@ -111,7 +112,7 @@ impl<'a> Descriptors<'a> {
 pub fn take(boot: &mut Boot, size: u64) -> Option<KernelMemory> {
     let size = size.next_multiple_of(ALIGNMENT);
     let descriptors = Descriptors::of(boot.kip());
-    let start = descriptors.find_free(size)?;
+    let start = descriptors.find_free(size, ALIGNMENT, LIMIT)?;
     let last = start + (size - 1);
     let own = MemoryDescriptor::physical(MemoryType::Reserved, reserved::HEAP, start, last);
     if !descriptors.add(own) {
@@ -147,10 +148,14 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
+    fn find(page: &KipPage, size: u64) -> Option<u64> {
+        Descriptors::of(page).find_free(size, ALIGNMENT, LIMIT)
+    }
+
     #[test]
     fn the_highest_free_block_is_found() {
         let page = kip(&[memory(MIB, 511 * MIB)]);
-        assert_eq!(Descriptors::of(&page).find_free(16 * MIB), Some(496 * MIB));
+        assert_eq!(find(&page, 16 * MIB), Some(496 * MIB));
         assert_eq!(Descriptors::of(&page).memory_size(), 511 * MIB);
     }
 
@@ -161,19 +166,28 @@ mod tests {
             taken(50 * MIB, MIB),
             taken(30 * MIB, MIB),
         ]);
-        assert_eq!(Descriptors::of(&page).find_free(16 * MIB), Some(34 * MIB));
-        assert_eq!(Descriptors::of(&page).find_free(30 * MIB), Some(0));
-        assert_eq!(Descriptors::of(&page).find_free(32 * MIB), None);
+        assert_eq!(find(&page, 16 * MIB), Some(34 * MIB));
+        assert_eq!(find(&page, 30 * MIB), Some(0));
+        assert_eq!(find(&page, 32 * MIB), None);
+    }
+
+    #[test]
+    fn a_page_of_low_memory_is_found() {
+        let page = kip(&[
+            memory(0, 0x9_fc00),
+            taken(0x9_d000, 0x1000),
+            memory(MIB, 511 * MIB),
+        ]);
+        let descriptors = Descriptors::of(&page);
+        assert_eq!(descriptors.find_free(0x1000, 0x1000, MIB), Some(0x9_e000));
+        assert_eq!(descriptors.find_free(0x2000, 0x1000, MIB), Some(0x9_b000));
     }
 
     #[test]
     fn memory_above_four_gibibytes_is_not_used() {
         let page = kip(&[memory(0, 8192 * MIB)]);
-        assert_eq!(
-            Descriptors::of(&page).find_free(512 * MIB),
-            Some(4096 * MIB - 512 * MIB)
-        );
+        assert_eq!(find(&page, 512 * MIB), Some(4096 * MIB - 512 * MIB));
         let page = kip(&[memory(8192 * MIB, 1024 * MIB)]);
-        assert_eq!(Descriptors::of(&page).find_free(16 * MIB), None);
+        assert_eq!(find(&page, 16 * MIB), None);
     }
 }

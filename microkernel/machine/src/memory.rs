@@ -233,6 +233,20 @@ impl Storage {
         self.start
     }
 
+    /// The first `size` bytes, and the rest.
+    ///
+    /// # Panics
+    /// If it has no more, or `size` is not a multiple of
+    /// [`STORAGE_ALIGNMENT`].
+    pub fn split(self, size: usize) -> (Self, Self) {
+        assert!(size < self.size && size.is_multiple_of(STORAGE_ALIGNMENT));
+        // SAFETY: inside the storage, which becomes two.
+        unsafe {
+            let rest = Self::from_raw(self.start.add(size), self.size - size);
+            (Self::from_raw(self.start, size), rest)
+        }
+    }
+
     /// Fills it with zeros.
     #[inline]
     pub fn zero(&mut self) {
@@ -392,6 +406,14 @@ mod tests {
             BASE.offset(0x1040)
         );
         assert_eq!(memory.reclaim(storage), (0x1040, 128));
+    }
+
+    #[test]
+    fn storage_splits_into_two_that_meet() {
+        let memory = KernelMemory::hosted(BASE, 1);
+        let (first, rest) = memory.claim(0, 0x1000).split(0x240);
+        assert_eq!((first.size(), rest.size()), (0x240, 0xdc0));
+        assert_eq!(first.address() + 0x240, rest.address());
     }
 
     #[test]

@@ -136,6 +136,8 @@ impl<L> DerefMut for PerCpu<L> {
 pub trait Upcalls: Sized + 'static {
     /// The boot CPU is ready; ends with [`Boot::enter`].
     fn start(boot: &mut Boot) -> !;
+    /// `cpu` runs from now on; it idles when this returns.
+    fn start_cpu(cpu: &mut PerCpu<Self>);
     /// The current thread made a system call.
     fn syscall(cpu: &mut PerCpu<Self>);
     /// The current thread did what its CPU would not do.
@@ -152,6 +154,10 @@ macro_rules! upcalls {
         #[unsafe(no_mangle)]
         extern "C" fn brio_start(boot: &mut $crate::boot::Boot) -> ! {
             <$local as $crate::per_cpu::Upcalls>::start(boot)
+        }
+        #[unsafe(no_mangle)]
+        extern "C" fn brio_start_cpu(cpu: &mut $crate::per_cpu::PerCpu<$local>) {
+            <$local as $crate::per_cpu::Upcalls>::start_cpu(cpu);
         }
         #[unsafe(no_mangle)]
         extern "C" fn brio_syscall(cpu: &mut $crate::per_cpu::PerCpu<$local>) {

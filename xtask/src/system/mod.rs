@@ -114,7 +114,8 @@ pub struct Grant {
 /// How `xtask test` runs the system and what it must do.
 #[derive(Clone, Debug)]
 pub struct Test {
-    /// Texts that lines must contain, in this order, other lines between them.
+    /// Texts that lines must contain, in this order, other lines between them; `{smp}` in them is
+    /// the number of CPUs.
     pub expect: Vec<String>,
     /// Texts that no line may contain.
     pub forbid: Vec<String>,
@@ -150,6 +151,17 @@ impl Default for Test {
             long: false,
             endless: false,
         }
+    }
+}
+
+impl Test {
+    /// The test as it is on a machine with so many CPUs.
+    pub fn with_cpus(&self, cpus: u64) -> Self {
+        let mut test = self.clone();
+        for text in &mut test.expect {
+            *text = text.replace("{smp}", &cpus.to_string());
+        }
+        test
     }
 }
 

@@ -3,7 +3,7 @@
 
 use machine::ipi;
 use machine::object::DeadObjects;
-use machine::quiescence::Grace;
+use machine::quiescence::{Grace, bits};
 
 use super::Common;
 use super::task::Task;
@@ -29,18 +29,30 @@ pub fn bury(cpu: &mut Cpu) {
     // Freeing one may be the end of another.
     while !kernel.reaper.is_empty() {
         let dead = kernel.reaper.take(cpu);
-        if kernel.quiescence.is_alone(cpu.id()) {
-            free(kernel, dead);
-            continue;
-        }
         let mut grace = kernel.quiescence.begin(cpu.id());
-        let mut lagging = kernel.quiescence.lagging(&mut grace);
-        while lagging != 0 {
-            ipi::send(&kernel.platform, lagging.trailing_zeros());
-            lagging &= lagging - 1;
+        let lagging = kernel.quiescence.lagging(&mut grace);
+        if lagging != 0 {
+            interrupt(kernel, lagging);
+            cpu.burial.set(Some(Burial { dead, grace }));
+            return;
         }
-        cpu.burial.set(Some(Burial { dead, grace }));
-        return;
+        free(kernel, dead);
+    }
+}
+
+/// This CPU leaves the kernel: those that wait for it are told.
+#[inline]
+pub fn pass(cpu: &Cpu) {
+    let watchers = cpu.kernel.quiescence.pass(cpu.id(), cpu.block().is_idle());
+    if watchers != 0 {
+        interrupt(cpu.kernel, watchers);
+    }
+}
+
+#[cold]
+fn interrupt(kernel: &Kernel, cpus: u64) {
+    for id in bits(cpus) {
+        ipi::send(&kernel.platform, id);
     }
 }
 

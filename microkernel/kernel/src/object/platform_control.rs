@@ -22,11 +22,10 @@ pub fn invoke(call: &Invocation<'_>) -> OperationResult {
         }
         Some(Opcode::CpuAllowShutdown) => {
             call.require_words(3, ResultCode::EINVAL)?;
-            let cpus = u64::from(call.cpu.kernel.cpus);
-            if call.word(1) < cpus {
-                Ok(Outcome::OK)
-            } else {
-                Err(ResultCode::EINVAL.into())
+            let online = call.cpu.kernel.quiescence.online();
+            match u32::try_from(call.word(1)).map(|id| online.checked_shr(id)) {
+                Ok(Some(from)) if from & 1 != 0 => Ok(Outcome::OK),
+                _ => Err(ResultCode::EINVAL.into()),
             }
         }
         Some(Opcode::SetTaskAsid) | None => Err(ResultCode::ENOSYS.into()),

@@ -6,6 +6,7 @@ use l4_abi::protocol::scheduler::{
     CLASS_FIXED_PRIORITY, CLASSES, CpuSet, DEFAULT_QUANTUM, MAX_PRIORITY, Opcode, PARAMETER_LENGTH,
     run_thread_word as word,
 };
+use machine::quiescence::bits;
 
 use super::icu::{HOTPLUG_PIN, invoke_pins};
 use super::thread::Thread;
@@ -52,7 +53,7 @@ impl Scheduler {
             return Err(ResultCode::ERANGE.into());
         }
         let mut present = 0;
-        for cpu in 0..call.cpu.kernel.cpus {
+        for cpu in bits(call.cpu.kernel.quiescence.online()) {
             if cpu >= set.offset() {
                 present |= 1u64 << ((cpu - set.offset()) >> set.granularity()).min(63);
             }

@@ -7,12 +7,17 @@ use l4_abi::arch::aarch64::{KIP_MEMORY_DESCRIPTORS_OFFSET, KIP_STRINGS_OFFSET};
 
 use super::kernel_space::{Access, KernelSpace};
 use super::platform::{Devices, Platform};
-use super::{start, syscall};
+use super::stacks::{self, STACK_SIZE};
+use super::{cpu, secondary, start, syscall};
 use crate::address::PhysicalAddress;
+use crate::boxed::KernelBox;
 use crate::kip::KipPage;
-use crate::memory::{FRAME_SIZE, KernelMemory};
+use crate::memory::{FRAME_SIZE, KernelMemory, Storage};
 use crate::options::{Options, OptionsBlock};
-use crate::per_cpu::CpuBlock;
+use crate::per_cpu::{CpuBlock, PerCpu, Upcalls};
+
+/// Bytes of storage that [`Boot::start_cpu`] wants.
+pub const CPU_STORAGE: usize = STACK_SIZE;
 
 /// The kernel info page; program header type 0x10 covers it.
 #[unsafe(link_section = ".kip")]
@@ -88,16 +93,29 @@ impl Boot {
         Platform::new(self)
     }
 
+    /// Lets another CPU run, from [`Upcalls::start_cpu`] on, with `cpu` and
+    /// with a stack in `storage`, which has [`CPU_STORAGE`] bytes. Waits for
+    /// it. False if it does not start; the memory is lost then.
+    pub fn start_cpu<L: Upcalls>(
+        &mut self,
+        platform: &Platform,
+        cpu: KernelBox<PerCpu<L>>,
+        storage: Storage,
+    ) -> bool {
+        let block = PerCpu::block(cpu.leak());
+        let stack = storage.address() as u64;
+        block.set_stack_top(stacks::map(&mut self.space, block.id(), stack));
+        secondary::start(platform, block)
+    }
+
     /// Makes `block` that of this CPU, the boot CPU, and leaves the kernel to
     /// what it names.
     pub fn enter(&self, block: &CpuBlock) -> ! {
         block.set_stack_top(start::stack_top());
+        cpu::attach(block);
         // SAFETY: the block stays as long as the CPU runs; it names a thread
         // or none, and nothing on this stack is used any more.
-        unsafe {
-            write_register!("tpidr_el2", core::ptr::from_ref(block) as u64);
-            syscall::leave()
-        }
+        unsafe { syscall::leave() }
     }
 }
 

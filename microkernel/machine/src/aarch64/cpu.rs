@@ -5,6 +5,7 @@ use core::cell::Cell;
 
 use super::paging::{self, Root};
 use super::syscall;
+use crate::per_cpu::CpuBlock;
 
 /// What this architecture keeps for each CPU.
 #[repr(C)]
@@ -139,6 +140,12 @@ pub(super) fn initialise() {
     super::fpu::initialise_cpu();
     barrier!("isb");
     super::tlb::flush_everything();
+}
+
+/// Makes `block` what entry code on this CPU finds.
+pub(super) fn attach(block: &CpuBlock) {
+    // SAFETY: the block stays for ever, which `Boot` demands.
+    unsafe { write_register!("tpidr_el2", core::ptr::from_ref(block) as u64) };
 }
 
 /// Waits a moment in a loop that waits for another CPU.

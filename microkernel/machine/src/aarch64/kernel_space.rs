@@ -1,5 +1,5 @@
 //! The kernel's own address space, TTBR0_EL2: each thing at its physical
-//! address, and nothing mapped that the kernel does not own.
+//! address but for stacks, and nothing mapped that the kernel does not own.
 
 use core::cell::UnsafeCell;
 
@@ -13,12 +13,12 @@ const TABLES: usize = 32;
 type Table = [u64; ENTRIES];
 
 #[repr(C, align(4096))]
-struct Tables(UnsafeCell<[Table; TABLES]>);
+pub(super) struct Tables(UnsafeCell<[Table; TABLES]>);
 
 // SAFETY: only the one `KernelSpace` uses them.
 unsafe impl Sync for Tables {}
 
-static POOL: Tables = Tables(UnsafeCell::new([[0; ENTRIES]; TABLES]));
+pub(super) static POOL: Tables = Tables(UnsafeCell::new([[0; ENTRIES]; TABLES]));
 
 /// The levels of a walk: 48 bits with 4 KiB pages.
 const LAST_LEVEL: u32 = 3;
@@ -43,11 +43,11 @@ mod descriptor {
 }
 
 /// MAIR_EL2: write-back normal memory; device memory with early writes.
-const MEMORY_TYPES: u64 = 0x04 << 8 | 0xff;
+pub(super) const MEMORY_TYPES: u64 = 0x04 << 8 | 0xff;
 /// TCR_EL2: RES1, 48 bits, 4 KiB, write-back inner shareable walks.
-const TRANSLATION: u64 = 1 << 31 | 1 << 23 | 3 << 12 | 1 << 10 | 1 << 8 | 16;
+pub(super) const TRANSLATION: u64 = 1 << 31 | 1 << 23 | 3 << 12 | 1 << 10 | 1 << 8 | 16;
 /// SCTLR_EL2: MMU, caches, stack alignment check; nothing writable is code.
-const SCTLR_EL2: u64 = SCTLR_EL2_OFF | 1 << 0 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 19;
+pub(super) const SCTLR_EL2: u64 = SCTLR_EL2_OFF | 1 << 0 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 19;
 
 /// What can be done with memory.
 #[derive(Clone, Copy)]
@@ -116,7 +116,19 @@ impl KernelSpace {
     /// # Panics
     /// If the space runs out of tables or something else is mapped there.
     pub(super) fn map(&mut self, start: u64, bytes: u64, access: Access) {
-        self.set_all(start, bytes, Some(access));
+        self.map_at(start, start, bytes, access);
+    }
+
+    /// Maps pages at `start` that are `physical` elsewhere.
+    ///
+    /// # Panics
+    /// As [`map`](Self::map).
+    pub(super) fn map_at(&mut self, start: u64, physical: u64, bytes: u64, access: Access) {
+        let leaf = Leaf {
+            offset: physical.wrapping_sub(start),
+            bits: access.bits() | descriptor::VALID,
+        };
+        self.set_all(start, bytes, Some(leaf));
         barrier!("dsb ishst");
         barrier!("isb");
     }
@@ -130,12 +142,12 @@ impl KernelSpace {
         barrier!("isb");
     }
 
-    fn set_all(&mut self, start: u64, bytes: u64, access: Option<Access>) {
+    fn set_all(&mut self, start: u64, bytes: u64, leaf: Option<Leaf>) {
         let page = block_size(LAST_LEVEL);
         let mut address = start & !(page - 1);
         let end = (start + bytes).next_multiple_of(page);
         while address < end {
-            address += self.set(address, end - address, access);
+            address += self.set(address, end - address, leaf);
         }
     }
 
@@ -143,16 +155,17 @@ impl KernelSpace {
     /// no larger than `bytes`, and gives its size. Where there is a table
     /// already it stays, so that no entry changes from one valid form to
     /// another (D8.13.1).
-    fn set(&mut self, address: u64, bytes: u64, access: Option<Access>) -> u64 {
+    fn set(&mut self, address: u64, bytes: u64, leaf: Option<Leaf>) -> u64 {
         let mut table = 0;
         for level in 0..LAST_LEVEL {
             let entry = self.tables[table][index(address, level)];
             let is_table = entry & descriptor::TYPE == descriptor::TABLE;
             let size = block_size(level);
-            let fits = address.is_multiple_of(size) && size <= bytes;
+            let physical = address.wrapping_add(leaf.map_or(0, |leaf| leaf.offset));
+            let fits = (address | physical).is_multiple_of(size) && size <= bytes;
             if level >= FIRST_BLOCK_LEVEL && fits && !is_table {
                 self.tables[table][index(address, level)] =
-                    leaf(address, access, descriptor::BLOCK);
+                    entry_of(leaf, address, descriptor::BLOCK);
                 return size;
             }
             table = if is_table {
@@ -166,7 +179,7 @@ impl KernelSpace {
                 self.add_table(table, index(address, level))
             };
         }
-        self.tables[table][index(address, LAST_LEVEL)] = leaf(address, access, descriptor::PAGE);
+        self.tables[table][index(address, LAST_LEVEL)] = entry_of(leaf, address, descriptor::PAGE);
         block_size(LAST_LEVEL)
     }
 
@@ -183,10 +196,18 @@ impl KernelSpace {
     }
 }
 
-/// The entry that maps `address` to itself, or nothing.
-fn leaf(address: u64, access: Option<Access>, kind: u64) -> u64 {
-    access.map_or(0, |access| {
-        address | access.bits() | descriptor::VALID | kind
+/// What pages of the space are.
+#[derive(Clone, Copy)]
+struct Leaf {
+    /// From the page's address to the memory's.
+    offset: u64,
+    bits: u64,
+}
+
+/// The entry for a page or block at `address`, or for nothing.
+fn entry_of(leaf: Option<Leaf>, address: u64, kind: u64) -> u64 {
+    leaf.map_or(0, |leaf| {
+        address.wrapping_add(leaf.offset) | leaf.bits | kind
     })
 }
 

@@ -26,6 +26,8 @@ pub mod platform;
 pub mod ports;
 mod processor_state;
 mod psci;
+mod secondary;
+mod stacks;
 mod start;
 mod syndrome;
 mod syscall;

@@ -8,7 +8,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use super::console::Console;
 use super::psci;
 
-pub(crate) use super::start::{is_on_stack, load_offset};
+pub(crate) use super::stacks::is_on_stack;
+pub(crate) use super::start::load_offset;
 
 struct Means {
     console: UnsafeCell<Console>,
@@ -30,6 +31,11 @@ pub(super) fn prepare(console: Console, has_psci: bool) {
     MEANS.has_psci.store(has_psci, Ordering::Relaxed);
 }
 
+/// Whether there is firmware to ask.
+pub(super) fn has_psci() -> bool {
+    MEANS.has_psci.load(Ordering::Relaxed)
+}
+
 /// The console, if one was found yet.
 pub(crate) fn console() -> Console {
     // SAFETY: written before anything that can fail, if at all.
@@ -47,7 +53,7 @@ pub(crate) fn frame_pointer() -> u64 {
 
 /// Turns the machine off, or at least stops this CPU.
 pub(crate) fn power_off() -> ! {
-    if MEANS.has_psci.load(Ordering::Relaxed) {
+    if has_psci() {
         psci::system_off();
     }
     halt()
@@ -55,7 +61,7 @@ pub(crate) fn power_off() -> ! {
 
 /// Resets the machine, or at least stops this CPU.
 pub(super) fn reset() -> ! {
-    if MEANS.has_psci.load(Ordering::Relaxed) {
+    if has_psci() {
         psci::system_reset();
     }
     halt()

@@ -76,6 +76,12 @@ impl Platform {
         &self.devices.ranges[..self.devices.count]
     }
 
+    /// Sets up what each CPU has of the devices: its part of the interrupt
+    /// chip. Its timer needs nothing.
+    pub fn initialise_cpu(&self) {
+        self.chip.initialise_cpu();
+    }
+
     /// The hardware ids of the CPUs, the boot CPU's first.
     pub fn cpus(&self) -> &[u64] {
         &self.cpus[..self.cpu_count]

@@ -11,10 +11,9 @@ use core::ffi::c_void;
 
 use super::boot::Boot;
 use super::kernel_space::{Access, KernelSpace};
+use super::stacks::STACK_SIZE;
 use super::{cpu, platform};
 
-/// Bytes of the boot CPU's kernel stack.
-pub(super) const STACK_SIZE: usize = 32 * 1024;
 /// Bytes of the stack on which a kernel that failed reports.
 pub(super) const EMERGENCY_STACK_SIZE: usize = 8 * 1024;
 
@@ -76,7 +75,7 @@ const SCR_EL3: u64 = 1 << 10 | 1 << 8 | 1 << 7 | 0x30 | 1;
 /// SPSR for EL2 with its own stack, all masked.
 const EL2_MASKED: u64 = 0x3c9;
 /// HCR_EL2 while there is no user mode: no VHE; EL1 would be AArch64.
-const HCR_EL2: u64 = 1 << 31;
+pub(super) const HCR_EL2: u64 = 1 << 31;
 /// SCTLR_EL2 with MMU and caches off.
 pub(super) const SCTLR_EL2_OFF: u64 = 0x30c5_0830;
 /// R_AARCH64_RELATIVE.
@@ -212,9 +211,4 @@ extern "C" fn start() -> ! {
     platform::prepare_console(&mut boot);
     // SAFETY: the kernel takes over.
     unsafe { brio_start((&raw mut boot).cast()) }
-}
-
-/// Whether a frame record at `address` lies on the boot CPU's kernel stack.
-pub(crate) fn is_on_stack(address: u64) -> bool {
-    (stack_top() - STACK_SIZE as u64..stack_top() - 16).contains(&address)
 }

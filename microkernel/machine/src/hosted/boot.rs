@@ -8,11 +8,15 @@ use l4_abi::kip::{MemoryDescriptor, MemoryType};
 
 use super::platform::Platform;
 use crate::address::PhysicalAddress;
+use crate::boxed::KernelBox;
 use crate::kernel_memory::Descriptors;
 use crate::kip::KipPage;
-use crate::memory::KernelMemory;
+use crate::memory::{FRAME_SIZE, KernelMemory, Storage};
 use crate::options::{Options, OptionsBlock};
-use crate::per_cpu::CpuBlock;
+use crate::per_cpu::{CpuBlock, PerCpu, Upcalls};
+
+/// Bytes of storage that [`Boot::start_cpu`] wants.
+pub const CPU_STORAGE: usize = FRAME_SIZE;
 
 /// RAM that the loader tells of: the first address, and the last.
 const RAM: (u64, u64) = (1 << 20, (256 << 20) - 1);
@@ -77,6 +81,17 @@ impl Boot {
     /// The devices.
     pub fn platform(&mut self) -> Platform {
         Platform::new(self.cpus)
+    }
+
+    /// Starts no CPU: a test enters the kernel on as many as it likes.
+    pub fn start_cpu<L: Upcalls>(
+        &mut self,
+        _platform: &Platform,
+        cpu: KernelBox<PerCpu<L>>,
+        _storage: Storage,
+    ) -> bool {
+        cpu.leak();
+        false
     }
 
     /// Starts to run what `block` names: not here, the test itself is the CPU.

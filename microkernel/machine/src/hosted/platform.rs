@@ -36,6 +36,9 @@ impl Platform {
         &self.cpus
     }
 
+    /// Sets up what each CPU has of the devices.
+    pub fn initialise_cpu(&self) {}
+
     /// Register ranges of devices: none.
     pub fn devices(&self) -> &[(u64, u64)] {
         &[]

@@ -9,12 +9,17 @@ use l4_abi::arch::x86_64::{KIP_MEMORY_DESCRIPTORS_OFFSET, KIP_STRINGS_OFFSET, Ki
 use super::console::Console;
 use super::cpu::{self, Tables};
 use super::platform::Platform;
-use super::{paging, start, syscall, trap};
+use super::stacks::{self, STACK_SIZE};
+use super::{paging, secondary, start, syscall, trap};
 use crate::address::PhysicalAddress;
+use crate::boxed::KernelBox;
 use crate::kip::KipPage;
-use crate::memory::{FRAME_SIZE, KernelMemory};
+use crate::memory::{FRAME_SIZE, KernelMemory, Storage};
 use crate::options::{Options, OptionsBlock};
-use crate::per_cpu::CpuBlock;
+use crate::per_cpu::{CpuBlock, PerCpu, Upcalls};
+
+/// Bytes of storage that [`Boot::start_cpu`] wants.
+pub const CPU_STORAGE: usize = STACK_SIZE + size_of::<Tables>();
 
 /// The kernel info page; program header type 0x10 covers it.
 #[unsafe(link_section = ".kip")]
@@ -107,11 +112,28 @@ impl Boot {
         Platform::new(KIP.word(offset_of!(KipHeader, acpi_rsdp)))
     }
 
+    /// Lets another CPU run, from [`Upcalls::start_cpu`] on, with `cpu` and
+    /// with a stack and tables in `storage`, which has [`CPU_STORAGE`] bytes.
+    /// Waits for it. False if it does not start; the memory is lost then.
+    pub fn start_cpu<L: Upcalls>(
+        &mut self,
+        platform: &Platform,
+        cpu: KernelBox<PerCpu<L>>,
+        storage: Storage,
+    ) -> bool {
+        let block = PerCpu::block(cpu.leak());
+        let (stack, tables) = storage.split(STACK_SIZE);
+        let stack = stack.address() as u64 - paging::WINDOW_OFFSET;
+        block.set_stack_top(stacks::map(block.id(), stack));
+        block.arch.set_tables(Tables::copy(&TABLES, tables));
+        secondary::start(&KIP, platform, block)
+    }
+
     /// Makes `block` that of this CPU, the boot CPU, and leaves the kernel to
     /// what it names.
     pub fn enter(&self, block: &CpuBlock) -> ! {
         block.set_stack_top(start::stack_top());
-        cpu::attach(block, &TABLES);
+        cpu::attach(block);
         // SAFETY: the block stays as long as the CPU runs; it names a thread
         // or none, and nothing on this stack is used any more.
         unsafe { syscall::leave() }

@@ -6,10 +6,12 @@
 
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
+use core::ptr::NonNull;
 
 use super::entry_format::PAGE_ATTRIBUTE_TABLE;
 use super::instructions::{cpuid, msr, read_cr0, write_cr0, write_cr4, write_msr};
 use super::{syscall, trap};
+use crate::memory::Storage;
 use crate::per_cpu::CpuBlock;
 use crate::port_bitmap::PortBitmap;
 
@@ -141,6 +143,21 @@ impl Tables {
         }
     }
 
+    /// Tables for another CPU, which [`load`](Self::load) makes its own.
+    pub(super) fn copy(from: &Self, storage: Storage) -> &'static Self {
+        assert!(
+            storage.size() == size_of::<Self>()
+                && storage.address().is_multiple_of(align_of::<Self>())
+        );
+        let place = storage.into_raw().0.cast::<Self>();
+        // SAFETY: the storage is ours for good, and has the right size. Cells
+        // and numbers can be copied; nobody changes them meanwhile.
+        unsafe {
+            place.copy_from_nonoverlapping(NonNull::from_ref(from), 1);
+            place.as_ref()
+        }
+    }
+
     /// Loads GDT and TSS on this CPU.
     fn load(&'static self) {
         for (stack, pointer) in self.stacks.iter().zip(&self.task_state.interrupt_stacks) {
@@ -198,7 +215,7 @@ pub(super) struct TablePointer {
 /// What this architecture keeps for each CPU.
 #[repr(C)]
 pub struct CpuState {
-    /// The boot CPU's until `attach` says otherwise.
+    /// The boot CPU's, unless `set_tables` said otherwise.
     tables: Cell<&'static Tables>,
     /// Whether CR3 holds ids of address spaces.
     pub(super) has_ids: Cell<bool>,
@@ -214,6 +231,16 @@ impl CpuState {
             has_ids: Cell::new(false),
             fpu_enabled: Cell::new(false),
         }
+    }
+
+    /// Says which tables are the CPU's. Before it starts.
+    pub(super) fn set_tables(&self, tables: &'static Tables) {
+        self.tables.set(tables);
+    }
+
+    /// The CPU's tables.
+    pub(super) fn tables(&self) -> &'static Tables {
+        self.tables.get()
     }
 
     /// The CPU pushes the user's registers below `end` from now on.
@@ -333,8 +360,7 @@ pub(super) fn initialise(tables: &'static Tables) {
 }
 
 /// Makes `block` what entry code on this CPU finds.
-pub(super) fn attach(block: &CpuBlock, tables: &'static Tables) {
-    block.arch.tables.set(tables);
+pub(super) fn attach(block: &CpuBlock) {
     block.arch.has_ids.set(super::paging::has_ids());
     // SAFETY: the block stays for ever, which `Boot::enter` demands.
     unsafe { write_msr(msr::GS_BASE, core::ptr::from_ref(block) as u64) };

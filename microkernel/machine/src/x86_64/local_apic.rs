@@ -2,6 +2,7 @@
 //! between CPUs. By its registers in memory, or by MSRs if it has them
 //! (x2APIC).
 
+use core::arch::asm;
 use core::ptr::NonNull;
 
 use super::instructions::{cpuid, msr, read_msr, write_msr};
@@ -42,6 +43,9 @@ const SOFTWARE_ENABLE: u32 = 1 << 8;
 const DEADLINE_MODE: u32 = 2 << 17;
 const DIVIDE_BY_1: u32 = 0b1011;
 const DELIVERY_PENDING: u32 = 1 << 12;
+/// Commands: the level is asserted; delivery mode INIT, and start-up.
+const INIT: u32 = 1 << 14 | 0b101 << 8;
+const START_UP: u32 = 1 << 14 | 0b110 << 8;
 
 /// Bits of the base MSR.
 const ENABLE: u64 = 1 << 11;
@@ -138,16 +142,36 @@ impl LocalApic {
 
     /// Sends the CPU with hardware id `id` an interrupt.
     pub(super) fn send_ipi(&self, id: u32) {
+        self.command(id, vector::IPI);
+    }
+
+    /// Stops the CPU with hardware id `id` until a start-up interrupt comes.
+    pub(super) fn send_init(&self, id: u32) {
+        self.command(id, INIT);
+    }
+
+    /// Lets the CPU with hardware id `id`, which waits for it, begin at
+    /// `page`, a multiple of 4096 below 1 MiB.
+    pub(super) fn send_start_up(&self, id: u32, page: u64) {
+        self.command(id, START_UP | (page >> 12) as u32 & 0xff);
+    }
+
+    fn command(&self, id: u32, command: u32) {
         if self.registers.is_some() {
             while self.read(register::COMMAND) & DELIVERY_PENDING != 0 {
                 core::hint::spin_loop();
             }
             self.write(register::COMMAND_HIGH, id << 24);
-            self.write(register::COMMAND, vector::IPI);
+            self.write(register::COMMAND, command);
         } else {
-            let command = u64::from(id) << 32 | u64::from(vector::IPI);
-            // SAFETY: the interrupt has a handler.
-            unsafe { write_msr(msr::X2APIC + register::COMMAND, command) };
+            let command = u64::from(id) << 32 | u64::from(command);
+            // What was written before is seen by who is interrupted: this
+            // write is not ordered with others by itself (10.12.3).
+            // SAFETY: the interrupt has a handler, or none is running yet.
+            unsafe {
+                asm!("mfence", "lfence", options(nostack, preserves_flags));
+                write_msr(msr::X2APIC + register::COMMAND, command);
+            }
         }
     }
 

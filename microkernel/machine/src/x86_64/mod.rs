@@ -17,6 +17,8 @@ pub mod paging;
 pub(crate) mod panic;
 pub mod platform;
 pub mod ports;
+mod secondary;
+mod stacks;
 mod start;
 mod syscall;
 pub mod timer;

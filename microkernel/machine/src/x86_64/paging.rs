@@ -6,6 +6,7 @@
 //! | from 0xffff_ff00_0000_0000 | kernel memory, at its physical address plus this |
 //! | from 0xffff_ffff_8000_0000 | the kernel image, likewise |
 //! | from 0xffff_ffff_c000_0000 | devices and firmware tables ([`window`]) |
+//! | from 0xffff_ffff_c020_0000 | stacks of all CPUs but the first ([`stacks`](super::stacks)) |
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,6 +28,8 @@ pub(super) const WINDOW_OFFSET: u64 = 0xffff_ff00_0000_0000;
 pub(super) const WINDOW_SIZE: u64 = 1 << 39;
 /// Where devices are mapped.
 pub(super) const DEVICE_START: u64 = 0xffff_ffff_c000_0000;
+/// Where the other CPUs' stacks are mapped.
+pub(super) const STACK_START: u64 = DEVICE_START + TABLE_SPAN;
 
 /// Root entries of the kernel's half that are in use.
 const KERNEL_ENTRIES: core::ops::Range<usize> = 510..512;
@@ -86,6 +89,7 @@ static IMAGE_DIRECTORY: PageTable = PageTable::new();
 static IMAGE_TABLES: [PageTable; 2] = [PageTable::new(), PageTable::new()];
 static DEVICE_DIRECTORY: PageTable = PageTable::new();
 pub(super) static DEVICE_TABLE: PageTable = PageTable::new();
+pub(super) static STACK_TABLES: [PageTable; 2] = [PageTable::new(), PageTable::new()];
 /// The GiB pages of the window.
 pub(super) static WINDOW: PageTable = PageTable::new();
 
@@ -144,6 +148,9 @@ pub(super) fn initialise() {
         IMAGE_DIRECTORY.set(first + index, table.physical() | entry::TABLE);
     }
     DEVICE_DIRECTORY.set(0, DEVICE_TABLE.physical() | entry::TABLE);
+    for (index, table) in (1..).zip(&STACK_TABLES) {
+        DEVICE_DIRECTORY.set(index, table.physical() | entry::TABLE);
+    }
     TOP.set(510, IMAGE_DIRECTORY.physical() | entry::TABLE);
     TOP.set(511, DEVICE_DIRECTORY.physical() | entry::TABLE);
     ROOT.set(510, WINDOW.physical() | entry::TABLE);

@@ -6,7 +6,7 @@ use super::console::Console;
 
 pub(crate) use super::instructions::halt;
 pub(crate) use super::platform::power_off;
-pub(crate) use super::start::is_on_stack;
+pub(crate) use super::stacks::is_on_stack;
 
 /// The console, found anew.
 pub(crate) fn console() -> Console {

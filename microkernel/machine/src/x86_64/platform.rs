@@ -65,6 +65,12 @@ impl Platform {
         &self.cpus[..self.cpu_count]
     }
 
+    /// Sets up what each CPU has of the devices: local APIC and timer.
+    pub fn initialise_cpu(&self) {
+        self.chip.local.initialise();
+        self.timer.initialise_cpu();
+    }
+
     /// The devices' registers, which user mode must not have: first and last
     /// address.
     pub fn devices(&self) -> &[(u64, u64)] {

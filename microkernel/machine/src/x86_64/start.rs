@@ -8,9 +8,7 @@ use core::arch::naked_asm;
 use core::cell::UnsafeCell;
 
 use super::paging::{IMAGE_OFFSET, PageTable};
-
-/// Bytes of the boot CPU's kernel stack.
-const STACK_SIZE: usize = 32 * 1024;
+use super::stacks::STACK_SIZE;
 
 #[repr(C, align(4096))]
 struct Stack(UnsafeCell<[u8; STACK_SIZE]>);
@@ -22,8 +20,8 @@ unsafe impl Sync for Stack {}
 #[unsafe(link_section = ".stack")]
 static STACK: Stack = Stack(UnsafeCell::new([0; STACK_SIZE]));
 
-/// First page tables.
-static ROOT: PageTable = PageTable::new();
+/// First page tables; other CPUs begin with them too.
+pub(super) static FIRST_ROOT: PageTable = PageTable::new();
 static LOW: PageTable = PageTable::new();
 static HIGH: PageTable = PageTable::new();
 static GIBIBYTE: PageTable = PageTable::new();
@@ -31,13 +29,6 @@ static GIBIBYTE: PageTable = PageTable::new();
 /// Where the boot CPU's kernel stack ends.
 pub(super) fn stack_top() -> u64 {
     STACK.0.get() as u64 + STACK_SIZE as u64
-}
-
-/// Whether a frame record of two words can lie at `address` on a kernel
-/// stack.
-pub(crate) fn is_on_stack(address: u64) -> bool {
-    let start = STACK.0.get() as u64;
-    (start..=start + STACK_SIZE as u64 - 16).contains(&address)
 }
 
 /// The kernel's entry point; `_start_physical` in the linker script is its
@@ -85,7 +76,7 @@ unsafe extern "C" fn _start() -> ! {
         "xor ebp, ebp",
         "call {main}",
         "ud2",
-        root = sym ROOT,
+        root = sym FIRST_ROOT,
         low = sym LOW,
         high = sym HIGH,
         gibibyte = sym GIBIBYTE,

@@ -103,6 +103,19 @@ impl Timer {
         }
     }
 
+    /// Makes this CPU's timer usable.
+    pub(super) fn initialise_cpu(&self) {
+        self.local.enable_timer(self.apic_ticks.is_none());
+    }
+
+    /// Passes `micros` of time.
+    pub(super) fn wait(&self, micros: u64) {
+        let end = self.now() + micros;
+        while self.now() < end {
+            core::hint::spin_loop();
+        }
+    }
+
     /// Microseconds since boot; what the KIP's clock function gives.
     #[inline]
     pub fn now(&self) -> u64 {

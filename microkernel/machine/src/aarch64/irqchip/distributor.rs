@@ -26,7 +26,7 @@ const WRITE_PATIENCE: u32 = 100_000;
 /// Interrupts beyond have special meanings.
 const MAX_INTERRUPTS: u32 = 1020;
 /// The affinity fields of a hardware id (MPIDR).
-const AFFINITY: u64 = 0xff_00ff_ffff;
+pub(super) const AFFINITY: u64 = 0xff_00ff_ffff;
 
 /// The group of all interrupts, as the bits of the group registers. To a
 /// non-secure kernel on a GIC with security these are read-only.

@@ -1,8 +1,8 @@
 //! GIC version 2 (IHI 0048): CPU interfaces in memory.
 
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::distributor::{self, Distributor, Group};
+use super::distributor::{self, AFFINITY, Distributor, Group};
 use super::{IPI, LOWEST_PRIORITY, TIMER};
 use crate::arch::mmio::Registers;
 
@@ -23,16 +23,15 @@ const SOFTWARE_INTERRUPT: usize = 0xf00;
 const ENABLE: u32 = 0b11;
 /// CPU interfaces, at most.
 const MAX_INTERFACES: usize = 8;
-/// No CPU has this interface number yet.
-const UNKNOWN: u8 = 0;
+/// Owns the interfaces of CPUs that have not started.
+const NOBODY: u64 = u64::MAX;
 
 /// The controller.
 pub(crate) struct GicV2 {
     pub(super) distributor: Distributor,
     interface: Registers,
-    /// Target masks of the CPUs, by the lowest affinity field of their
-    /// hardware ids.
-    targets: [AtomicU8; MAX_INTERFACES],
+    /// The hardware ids of the CPUs that the interfaces belong to.
+    owners: [AtomicU64; MAX_INTERFACES],
 }
 
 impl GicV2 {
@@ -41,7 +40,7 @@ impl GicV2 {
         let gic = Self {
             distributor: Distributor::new(distributor, ENABLE, Group::Zero),
             interface,
-            targets: [const { AtomicU8::new(UNKNOWN) }; MAX_INTERFACES],
+            owners: [const { AtomicU64::new(NOBODY) }; MAX_INTERFACES],
         };
         let target = gic.distributor.own_target();
         for pin in super::FIRST_SHARED..gic.distributor.interrupts {
@@ -51,8 +50,9 @@ impl GicV2 {
     }
 
     pub(super) fn initialise_cpu(&self) {
-        let index = read_register!("mpidr_el1") as usize % MAX_INTERFACES;
-        self.targets[index].store(self.distributor.own_target(), Ordering::Relaxed);
+        let interface = self.distributor.own_target().trailing_zeros() as usize;
+        let hardware_id = read_register!("mpidr_el1") & AFFINITY;
+        self.owners[interface].store(hardware_id, Ordering::Relaxed);
         let own = self.distributor.registers();
         distributor::initialise_bank(own, 0, Group::Zero);
         distributor::enable_own(own, 1 << TIMER | 1 << IPI);
@@ -74,21 +74,24 @@ impl GicV2 {
     }
 
     pub(super) fn route(&self, pin: u32, hardware_id: u64) {
-        let target = self.target(hardware_id);
-        if target != UNKNOWN {
+        if let Some(target) = self.target(hardware_id) {
             self.distributor.set_target(pin, target);
         }
     }
 
     pub(super) fn send_ipi(&self, hardware_id: u64) {
-        let target = u32::from(self.target(hardware_id));
-        barrier!("dsb ishst");
-        self.distributor
-            .registers()
-            .write(SOFTWARE_INTERRUPT, target << 16 | IPI);
+        if let Some(target) = self.target(hardware_id) {
+            barrier!("dsb ishst");
+            self.distributor
+                .registers()
+                .write(SOFTWARE_INTERRUPT, u32::from(target) << 16 | IPI);
+        }
     }
 
-    fn target(&self, hardware_id: u64) -> u8 {
-        self.targets[hardware_id as usize % MAX_INTERFACES].load(Ordering::Relaxed)
+    /// The mask that stands for a CPU as a target.
+    fn target(&self, hardware_id: u64) -> Option<u8> {
+        let is_its = |owner: &AtomicU64| owner.load(Ordering::Relaxed) == hardware_id;
+        let interface = self.owners.iter().position(is_its)?;
+        Some(1 << interface)
     }
 }
