@@ -146,6 +146,9 @@ pub enum Typing {
 /// What stands between a component's tag and its output.
 const COMPONENT_MARK: &str = " | ";
 
+/// How ned's lines begin; no component can have this name.
+const NED: &str = "ned | ";
+
 /// The end-of-input character (EOT): what a terminal sends for control-D.
 const END_OF_INPUT: u8 = 4;
 
@@ -154,6 +157,8 @@ const END_OF_INPUT: u8 = 4;
 pub enum End {
     /// It shut itself down with this code.
     Exit(u32),
+    /// It shut itself down with this code because of what ned said.
+    Failed(u32, String),
     /// Kernel or a server gave up with this message.
     Panic(String),
     /// It did not end in time.
@@ -173,6 +178,7 @@ impl fmt::Display for End {
         match self {
             Self::Exit(0) => f.write_str("ended well"),
             Self::Exit(code) => write!(f, "ended with exit code {code}"),
+            Self::Failed(code, why) => write!(f, "ended with exit code {code}: {why}"),
             Self::Panic(message) => write!(f, "panicked: {message}"),
             Self::Timeout(time) => write!(f, "did not end within {} seconds", time.as_secs()),
             Self::StillOn(code) => {
@@ -192,7 +198,7 @@ impl End {
             Self::Exit(0) => Ok(()),
             end => {
                 let status = match end {
-                    Self::Exit(code) => u8::try_from(code).unwrap_or(1),
+                    Self::Exit(code) | Self::Failed(code, _) => u8::try_from(code).unwrap_or(1),
                     Self::Stopped => INTERRUPTED,
                     _ => 1,
                 };
@@ -230,6 +236,8 @@ pub struct Session {
     terminal: Option<RawTerminal>,
     exit: Option<u32>,
     panic: Option<String>,
+    /// What ned said last.
+    ned: Option<String>,
 }
 
 /// What happens to a running machine.
@@ -318,6 +326,7 @@ impl Session {
             terminal,
             exit: None,
             panic: None,
+            ned: None,
         })
     }
 
@@ -367,7 +376,10 @@ impl Session {
                     let status = self.child.wait().context(|| "waiting for QEMU")?;
                     return Ok(match (self.panic.take(), self.exit) {
                         (Some(message), _) => End::Panic(message),
-                        (None, Some(code)) => End::Exit(code),
+                        (None, Some(code)) => match self.ned.take() {
+                            Some(why) if code != 0 => End::Failed(code, why),
+                            _ => End::Exit(code),
+                        },
                         (None, None) => End::Vanished(format!("QEMU: {status}")),
                     });
                 }
@@ -400,6 +412,9 @@ impl Session {
         output(Output::Line(&text));
         if let Some(wanted) = &mut self.wanted {
             wanted.pop_if(|next| text.contains(next.as_str()));
+        }
+        if let Some(said) = text.strip_prefix(NED) {
+            self.ned = Some(said.to_owned());
         }
         if text.contains(COMPONENT_MARK)
             && let Some(listening) = self.listening.take()

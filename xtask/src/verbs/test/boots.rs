@@ -131,7 +131,9 @@ fn verdict(end: &End, lines: &[String], test: &Test) -> Outcome {
         (Some(text), End::Panic(message)) => message.contains(text),
         (Some(_), _) => false,
         (None, End::Satisfied) => test.endless,
-        (None, End::Exit(code)) => u64::from(*code) == test.exit && !test.endless,
+        (None, End::Exit(code) | End::Failed(code, _)) => {
+            u64::from(*code) == test.exit && !test.endless
+        }
         (None, _) => false,
     };
     let missing = missing_line(lines, test);

@@ -5,17 +5,20 @@
 mod boots;
 mod conformance;
 mod descriptions;
+mod failures;
 mod host;
 mod images;
 mod style;
 mod systems;
+mod terminal;
 
 use super::Verb;
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
-use crate::failure::{Result, fail};
+use crate::failure::{Context, Result, fail};
 use crate::workspace::Workspace;
 use std::fmt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub(super) const VERB: Verb = Verb {
@@ -116,6 +119,8 @@ fn run(args: &[String]) -> Result<()> {
     )?;
     descriptions::run(&workspace, &mut report, &archs, &selected)?;
     images::run(&workspace, &mut report, &archs, &selected)?;
+    failures::run(&workspace, &mut report, &archs, &selected)?;
+    terminal::run(&workspace, &mut report, &archs, &selected)?;
     conformance::run(
         &workspace,
         &mut report,
@@ -139,4 +144,12 @@ fn run(args: &[String]) -> Result<()> {
         // The last line of standard output must stay the count.
         failed => fail!("{failed} of {} tests failed", report.passed + failed),
     }
+}
+
+/// xtask as people run it, in the project's folder.
+fn xtask(workspace: &Workspace) -> Result<Command> {
+    let program = std::env::current_exe().context(|| "looking for xtask itself")?;
+    let mut command = Command::new(program);
+    command.current_dir(workspace.root());
+    Ok(command)
 }
