@@ -9,6 +9,7 @@ use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::protocol::label;
 use l4_abi::timeout::TimeoutPair;
 use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, BufferDescriptor};
+use l4_abi::vcpu::StateFlags;
 use machine::context::EXCEPTION_WORDS;
 use machine::trap::Fault;
 use machine::utcb::Utcb;
@@ -62,7 +63,7 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
     };
     match *fault {
         Fault::FpuUnavailable => {
-            if scheduling::give_fpu(cpu, thread).is_err() {
+            if !thread.may_use_fpu(cpu) || scheduling::give_fpu(cpu, thread).is_err() {
                 report_exception(cpu, thread);
             }
         }
@@ -71,6 +72,9 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
             bits,
             beyond_user,
         } => {
+            if thread.enter_with_fault(cpu, StateFlags::PAGE_FAULTS) {
+                return;
+            }
             let Some(task) = thread.task(cpu) else {
                 return;
             };
@@ -87,8 +91,9 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
         Fault::Exception {
             port_access_possible,
         } => {
+            let task = thread.running_task(cpu).get(cpu);
             let ports_loaded =
-                port_access_possible && thread.task(cpu).is_some_and(|task| task.ports.load(cpu));
+                port_access_possible && task.is_some_and(|task| task.ports.load(cpu));
             if !ports_loaded {
                 report_exception(cpu, thread);
             }
@@ -106,6 +111,7 @@ fn report_page_fault(cpu: &Cpu, thread: &Thread, address: u64, bits: u64) {
         thread.kill(cpu);
         return;
     };
+    thread.hold_messages(cpu);
     let utcb = thread.utcb(cpu);
     let saved = SavedMessage::take(utcb);
     utcb.set_word(0, address & !7 | bits);
@@ -121,9 +127,22 @@ fn report_page_fault(cpu: &Cpu, thread: &Thread, address: u64, bits: u64) {
     syscall::call_for(cpu, thread, pager, request);
 }
 
-/// Calls the thread's exception handler. The registers go from the thread's
-/// frame straight to the handler's UTCB.
+/// The system call of the current thread is an exception.
+pub fn report_syscall(cpu: &Cpu, thread: &Thread) {
+    let frame = &thread.state(cpu).context.frame;
+    frame.rewind_syscall();
+    frame.mark_syscall_exception();
+    report_exception(cpu, thread);
+}
+
+/// Enters the vCPU with the exception, or calls the thread's exception
+/// handler. The registers go from the thread's frame straight to the vCPU's
+/// state or to the handler's UTCB.
 pub fn report_exception(cpu: &Cpu, thread: &Thread) {
+    if thread.enter_with_fault(cpu, StateFlags::EXCEPTIONS) {
+        return;
+    }
+    thread.hold_messages(cpu);
     let state = thread.state(cpu);
     let handler = thread
         .task(cpu)
@@ -158,8 +177,9 @@ pub fn stop(cpu: &Cpu, thread: &Thread, stop: Stop) {
 /// The exchange that reported a fault of `thread` is over.
 pub fn answered(cpu: &Cpu, thread: &Thread, purpose: Purpose, answer: FaultAnswer) {
     let state = thread.state(cpu);
+    thread.release_messages(cpu);
     match purpose {
-        Purpose::Syscall => {}
+        Purpose::Syscall | Purpose::Upcall => {}
         Purpose::PageFault(saved) => {
             saved.restore(thread.utcb(cpu));
             let unhandled = match answer {

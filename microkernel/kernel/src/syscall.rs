@@ -22,11 +22,13 @@ pub fn syscall(cpu: &Cpu) {
         return;
     };
     let state = thread.state(cpu);
-    if state.alien.get() {
+    if state.intercepts_syscalls.get() {
+        if state.vcpu.is_in_user_task() {
+            crate::fault::report_syscall(cpu, thread);
+            return;
+        }
         if !state.allow_syscall.replace(false) {
-            state.context.frame.rewind_syscall();
-            state.context.frame.mark_syscall_exception();
-            crate::fault::report_exception(cpu, thread);
+            crate::fault::report_syscall(cpu, thread);
             return;
         }
         state.stop.set(Some(Stop::SyscallExecuted));

@@ -54,3 +54,4 @@ pub mod quiescence;
 pub mod scaler;
 mod sync;
 pub mod utcb;
+pub mod vcpu;

@@ -30,6 +30,20 @@ pub fn received(cpu: &Cpu, receiver: &Thread, request: &Request, result: Result<
             state.context.frame.set_tag(tag.raw());
             state.context.frame.set_label(request.label);
         }
+        (Purpose::Upcall, result) => {
+            let tag = match result {
+                Ok(()) => tag,
+                Err(error) => {
+                    let utcb = receiver.utcb(cpu);
+                    utcb.set_word(ERROR_OFFSET / 8, error.for_receiver().word());
+                    tag.with_error()
+                }
+            };
+            if let Some(area) = receiver.vcpu_area(cpu) {
+                area.set_tag(tag);
+                area.set_label(request.label);
+            }
+        }
         (Purpose::Syscall, Err(error)) => {
             let utcb = receiver.utcb(cpu);
             utcb.set_word(ERROR_OFFSET / 8, error.for_receiver().word());
@@ -46,9 +60,17 @@ pub fn received(cpu: &Cpu, receiver: &Thread, request: &Request, result: Result<
 
 /// `receiver` got the message of an interrupt: no words, no label in the tag.
 pub fn received_irq(cpu: &Cpu, receiver: &Thread, label: u64) {
-    let frame = &receiver.state(cpu).context.frame;
-    frame.set_tag(MessageTag::EMPTY.raw());
-    frame.set_label(label);
+    let state = receiver.state(cpu);
+    if matches!(state.purpose.get(), Purpose::Upcall) {
+        state.purpose.set(Purpose::Syscall);
+        if let Some(area) = receiver.vcpu_area(cpu) {
+            area.set_tag(MessageTag::EMPTY);
+            area.set_label(label);
+        }
+        return;
+    }
+    state.context.frame.set_tag(MessageTag::EMPTY.raw());
+    state.context.frame.set_label(label);
 }
 
 /// The operation of `thread` failed. The tag of a failed send is empty, that
@@ -64,6 +86,12 @@ pub fn failed(cpu: &Cpu, thread: &Thread, error: IpcError) {
                 MessageTag::SEND_FAILED
             };
             state.context.frame.set_tag(tag.raw());
+        }
+        Purpose::Upcall => {
+            thread.utcb(cpu).set_word(ERROR_OFFSET / 8, error.word());
+            if let Some(area) = thread.vcpu_area(cpu) {
+                area.set_tag(area.tag().with_error());
+            }
         }
         purpose => fault::answered(cpu, thread, purpose, FaultAnswer::Failed(error)),
     }

@@ -13,6 +13,11 @@ pub fn deliver(cpu: &Cpu, receiver: &Thread, id: u64, label: u64) -> bool {
     match state.waiting.get() {
         Waiting::Receive(Source::Anyone) => {}
         Waiting::Receive(Source::Irq(wanted)) if wanted == id => {}
+        Waiting::Nothing if receiver.takes_upcall(cpu) => {
+            receiver.begin_upcall(cpu);
+            finish::received_irq(cpu, receiver, label);
+            return true;
+        }
         _ => return false,
     }
     cpu.timeouts.remove(cpu, receiver);

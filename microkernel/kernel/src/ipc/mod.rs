@@ -23,7 +23,7 @@ use l4_abi::utcb::BUFFERS_OFFSET;
 use crate::cpu::Cpu;
 use crate::object::thread::{Deferred, Source, Thread, Waiting};
 
-pub use receive::{receive, resume};
+pub use receive::{receive, resume, take_queued};
 pub use reply::ReplyPlace;
 pub use send::send;
 
@@ -123,6 +123,7 @@ pub fn run_deferred(cpu: &Cpu, thread: &Thread) {
         Deferred::Exception => crate::fault::report_exception(cpu, thread),
         Deferred::Syscall => crate::syscall::resume(cpu, thread),
         Deferred::Gate => crate::syscall::repeat(cpu, thread),
+        Deferred::Upcall => thread.take_upcall(cpu),
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn begin(cpu: &Cpu, receiver: &Thread, request: Request) -> bool {
 }
 
 /// Takes the message of a queued sender that matches.
-fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source) -> bool {
+pub fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source) -> bool {
     let state = receiver.state(cpu);
     match source {
         Source::Nobody => false,
@@ -121,6 +121,7 @@ fn take_message(cpu: &Cpu, receiver: &Thread, sender: &Thread, open: bool) {
     let state = sender.state(cpu);
     cpu.timeouts.remove(cpu, sender);
     receiver.state(cpu).senders.remove(sender);
+    receiver.sender_left(cpu);
     state.receiver.set(None);
     state.waiting.set(Waiting::Nothing);
     let request = state.request.get();

@@ -70,6 +70,14 @@ pub fn connect(cpu: &Cpu, server: &Thread, caller: &Thread, rights: CapabilityRi
     caller.state(cpu).answer.set(Some(place));
 }
 
+/// The next caller of `server` is to be answered through its implicit place.
+pub fn use_implicit_place(cpu: &Cpu, server: &Thread) {
+    let state = server.state(cpu);
+    let mut request = state.request.get();
+    request.reply_slot = ReplySlot::Implicit;
+    state.request.set(request);
+}
+
 /// Empties the place: the caller that it named, and the rights.
 pub fn take<'cpu>(cpu: &'cpu Cpu, place: &ReplyPlace) -> Option<(&'cpu Thread, CapabilityRights)> {
     let caller = place.caller.get(cpu)?;

@@ -6,14 +6,15 @@ use l4_abi::timeout::Expiry;
 
 use super::{Request, finish, receive, reply, transfer, wait};
 use crate::cpu::Cpu;
-use crate::object::thread::{Life, Source, Thread, ThreadState, Waiting};
+use crate::object::thread::{Life, Source, Thread, Waiting};
 use crate::scheduling;
 
 /// True if the receiver takes a message of the thread `sender` right now.
-fn accepts(receiver: &ThreadState, sender: u64) -> bool {
-    match receiver.waiting.get() {
+fn accepts(cpu: &Cpu, receiver: &Thread, sender: u64) -> bool {
+    match receiver.state(cpu).waiting.get() {
         Waiting::Receive(Source::Anyone) => true,
         Waiting::Receive(Source::Thread(id)) => id == sender,
+        Waiting::Nothing => receiver.takes_upcall(cpu),
         _ => false,
     }
 }
@@ -25,7 +26,7 @@ pub fn send(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request) {
     let state = receiver.state(cpu);
     if state.life.get() != Life::Alive {
         finish::failed(cpu, sender, IpcError::NOT_EXISTENT);
-    } else if accepts(state, sender.id) {
+    } else if accepts(cpu, receiver, sender.id) {
         deliver(cpu, sender, receiver, request);
     } else if request.timeouts.send().expiry() == Expiry::Zero
         || wait(cpu, sender, Waiting::Send, request.timeouts.send()).is_err()
@@ -58,14 +59,21 @@ fn enqueue(cpu: &Cpu, sender: &Thread, receiver: &Thread) {
         }
     }
     sender.state(cpu).receiver.set(Some(receiver));
+    receiver.sender_came(cpu);
 }
 
-/// Hands the message to `receiver`, which waits for it.
+/// Hands the message to `receiver`, which waits for it or takes upcalls.
 fn deliver(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request) {
     let state = receiver.state(cpu);
-    let open = state.waiting.get() == Waiting::Receive(Source::Anyone);
+    let waited = state.waiting.replace(Waiting::Nothing);
+    let open = matches!(
+        waited,
+        Waiting::Receive(Source::Anyone) | Waiting::Nothing
+    );
+    if waited == Waiting::Nothing {
+        receiver.begin_upcall(cpu);
+    }
     cpu.timeouts.remove(cpu, receiver);
-    state.waiting.set(Waiting::Nothing);
     reply::end_answer(cpu, receiver);
     let result = transfer::transfer(cpu, sender, receiver, &request);
     finish::received(cpu, receiver, &request, result);

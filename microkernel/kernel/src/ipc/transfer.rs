@@ -35,8 +35,8 @@ pub(super) fn transfer(
     let purpose = receiver.state(cpu).purpose.get();
     let sends_exception = matches!(sender.state(cpu).purpose.get(), Purpose::Exception(_));
     match purpose {
-        Purpose::Syscall if sends_exception => sender.state(cpu).context.save_exception(to),
-        Purpose::Syscall => to.copy_words(from, tag.words()),
+        Purpose::Syscall | Purpose::Upcall if sends_exception => sender.state(cpu).context.save_exception(to),
+        Purpose::Syscall | Purpose::Upcall => to.copy_words(from, tag.words()),
         // Only the items of a pager's reply count.
         Purpose::PageFault(_) => {}
         // A short reply leaves the registers as they are, and its items are
@@ -51,7 +51,7 @@ pub(super) fn transfer(
             to,
             source: sender.task(cpu).ok_or(IpcError::NOT_EXISTENT)?,
             destination: receiver.task(cpu).ok_or(IpcError::NOT_EXISTENT)?,
-            report: matches!(purpose, Purpose::Syscall),
+            report: matches!(purpose, Purpose::Syscall | Purpose::Upcall),
             rights: request.rights,
         };
         items.all(tag.words(), tag.items())?;

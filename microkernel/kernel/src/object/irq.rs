@@ -108,12 +108,14 @@ impl Irq {
             self.taken(cpu);
         } else {
             thread.state(cpu).irqs.push_back(self);
+            thread.sender_came(cpu);
         }
     }
 
     /// `thread` takes the message from its list; the message's label.
     pub fn take(&self, cpu: &Cpu, thread: &Thread) -> u64 {
         thread.state(cpu).irqs.remove(self);
+        thread.sender_left(cpu);
         self.taken(cpu);
         self.state.lock().label
     }
@@ -130,6 +132,7 @@ impl Irq {
     fn withdraw(&self, cpu: &Cpu) -> bool {
         if let Some(thread) = self.thread.get(cpu) {
             thread.state(cpu).irqs.remove(self);
+            thread.sender_left(cpu);
         }
         core::mem::take(&mut self.state.lock().queued)
     }

@@ -113,9 +113,16 @@ pub fn move_fpu(cpu: &Cpu, from: &Thread, to: &Thread) {
 /// `thread` is the one that runs when the kernel is left: it has the FPU, or
 /// its first use of it is a fault.
 pub(super) fn switched(cpu: &Cpu, thread: &Thread) {
-    if cpu.fpu_owner.is(thread) {
+    if cpu.fpu_owner.is(thread) && thread.may_use_fpu(cpu) {
         fpu::enable(cpu.block());
     } else {
         fpu::disable(cpu.block());
+    }
+}
+
+/// `thread` may use the FPU from now on, or not any more.
+pub fn fpu_access_changed(cpu: &Cpu, thread: &Thread) {
+    if cpu.loaded.is(thread) {
+        switched(cpu, thread);
     }
 }

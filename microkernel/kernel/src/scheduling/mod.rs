@@ -12,7 +12,7 @@ mod ready_queue;
 mod timeouts;
 
 pub use budget::{Budget, DEFAULT_QUANTUM};
-pub use fpu::{FpuPlace, give_fpu, move_fpu};
+pub use fpu::{FpuPlace, fpu_access_changed, give_fpu, move_fpu};
 pub use idle::IdleTime;
 pub use ready_queue::ReadyQueue;
 pub use timeouts::Timeouts;

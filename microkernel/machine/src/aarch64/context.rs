@@ -137,6 +137,20 @@ impl Frame {
         }
     }
 
+    /// Takes back what user mode must not choose of its processor state.
+    #[inline]
+    pub(super) fn sanitise_state(&self) {
+        let state = processor_state::from_user(self.pstate.get(), has_aarch32());
+        self.pstate.set(state);
+    }
+
+    /// All words.
+    #[inline]
+    pub(super) fn words(&self) -> &[Cell<u64>; THREAD_REGISTERS] {
+        // SAFETY: the frame is these words, all of this type.
+        unsafe { &*core::ptr::from_ref(self).cast() }
+    }
+
     /// Turns a system call into an exception at its instruction.
     #[inline]
     pub fn rewind_syscall(&self) {
@@ -255,8 +269,8 @@ impl Context {
         }
         frame.sp.set(utcb.word(35));
         frame.pc.set(utcb.word(36));
-        let state = processor_state::from_user(utcb.word(37), has_aarch32());
-        frame.pstate.set(state);
+        frame.pstate.set(utcb.word(37));
+        frame.sanitise_state();
         self.tpidrro.set(utcb.word(THREAD_REGISTERS));
         self.tpidr.set(utcb.word(THREAD_REGISTERS + 1));
     }
@@ -278,12 +292,23 @@ impl Context {
         let &[_, value, ..] = words else {
             return Err(ResultCode::EINVAL);
         };
+        self.set_tpidrro(value, core::ptr::eq(block.frame(), &self.frame));
+        Ok(OperationReply::default())
+    }
+
+    /// TPIDRRO_EL0.
+    pub(super) fn tpidrro(&self) -> u64 {
+        self.tpidrro.get()
+    }
+
+    /// Sets TPIDRRO_EL0, on the CPU too if that has this thread's registers.
+    #[inline]
+    pub(super) fn set_tpidrro(&self, value: u64, is_loaded: bool) {
         self.tpidrro.set(value);
-        if core::ptr::eq(block.frame(), &self.frame) {
+        if is_loaded {
             // SAFETY: only user mode reads this register.
             unsafe { write_register!("tpidrro_el0", value) };
         }
-        Ok(OperationReply::default())
     }
 }
 

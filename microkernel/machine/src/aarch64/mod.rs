@@ -34,3 +34,4 @@ mod syscall;
 pub mod timer;
 pub mod tlb;
 pub mod trap;
+pub(crate) mod vcpu;

@@ -19,6 +19,8 @@ const FRAME_WORDS: usize = 14;
 pub const SYSCALL_TRAP: u64 = 0xfd;
 /// Trap number of an exception that ex_regs triggered.
 pub const TRIGGERED_TRAP: u64 = 0xff;
+/// Trap number of a message that enters a vCPU.
+pub const MESSAGE_TRAP: u64 = 0xfe;
 
 const TAG: usize = 0;
 const LABEL: usize = 1;
@@ -26,12 +28,12 @@ const DESTINATION: usize = 2;
 const TIMEOUTS: usize = 3;
 const ARGUMENTS: usize = 4;
 const IP: usize = 6;
-const SP: usize = 7;
+pub(super) const SP: usize = 7;
 const FLAGS: usize = 8;
-const TRAP_NUMBER: usize = 9;
-const ERROR: usize = 10;
-const FAULT_ADDRESS: usize = 11;
-const IN_SYSCALL: usize = 12;
+pub(super) const TRAP_NUMBER: usize = 9;
+pub(super) const ERROR: usize = 10;
+pub(super) const FAULT_ADDRESS: usize = 11;
+pub(super) const IN_SYSCALL: usize = 12;
 
 /// How far a system call's instruction is behind the instruction pointer.
 const SYSCALL_LENGTH: u64 = 2;
@@ -78,6 +80,11 @@ impl Frame {
         error, set_error: ERROR;
         /// The address of the last page fault.
         fault_address, set_fault_address: FAULT_ADDRESS;
+    }
+
+    /// All words.
+    pub(super) fn words(&self) -> &[Cell<u64>; FRAME_WORDS] {
+        &self.words
     }
 
     /// The timeout pair of a system call.
@@ -205,6 +212,15 @@ impl Context {
             }
         }
         self.frame.clear_syscall_marker();
+    }
+
+    /// What user mode finds its thread data by.
+    pub fn thread_pointer(&self) -> u64 {
+        self.thread_pointer.get()
+    }
+
+    pub(super) fn set_thread_pointer(&self, value: u64) {
+        self.thread_pointer.set(value);
     }
 
     /// Carries out an architecture-specific operation of the thread protocol

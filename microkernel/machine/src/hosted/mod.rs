@@ -19,6 +19,7 @@ pub mod ports;
 pub mod timer;
 pub mod tlb;
 pub mod trap;
+pub(crate) mod vcpu;
 
 // What of a real machine is pure enough for a host to test.
 #[cfg(test)]

@@ -52,13 +52,13 @@ pub struct Frame {
     pub(super) rdi: Cell<u64>,
     pub(super) rsi: Cell<u64>,
     pub(super) rbp: Cell<u64>,
-    fault_address: Cell<u64>,
+    pub(super) fault_address: Cell<u64>,
     pub(super) rbx: Cell<u64>,
     pub(super) rdx: Cell<u64>,
     pub(super) rcx: Cell<u64>,
     pub(super) rax: Cell<u64>,
     pub(super) trap_number: Cell<u64>,
-    error: Cell<u64>,
+    pub(super) error: Cell<u64>,
     pub(super) rip: Cell<u64>,
     pub(super) cs: Cell<u64>,
     pub(super) rflags: Cell<u64>,
@@ -215,8 +215,15 @@ impl Frame {
         self.cs.set(self.cs.get() & !SYSCALL_MARKER);
     }
 
+    /// Takes back what user mode must not choose of its flags.
+    #[inline]
+    pub(super) fn sanitise_flags(&self) {
+        self.rflags
+            .set(USER_FLAGS & self.rflags.get() | rflags::INITIAL);
+    }
+
     /// The words of an exception message that are in the frame.
-    fn words(&self) -> &[Cell<u64>; TRAP_FRAME_WORDS] {
+    pub(super) fn words(&self) -> &[Cell<u64>; TRAP_FRAME_WORDS] {
         // SAFETY: from `r15` on the frame is these words, all of this type.
         unsafe { &*core::ptr::from_ref(&self.r15).cast() }
     }
@@ -363,6 +370,45 @@ impl Context {
         }
     }
 
+    /// FS and GS base.
+    pub(super) fn segment_bases(&self) -> [u64; 2] {
+        [self.fs_base.get(), self.gs_base.get()]
+    }
+
+    /// The four selectors.
+    #[inline]
+    pub(super) fn selectors(&self) -> u64 {
+        self.selectors.get()
+    }
+
+    /// Takes the selectors over from the CPU, if that has this thread's
+    /// registers.
+    #[inline]
+    pub(super) fn save_segments(&self, is_loaded: bool) {
+        if is_loaded {
+            self.save_live();
+        }
+    }
+
+    /// Sets selectors and bases, on the CPU too if that has this thread's
+    /// registers.
+    #[inline]
+    pub(super) fn set_segments(&self, cpu: &CpuBlock, is_loaded: bool, new: [u64; 3]) {
+        let [fs_base, gs_base, selectors] = new;
+        self.fs_base.set(canonical(fs_base));
+        self.gs_base.set(canonical(gs_base));
+        if selectors != self.selectors.get() {
+            self.selectors.set(selectors);
+            self.update_kind();
+            if is_loaded {
+                self.load_segments(cpu);
+            }
+        } else if is_loaded {
+            self.load_fs_base();
+            self.load_gs_base();
+        }
+    }
+
     /// Puts the exception message of this thread into `utcb` (abi/02).
     pub fn save_exception(&self, utcb: &Utcb) {
         if self.is_loaded() {
@@ -385,9 +431,7 @@ impl Context {
             word.set(utcb.word(index));
         }
         self.frame.cs.set(cs);
-        self.frame
-            .rflags
-            .set(USER_FLAGS & self.frame.rflags.get() | rflags::INITIAL);
+        self.frame.sanitise_flags();
         for (base, index) in [&self.fs_base, &self.gs_base]
             .into_iter()
             .zip(TRAP_FRAME_WORDS..)
@@ -418,7 +462,7 @@ impl Context {
         }
         match OpcodeX86::from_word(operation) {
             Some(OpcodeX86::Gdt) => {
-                let answer = self.set_segments(words)?;
+                let answer = self.set_descriptors(words)?;
                 self.apply(cpu);
                 Ok(answer)
             }
@@ -439,7 +483,7 @@ impl Context {
         }
     }
 
-    fn set_segments(&self, words: &[u64]) -> Result<OperationReply, ResultCode> {
+    fn set_descriptors(&self, words: &[u64]) -> Result<OperationReply, ResultCode> {
         let (first, descriptors) = match words {
             [_] => {
                 return Ok(OperationReply {
@@ -493,7 +537,12 @@ impl Default for Context {
 const USER_FLAGS: u64 = 0x0025_0dd5;
 
 fn is_canonical(address: u64) -> bool {
-    (address as i64) << 16 >> 16 == address as i64
+    canonical(address) == address
+}
+
+/// The address if it is canonical, else one that the CPU accepts.
+fn canonical(address: u64) -> u64 {
+    ((address as i64) << 16 >> 16) as u64
 }
 
 /// A descriptor that does no harm: empty, or a present data or 32-bit code

@@ -24,4 +24,5 @@ mod syscall;
 pub mod timer;
 pub mod tlb;
 pub mod trap;
+pub(crate) mod vcpu;
 mod window;

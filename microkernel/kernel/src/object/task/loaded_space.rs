@@ -80,7 +80,8 @@ impl LoadedSpace {
     /// Loads the address space of `thread`.
     #[inline]
     pub fn load(&self, cpu: &Cpu, thread: &Thread) {
-        let (Some(task), Some(header)) = (thread.task(cpu), thread.task_header(cpu)) else {
+        let running = thread.running_task(cpu);
+        let (Some(task), Some(header)) = (running.get(cpu), running.header(cpu)) else {
             return;
         };
         let is_loaded = self

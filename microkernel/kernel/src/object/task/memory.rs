@@ -5,6 +5,7 @@ use l4_abi::flexpage::{Flexpage, PAGE_ORDER};
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
 use machine::lock::Lock;
+use machine::memory::{Shared, SharedPointer};
 use machine::utcb::{Utcb, UtcbPointer};
 use machine::{paging, tlb};
 
@@ -94,7 +95,12 @@ impl TaskMemory {
     /// The UTCB at `address`, if it is inside one chunk of kernel-user
     /// memory.
     pub fn find_utcb(&self, cpu: &Cpu, address: u64) -> Option<UtcbPointer> {
-        kernel_user_memory::find::<Utcb>(self.space, &cpu.kernel.mappings, address)
+        self.find_shared::<Utcb>(cpu, address)
+    }
+
+    /// The `T` at `address`, if it is inside one chunk of kernel-user memory.
+    pub fn find_shared<T: Shared>(&self, cpu: &Cpu, address: u64) -> Option<SharedPointer<T>> {
+        kernel_user_memory::find(self.space, &cpu.kernel.mappings, address)
     }
 
     /// The task is being destroyed: its memory goes, and what was mapped from

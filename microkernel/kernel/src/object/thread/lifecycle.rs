@@ -22,6 +22,7 @@ impl Thread {
             Waiting::Send => {
                 if let Some(receiver) = state.receiver.get(cpu) {
                     receiver.state(cpu).senders.remove(self);
+                    receiver.sender_left(cpu);
                 }
                 state.receiver.set(None);
             }
@@ -59,7 +60,8 @@ impl Thread {
                 self.give_up_operation(cpu);
                 return;
             }
-            (Waiting::Nothing, Deferred::Nothing) => return,
+            // In user mode, as far as anybody can tell.
+            (Waiting::Nothing, Deferred::Nothing | Deferred::Upcall) => return,
         };
         state.deferred.set(Deferred::Nothing);
         ipc::abort(cpu, self, error);
@@ -97,6 +99,7 @@ impl Thread {
             utcb.get(cpu).set_word(FREE_MARKER_OFFSET / 8, 0);
         }
         state.deletion_irq.replace(None);
+        state.vcpu.release();
         if let Some(task) = self.task.replace(None) {
             task.thread_left(cpu);
         }

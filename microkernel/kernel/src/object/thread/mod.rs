@@ -8,6 +8,7 @@
 mod lifecycle;
 mod long_operation;
 mod operations;
+mod vcpu;
 
 use core::cell::Cell;
 
@@ -36,6 +37,8 @@ use crate::mapping::unmap::Unmap;
 use crate::memory::quota::QuotaRef;
 use crate::remote::Errands;
 use crate::scheduling::DEFAULT_QUANTUM;
+
+pub use vcpu::Vcpu;
 
 /// A thread.
 pub struct Thread {
@@ -100,6 +103,8 @@ pub enum Purpose {
     PageFault(SavedMessage),
     /// The kernel reports its exception.
     Exception(SavedMessage),
+    /// It enters its vCPU.
+    Upcall,
 }
 
 /// What a thread has to do before it returns to user mode.
@@ -115,6 +120,8 @@ pub enum Deferred {
     Exception,
     /// Try again to reach the gate that it waited for.
     Gate,
+    /// Let a queued message enter its vCPU.
+    Upcall,
 }
 
 /// An exception without a fault.
@@ -182,6 +189,9 @@ pub struct ThreadState {
     pub pager: Cell<u64>,
     /// Slot of its exception handler in its task.
     pub exception_handler: Cell<u64>,
+    /// Its system calls are not just carried out: it is an alien, or in the
+    /// user task of its vCPU.
+    pub intercepts_syscalls: Cell<bool>,
     /// Its system calls are exceptions.
     pub alien: Cell<bool>,
     /// The next system call of the alien is allowed.
@@ -196,6 +206,8 @@ pub struct ThreadState {
     pub fpu: crate::scheduling::FpuPlace,
     /// Triggered when a gate to this thread is destroyed.
     pub deletion_irq: RefSlot<Irq>,
+    /// What it is as a vCPU.
+    pub vcpu: Vcpu,
 }
 
 /// Chooses the node by which a thread waits in a queue of other threads.
@@ -262,6 +274,7 @@ impl Thread {
                     answer: Link::new(),
                     pager: Cell::new(NO_SLOT),
                     exception_handler: Cell::new(NO_SLOT),
+                    intercepts_syscalls: Cell::new(false),
                     alien: Cell::new(false),
                     allow_syscall: Cell::new(false),
                     stop: Cell::new(None),
@@ -269,6 +282,7 @@ impl Thread {
                     cursor: Cell::new(None),
                     fpu: crate::scheduling::FpuPlace::new(),
                     deletion_irq: RefSlot::empty(),
+                    vcpu: Vcpu::new(),
                 },
             ),
         }
@@ -297,6 +311,18 @@ impl Thread {
     /// The header of the task that it is bound to.
     pub fn task_header<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu super::Header> {
         self.task.header(cpu)
+    }
+
+    /// The task whose address space it runs in: its own, or the user task of
+    /// its vCPU.
+    #[inline]
+    pub fn running_task<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> &'cpu RefSlot<Task> {
+        let vcpu = &self.state(cpu).vcpu;
+        if vcpu.is_in_user_task() {
+            vcpu.user_task()
+        } else {
+            &self.task
+        }
     }
 
     /// Its UTCB, or the kernel's own scrap UTCB while it is not bound.

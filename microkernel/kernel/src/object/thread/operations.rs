@@ -31,12 +31,11 @@ impl Thread {
             }
             Some(Opcode::RegisterDeletionIrq) => self.register_deletion_irq(call),
             Some(Opcode::ModifySenders) => self.modify_senders(call),
-            Some(
-                Opcode::VcpuResume
-                | Opcode::VcpuControl
-                | Opcode::RegisterDoorbellIrq
-                | Opcode::PageFaultTrampoline,
-            ) => Err(ResultCode::ENOSYS.into()),
+            Some(Opcode::VcpuResume) => self.resume_vcpu(call),
+            Some(Opcode::VcpuControl) => self.control_vcpu(call),
+            Some(Opcode::RegisterDoorbellIrq | Opcode::PageFaultTrampoline) => {
+                Err(ResultCode::ENOSYS.into())
+            }
             None => self.architecture_operation(call, operation),
         }
     }
@@ -51,7 +50,10 @@ impl Thread {
         }
         if flags.contains(ControlFlags::ALIEN) {
             let value = ControlFlags::from_bits_retain(call.word(word::FLAG_VALUES));
-            state.alien.set(value.contains(ControlFlags::ALIEN));
+            let alien = value.contains(ControlFlags::ALIEN);
+            state.alien.set(alien);
+            let intercepts = alien || state.vcpu.is_in_user_task();
+            state.intercepts_syscalls.set(intercepts);
         }
         let pager = Selector::from_raw(call.word(word::PAGER)).index();
         let handler = Selector::from_raw(call.word(word::EXCEPTION_HANDLER)).index();

@@ -1,0 +1,109 @@
+//! A thread's registers when it is a vCPU (abi/06 §3, §4).
+//!
+//! The vCPU's user mode has a TPIDRRO_EL0 of its own. TPIDR_EL0 is one for
+//! both modes.
+
+use core::arch::asm;
+use core::sync::atomic::Ordering::Relaxed;
+
+use l4_abi::arch::aarch64::exception::{class, pstate};
+
+use super::context::{Context, Frame};
+use crate::per_cpu::CpuBlock;
+use crate::vcpu::{TrapRegisters, VcpuArea};
+
+/// Indexes of registers in an exception message.
+const ERROR: usize = 33;
+const FAULT_ADDRESS: usize = 34;
+pub(crate) const STACK_POINTER: usize = 35;
+
+/// The exception class in a syndrome.
+const CLASS: u64 = 0x3f << 26;
+
+impl Frame {
+    /// Copies the interrupted registers to user memory.
+    #[inline]
+    pub fn save_to(&self, registers: &TrapRegisters) {
+        copy(self.words().as_ptr().cast(), registers.as_ptr().cast());
+    }
+
+    /// The same when a message, not a fault, is the reason.
+    #[inline]
+    pub fn save_for_message(&self, registers: &TrapRegisters) {
+        let [error, address] = [ERROR, FAULT_ADDRESS].map(|index| registers[index].load(Relaxed));
+        self.save_to(registers);
+        registers[FAULT_ADDRESS].store(address, Relaxed);
+        registers[ERROR].store(error, Relaxed);
+        mark_message(registers);
+    }
+
+    /// Takes the registers over from user memory, as far as it may choose
+    /// them.
+    #[inline]
+    pub fn load_from(&self, registers: &TrapRegisters) {
+        copy(registers.as_ptr().cast(), self.words().as_ptr().cast());
+        self.sanitise_state();
+    }
+
+    /// Goes on at `instruction`, with no other register than these.
+    #[inline]
+    pub fn enter(&self, instruction: u64, stack: u64, argument: u64) {
+        let state = self.pstate.get() & !(pstate::MODE_MASK | pstate::ILLEGAL);
+        for register in self.words() {
+            register.set(0);
+        }
+        self.x[0].set(argument);
+        self.set_ip(instruction);
+        self.set_sp(stack);
+        self.pstate.set(state | ENTRY_MASKS);
+    }
+}
+
+/// What is masked at an entry.
+const ENTRY_MASKS: u64 = pstate::SERROR_MASK | pstate::IRQ_MASK | pstate::FIQ_MASK;
+
+/// Tells in `registers` that a message is the reason of an entry.
+#[inline]
+pub fn mark_message(registers: &TrapRegisters) {
+    let error = registers[ERROR].load(Relaxed);
+    registers[ERROR].store(error & !CLASS | class::IPC << 26, Relaxed);
+}
+
+impl Context {
+    /// Fills in what a new vCPU finds in its state.
+    pub fn begin_vcpu(&self, area: &VcpuArea) {
+        area.host[0].store(self.tpidrro(), Relaxed);
+    }
+
+    /// The vCPU enters its user mode.
+    #[inline]
+    pub fn enter_user_task(&self, _block: &CpuBlock, area: &VcpuArea, is_loaded: bool) {
+        self.set_tpidrro(area.thread_registers[0].load(Relaxed), is_loaded);
+    }
+
+    /// The vCPU leaves its user mode.
+    #[inline]
+    pub fn leave_user_task(&self, _block: &CpuBlock, area: &VcpuArea, is_loaded: bool) {
+        self.set_tpidrro(area.host[0].load(Relaxed), is_loaded);
+    }
+}
+
+/// Copies the 38 registers that entry code saves.
+#[inline]
+fn copy(from: *const u64, to: *mut u64) {
+    // SAFETY: both are frames' words; user mode may write to one of them at
+    // the same time, and each word is read once.
+    unsafe {
+        asm!(
+            ".irp offset, 0,16,32,48,64,80,96,112,128,144,160,176,192,208,224,240,256,272,288",
+            "ldp {one}, {two}, [{from}, #\\offset]",
+            "stp {one}, {two}, [{to}, #\\offset]",
+            ".endr",
+            from = in(reg) from,
+            to = in(reg) to,
+            one = out(reg) _,
+            two = out(reg) _,
+            options(nostack, preserves_flags),
+        );
+    }
+}

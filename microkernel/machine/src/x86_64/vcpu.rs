@@ -1,0 +1,120 @@
+//! A thread's registers when it is a vCPU (abi/06 §3, §4).
+//!
+//! The vCPU's user mode has segment bases and selectors of its own. Both
+//! modes' are in the state that user mode can write to, and go to the CPU
+//! when the mode changes.
+
+use core::arch::asm;
+use core::sync::atomic::Ordering::Relaxed;
+
+use l4_abi::arch::x86_64::exception::{TRAP_FRAME_WORDS, rflags, trap};
+use l4_abi::arch::x86_64::segment;
+
+use super::context::{Context, Frame, SYSCALL_MARKER};
+use super::cpu::selector;
+use crate::per_cpu::CpuBlock;
+use crate::vcpu::{TrapRegisters, VcpuArea};
+
+/// Indexes of registers in an exception message.
+const FAULT_ADDRESS: usize = 11;
+const TRAP_NUMBER: usize = 16;
+const ERROR: usize = 17;
+pub(crate) const STACK_POINTER: usize = 21;
+
+impl Frame {
+    /// Copies the interrupted registers to user memory.
+    #[inline]
+    pub fn save_to(&self, registers: &TrapRegisters) {
+        copy(self.words().as_ptr().cast(), registers.as_ptr().cast());
+    }
+
+    /// The same when a message, not a fault, is the reason.
+    #[inline]
+    pub fn save_for_message(&self, registers: &TrapRegisters) {
+        let fault_address = registers[FAULT_ADDRESS].load(Relaxed);
+        self.save_to(registers);
+        registers[FAULT_ADDRESS].store(fault_address, Relaxed);
+        mark_message(registers);
+    }
+
+    /// Takes the registers over from user memory, as far as it may choose
+    /// them. SS is not looked at: the CPU does that.
+    #[inline]
+    pub fn load_from(&self, registers: &TrapRegisters) {
+        copy(registers.as_ptr().cast(), self.words().as_ptr().cast());
+        if self.cs.get() != u64::from(selector::USER_CODE_32) {
+            self.cs.set(u64::from(selector::USER_CODE));
+        }
+        self.sanitise_flags();
+    }
+
+    /// Goes on at `instruction`, with no other register than these. The frame
+    /// is marked to be in a system call, because that way out is faster.
+    #[inline]
+    pub fn enter(&self, instruction: u64, stack: u64, argument: u64) {
+        for register in &self.words()[..TRAP_NUMBER] {
+            register.set(0);
+        }
+        self.rdi.set(argument);
+        self.rcx.set(instruction);
+        self.r11.set(rflags::INTERRUPT);
+        self.rip.set(instruction);
+        self.rsp.set(stack);
+        self.cs
+            .set(u64::from(selector::USER_CODE) | SYSCALL_MARKER);
+        self.ss.set(u64::from(selector::USER_DATA));
+        self.rflags.set(rflags::INITIAL);
+    }
+}
+
+/// Tells in `registers` that a message is the reason of an entry.
+#[inline]
+pub fn mark_message(registers: &TrapRegisters) {
+    registers[TRAP_NUMBER].store(trap::IPC, Relaxed);
+    registers[ERROR].store(0, Relaxed);
+}
+
+impl Context {
+    /// Fills in what a new vCPU finds in its state.
+    pub fn begin_vcpu(&self, area: &VcpuArea) {
+        let [fs_base, gs_base] = self.segment_bases();
+        let kinds = [segment::USER_DS, segment::USER_CS64, segment::USER_CS32];
+        let kinds = kinds
+            .iter()
+            .rfold(0, |word, kind| word << 16 | u64::from(*kind));
+        for (word, value) in area.host.iter().zip([fs_base, gs_base, 0, kinds]) {
+            word.store(value, Relaxed);
+        }
+    }
+
+    /// The vCPU enters its user mode.
+    #[inline]
+    pub fn enter_user_task(&self, block: &CpuBlock, area: &VcpuArea, is_loaded: bool) {
+        self.save_segments(is_loaded);
+        let new = area.thread_registers.each_ref().map(|word| word.load(Relaxed));
+        self.set_segments(block, is_loaded, new);
+    }
+
+    /// The vCPU leaves its user mode: the bases in its registers stay what
+    /// they were at the resume.
+    #[inline]
+    pub fn leave_user_task(&self, block: &CpuBlock, area: &VcpuArea, is_loaded: bool) {
+        self.save_segments(is_loaded);
+        let [_, _, selectors] = &area.thread_registers;
+        selectors.store(self.selectors(), Relaxed);
+        let [fs_base, gs_base, selectors, _] = &area.host;
+        let new = [fs_base, gs_base, selectors].map(|word| word.load(Relaxed));
+        self.set_segments(block, is_loaded, new);
+    }
+}
+
+/// Copies the registers that entry code saves.
+#[inline]
+fn copy(from: *const u64, to: *mut u64) {
+    // SAFETY: both are frames' words; user mode may write to one of them at
+    // the same time, and each word is read once.
+    unsafe {
+        asm!("rep movsq", inout("rcx") TRAP_FRAME_WORDS => _, inout("rsi") from => _,
+            inout("rdi") to => _, options(nostack, preserves_flags));
+    }
+}
