@@ -6,6 +6,7 @@
 //! * [`utcb`]: the calling thread's message and buffer registers.
 //! * [`capability`]: [`Cap`], a typed selector, and [`OwnedCap`], which gives its slot back.
 //! * [`slots`]: which capability slots of this task are free.
+//! * [`vcpu`]: the calling thread as a virtual CPU.
 //! * [`ipc`]: the IPC operations; [`mod@object`]: the kernel's objects, one file each.
 //!
 //! **Where `unsafe` is.** A message can change what this task has mapped, so in the strictest
@@ -33,6 +34,7 @@ pub mod ipc;
 pub mod object;
 pub mod slots;
 pub mod utcb;
+pub mod vcpu;
 
 pub use capability::{AnyObject, Cap, Object, OwnedCap, Passed, Slot};
 pub use error::{Error, Result};

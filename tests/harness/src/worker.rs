@@ -89,6 +89,13 @@ pub(crate) fn spawn_watchdog(body: fn()) {
     core::mem::forget(start(0, MAX_PRIORITY, body));
 }
 
+/// The calling worker.
+pub fn current() -> Cap<Thread> {
+    let offset = Utcb::current().address() as u64 - AREA.load(SeqCst);
+    let index = offset as usize / utcb::SIZE;
+    Cap::at(TABLE[index].thread.load(SeqCst))
+}
+
 /// Adds memory for the workers' UTCBs to the task.
 pub(crate) fn prepare() {
     let size = 1 << AREA_ORDER;

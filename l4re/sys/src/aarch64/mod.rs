@@ -5,6 +5,7 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 mod root_start;
+pub(crate) mod vcpu;
 
 /// Whether this program runs at EL1, where `svc` would go to its own vectors instead of the kernel.
 static HYPERVISOR_CALLS: AtomicBool = AtomicBool::new(false);

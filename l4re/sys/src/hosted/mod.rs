@@ -1,6 +1,8 @@
 //! The host as an "architecture": every thread has a UTCB, and the kernel is a closure that the
 //! test installs with [`with_kernel`]. Wire formats and the servers' logic are tested this way.
 
+pub(crate) mod vcpu;
+
 use std::cell::{Cell, RefCell};
 
 use crate::utcb::Utcb;

@@ -4,6 +4,7 @@ use core::arch::asm;
 
 mod root_start;
 mod segment;
+pub(crate) mod vcpu;
 
 /// Enters the kernel once and returns the tag and label registers.
 ///

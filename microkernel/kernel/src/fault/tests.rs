@@ -220,7 +220,7 @@ fn a_triggered_exception_of_a_new_thread_comes_first() {
 fn an_alien_may_make_a_system_call_when_its_handler_allows_it() {
     run(|world| {
         let setup = Setup::new(world);
-        setup.user.state(world.cpu).alien.set(true);
+        setup.user.set_alien(world.cpu, true);
         setup.wait(world);
         world.syscall(&setup.user, Syscall::sleep());
         setup.is_exception_of_user(world);

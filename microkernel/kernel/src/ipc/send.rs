@@ -66,10 +66,7 @@ fn enqueue(cpu: &Cpu, sender: &Thread, receiver: &Thread) {
 fn deliver(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request) {
     let state = receiver.state(cpu);
     let waited = state.waiting.replace(Waiting::Nothing);
-    let open = matches!(
-        waited,
-        Waiting::Receive(Source::Anyone) | Waiting::Nothing
-    );
+    let open = matches!(waited, Waiting::Receive(Source::Anyone) | Waiting::Nothing);
     if waited == Waiting::Nothing {
         receiver.begin_upcall(cpu);
     }

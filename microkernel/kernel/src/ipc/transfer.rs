@@ -35,7 +35,9 @@ pub(super) fn transfer(
     let purpose = receiver.state(cpu).purpose.get();
     let sends_exception = matches!(sender.state(cpu).purpose.get(), Purpose::Exception(_));
     match purpose {
-        Purpose::Syscall | Purpose::Upcall if sends_exception => sender.state(cpu).context.save_exception(to),
+        Purpose::Syscall | Purpose::Upcall if sends_exception => {
+            sender.state(cpu).context.save_exception(to)
+        }
         Purpose::Syscall | Purpose::Upcall => to.copy_words(from, tag.words()),
         // Only the items of a pager's reply count.
         Purpose::PageFault(_) => {}

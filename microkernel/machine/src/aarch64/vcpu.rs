@@ -24,7 +24,10 @@ impl Frame {
     /// Copies the interrupted registers to user memory.
     #[inline]
     pub fn save_to(&self, registers: &TrapRegisters) {
-        copy(self.words().as_ptr().cast(), registers.as_ptr().cast());
+        copy(
+            self.words().as_ptr().cast(),
+            registers.as_ptr().cast_mut().cast(),
+        );
     }
 
     /// The same when a message, not a fault, is the reason.
@@ -41,7 +44,10 @@ impl Frame {
     /// them.
     #[inline]
     pub fn load_from(&self, registers: &TrapRegisters) {
-        copy(registers.as_ptr().cast(), self.words().as_ptr().cast());
+        copy(
+            registers.as_ptr().cast(),
+            self.words().as_ptr().cast_mut().cast(),
+        );
         self.sanitise_state();
     }
 

@@ -3,8 +3,8 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use super::context::{Context, ERROR, FAULT_ADDRESS, Frame, IN_SYSCALL, MESSAGE_TRAP, SP};
 use super::context::TRAP_NUMBER;
+use super::context::{Context, ERROR, FAULT_ADDRESS, Frame, IN_SYSCALL, MESSAGE_TRAP, SP};
 use crate::per_cpu::CpuBlock;
 use crate::vcpu::{TrapRegisters, VcpuArea};
 

@@ -25,7 +25,10 @@ impl Frame {
     /// Copies the interrupted registers to user memory.
     #[inline]
     pub fn save_to(&self, registers: &TrapRegisters) {
-        copy(self.words().as_ptr().cast(), registers.as_ptr().cast());
+        copy(
+            self.words().as_ptr().cast(),
+            registers.as_ptr().cast_mut().cast(),
+        );
     }
 
     /// The same when a message, not a fault, is the reason.
@@ -41,7 +44,10 @@ impl Frame {
     /// them. SS is not looked at: the CPU does that.
     #[inline]
     pub fn load_from(&self, registers: &TrapRegisters) {
-        copy(registers.as_ptr().cast(), self.words().as_ptr().cast());
+        copy(
+            registers.as_ptr().cast(),
+            self.words().as_ptr().cast_mut().cast(),
+        );
         if self.cs.get() != u64::from(selector::USER_CODE_32) {
             self.cs.set(u64::from(selector::USER_CODE));
         }
@@ -60,8 +66,7 @@ impl Frame {
         self.r11.set(rflags::INTERRUPT);
         self.rip.set(instruction);
         self.rsp.set(stack);
-        self.cs
-            .set(u64::from(selector::USER_CODE) | SYSCALL_MARKER);
+        self.cs.set(u64::from(selector::USER_CODE) | SYSCALL_MARKER);
         self.ss.set(u64::from(selector::USER_DATA));
         self.rflags.set(rflags::INITIAL);
     }
@@ -91,7 +96,10 @@ impl Context {
     #[inline]
     pub fn enter_user_task(&self, block: &CpuBlock, area: &VcpuArea, is_loaded: bool) {
         self.save_segments(is_loaded);
-        let new = area.thread_registers.each_ref().map(|word| word.load(Relaxed));
+        let new = area
+            .thread_registers
+            .each_ref()
+            .map(|word| word.load(Relaxed));
         self.set_segments(block, is_loaded, new);
     }
 

@@ -123,6 +123,14 @@ impl Thread {
         scheduling::make_ready(cpu, self);
     }
 
+    /// Makes its system calls exceptions, or not any more.
+    pub fn set_alien(&self, cpu: &Cpu, alien: bool) {
+        let state = self.state(cpu);
+        state.alien.set(alien);
+        let intercepts = alien || state.vcpu.is_in_user_task();
+        state.intercepts_syscalls.set(intercepts);
+    }
+
     /// Gives it an instruction pointer, which makes a new thread ready.
     pub fn resurrect(&self, cpu: &Cpu) {
         let state = self.state(cpu);

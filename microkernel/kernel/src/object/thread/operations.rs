@@ -50,10 +50,7 @@ impl Thread {
         }
         if flags.contains(ControlFlags::ALIEN) {
             let value = ControlFlags::from_bits_retain(call.word(word::FLAG_VALUES));
-            let alien = value.contains(ControlFlags::ALIEN);
-            state.alien.set(alien);
-            let intercepts = alien || state.vcpu.is_in_user_task();
-            state.intercepts_syscalls.set(intercepts);
+            self.set_alien(call.cpu, value.contains(ControlFlags::ALIEN));
         }
         let pager = Selector::from_raw(call.word(word::PAGER)).index();
         let handler = Selector::from_raw(call.word(word::EXCEPTION_HANDLER)).index();

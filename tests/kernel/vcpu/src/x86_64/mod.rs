@@ -1,0 +1,190 @@
+//! Code for user mode on x86_64, and what its registers look like.
+
+use core::arch::{asm, naked_asm};
+
+use l4_test::abi::arch::x86_64::exception::{ExceptionFrame, trap};
+
+use crate::guest::{Code, Guest};
+
+macro_rules! code {
+    ($($name:ident: $($line:literal),+;)*) => {
+        $(
+            #[unsafe(naked)]
+            pub(crate) extern "C" fn $name() {
+                naked_asm!($($line),+)
+            }
+        )*
+    };
+}
+
+code! {
+    system_call: "syscall", "ud2";
+    undefined: "ud2";
+    divide: "xor eax, eax", "xor edx, edx", "div eax";
+    breakpoint: "int3";
+    halt: "hlt";
+    software_interrupt: "int 0x80";
+    input: "in al, 0x60";
+    read: "mov rax, [rdi]", "ud2";
+    write: "mov [rdi], rax", "ud2";
+    jump: "jmp rdi";
+    use_fpu: "fninit", "ud2";
+    // Gives a sign and waits.
+    spin: "mov qword ptr [rdi], 1", "2:", "pause", "jmp 2b";
+    // Changes every register that it can.
+    count: "inc rax", "inc rbx", "inc rcx", "inc rdx", "inc rsi", "inc rdi", "inc rbp", "inc r8",
+        "inc r9", "inc r10", "inc r11", "inc r12", "inc r13", "inc r14", "inc r15", "ud2";
+}
+
+/// Bytes of [`undefined`].
+pub(crate) const INSTRUCTION: u64 = 2;
+
+pub(crate) fn registers(ip: u64, sp: u64, argument: u64) -> ExceptionFrame {
+    ExceptionFrame {
+        rip: ip,
+        rsp: sp,
+        rdi: argument,
+        cs: 0x2b,
+        ss: 0x23,
+        rflags: 0x202,
+        ..ExceptionFrame::default()
+    }
+}
+
+pub(crate) fn set_instruction_pointer(frame: &mut ExceptionFrame, ip: u64) {
+    frame.rip = ip;
+}
+
+/// Fills all general registers with numbers, the first is `start`.
+pub(crate) fn fill(frame: &mut ExceptionFrame, start: u64) {
+    for (value, register) in (start..).zip(general(frame)) {
+        *register = value;
+    }
+}
+
+/// Whether they hold such numbers.
+pub(crate) fn are_filled(frame: &ExceptionFrame, start: u64) -> bool {
+    let mut frame = *frame;
+    (start..)
+        .zip(general(&mut frame))
+        .all(|(value, register)| *register == value)
+}
+
+fn general(frame: &mut ExceptionFrame) -> [&mut u64; 15] {
+    [
+        &mut frame.rax,
+        &mut frame.rbx,
+        &mut frame.rcx,
+        &mut frame.rdx,
+        &mut frame.rsi,
+        &mut frame.rdi,
+        &mut frame.rbp,
+        &mut frame.r8,
+        &mut frame.r9,
+        &mut frame.r10,
+        &mut frame.r11,
+        &mut frame.r12,
+        &mut frame.r13,
+        &mut frame.r14,
+        &mut frame.r15,
+    ]
+}
+
+pub(crate) fn is_undefined(frame: &ExceptionFrame) -> bool {
+    (frame.trap, frame.error) == (trap::UNDEFINED, 0)
+}
+
+pub(crate) fn is_system_call(frame: &ExceptionFrame) -> bool {
+    (frame.trap, frame.error, frame.cs, frame.fault_address) == (trap::SYSTEM_CALL, 0, 0xab, 0)
+}
+
+pub(crate) fn is_message(frame: &ExceptionFrame) -> bool {
+    (frame.trap, frame.error) == (trap::IPC, 0)
+}
+
+pub(crate) fn is_no_fpu(frame: &ExceptionFrame) -> bool {
+    (frame.trap, frame.error) == (trap::NO_FPU, 0)
+}
+
+/// A page fault by reading, writing, executing what is not there.
+pub(crate) fn is_page_fault(frame: &ExceptionFrame, access: Access, address: u64) -> bool {
+    let error = match access {
+        Access::Read => 4,
+        Access::Write => 6,
+        Access::Execute => 0x14,
+    };
+    (frame.trap, frame.error, frame.fault_address) == (trap::PAGE_FAULT, error, address)
+}
+
+/// What a piece of code does to memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Access {
+    Read,
+    Write,
+    Execute,
+}
+
+pub(crate) fn other_exceptions_enter() {
+    let guest = Guest::new();
+    let cases: [(Code, u64, u64, u64); 5] = [
+        (divide, trap::DIVIDE, 0, 4),
+        // Behind the instruction.
+        (breakpoint, trap::BREAKPOINT, 0, 1),
+        (halt, trap::GENERAL_PROTECTION, 0, 0),
+        (software_interrupt, trap::GENERAL_PROTECTION, 0x802, 0),
+        (input, trap::GENERAL_PROTECTION, 0, 0),
+    ];
+    for (code, number, error, offset) in cases {
+        let entry = guest.run(code, 0);
+        let frame = entry.registers;
+        assert_eq!((frame.trap, frame.error), (number, error));
+        assert_eq!(frame.rip, code as *const () as u64 + offset);
+        entry.check_from_user();
+    }
+}
+
+/// Where entries to kernel mode begin.
+#[unsafe(naked)]
+pub(crate) extern "C" fn entry() {
+    naked_asm!("and rsp, -16", "call {entered}", "ud2", entered = sym crate::kernel_mode::entered)
+}
+
+#[unsafe(naked)]
+pub(crate) extern "C" fn undefined_and_return() {
+    naked_asm!("ud2", "ret")
+}
+
+/// Whether `code` leaves the registers as they were that a function keeps.
+pub(crate) fn keeps_registers(code: Code) -> bool {
+    let mut kept = [11_u64, 12, 13, 14];
+    let [a, b, c, d] = &mut kept;
+    // SAFETY: the code does no more than it says.
+    unsafe {
+        asm!("call {}", in(reg) code as *const () as u64, inout("rcx") *a, inout("rdx") *b,
+            inout("r12") *c, inout("r15") *d);
+    }
+    kept == [11, 12, 13, 14]
+}
+
+/// Checks what the kernel tells a new vCPU about its kernel mode.
+pub(crate) fn check_host_state(address: u64) {
+    use l4_test::memory::load;
+    use l4_test::sys::Utcb;
+    let utcb = Utcb::current().address() as u64;
+    assert_eq!(
+        [0x178, 0x180, 0x188].map(|offset| load(address + offset)),
+        [0, utcb + 0x1f8, 0]
+    );
+    assert_eq!(load(address + 0x190), 0x001b_002b_0023);
+}
+
+/// Uses the FPU in the calling thread.
+pub(crate) fn use_fpu_here() {
+    // SAFETY: compiled code here uses no FPU registers.
+    unsafe { asm!("fninit", options(nomem, nostack)) };
+}
+
+/// What [`read`] has read.
+pub(crate) fn read_value(frame: &ExceptionFrame) -> u64 {
+    frame.rax
+}
