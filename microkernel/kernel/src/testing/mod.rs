@@ -40,7 +40,7 @@ use crate::object::{self, Header, Kind, Ref, create};
 use crate::{init, scheduling};
 
 /// Where each test task has its UTCBs, and how many bytes of them.
-const UTCB_AREA: u64 = 0x10_0000;
+pub(crate) const UTCB_AREA: u64 = 0x10_0000;
 const UTCB_AREA_ORDER: u32 = 14;
 /// The first slot that [`World::give`] fills.
 const FIRST_SLOT: u64 = 0x100;

@@ -11,6 +11,7 @@ use l4_abi::operation::Operation;
 use l4_abi::protocol::{self, factory::ObjectType, label};
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::timeout::{Timeout, TimeoutPair};
+use l4_abi::vcpu::{StateFlags, UserTask};
 use machine::event::{Fault, Source};
 use proptest::prelude::*;
 
@@ -59,6 +60,9 @@ enum Step {
     Give(usize, u64, u64),
     /// The root task makes another thread in a task.
     Thread(usize),
+    /// A thread that could run, if it is a vCPU, resumes: the flags before
+    /// and after, the user task, and words with items.
+    Resume(usize, [u16; 2], u64, Vec<u64>),
 }
 
 #[derive(Clone, Debug)]
@@ -265,13 +269,23 @@ fn thread_operation() -> BoxedStrategy<Request> {
             (slot, label::THREAD, words, 0)
         },
     );
+    let vcpu =
+        (threads(), vcpu_area()).prop_map(|(slot, area)| (slot, label::THREAD, vec![7, area], 0));
     prop_oneof![
+        1 => vcpu,
         2 => with_argument(threads(), label::THREAD, control, tasks()),
         3 => exchange,
         1 => other,
         1 => with_argument(threads(), label::THREAD, Just(vec![5]), irqs()),
     ]
     .boxed()
+}
+
+/// A place for a vCPU's state; UTCBs may be there too.
+fn vcpu_area() -> BoxedStrategy<u64> {
+    (0..4_u64)
+        .prop_map(|number| UTCB_AREA + 0x3000 + number * 0x200)
+        .boxed()
 }
 
 fn other_operation() -> BoxedStrategy<Request> {
@@ -393,6 +407,24 @@ fn syscall() -> BoxedStrategy<(Message, Syscall)> {
         .boxed()
 }
 
+fn resume() -> BoxedStrategy<Step> {
+    let flags = prop_oneof![
+        3 => Just([0_u16, 0xa0]),
+        2 => Just([0, 0xa1]),
+        1 => Just([0, 1]),
+        1 => any::<[u16; 2]>(),
+    ];
+    let task = prop_oneof![
+        4 => tasks().prop_map(|slot| Selector::new(slot).raw()),
+        1 => tasks().prop_map(|slot| Selector::new(slot).raw() | 1),
+        1 => word(),
+    ];
+    let items = prop_oneof![3 => Just(vec![]), 1 => items()];
+    (0..8_usize, flags, task, items)
+        .prop_map(|(thread, flags, task, items)| Step::Resume(thread, flags, task, items))
+        .boxed()
+}
+
 fn step() -> BoxedStrategy<Step> {
     let fault = prop_oneof![
         (MEMORY..MEMORY_END, 0..8_u64).prop_map(|(address, bits)| Fault::Page {
@@ -414,6 +446,7 @@ fn step() -> BoxedStrategy<Step> {
         4 => (0..3_usize, 0..30_u64, any_slot()).prop_map(|(task, object, slot)| Step::Give(task, object, slot)),
         1 => (0..3_usize).prop_map(Step::Thread),
         2 => Just(Step::Pending),
+        8 => resume(),
         1 => (0..8_usize, request()).prop_map(|(thread, request)| Step::Write(thread, request.2)),
     ]
     .boxed()
@@ -502,6 +535,11 @@ fn perform(world: &mut World, tasks: &[TestTask; 3], step: &Step) {
             }
         }
         Step::Write(..) => {}
+        Step::Resume(number, flags, user_task, words) => {
+            if let Some(thread) = threads.get(number % threads.len().max(1)) {
+                resume_vcpu(world, thread, *flags, *user_task, words);
+            }
+        }
         Step::Pending => world.cpu.kernel.platform.chip.set_pending(true),
         Step::Pin(pin) => world.enter(Source::Pin(*pin)),
         Step::Time(micros) => world.advance(*micros),
@@ -513,6 +551,30 @@ fn perform(world: &mut World, tasks: &[TestTask; 3], step: &Step) {
                 thread.state(world.cpu).pager.set(slots::GATES);
             }
         }
+    }
+}
+
+/// `thread` becomes a vCPU if it is none, and resumes.
+fn resume_vcpu(world: &mut World, thread: &Thread, flags: [u16; 2], task: u64, items: &[u64]) {
+    let call = Syscall::new(Selector::INVALID, Operation::CALL);
+    if thread.vcpu_area(world.cpu).is_none() {
+        let own = UTCB_AREA + 0x3000 + thread.id % 4 * 0x200;
+        world.write(thread, &[7, own]);
+        world.syscall(thread, call.tag(label::THREAD, 2, 0));
+    }
+    let Some(area) = thread.vcpu_area(world.cpu) else {
+        return;
+    };
+    let [state, saved] = flags.map(StateFlags::from_bits_retain);
+    area.set_state(state);
+    area.set_saved_state(saved);
+    area.set_user_task(UserTask::from_raw(task));
+    if thread.is_runnable(world.cpu) && !thread.has_deferred(world.cpu) {
+        world.write(thread, &[4]);
+        for (index, word) in items.iter().enumerate() {
+            thread.utcb(world.cpu).set_word(1 + index, *word);
+        }
+        world.syscall(thread, call.tag(label::THREAD, 1, items.len() / 2));
     }
 }
 

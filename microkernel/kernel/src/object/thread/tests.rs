@@ -28,6 +28,11 @@ pub(crate) fn check(cpu: &Cpu, thread: &Thread) {
         assert!(state.reply.is_empty() && state.answer.is_empty());
     }
     assert_eq!(state.utcb.get().is_some(), !thread.task.is_empty());
+    if state.vcpu.is_in_user_task() {
+        assert!(thread.vcpu_area(cpu).is_some() && !state.vcpu.user_task().is_empty());
+        assert!(state.intercepts_syscalls.get());
+        assert_eq!(waiting, Waiting::Nothing, "user mode waits for nothing");
+    }
 }
 
 fn check_lists(cpu: &Cpu, thread: &Thread, waiting: Waiting) {

@@ -1,0 +1,152 @@
+//! The operations: becoming a vCPU, and going on as one.
+
+use l4_abi::error::{IpcError, ResultCode};
+use l4_abi::flexpage::{Flexpage, Space};
+use l4_abi::item::{ITEM_WORDS, SendItem};
+use l4_abi::protocol::thread::VCPU_EXTENDED;
+use l4_abi::rights::CapabilityRights;
+use l4_abi::utcb::MESSAGE_REGISTERS;
+use l4_abi::vcpu::{StateFlags, UserTaskChange};
+use machine::vcpu::{VcpuArea, mark_message};
+
+use crate::capability;
+use crate::cpu::Cpu;
+use crate::ipc::{self, finish};
+use crate::object::ipc_gate::reference;
+use crate::object::task::{self, Task};
+use crate::object::thread::{Source, Thread};
+use crate::object::{Fail, Invocation, OperationResult, Outcome};
+use crate::scheduling;
+
+impl Thread {
+    /// Makes it a vCPU for good, or moves the state of one.
+    pub fn control_vcpu(&self, call: &Invocation<'_>) -> OperationResult {
+        if call.word(0) & VCPU_EXTENDED != 0 {
+            return Err(ResultCode::ENOSYS.into());
+        }
+        call.require_words(2, ResultCode::EINVAL)?;
+        let (cpu, address) = (call.cpu, call.word(1));
+        let area = self
+            .task(cpu)
+            .filter(|_| address != 0)
+            .and_then(|task| task.memory.find_shared(cpu, address))
+            .ok_or(ResultCode::EINVAL)?;
+        let state = self.state(cpu);
+        state.vcpu.area.set(Some(area));
+        state.vcpu.address.set(address);
+        let area = area.get(cpu);
+        area.set_version();
+        state.context.begin_vcpu(area);
+        if !state.senders.is_empty() || !state.irqs.is_empty() {
+            area.set_irq_pending(true);
+        }
+        Ok(Outcome::OK)
+    }
+
+    /// Goes on where the vCPU was interrupted, or elsewhere, in its own or in
+    /// the user task.
+    pub fn resume_vcpu(&self, call: &Invocation<'_>) -> OperationResult {
+        let cpu = call.cpu;
+        let state = self.state(cpu);
+        let area = state
+            .vcpu
+            .area(cpu)
+            .filter(|_| core::ptr::eq(self, call.caller))
+            .ok_or(ResultCode::EINVAL)?;
+        self.change_user_task(call, area)?;
+        if call.tag.items() > 0
+            && let Some(task) = state.vcpu.user_task.get(cpu)
+        {
+            map_items(call, task)?;
+        }
+        let flags = area.saved_state();
+        if flags.contains(StateFlags::IRQ) && area.is_irq_pending() {
+            self.take_pending(cpu, area, flags);
+            return Ok(Outcome::Done);
+        }
+        area.set_state(flags);
+        if flags.contains(StateFlags::USER_MODE) {
+            if state.vcpu.user_task.is_empty() {
+                return Err(ResultCode::ENOENT.into());
+            }
+            area.set_state(flags | StateFlags::ENTRY);
+            state.vcpu.in_user_task.set(true);
+            state.intercepts_syscalls.set(true);
+            let with_fpu = flags.contains(StateFlags::FPU_ENABLED);
+            if state.vcpu.without_fpu.replace(!with_fpu) == with_fpu {
+                scheduling::fpu_access_changed(cpu, self);
+            }
+            let is_loaded = cpu.loaded.is(self);
+            state.context.enter_user_task(cpu.block(), area, is_loaded);
+        }
+        state.context.frame.load_from(&area.registers);
+        Ok(Outcome::Done)
+    }
+
+    fn change_user_task(&self, call: &Invocation<'_>, area: &VcpuArea) -> Result<(), Fail> {
+        let slot = &self.state(call.cpu).vcpu.user_task;
+        let wish = area.user_task();
+        match wish.change() {
+            UserTaskChange::Keep => {}
+            UserTaskChange::Drop => drop(slot.replace(None)),
+            UserTaskChange::LookUp(index) => {
+                let entry = call.task.capabilities.lookup(call.cpu, index);
+                let task = match entry {
+                    Some(entry) if entry.object.downcast::<Task>().is_some() => {
+                        if !entry.rights.contains(CapabilityRights::SPECIAL) {
+                            return Err(ResultCode::EPERM.into());
+                        }
+                        Some(reference(entry.object)?)
+                    }
+                    _ => None,
+                };
+                slot.replace(task);
+                area.set_user_task(wish.cached());
+            }
+        }
+        Ok(())
+    }
+
+    /// At a resume: enters again, with the message of a queued sender, or
+    /// with an error if there is none.
+    fn take_pending(&self, cpu: &Cpu, area: &VcpuArea, flags: StateFlags) {
+        self.expect_upcall(cpu);
+        if !ipc::take_queued(cpu, self, Source::Anyone) {
+            finish::failed(cpu, self, IpcError::RECEIVE_TIMEOUT);
+        }
+        mark_message(&area.registers);
+        let stack = if flags.contains(StateFlags::USER_MODE) {
+            area.entry_stack()
+        } else {
+            area.interrupted_stack()
+        };
+        self.go_on_at_entry(cpu, area, stack);
+    }
+}
+
+/// Maps the items of a resume to the user task (abi/06 §4).
+fn map_items(call: &Invocation<'_>, destination: &Task) -> Result<(), Fail> {
+    for index in 0..call.tag.items() {
+        let at = call.tag.words() + index * ITEM_WORDS;
+        if at + 1 >= MESSAGE_REGISTERS {
+            return Err(IpcError::SEND_OVERFLOW.into());
+        }
+        if destination.memory.is_closed() {
+            return Err(ResultCode::ENOENT.into());
+        }
+        let (control, flexpage) = (call.word(at), call.word(at + 1));
+        if control == 0 {
+            continue;
+        }
+        let Ok(SendItem::Map(item)) = SendItem::decode(control | 8, flexpage) else {
+            continue;
+        };
+        let (cpu, source, window) = (call.cpu, call.task, Flexpage::ALL_SPACES);
+        match item.space {
+            Space::Object => capability::map(cpu, source, destination, item, window, true),
+            Space::Memory | Space::IoPort => task::map(cpu, source, destination, item, window),
+        }
+        .map_err(|_| IpcError::SEND_MAP_FAILED)?;
+    }
+    Ok(())
+}

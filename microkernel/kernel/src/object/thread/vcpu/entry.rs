@@ -1,0 +1,74 @@
+//! Entries: from what the thread did, to the vCPU's entry point.
+
+use l4_abi::vcpu::StateFlags;
+use machine::vcpu::VcpuArea;
+
+use crate::cpu::Cpu;
+use crate::ipc::reply;
+use crate::object::thread::{Purpose, Thread};
+use crate::scheduling;
+
+impl Thread {
+    /// The fault in its frame enters the vCPU, if it takes such faults now.
+    pub fn enter_with_fault(&self, cpu: &Cpu, kind: StateFlags) -> bool {
+        let vcpu = &self.state(cpu).vcpu;
+        let Some(area) = vcpu.area(cpu) else {
+            return false;
+        };
+        if !vcpu.in_user_task.get() && !area.state().contains(kind) {
+            return false;
+        }
+        let frame = &self.state(cpu).context.frame;
+        self.enter(cpu, area, |area| frame.save_to(&area.registers));
+        true
+    }
+
+    /// A message enters the vCPU, which must be ready for that; the next that
+    /// is transferred to it.
+    pub fn begin_upcall(&self, cpu: &Cpu) {
+        let state = self.state(cpu);
+        let Some(area) = state.vcpu.area(cpu) else {
+            return;
+        };
+        let frame = &state.context.frame;
+        self.enter(cpu, area, |area| frame.save_for_message(&area.registers));
+        self.expect_upcall(cpu);
+    }
+
+    fn enter(&self, cpu: &Cpu, area: &VcpuArea, save: impl FnOnce(&VcpuArea)) {
+        let state = self.state(cpu);
+        let flags = area.state();
+        area.set_saved_state(flags);
+        area.set_state(flags.difference(StateFlags::ENTRY | StateFlags::USER_MODE));
+        let stack = if flags.contains(StateFlags::USER_MODE) {
+            area.entry_stack()
+        } else {
+            state.context.frame.sp()
+        };
+        area.set_reserved_stack(stack);
+        save(area);
+        if state.vcpu.in_user_task.replace(false) {
+            state.intercepts_syscalls.set(state.alien.get());
+            if state.vcpu.without_fpu.replace(false) {
+                scheduling::fpu_access_changed(cpu, self);
+            }
+            let is_loaded = cpu.loaded.is(self);
+            state.context.leave_user_task(cpu.block(), area, is_loaded);
+        }
+        self.go_on_at_entry(cpu, area, stack);
+    }
+
+    pub(super) fn go_on_at_entry(&self, cpu: &Cpu, area: &VcpuArea, stack: u64) {
+        let state = self.state(cpu);
+        let frame = &state.context.frame;
+        frame.enter(area.entry_instruction(), stack, state.vcpu.address.get());
+    }
+
+    /// The next message to it is an upcall's. Who calls can be answered
+    /// through the implicit reply capability.
+    pub(super) fn expect_upcall(&self, cpu: &Cpu) {
+        let state = self.state(cpu);
+        state.purpose.set(Purpose::Upcall);
+        reply::use_implicit_place(cpu, self);
+    }
+}

@@ -1,0 +1,82 @@
+//! Which messages enter, and which wait.
+
+use l4_abi::vcpu::StateFlags;
+
+use crate::cpu::Cpu;
+use crate::ipc;
+use crate::object::thread::{Deferred, Life, Source, Thread, Waiting};
+
+impl Thread {
+    /// True if a message can enter right now: it takes them, and its
+    /// registers are those of user mode.
+    #[inline]
+    pub fn takes_upcall(&self, cpu: &Cpu) -> bool {
+        !cpu.current.is(self) && self.would_take_upcall(cpu)
+    }
+
+    fn would_take_upcall(&self, cpu: &Cpu) -> bool {
+        let state = self.state(cpu);
+        state.waiting.get() == Waiting::Nothing
+            && state.deferred.get() == Deferred::Nothing
+            && state.life.get() == Life::Alive
+            && state
+                .vcpu
+                .area(cpu)
+                .is_some_and(|area| area.state().contains(StateFlags::IRQ))
+    }
+
+    /// Somebody has queued at it. The current thread may be in the middle of
+    /// an operation, so a message enters it when that is over.
+    pub fn sender_came(&self, cpu: &Cpu) {
+        let state = self.state(cpu);
+        let Some(area) = state.vcpu.area(cpu) else {
+            return;
+        };
+        area.set_irq_pending(true);
+        if cpu.current.is(self) && self.would_take_upcall(cpu) {
+            state.deferred.set(Deferred::Upcall);
+            cpu.reschedule.set(true);
+        }
+    }
+
+    /// Somebody who was queued at it is not any more.
+    pub fn sender_left(&self, cpu: &Cpu) {
+        let state = self.state(cpu);
+        if let Some(area) = state.vcpu.area(cpu)
+            && state.senders.is_empty()
+            && state.irqs.is_empty()
+        {
+            area.set_irq_pending(false);
+        }
+    }
+
+    /// The upcall that was put off.
+    pub fn take_upcall(&self, cpu: &Cpu) {
+        let state = self.state(cpu);
+        let any = !state.senders.is_empty() || !state.irqs.is_empty();
+        if any && self.would_take_upcall(cpu) {
+            self.begin_upcall(cpu);
+            ipc::take_queued(cpu, self, Source::Anyone);
+        }
+    }
+
+    /// No message enters while a fault is reported to others.
+    pub fn hold_messages(&self, cpu: &Cpu) {
+        let vcpu = &self.state(cpu).vcpu;
+        if let Some(area) = vcpu.area(cpu) {
+            let flags = area.state();
+            vcpu.holds_messages.set(flags.contains(StateFlags::IRQ));
+            area.set_state(flags.difference(StateFlags::IRQ));
+        }
+    }
+
+    /// The report is over.
+    pub fn release_messages(&self, cpu: &Cpu) {
+        let vcpu = &self.state(cpu).vcpu;
+        if vcpu.holds_messages.replace(false)
+            && let Some(area) = vcpu.area(cpu)
+        {
+            area.set_state(area.state() | StateFlags::IRQ);
+        }
+    }
+}

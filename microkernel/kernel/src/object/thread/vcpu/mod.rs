@@ -1,0 +1,95 @@
+//! Virtual CPUs (abi/06 §1 to §4): a thread that takes faults and messages as
+//! a CPU takes exceptions and interrupts, and that runs code of another task,
+//! its *user task*, until the next of them.
+//!
+//! User mode shares the [`VcpuArea`] and may write anything to it. So what
+//! the kernel relies on is here: whether the thread is in its user task, and
+//! which task that is.
+
+mod control;
+mod entry;
+mod message;
+
+use core::cell::Cell;
+
+use machine::vcpu::{VcpuArea, VcpuPointer};
+
+use super::Thread;
+use crate::cpu::Cpu;
+use crate::object::RefSlot;
+use crate::object::task::Task;
+
+/// What makes a thread a vCPU.
+pub struct Vcpu {
+    area: Cell<Option<VcpuPointer>>,
+    /// Where user mode finds the area.
+    address: Cell<u64>,
+    /// Whose address space its user mode has.
+    user_task: RefSlot<Task>,
+    /// It is in its user task.
+    in_user_task: Cell<bool>,
+    /// It must not use the FPU there.
+    without_fpu: Cell<bool>,
+    /// It takes messages again after the fault that is being reported.
+    holds_messages: Cell<bool>,
+}
+
+impl Vcpu {
+    /// Not a vCPU.
+    pub const fn new() -> Self {
+        Self {
+            area: Cell::new(None),
+            address: Cell::new(0),
+            user_task: RefSlot::empty(),
+            in_user_task: Cell::new(false),
+            without_fpu: Cell::new(false),
+            holds_messages: Cell::new(false),
+        }
+    }
+
+    /// True if the thread is in its user task.
+    #[inline]
+    pub fn is_in_user_task(&self) -> bool {
+        self.in_user_task.get()
+    }
+
+    /// The task that its user mode runs in.
+    pub fn user_task(&self) -> &RefSlot<Task> {
+        &self.user_task
+    }
+
+    /// The thread is dead.
+    pub fn release(&self) {
+        self.area.set(None);
+        self.in_user_task.set(false);
+        self.user_task.replace(None);
+    }
+
+    #[inline]
+    fn area<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu VcpuArea> {
+        self.area.get().map(|area| area.get(cpu))
+    }
+}
+
+impl Default for Vcpu {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Thread {
+    /// The state that user mode sees, if it is a vCPU.
+    #[inline]
+    pub fn vcpu_area<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu VcpuArea> {
+        self.state(cpu).vcpu.area(cpu)
+    }
+
+    /// True if it may use the FPU in the mode that it is in.
+    #[inline]
+    pub fn may_use_fpu(&self, cpu: &Cpu) -> bool {
+        !self.state(cpu).vcpu.without_fpu.get()
+    }
+}
+
+#[cfg(test)]
+mod tests;

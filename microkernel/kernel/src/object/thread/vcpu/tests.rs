@@ -1,0 +1,284 @@
+//! vCPUs, with the state's fields as user mode would write them.
+
+use l4_abi::capability::Selector;
+use l4_abi::error::IpcError;
+use l4_abi::message_tag::MessageTag;
+use l4_abi::operation::Operation;
+use l4_abi::protocol::label;
+use l4_abi::protocol::thread::Opcode;
+use l4_abi::rights::CapabilityRights;
+use l4_abi::vcpu::{StateFlags, UserTask};
+use machine::context::{MESSAGE_TRAP, SYSCALL_TRAP};
+use machine::event::{Fault, Source as Device};
+
+use super::*;
+use crate::object::Ref;
+use crate::object::thread::{Source, Waiting};
+use crate::testing::{Doing, Syscall, TestTask, UTCB_AREA, World, run};
+
+/// The vCPU's state, behind the UTCBs.
+const AREA: u64 = UTCB_AREA + 0x3000;
+const IP: u64 = 0x4000;
+
+/// A thread that is a vCPU, and a user task that it has a capability to.
+struct Setup {
+    vcpu: Ref<Thread>,
+    task: TestTask,
+    user_task: TestTask,
+    slot: u64,
+}
+
+impl Setup {
+    fn new(world: &mut World) -> Self {
+        let (task, user_task) = (world.task(), world.task());
+        let vcpu = world.thread(&task, 10);
+        let slot = world.give_full(&task, user_task.header());
+        let setup = Self {
+            vcpu,
+            task,
+            user_task,
+            slot,
+        };
+        let done = setup.invoke(world, &[Opcode::VcpuControl.word(), AREA]);
+        assert_eq!(done, Doing::Done(MessageTag::EMPTY));
+        setup.vcpu.state(world.cpu).context.frame.set_ip(IP);
+        setup
+    }
+
+    fn area<'cpu>(&self, world: &'cpu World) -> &'cpu VcpuArea {
+        self.vcpu.vcpu_area(world.cpu).expect("it is a vCPU")
+    }
+
+    /// An operation of the thread on itself.
+    fn invoke(&self, world: &mut World, words: &[u64]) -> Doing {
+        world.write(&self.vcpu, words);
+        let call = Syscall::new(Selector::INVALID, Operation::CALL);
+        world.syscall(&self.vcpu, call.tag(label::THREAD, words.len(), 0))
+    }
+
+    fn resume(&self, world: &mut World, flags: StateFlags) -> Doing {
+        self.area(world).set_saved_state(flags);
+        self.invoke(world, &[Opcode::VcpuResume.word()])
+    }
+
+    fn enter_user_task(&self, world: &mut World) {
+        let task = UserTask::new(Selector::new(self.slot));
+        self.area(world).set_user_task(task);
+        self.resume(world, StateFlags::USER_MODE | StateFlags::FPU_ENABLED);
+        assert!(self.is_in_user_task(world));
+        let loaded = world.cpu.space.task_header(world.cpu);
+        assert!(loaded.is_some_and(|loaded| loaded.is(self.user_task.header())));
+    }
+
+    fn is_in_user_task(&self, world: &World) -> bool {
+        let vcpu = &self.vcpu.state(world.cpu).vcpu;
+        vcpu.is_in_user_task()
+    }
+
+    /// The trap number in the interrupted registers.
+    fn trap(&self, world: &World) -> u64 {
+        use core::sync::atomic::Ordering::Relaxed;
+        /// Its place in this machine's exception frame.
+        const TRAP_NUMBER: usize = 9;
+        self.area(world).registers[TRAP_NUMBER].load(Relaxed)
+    }
+
+    fn takes_messages(&self, world: &World) {
+        self.area(world).set_state(StateFlags::IRQ);
+    }
+
+    /// Whether the thread is at its entry point.
+    fn has_entered(&self, world: &World) -> bool {
+        let frame = &self.vcpu.state(world.cpu).context.frame;
+        frame.argument(0) == AREA
+    }
+}
+
+const TRAP: Fault = Fault::Exception {
+    port_access_possible: false,
+};
+const PAGE: Fault = Fault::Page {
+    address: 0x5000,
+    bits: 0,
+    beyond_user: true,
+};
+
+#[test]
+fn all_that_happens_in_the_user_task_enters() {
+    run(|world| {
+        let setup = Setup::new(world);
+        for fault in [TRAP, PAGE] {
+            setup.enter_user_task(world);
+            world.fault(&setup.vcpu, fault);
+            assert!(!setup.is_in_user_task(world) && setup.has_entered(world));
+            let area = setup.area(world);
+            assert_eq!(area.state(), StateFlags::FPU_ENABLED);
+            let saved = StateFlags::USER_MODE | StateFlags::FPU_ENABLED | StateFlags::ENTRY;
+            assert_eq!(area.saved_state(), saved);
+            let loaded = world.cpu.space.task_header(world.cpu);
+            assert!(loaded.is_some_and(|loaded| loaded.is(setup.task.header())));
+        }
+        setup.enter_user_task(world);
+        // Even if user mode has changed what it takes.
+        setup.area(world).set_state(StateFlags::empty());
+        world.syscall(&setup.vcpu, Syscall::wait());
+        assert!(!setup.is_in_user_task(world) && setup.has_entered(world));
+        assert_eq!(setup.trap(world), SYSCALL_TRAP);
+    });
+}
+
+#[test]
+fn system_calls_are_made_again_after_an_entry() {
+    run(|world| {
+        let setup = Setup::new(world);
+        setup.enter_user_task(world);
+        world.fault(&setup.vcpu, TRAP);
+        let doing = world.syscall(&setup.vcpu, Syscall::wait());
+        assert_eq!(doing, Doing::Waits(Waiting::Receive(Source::Anyone)));
+    });
+}
+
+#[test]
+fn a_call_enters_a_vcpu_that_is_not_running_and_is_answered() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let other = world.task();
+        let caller = world.thread(&other, 10);
+        let slot = world.give(&other, setup.vcpu.header(), CapabilityRights::RWS);
+        setup.enter_user_task(world);
+        world.write(&caller, &[7, 8]);
+        world.syscall(&caller, Syscall::call(slot).tag(3, 2, 0).label(0x10));
+        assert!(world.runs(&setup.vcpu) && setup.has_entered(world));
+        assert!(!setup.is_in_user_task(world));
+        assert_eq!(setup.trap(world), MESSAGE_TRAP);
+        assert_eq!(setup.area(world).tag(), MessageTag::words_only(3, 2));
+        assert_eq!([0, 1].map(|at| world.word(&setup.vcpu, at)), [7, 8]);
+        world.syscall(&setup.vcpu, Syscall::reply().tag(5, 0, 0));
+        assert_eq!(
+            world.doing(&caller),
+            Doing::Done(MessageTag::words_only(5, 0))
+        );
+        assert!(!setup.area(world).is_irq_pending());
+    });
+}
+
+#[test]
+fn an_own_interrupt_enters_when_its_system_call_is_over() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let irq = world.irq();
+        let slot = world.give_full(&setup.task, irq.header());
+        let own = world.give_full(&setup.task, setup.vcpu.header());
+        let bound = [0x10, 0x340];
+        let result = world.invoke(&setup.vcpu, slot, label::KERNEL_OBJECT, &bound, Some(own));
+        assert_eq!(result, 0);
+        setup.takes_messages(world);
+        world.write(&setup.vcpu, &[2]);
+        world.syscall(&setup.vcpu, Syscall::send(slot).tag(label::IRQ, 1, 0));
+        assert!(setup.has_entered(world));
+        assert_eq!(setup.trap(world), MESSAGE_TRAP);
+        assert_eq!(setup.area(world).saved_state(), StateFlags::IRQ);
+        assert!(!setup.area(world).is_irq_pending());
+        assert!(setup.vcpu.state(world.cpu).irqs.is_empty());
+    });
+}
+
+#[test]
+fn a_device_interrupts_the_user_task() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let irq = world.irq();
+        let slot = world.give_full(&setup.task, irq.header());
+        let own = world.give_full(&setup.task, setup.vcpu.header());
+        let icu = world.give_initial(&setup.task, l4_abi::capability::slot::ICU);
+        let thread = &setup.vcpu;
+        world.invoke(
+            thread,
+            slot,
+            label::KERNEL_OBJECT,
+            &[0x10, 0x340],
+            Some(own),
+        );
+        world.invoke(thread, icu, label::IRQ, &[0, 3], Some(slot));
+        world.write(thread, &[4]);
+        world.syscall(thread, Syscall::send(slot).tag(label::IRQ, 1, 0));
+        setup.enter_user_task(world);
+        world.enter(Device::Pin(3));
+        assert!(setup.has_entered(world) && !setup.is_in_user_task(world));
+        assert_eq!(setup.trap(world), MESSAGE_TRAP);
+    });
+}
+
+#[test]
+fn a_message_waits_if_the_flag_goes_before_it_can_enter() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let other = world.task();
+        let sender = world.thread(&other, 10);
+        let slot = world.give(&other, setup.vcpu.header(), CapabilityRights::RWS);
+        // Not taken.
+        let doing = world.syscall(&sender, Syscall::send(slot));
+        assert_eq!(doing, Doing::Waits(Waiting::Send));
+        assert!(setup.area(world).is_irq_pending());
+        // Setting the flag fetches nothing, a resume with it does.
+        setup.takes_messages(world);
+        world.enter(Device::Spurious);
+        assert!(!setup.has_entered(world));
+        setup.resume(world, StateFlags::IRQ);
+        assert!(setup.has_entered(world));
+        assert!(!setup.area(world).is_irq_pending());
+        assert_eq!(world.doing(&sender), Doing::Done(MessageTag::EMPTY));
+    });
+}
+
+#[test]
+fn an_announcement_without_sender_is_a_timeout() {
+    run(|world| {
+        let setup = Setup::new(world);
+        setup.area(world).set_irq_pending(true);
+        setup.resume(world, StateFlags::IRQ);
+        assert!(setup.has_entered(world));
+        assert!(setup.area(world).tag().has_error());
+        assert!(setup.area(world).is_irq_pending());
+        let error = setup.vcpu.utcb(world.cpu).word(123);
+        assert_eq!(IpcError::from_word(error), IpcError::RECEIVE_TIMEOUT);
+    });
+}
+
+#[test]
+fn a_cancelled_sender_takes_its_announcement_back() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let other = world.task();
+        let sender = world.thread(&other, 10);
+        let slot = world.give(&other, setup.vcpu.header(), CapabilityRights::RWS);
+        world.syscall(&sender, Syscall::send(slot));
+        assert!(setup.area(world).is_irq_pending());
+        sender.cancel(world.cpu);
+        world.enter(Device::Spurious);
+        assert!(!setup.area(world).is_irq_pending());
+    });
+}
+
+#[test]
+fn a_thread_that_dies_in_its_user_task_lets_go_of_it() {
+    run(|world| {
+        let setup = Setup::new(world);
+        setup.enter_user_task(world);
+        world.destroy(setup.vcpu.header());
+        assert!(setup.vcpu.state(world.cpu).vcpu.user_task().is_empty());
+        assert_eq!(world.doing(&setup.vcpu), Doing::Dead);
+    });
+}
+
+#[test]
+fn a_user_task_stays_while_it_is_used() {
+    run(|world| {
+        let setup = Setup::new(world);
+        setup.enter_user_task(world);
+        world.destroy(setup.user_task.header());
+        assert!(setup.is_in_user_task(world));
+        world.fault(&setup.vcpu, PAGE);
+        assert!(setup.has_entered(world));
+    });
+}
