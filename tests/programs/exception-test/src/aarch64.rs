@@ -36,13 +36,13 @@ macro_rules! code {
 }
 
 macro_rules! attacks {
-    ($($name:ident: $refusal:expr => $($line:literal),+;)*) => {
-        code! { $($name: $($line),+;)* }
+    ($($group:literal { $($name:ident: $refusal:expr => $($line:literal),+;)* })*) => {
+        code! { $($($name: $($line),+;)*)* }
 
-        /// All of them.
-        pub(crate) const ATTACKS: &[Attack] = &[
+        /// All of them, by what they try.
+        pub(crate) const ATTACKS: &[(&str, &[Attack])] = &[$(($group, &[
             $(Attack { name: stringify!($name), code: $name, refusal: $refusal },)*
-        ];
+        ]),)*];
     };
 }
 
@@ -50,49 +50,63 @@ const UNDEFINED: u64 = class::UNKNOWN;
 const TRAPPED: u64 = class::SYSTEM_REGISTER;
 
 attacks! {
-    read_null: PageFault(UNMAPPED) => "mov x0, #8", "ldr x1, [x0]";
-    read_far: PageFault(0) => "ldr x0, =0x0001000000000000", "ldr x1, [x0]";
-    read_tagged: PageFault(0) => "ldr x0, =0xff00000001000000", "ldr x1, [x0]";
-    read_kernel_image: PageFault(UNMAPPED) => "ldr x0, =0x40001000", "ldr x1, [x0]";
-    write_code: PageFault(WRITE) => "adr x0, .", "str x1, [x0]";
-    write_device: PageFault(UNMAPPED | WRITE) => "ldr x0, =0x09000000", "str w1, [x0]";
-    run_data: PageFault(FETCH) => "ldr x0, =0xb8000000", "br x0";
-    run_kernel_image: PageFault(UNMAPPED | FETCH) => "ldr x0, =0x40001000", "br x0";
-    zero_nothing: PageFault(UNMAPPED | WRITE) => "mov x0, #0x1000", "dc zva, x0";
-    exclusive_null: PageFault(UNMAPPED) => "mov x0, #0", "ldxr x1, [x0]";
-    misaligned_jump: Exception(PC_ALIGNMENT) => "adr x0, .", "add x0, x0, #2", "br x0";
-    undefined: Exception(UNDEFINED) => "udf #7";
-    hypercall: Exception(UNDEFINED) => "hvc #0";
-    secure_call: Exception(UNDEFINED) => "smc #0";
-    return_from_exception: Exception(UNDEFINED) => "eret";
-    wait_for_interrupt: Exception(class::WFX) => "wfi";
-    mask_interrupts: Exception(TRAPPED) => "msr daifset, #3";
-    select_stack: Exception(UNDEFINED) => "msr spsel, #1";
-    read_sctlr: Exception(UNDEFINED) => "mrs x0, sctlr_el1";
-    write_ttbr: Exception(UNDEFINED) => "msr ttbr0_el1, x0";
-    write_vbar: Exception(UNDEFINED) => "msr vbar_el1, x0";
-    read_hcr: Exception(UNDEFINED) => "mrs x0, hcr_el2";
-    write_vttbr: Exception(UNDEFINED) => "msr vttbr_el2, x0";
-    write_elr: Exception(UNDEFINED) => "msr elr_el2, x0";
-    read_tpidr_el2: Exception(UNDEFINED) => "mrs x0, tpidr_el2";
-    write_tpidrro: Exception(UNDEFINED) => "msr tpidrro_el0, x0";
-    read_midr: Exception(UNDEFINED) => "mrs x0, midr_el1";
-    read_timer: Exception(TRAPPED) => "mrs x0, cntv_ctl_el0";
-    write_timer: Exception(TRAPPED) => "msr cntp_cval_el0, x0";
-    write_kernel_timer: Exception(UNDEFINED) => "msr cnthp_cval_el2, x0";
-    read_cycles: Exception(TRAPPED) => "mrs x0, pmccntr_el0";
-    write_monitor_control: Exception(TRAPPED) => "msr pmcr_el0, x0";
-    read_debug: Exception(UNDEFINED) => "mrs x0, mdscr_el1";
-    read_debug_channel: Exception(TRAPPED) => "mrs x0, mdccsr_el0";
-    take_interrupt: Exception(UNDEFINED) => "mrs x0, S3_0_C12_C12_0";
-    end_interrupt: Exception(UNDEFINED) => "msr S3_0_C12_C12_1, x0";
-    send_interrupt: Exception(UNDEFINED) => "msr S3_0_C12_C11_5, x0";
-    flush_by_set: Exception(UNDEFINED) => "dc isw, x0";
-    invalidate_line: Exception(UNDEFINED) => "dc ivac, x0";
-    invalidate_instructions: Exception(UNDEFINED) => "ic ialluis";
-    flush_tlb: Exception(UNDEFINED) => "tlbi vmalle1is";
-    flush_kernel_tlb: Exception(UNDEFINED) => "tlbi alle2is";
-    translate: Exception(UNDEFINED) => "at s12e1r, x0";
+    "reads and writes outside of its memory" {
+        read_null: PageFault(UNMAPPED) => "mov x0, #8", "ldr x1, [x0]";
+        read_far: PageFault(0) => "ldr x0, =0x0001000000000000", "ldr x1, [x0]";
+        read_tagged: PageFault(0) => "ldr x0, =0xff00000001000000", "ldr x1, [x0]";
+        write_code: PageFault(WRITE) => "adr x0, .", "str x1, [x0]";
+        zero_nothing: PageFault(UNMAPPED | WRITE) => "mov x0, #0x1000", "dc zva, x0";
+        exclusive_null: PageFault(UNMAPPED) => "mov x0, #0", "ldxr x1, [x0]";
+    }
+    "running what is no code" {
+        run_data: PageFault(FETCH) => "ldr x0, =0xb8000000", "br x0";
+        misaligned_jump: Exception(PC_ALIGNMENT) => "adr x0, .", "add x0, x0, #2", "br x0";
+    }
+    "addresses of the kernel" {
+        read_kernel_image: PageFault(UNMAPPED) => "ldr x0, =0x40001000", "ldr x1, [x0]";
+        run_kernel_image: PageFault(UNMAPPED | FETCH) => "ldr x0, =0x40001000", "br x0";
+    }
+    "devices and I/O ports" {
+        write_device: PageFault(UNMAPPED | WRITE) => "ldr x0, =0x09000000", "str w1, [x0]";
+    }
+    "system registers" {
+        read_sctlr: Exception(UNDEFINED) => "mrs x0, sctlr_el1";
+        write_ttbr: Exception(UNDEFINED) => "msr ttbr0_el1, x0";
+        write_vbar: Exception(UNDEFINED) => "msr vbar_el1, x0";
+        read_hcr: Exception(UNDEFINED) => "mrs x0, hcr_el2";
+        write_vttbr: Exception(UNDEFINED) => "msr vttbr_el2, x0";
+        write_elr: Exception(UNDEFINED) => "msr elr_el2, x0";
+        read_tpidr_el2: Exception(UNDEFINED) => "mrs x0, tpidr_el2";
+        write_tpidrro: Exception(UNDEFINED) => "msr tpidrro_el0, x0";
+        read_midr: Exception(UNDEFINED) => "mrs x0, midr_el1";
+        read_timer: Exception(TRAPPED) => "mrs x0, cntv_ctl_el0";
+        write_timer: Exception(TRAPPED) => "msr cntp_cval_el0, x0";
+        write_kernel_timer: Exception(UNDEFINED) => "msr cnthp_cval_el2, x0";
+        read_cycles: Exception(TRAPPED) => "mrs x0, pmccntr_el0";
+        write_monitor_control: Exception(TRAPPED) => "msr pmcr_el0, x0";
+        read_debug: Exception(UNDEFINED) => "mrs x0, mdscr_el1";
+        read_debug_channel: Exception(TRAPPED) => "mrs x0, mdccsr_el0";
+        take_interrupt: Exception(UNDEFINED) => "mrs x0, S3_0_C12_C12_0";
+        end_interrupt: Exception(UNDEFINED) => "msr S3_0_C12_C12_1, x0";
+        send_interrupt: Exception(UNDEFINED) => "msr S3_0_C12_C11_5, x0";
+    }
+    "privileged instructions" {
+        hypercall: Exception(UNDEFINED) => "hvc #0";
+        secure_call: Exception(UNDEFINED) => "smc #0";
+        return_from_exception: Exception(UNDEFINED) => "eret";
+        wait_for_interrupt: Exception(class::WFX) => "wfi";
+        mask_interrupts: Exception(TRAPPED) => "msr daifset, #3";
+        select_stack: Exception(UNDEFINED) => "msr spsel, #1";
+        flush_by_set: Exception(UNDEFINED) => "dc isw, x0";
+        invalidate_line: Exception(UNDEFINED) => "dc ivac, x0";
+        invalidate_instructions: Exception(UNDEFINED) => "ic ialluis";
+        flush_tlb: Exception(UNDEFINED) => "tlbi vmalle1is";
+        flush_kernel_tlb: Exception(UNDEFINED) => "tlbi alle2is";
+        translate: Exception(UNDEFINED) => "at s12e1r, x0";
+    }
+    "undefined instructions and divisions" {
+        undefined: Exception(UNDEFINED) => "udf #7";
+    }
 }
 
 code! {

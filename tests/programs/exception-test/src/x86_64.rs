@@ -29,52 +29,66 @@ macro_rules! code {
 }
 
 macro_rules! attacks {
-    ($($name:ident: $refusal:expr => $($line:literal),+;)*) => {
-        code! { $($name: $($line),+;)* }
+    ($($group:literal { $($name:ident: $refusal:expr => $($line:literal),+;)* })*) => {
+        code! { $($($name: $($line),+;)*)* }
 
-        /// All of them.
-        pub(crate) const ATTACKS: &[Attack] = &[
+        /// All of them, by what they try.
+        pub(crate) const ATTACKS: &[(&str, &[Attack])] = &[$(($group, &[
             $(Attack { name: stringify!($name), code: $name, refusal: $refusal },)*
-        ];
+        ]),)*];
     };
 }
 
 attacks! {
-    read_null: PageFault(0) => "mov rax, [8]";
-    write_code: PageFault(PRESENT | WRITE) => "mov [rip], rax";
-    run_data: PageFault(PRESENT | FETCH) => "mov eax, 0xb8000000", "jmp rax";
-    run_nothing: PageFault(FETCH) => "mov eax, 0x1000", "jmp rax";
-    write_screen: PageFault(WRITE) => "mov byte ptr [0xb8000], 1";
-    read_kernel: Exception(PAGE_FAULT) => "mov rax, 0xffffffff80400000", "mov rax, [rax]";
-    write_kernel: Exception(PAGE_FAULT) => "mov rax, 0xffffff0000000000", "mov [rax], rax";
-    run_kernel: Exception(PAGE_FAULT) => "mov rax, 0xffffffff80400000", "jmp rax";
-    read_non_canonical: Exception(PROTECTION) => "mov rax, 0x0000800000000000", "mov rax, [rax]";
-    divide: Exception(trap::DIVIDE) => "xor ecx, ecx", "div ecx";
-    undefined: Exception(trap::UNDEFINED) => "ud2";
-    interrupt: Exception(PROTECTION) => "int 0x80";
-    timer_interrupt: Exception(PROTECTION) => "int 0x20";
-    overflow_interrupt: Exception(PROTECTION) => "int 4";
-    page_fault_interrupt: Exception(PROTECTION) => "int 14";
-    halt: Exception(PROTECTION) => "hlt";
-    mask_interrupts: Exception(PROTECTION) => "cli";
-    read_port: Exception(PROTECTION) => "in al, 0x60";
-    write_port: Exception(PROTECTION) => "mov dx, 0xcf9", "mov al, 6", "out dx, al";
-    read_string: Exception(PROTECTION) => "mov dx, 0x3f8", "mov edi, 0xb8000010", "insb";
-    read_cr0: Exception(PROTECTION) => "mov rax, cr0";
-    write_cr3: Exception(PROTECTION) => "mov cr3, rax";
-    write_cr4: Exception(PROTECTION) => "mov cr4, rax";
-    write_dr7: Exception(PROTECTION) => "mov dr7, rax";
-    read_msr: Exception(PROTECTION) => "mov ecx, 0xc0000082", "rdmsr";
-    write_msr: Exception(PROTECTION) => "mov ecx, 0xc0000082", "wrmsr";
-    load_interrupt_table: Exception(PROTECTION) => "lidt [rip]";
-    load_descriptor_table: Exception(PROTECTION) => "lgdt [rip]";
-    load_task: Exception(PROTECTION) => "mov ax, 0x30", "ltr ax";
-    swap_gs: Exception(PROTECTION) => "swapgs";
-    system_return: Exception(PROTECTION) => "sysretq";
-    flush_page: Exception(PROTECTION) => "invlpg [rip]";
-    flush_caches: Exception(PROTECTION) => "wbinvd";
-    clear_task_switched: Exception(PROTECTION) => "clts";
-    load_kernel_segment: Exception(PROTECTION) => "mov ax, 0x10", "mov ds, ax";
+    "reads and writes outside of its memory" {
+        read_null: PageFault(0) => "mov rax, [8]";
+        write_code: PageFault(PRESENT | WRITE) => "mov [rip], rax";
+        write_screen: PageFault(WRITE) => "mov byte ptr [0xb8000], 1";
+        read_non_canonical: Exception(PROTECTION) => "mov rax, 0x0000800000000000", "mov rax, [rax]";
+    }
+    "running what is no code" {
+        run_data: PageFault(PRESENT | FETCH) => "mov eax, 0xb8000000", "jmp rax";
+        run_nothing: PageFault(FETCH) => "mov eax, 0x1000", "jmp rax";
+    }
+    "addresses of the kernel" {
+        read_kernel: Exception(PAGE_FAULT) => "mov rax, 0xffffffff80400000", "mov rax, [rax]";
+        write_kernel: Exception(PAGE_FAULT) => "mov rax, 0xffffff0000000000", "mov [rax], rax";
+        run_kernel: Exception(PAGE_FAULT) => "mov rax, 0xffffffff80400000", "jmp rax";
+    }
+    "devices and I/O ports" {
+        read_port: Exception(PROTECTION) => "in al, 0x60";
+        write_port: Exception(PROTECTION) => "mov dx, 0xcf9", "mov al, 6", "out dx, al";
+        read_string: Exception(PROTECTION) => "mov dx, 0x3f8", "mov edi, 0xb8000010", "insb";
+    }
+    "system registers" {
+        read_cr0: Exception(PROTECTION) => "mov rax, cr0";
+        write_cr3: Exception(PROTECTION) => "mov cr3, rax";
+        write_cr4: Exception(PROTECTION) => "mov cr4, rax";
+        write_dr7: Exception(PROTECTION) => "mov dr7, rax";
+        read_msr: Exception(PROTECTION) => "mov ecx, 0xc0000082", "rdmsr";
+        write_msr: Exception(PROTECTION) => "mov ecx, 0xc0000082", "wrmsr";
+        load_interrupt_table: Exception(PROTECTION) => "lidt [rip]";
+        load_descriptor_table: Exception(PROTECTION) => "lgdt [rip]";
+        load_task: Exception(PROTECTION) => "mov ax, 0x30", "ltr ax";
+        clear_task_switched: Exception(PROTECTION) => "clts";
+    }
+    "privileged instructions" {
+        interrupt: Exception(PROTECTION) => "int 0x80";
+        timer_interrupt: Exception(PROTECTION) => "int 0x20";
+        overflow_interrupt: Exception(PROTECTION) => "int 4";
+        page_fault_interrupt: Exception(PROTECTION) => "int 14";
+        halt: Exception(PROTECTION) => "hlt";
+        mask_interrupts: Exception(PROTECTION) => "cli";
+        swap_gs: Exception(PROTECTION) => "swapgs";
+        system_return: Exception(PROTECTION) => "sysretq";
+        flush_page: Exception(PROTECTION) => "invlpg [rip]";
+        flush_caches: Exception(PROTECTION) => "wbinvd";
+        load_kernel_segment: Exception(PROTECTION) => "mov ax, 0x10", "mov ds, ax";
+    }
+    "undefined instructions and divisions" {
+        divide: Exception(trap::DIVIDE) => "xor ecx, ecx", "div ecx";
+        undefined: Exception(trap::UNDEFINED) => "ud2";
+    }
 }
 
 code! {
