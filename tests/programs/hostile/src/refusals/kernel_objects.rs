@@ -1,57 +1,19 @@
 //! Requests to the kernel's objects that make no sense.
 
-use l4_abi::capability::Selector;
 use l4_abi::error::ResultCode;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::protocol::label;
+use l4_abi::protocol::scheduler::Opcode;
 use l4_abi::rights::MemoryRights;
 use l4_rt::env;
 use l4_sys::Object;
 use l4_sys::object::Control;
 
-use super::{not_accepted, refused, refused_with};
-use crate::raw::call;
-
-pub(super) fn check() -> l4_rt::Result {
-    protocols_and_opcodes();
-    utcbs()?;
-    factory()
-}
-
-fn protocols_and_opcodes() {
-    let own = [
-        (env::task().selector(), label::TASK),
-        (env::factory().selector(), label::FACTORY),
-        (env::main_thread().selector(), label::THREAD),
-    ];
-    for (object, protocol) in own {
-        for wrong in [
-            0x4000,
-            label::LOG,
-            label::SCHEDULER,
-            label::META,
-            label::SIGMA0,
-        ] {
-            // A message to a thread under another label is an IPC to it: nobody waits for that.
-            not_accepted(call(object, wrong, &[0, 0, 0], 0));
-        }
-        for opcode in [0x20, 0x77, 0xffff] {
-            not_accepted(call(object, protocol, &[opcode, 0, 0], 0));
-        }
-        not_accepted(call(object, protocol, &[u64::MAX; 63], 0));
-    }
-    refused(
-        call(env::task().selector(), label::TASK, &[0x20], 0),
-        ResultCode::ENOSYS,
-    );
-    refused(
-        call(env::factory().selector(), label::FACTORY, &[], 0),
-        ResultCode::EMSGTOOSHORT,
-    );
-}
+use super::{not_accepted, refused_with};
+use crate::raw::{Answer, call};
 
 /// UTCBs lie in kernel-user memory, or nowhere.
-fn utcbs() -> l4_rt::Result {
+pub(super) fn utcbs() -> l4_rt::Result {
     let thread = env::factory().create_thread()?;
     for utcb in [
         0,
@@ -87,7 +49,7 @@ fn utcbs() -> l4_rt::Result {
 }
 
 /// Quotas that nobody has, types that do not exist, arguments that are none.
-fn factory() -> l4_rt::Result {
+pub(super) fn factory() -> l4_rt::Result {
     let factory = env::factory();
     for quota in [0, 1 << 30, 1 << 40, u64::MAX, i64::MAX as u64] {
         refused_with(factory.create_factory(quota), ResultCode::ENOMEM);
@@ -96,20 +58,22 @@ fn factory() -> l4_rt::Result {
         let answer = call(factory.selector(), label::FACTORY, &[kind as u64, 0, 0], 0);
         not_accepted(answer);
     }
-    // A gate to a thread that is none, and with a label that would forge rights.
-    let thread = env::main_thread().selector().raw() | 0x37;
-    let none = Selector::new(0x333).raw() | 0x37;
-    not_accepted(call(
-        factory.selector(),
-        label::FACTORY,
-        &[0, 0x80001, 0, 8, none],
-        1,
-    ));
-    not_accepted(call(
-        factory.selector(),
-        label::FACTORY,
-        &[0, 0x80001, 3, 8, thread],
-        1,
-    ));
+    Ok(())
+}
+
+/// Whatever is asked for, the thread runs no more urgently than its component may: the witness would
+/// notice. What is no priority at all is refused.
+pub(super) fn priorities() -> l4_rt::Result {
+    let run = |priority: u64| {
+        let thread = env::main_thread().selector().raw() | 0x37;
+        let words = [Opcode::RunThread.word(), 0, 1, priority, 0, 8, thread];
+        call(env::scheduler().selector(), label::SCHEDULER, &words, 1)
+    };
+    for priority in [255, 256, u16::MAX.into(), i64::MAX as u64] {
+        assert_eq!(run(priority), Answer::Accepted(0), "priority {priority}");
+    }
+    for priority in [0, i64::MIN as u64, u64::MAX] {
+        not_accepted(run(priority));
+    }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Requests that must be refused, without harm to anybody.
 
 mod capabilities;
+mod forgeries;
 mod kernel_objects;
+mod messages;
 mod noise;
 mod servers;
 
@@ -10,12 +12,41 @@ use l4_rt::println;
 
 use crate::raw::Answer;
 
-/// Tries them all; panics at the first that is not refused as it should be.
+/// Panics if something is not refused as it should be.
+type Attempt = fn() -> l4_rt::Result;
+
+/// What is tried.
+const ATTEMPTS: &[(&str, Attempt)] = &[
+    ("slots that hold nothing", capabilities::empty_slots),
+    ("more than was given", capabilities::more_than_was_given),
+    ("destroying what others use", capabilities::destruction),
+    (
+        "memory of kernel and others",
+        capabilities::memory_of_others,
+    ),
+    ("forged flexpages", forgeries::flexpages),
+    ("forged items", forgeries::items),
+    ("forged labels", forgeries::labels),
+    ("wrong protocols", messages::protocols),
+    ("wrong opcodes", messages::opcodes),
+    ("wrong lengths", messages::lengths),
+    ("UTCBs in bad places", kernel_objects::utcbs),
+    (
+        "kernel objects that nobody may make",
+        kernel_objects::factory,
+    ),
+    ("a priority above the limit", kernel_objects::priorities),
+    ("more than the servers give", servers::check),
+    ("the channel of another", capabilities::channel_of_another),
+    ("random messages", noise::check),
+];
+
+/// Tries them all, and names each.
 pub(crate) fn run() -> l4_rt::Result {
-    capabilities::check()?;
-    kernel_objects::check()?;
-    servers::check()?;
-    noise::check()?;
+    for (what, attempt) in ATTEMPTS {
+        attempt()?;
+        println!("refused: {what}");
+    }
     println!("everything was refused");
     Ok(())
 }
