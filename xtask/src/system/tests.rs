@@ -34,11 +34,18 @@ fn every_broken_file_gives_its_message() {
         let expected = path.with_extension("expected");
         let message = message(&path);
         let name = path.file_name().unwrap().to_str().unwrap();
-        // Every line that is not an excerpt or a help starts with file, line and column.
-        assert!(
-            message.starts_with(&format!("{name}:")),
-            "{name}: {message}"
-        );
+        let place = format!("{name}:");
+        assert!(message.starts_with(&place), "{name}: {message}");
+        // Each problem says where it is, and what to do.
+        for problem in message.split(&place).skip(1) {
+            let mut numbers = problem.splitn(3, ':').map(str::parse::<usize>);
+            assert!(matches!(numbers.next(), Some(Ok(1..))), "{name}: {problem}");
+            assert!(matches!(numbers.next(), Some(Ok(1..))), "{name}: {problem}");
+            let helps = problem
+                .lines()
+                .any(|line| line.trim_start().starts_with("= "));
+            assert!(helps || problem.contains("; write "), "{name}: {problem}");
+        }
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&expected, &message).unwrap();
         }
