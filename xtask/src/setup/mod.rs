@@ -17,7 +17,16 @@ use crate::failure::Result;
 use host::Host;
 use packages::need;
 pub use rust::Core;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tools::{GDB, ISO, MKRESCUE, OVMF, QEMU_AARCH64, QEMU_X86_64, Tool};
+
+/// Held while something is looked for and got: systems that boot side by side miss the same things at
+/// the same time.
+static SETTING_UP: Mutex<()> = Mutex::new(());
+
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    SETTING_UP.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The emulator of an architecture.
 pub fn qemu(arch: Architecture) -> Result<()> {

@@ -1,11 +1,16 @@
 //! Makes sure of tools: installs what is missing on Debian, says what to install elsewhere.
 
 use super::host::{Host, System};
+use super::one_at_a_time;
 use super::tools::Tool;
 use crate::failure::{Context, Result, fail};
 
+/// How long apt-get waits for others that install, in seconds.
+const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=300";
+
 /// Makes sure of these tools, or says what to do.
 pub fn need(host: &Host, tools: &[Tool]) -> Result<()> {
+    let _alone = one_at_a_time();
     let is_there = |tool: &&Tool| host.has(tool.name(host.system));
     let missing: Vec<&Tool> = tools.iter().filter(|tool| !is_there(tool)).collect();
     if missing.is_empty() {
@@ -97,7 +102,8 @@ fn install(host: &Host, packages: &[&str]) -> Result<()> {
         command.args(&words[1..]).args(arguments);
         Ok(command.status().context(|| "running apt-get")?.success())
     };
-    let arguments = [&["install", "--yes", "--no-install-recommends"], packages].concat();
+    let options = ["--yes", "--no-install-recommends", "-o", LOCK_TIMEOUT];
+    let arguments = [&["install"], &options[..], packages].concat();
     // Where the package lists are old or missing, the first try fails.
     if apt(&arguments)? || (apt(&["update"])? && apt(&arguments)?) {
         return Ok(());

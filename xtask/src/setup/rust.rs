@@ -5,6 +5,7 @@
 //! machine's own, so that the system's apt stays as it is.
 
 use super::host::{Host, System};
+use super::one_at_a_time;
 use crate::architecture::Architecture;
 use crate::failure::{Context, Result, fail};
 use crate::temporary::Temporary;
@@ -30,6 +31,7 @@ impl Core {
     }
 
     pub(super) fn get_on(host: &Host, sysroot: &Path, arch: Architecture) -> Result<Self> {
+        let _alone = one_at_a_time();
         let prebuilt = sysroot.join("lib/rustlib").join(arch.target()).join("lib");
         let sources = sysroot.join("lib/rustlib/src/rust/library");
         if prebuilt.is_dir() {

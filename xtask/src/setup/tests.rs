@@ -117,7 +117,8 @@ impl Machine {
     }
 }
 
-const INSTALL: &str = "apt-get install --yes --no-install-recommends qemu-system-arm gdb-multiarch";
+const INSTALL: &str = "apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 \
+                       qemu-system-arm gdb-multiarch";
 
 #[test]
 fn nothing_is_done_where_nothing_is_missing() {
@@ -140,8 +141,20 @@ fn only_what_is_missing_is_installed() {
     let machine = Machine::new(DEBIAN).user(0).program("apt-get", BRING_THEM);
     machine.file("bin/qemu-system-aarch64", "");
     assert_eq!(machine.need(&LACKING), Ok(()));
-    let call = "apt-get install --yes --no-install-recommends gdb-multiarch";
-    assert_eq!(machine.calls(), [call]);
+    assert_eq!(machine.calls(), [INSTALL.replace("qemu-system-arm ", "")]);
+}
+
+#[test]
+fn what_several_miss_at_once_is_installed_once() {
+    let script = format!("/bin/sleep 0.1; {BRING_THEM}");
+    let machine = Machine::new(DEBIAN).user(0).program("apt-get", &script);
+    let _alone = scripts();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| need(&machine.host(), &LACKING).unwrap());
+        }
+    });
+    assert_eq!(machine.calls(), [INSTALL]);
 }
 
 #[test]

@@ -113,12 +113,11 @@ fn sleeping_worker(priority: u8) -> Worker<()> {
             sleep(NAP);
             note(1);
         });
-        sleep(500);
+        settle();
         if trace() == 0 {
             return worker;
         }
         // The machine stood still for so long that the worker is awake already.
-        settle();
     }
 }
 
