@@ -1,6 +1,6 @@
 //! Packing a system into the one file that boots.
 
-use crate::build::Builder;
+use crate::build::{Builder, Kernel};
 use crate::failure::{Context, Result, fail};
 use crate::system::{FileContent, System, compile};
 use ::boot_image::{Kind, Module, write};
@@ -20,7 +20,7 @@ pub fn pack(system: &System, builder: &Builder<'_>) -> Result<PathBuf> {
         (
             Kind::Kernel,
             kernel_command_line(system),
-            program(&builder.program("kernel"))?,
+            program(&builder.kernel(system.kernel))?,
         ),
         (
             Kind::Sigma0,
@@ -85,10 +85,14 @@ pub fn pack(system: &System, builder: &Builder<'_>) -> Result<PathBuf> {
 
 /// The kernel's name and options (abi/07 §1).
 pub fn kernel_command_line(system: &System) -> String {
-    match &system.kernel_memory {
-        Some(bytes) => format!("kernel -kmemsize={}", bytes.get_ref() >> 10),
-        None => "kernel".into(),
+    let mut line = String::from("kernel");
+    if let Some(bytes) = &system.kernel_memory {
+        line += &format!(" -kmemsize={}", bytes.get_ref() >> 10);
     }
+    if system.kernel == Kernel::Debugger {
+        line += " -serial_esc";
+    }
+    line
 }
 
 pub fn write_file(path: &Path, content: &[u8]) -> Result<()> {

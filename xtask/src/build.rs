@@ -25,6 +25,34 @@ impl Profile {
     }
 }
 
+/// What the kernel has for people who look inside, and no release needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kernel {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// The kernel debugger.
+    Debugger,
+}
+
+impl Kernel {
+    /// The kernel crate's features.
+    fn features(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain => &[],
+            Self::Debugger => &["--features", "kernel/debugger"],
+        }
+    }
+
+    /// The name of its file.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Plain => "kernel.elf",
+            Self::Debugger => "kernel-debugger.elf",
+        }
+    }
+}
+
 /// Which kernel options block the kernel declares (abi/07 §1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptionsBlock {
@@ -102,15 +130,18 @@ pub struct Builder<'w> {
 }
 
 impl Builder<'_> {
-    /// Builds kernel, bootstrap, sigma0 and moe, ned, and these packages.
-    pub fn build(&self, programs: &[impl AsRef<str>]) -> Result<()> {
+    /// Builds these kernels, bootstrap, sigma0 and moe, ned, and these packages.
+    pub fn build(&self, programs: &[impl AsRef<str>], kernels: &[Kernel]) -> Result<()> {
         // Asked for once here, so that nothing is built if it is missing.
         Core::get(self.arch)?;
-        let kernel_features: &[&str] = match self.options_block {
+        let options_block: &[&str] = match self.options_block {
             OptionsBlock::V5 => &[],
             OptionsBlock::V6 => &["--features", "machine/options-block-6"],
         };
-        self.group(&KERNEL, &["kernel"], kernel_features)?;
+        for kernel in kernels {
+            let built = self.cargo(&KERNEL, &["kernel"], &[options_block, kernel.features()])?;
+            copy_if_newer(&built.join("kernel"), &self.kernel(*kernel))?;
+        }
         self.group(&BOOTSTRAP, &["bootstrap"], &[])?;
         let (root_tasks, components): (Vec<&str>, Vec<&str>) = programs
             .iter()
@@ -125,7 +156,21 @@ impl Builder<'_> {
         program_path(self.workspace, self.arch, package)
     }
 
+    /// Where a kernel's ELF file is after [`build`](Self::build).
+    pub fn kernel(&self, kernel: Kernel) -> PathBuf {
+        kernel_path(self.workspace, self.arch, kernel)
+    }
+
     fn group(&self, group: &Group, packages: &[&str], extra: &[&str]) -> Result<()> {
+        let built = self.cargo(group, packages, &[extra])?;
+        for package in packages {
+            copy_if_newer(&built.join(package), &self.program(package))?;
+        }
+        Ok(())
+    }
+
+    /// Runs cargo; where what it built is.
+    fn cargo(&self, group: &Group, packages: &[&str], extra: &[&[&str]]) -> Result<PathBuf> {
         for package in packages {
             if !self.workspace.has_binary(package) {
                 fail!("package `{package}` has no program of its name to build");
@@ -148,7 +193,7 @@ impl Builder<'_> {
             ])
             .arg(&folder)
             .args(packages.iter().flat_map(|package| ["--package", package]))
-            .args(extra)
+            .args(extra.concat())
             .args(core.arguments())
             .env("CARGO_ENCODED_RUSTFLAGS", flags)
             .envs(core.environment());
@@ -159,22 +204,18 @@ impl Builder<'_> {
                 self.arch
             );
         }
-        let built = folder.join(target).join(self.profile.name());
-        for package in packages {
-            copy_if_newer(&built.join(package), &self.program(package))?;
-        }
-        Ok(())
+        Ok(folder.join(target).join(self.profile.name()))
     }
 }
 
 /// The ELF file of a package.
 pub fn program_path(workspace: &Workspace, arch: Architecture, package: &str) -> PathBuf {
-    let name = if package == "kernel" {
-        "kernel.elf"
-    } else {
-        package
-    };
-    workspace.output(arch).join(name)
+    workspace.output(arch).join(package)
+}
+
+/// The ELF file of a kernel.
+pub fn kernel_path(workspace: &Workspace, arch: Architecture, kernel: Kernel) -> PathBuf {
+    workspace.output(arch).join(kernel.file())
 }
 
 fn copy_if_newer(from: &Path, to: &Path) -> Result<()> {

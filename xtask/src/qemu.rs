@@ -1,6 +1,7 @@
 //! Running a boot image in QEMU, and finding out how it ended.
 
 use crate::architecture::Architecture;
+use crate::build::Kernel;
 use crate::console::{Lines, Report, plain, report};
 use crate::failure::{Context, Failure, Result};
 use crate::setup;
@@ -30,6 +31,8 @@ pub struct Machine {
     pub el2: bool,
     /// Run on the host's processor instead of the emulator.
     pub kvm: bool,
+    /// The kernel that the image has.
+    pub kernel: Kernel,
     /// Further arguments, for the debugger for instance.
     pub extra: Vec<String>,
 }
@@ -82,6 +85,7 @@ impl Machine {
             gic: 3,
             el2: true,
             kvm: false,
+            kernel: system.kernel,
             extra: vec![],
         }
     }
@@ -234,6 +238,7 @@ pub struct Session {
     listening: Option<Sender<()>>,
     /// Set right when the session ends.
     terminal: Option<RawTerminal>,
+    kernel: Kernel,
     exit: Option<u32>,
     panic: Option<String>,
     /// What ned said last.
@@ -324,6 +329,7 @@ impl Session {
             stdin,
             listening,
             terminal,
+            kernel: machine.kernel,
             exit: None,
             panic: None,
             ned: None,
@@ -360,6 +366,8 @@ impl Session {
                     }
                     match (self.exit.is_some(), self.panic.is_some()) {
                         now if now == spoken => {}
+                        // The debugger has its prompt then.
+                        (_, true) if self.kernel == Kernel::Debugger => {}
                         (_, true) => deadline = Some(Instant::now() + PANIC_TIME),
                         _ => deadline = Some(Instant::now() + POWER_OFF_TIME),
                     }

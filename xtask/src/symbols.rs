@@ -2,7 +2,7 @@
 //! symbol tables.
 
 use crate::architecture::Architecture;
-use crate::build::program_path;
+use crate::build::{Kernel, kernel_path, program_path};
 use crate::workspace::Workspace;
 use addr2line::Loader;
 use std::collections::HashMap;
@@ -19,13 +19,14 @@ pub struct Symbols {
 const FRAMES_MAX: usize = 64;
 
 impl Symbols {
-    /// Symbols of what was built for `arch`.
-    pub fn new(workspace: &Workspace, arch: Architecture) -> Self {
-        let programs: HashMap<String, PathBuf> = (workspace.programs().into_iter())
+    /// Symbols of what was built for `arch`, with this kernel.
+    pub fn new(workspace: &Workspace, arch: Architecture, kernel: Kernel) -> Self {
+        let mut programs: HashMap<String, PathBuf> = (workspace.programs().into_iter())
             .chain(crate::workspace::BASE)
             .chain(["ned"])
             .map(|name| (name.to_owned(), program_path(workspace, arch, name)))
             .collect();
+        programs.insert("kernel".into(), kernel_path(workspace, arch, kernel));
         Self {
             programs: HashMap::new(),
             root: workspace.root().into(),

@@ -121,6 +121,8 @@ pub mod feature {
     pub const SEGMENTS: &str = "segments";
     /// CPU time is accounted finely.
     pub const FINE_CPU_TIME: &str = "fi_gr_cputime";
+    /// The kernel has a debugger.
+    pub const DEBUGGER: &str = "jdb";
     /// aarch64: the kernel runs at EL2.
     pub const ARM_EL2: &str = "arm:hyp";
 }

@@ -17,6 +17,7 @@ use machine::quiescence::{MAX_CPUS, Quiescence};
 use machine::utcb::Utcb;
 
 use crate::cpu::{Cpu, CpuLocal};
+use crate::debugger::{self, Debugger};
 use crate::kernel::Kernel;
 use crate::mapping::{Cursor, Mappings};
 use crate::memory::quota::QuotaRef;
@@ -46,6 +47,7 @@ pub fn start(boot: &mut Boot) -> ! {
         Ok(cpu) => cpu,
         Err(OutOfMemory) => panic!("out of kernel memory at boot: give the machine more memory"),
     };
+    debugger::started(cpu);
     scheduling::leave(cpu);
     boot.enter(cpu.block())
 }
@@ -132,6 +134,7 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         hotplug_pin: PinSlot::empty(),
         scrap_utcb: Utcb::new(),
         last_id: AtomicU64::new(0),
+        debugger: Debugger::new(&boot.options()),
     };
     Ok(KernelBox::new(storage, kernel)
         .map_err(|_| OutOfMemory)?
@@ -188,6 +191,7 @@ fn start_initial_tasks(boot: &Boot, cpu: &Cpu, quota: QuotaRef) -> Result<(), Ou
         vlog: create(cpu, quota, Kind::Vlog, Vlog::new())?.into_any(),
         icu: create(cpu, quota, Kind::Icu, Icu)?.into_any(),
         scheduler: create(cpu, quota, Kind::Scheduler, Scheduler)?.into_any(),
+        debugger: debugger::create_object(cpu, quota)?,
     };
     let sigma0_entry = kip.word(offset_of!(Header<3>, sigma0_entry));
     let root_entry = kip.word(offset_of!(Header<3>, root_task_entry));
@@ -213,6 +217,8 @@ struct Singletons {
     vlog: ObjectRef,
     icu: ObjectRef,
     scheduler: ObjectRef,
+    /// In kernels that have it.
+    debugger: Option<ObjectRef>,
 }
 
 /// A task that the kernel starts itself, with its thread.
@@ -238,6 +244,15 @@ fn initial_task(
     insert(cpu, &task, slot::LOG, &objects.vlog, full)?;
     insert(cpu, &task, slot::ICU, &objects.icu, full)?;
     insert(cpu, &task, slot::SCHEDULER, &objects.scheduler, full)?;
+    if let Some(object) = &objects.debugger {
+        insert(cpu, &task, slot::DEBUGGER, object, full)?;
+    }
+    let name = match which {
+        InitialTask::Sigma0 => "sigma0",
+        InitialTask::Root => "root",
+    };
+    debugger::name(&task, name);
+    debugger::name(&thread, name);
     Ok(Started { task, thread })
 }
 

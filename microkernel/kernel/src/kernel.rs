@@ -8,6 +8,7 @@ use machine::platform::Platform;
 use machine::quiescence::{MAX_CPUS, Quiescence};
 use machine::utcb::Utcb;
 
+use crate::debugger::Debugger;
 use crate::mapping::Mappings;
 use crate::memory::KernelHeap;
 use crate::object::Common;
@@ -44,6 +45,8 @@ pub struct Kernel {
     pub space_ids: SpaceIds,
     /// The last number given to a thread or an interrupt.
     pub last_id: AtomicU64,
+    /// The kernel debugger.
+    pub debugger: Debugger,
 }
 
 impl Kernel {

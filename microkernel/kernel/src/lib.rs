@@ -13,6 +13,8 @@
 
 pub mod capability;
 pub mod cpu;
+#[cfg_attr(not(any(test, feature = "debugger")), path = "debugger/absent.rs")]
+pub mod debugger;
 pub mod fault;
 pub mod init;
 pub mod ipc;

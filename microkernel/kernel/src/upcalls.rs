@@ -8,7 +8,7 @@ use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
 use crate::object::{burial, icu, vlog};
-use crate::{fault, init, remote, scheduling, syscall};
+use crate::{debugger, fault, init, remote, scheduling, syscall};
 
 impl Upcalls for CpuLocal {
     fn start(boot: &mut Boot) -> ! {
@@ -40,10 +40,17 @@ impl Upcalls for CpuLocal {
                 vlog::input(cpu, pin);
             }
             Source::Pin(pin) => icu::hit(cpu, pin),
-            Source::Ipi => remote::run_errands(cpu),
+            Source::Ipi => {
+                debugger::attend(cpu);
+                remote::run_errands(cpu);
+            }
             Source::Spurious => {}
         }
         finish(cpu);
+    }
+
+    fn panicked(cpu: &Cpu) {
+        debugger::panicked(cpu);
     }
 }
 

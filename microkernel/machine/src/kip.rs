@@ -25,6 +25,9 @@ impl KipPage {
         put(&mut bytes, 0x54, &(descriptors as u32).to_le_bytes());
         put(&mut bytes, 0x58, &(MEMORY_DESCRIPTORS as u32).to_le_bytes());
         put(&mut bytes, strings, text);
+        if cfg!(feature = "debugger") {
+            put(&mut bytes, strings + text.len(), b"jdb\0");
+        }
 
         let mut words = [const { AtomicU64::new(0) }; WORDS];
         let mut index = 0;

@@ -27,6 +27,9 @@ pub use arch::{
     tlb, trap,
 };
 
+#[cfg(any(feature = "debugger", not(target_os = "none")))]
+pub use arch::inspect;
+
 pub mod address;
 pub mod boxed;
 pub mod cell;

@@ -117,6 +117,19 @@ impl<T, N: Node<T>> List<T, N> {
         unsafe { N::links(item).next.load(Relaxed).as_ref() }
     }
 
+    /// All items, from the first on. The list does not change meanwhile.
+    pub fn iter<'cpu, L>(&self, cpu: &'cpu PerCpu<L>) -> impl Iterator<Item = &'cpu T>
+    where
+        T: 'cpu,
+    {
+        let mut next = self.front(cpu);
+        core::iter::from_fn(move || {
+            let item = next?;
+            next = self.after(cpu, item);
+            Some(item)
+        })
+    }
+
     /// Puts `item` first. It is on no list.
     #[inline]
     pub fn push_front(&self, item: &T) {

@@ -13,6 +13,11 @@ impl<T> Lock<T> {
         Self(spin::Mutex::new(value))
     }
 
+    /// Takes the lock, if nobody has it.
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        self.0.try_lock()
+    }
+
     /// Waits for the lock.
     #[inline]
     pub fn lock(&self) -> Guard<'_, T> {

@@ -5,10 +5,17 @@
 
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::arch::panic as hardware;
 use crate::console::Console;
+use crate::per_cpu::CpuBlock;
+
+unsafe extern "C" {
+    /// The kernel's part, see [`upcalls!`](crate::upcalls).
+    fn brio_panicked(cpu: &CpuBlock);
+}
 
 /// Callers in a backtrace, at most.
 const MAX_CALLERS: usize = 16;
@@ -50,6 +57,11 @@ pub(crate) fn fatal(reason: fmt::Arguments, first: &[u64], frame_pointer: u64) -
         let _ = write!(output, " {:#x}", address.wrapping_sub(offset));
     }
     console.write(b"\r\n");
+    if let Some(cpu) = NonNull::new(hardware::cpu_block().cast_mut()) {
+        // SAFETY: the block is the first field of this CPU's data, which stays.
+        // Whoever had it borrowed does not go on.
+        unsafe { brio_panicked(cpu.as_ref()) };
+    }
     hardware::power_off()
 }
 

@@ -144,6 +144,8 @@ pub trait Upcalls: Sized + 'static {
     fn fault(cpu: &mut PerCpu<Self>, fault: &Fault);
     /// A device, a timer or another CPU wants attention.
     fn interrupt(cpu: &mut PerCpu<Self>, interrupt: Interrupt);
+    /// The kernel cannot go on, and has said why: a last look at it.
+    fn panicked(cpu: &PerCpu<Self>);
 }
 
 /// Defines the symbols through which entry code reaches the kernel; `$local`
@@ -176,6 +178,10 @@ macro_rules! upcalls {
             interrupt: $crate::trap::Interrupt,
         ) {
             <$local as $crate::per_cpu::Upcalls>::interrupt(cpu, interrupt);
+        }
+        #[unsafe(no_mangle)]
+        extern "C" fn brio_panicked(cpu: &$crate::per_cpu::PerCpu<$local>) {
+            <$local as $crate::per_cpu::Upcalls>::panicked(cpu);
         }
     };
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use l4_abi::rights::CapabilityRights;
 use l4_launch::Named;
-use l4_sys::object::{Factory, IpcGate};
+use l4_sys::object::{Debugger, Factory, IpcGate};
 use l4_sys::{Cap, OwnedCap};
 use l4re::mem_alloc::DataspaceFlags;
 use l4re::{Dataspace, MemAlloc};
@@ -32,6 +32,10 @@ impl<'a> Grants<'a> {
     ) -> Result<Self, String> {
         let gate = |name: &str| {
             let gate = factory.create_unbound_gate();
+            if let Ok(gate) = &gate {
+                // For those who look on; kernels without a debugger refuse.
+                let _ = Debugger::KERNEL.set_name(gate.as_cap(), name);
+            }
             gate.map_err(|error| format!("cannot make the channel `{name}`: {error}"))
         };
         let dataspace = |name: &str, size: u64| {

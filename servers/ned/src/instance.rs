@@ -6,7 +6,7 @@ use l4_abi::l4re::slot;
 use l4_abi::protocol::scheduler::CpuSet;
 use l4_abi::rights::CapabilityRights;
 use l4_launch::{Attempt, LaunchError, Launcher, Named, Parts, Program, UTCB_AREA};
-use l4_sys::object::{Factory, IpcGate, Irq, Log, Scheduler, Task, Thread};
+use l4_sys::object::{Debugger, Factory, IpcGate, Irq, Log, Scheduler, Task, Thread};
 use l4_sys::{AnyObject, Cap, Object, OwnedCap};
 use l4re::mem_alloc::ComponentLimits;
 use l4re::{Dataspace, MemAlloc, Namespace, RegionMap, Watch};
@@ -193,6 +193,8 @@ impl Instance {
         let (task, task_cap) =
             Destroyed::new(factory_cap.create_task(UTCB_AREA).to("make its task")?);
         let thread = factory_cap.create_thread().to("make its thread")?;
+        let name = component.name;
+        Debugger::KERNEL.introduce(task_cap, thread.as_cap(), name, component.program);
         let parts = Parts {
             task: task_cap,
             thread: thread.as_cap(),

@@ -14,6 +14,7 @@ mod tests;
 mod value;
 
 use crate::architecture::Architecture;
+use crate::build::Kernel;
 use source::{Problems, Source, Span};
 use std::path::{Path, PathBuf};
 use system_description::{CapabilityKind, Colour, Restart, Rights, Runtime};
@@ -34,6 +35,8 @@ pub struct System {
     pub cpus: u64,
     /// The kernel's own memory in bytes, if the file sets it.
     pub kernel_memory: Option<Spanned<u64>>,
+    /// What the kernel has beyond a release.
+    pub kernel: Kernel,
     /// A program that takes moe's place.
     pub root: Option<Program>,
     /// Boot modules that belong to no component.

@@ -3,7 +3,7 @@
 use super::Verb;
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
-use crate::build::{Builder, OptionsBlock, Profile};
+use crate::build::{Builder, Kernel, OptionsBlock, Profile};
 use crate::failure::{Result, fail};
 use crate::workspace::{Workspace, relative};
 
@@ -38,7 +38,7 @@ fn run(args: &[String]) -> Result<()> {
             profile,
             options_block,
         };
-        builder.build(&workspace.programs())?;
+        builder.build(&workspace.programs(), &[Kernel::Plain])?;
         println!("{arch}: {}", relative(&workspace.output(arch)).display());
     }
     Ok(())

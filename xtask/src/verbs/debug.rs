@@ -4,7 +4,7 @@ use super::Verb;
 use super::run::{build, default_arch, load};
 use crate::arguments::Arguments;
 use crate::boot_image::write_file;
-use crate::build::{Profile, program_path};
+use crate::build::{Profile, kernel_path};
 use crate::failure::{Context, Result, fail};
 use crate::qemu::Machine;
 use crate::setup;
@@ -52,11 +52,12 @@ fn run(args: &[String]) -> Result<()> {
     let mut qemu = Qemu(command.spawn().context(|| "starting QEMU")?);
     qemu.wait_for_gdb(port)?;
 
-    let program = |name: &str| program_path(&workspace, arch, name).display().to_string();
     let programs: Vec<String> = system.packages();
     let script = script(
         port,
-        &program("kernel"),
+        &kernel_path(&workspace, arch, system.kernel)
+            .display()
+            .to_string(),
         &workspace.output(arch).display().to_string(),
     );
     let script_file = folder.join(format!("{}.gdb", system.file_name()));

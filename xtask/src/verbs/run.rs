@@ -4,7 +4,7 @@ use super::Verb;
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
 use crate::boot_image;
-use crate::build::{Builder, OptionsBlock, Profile};
+use crate::build::{Builder, Kernel, OptionsBlock, Profile};
 use crate::failure::{Failure, Result};
 use crate::qemu::{Machine, Output, Session, Typing};
 use crate::setup;
@@ -17,19 +17,22 @@ use std::time::Duration;
 
 pub(super) const VERB: Verb = Verb {
     name: "run",
-    usage: "SYSTEM [--arch x86_64|aarch64] [--smp N] [--mem SIZE] [--gic 2|3] [--kvm] [--timeout S]",
-    about: "boots a system in QEMU, console on the terminal",
+    usage: "SYSTEM [--arch x86_64|aarch64] [--smp N] [--mem SIZE] [--gic 2|3] [--kvm] [--debugger] [--timeout S]",
+    about: "boots a system in QEMU, console on the terminal; with --debugger, Esc enters the kernel debugger",
     run,
 };
 
 fn run(args: &[String]) -> Result<()> {
     let args = Arguments::parse(
         args,
-        &["--kvm"],
+        &["--kvm", "--debugger"],
         &["--arch", "--smp", "--mem", "--gic", "--timeout"],
     )?;
     let workspace = Workspace::load()?;
-    let system = load(&workspace, args.word("SYSTEM")?)?;
+    let mut system = load(&workspace, args.word("SYSTEM")?)?;
+    if args.flag("--debugger") {
+        system.kernel = Kernel::Debugger;
+    }
     let arch = args
         .architecture()?
         .unwrap_or_else(|| default_arch(&system));
@@ -49,7 +52,8 @@ fn run(args: &[String]) -> Result<()> {
         false => "",
     };
     eprintln!("Booting `{}` ({machine}){hint}", system.name);
-    let session = Session::start(&machine, Symbols::new(&workspace, arch), Typing::User)?;
+    let symbols = Symbols::new(&workspace, arch, machine.kernel);
+    let session = Session::start(&machine, symbols, Typing::User)?;
     let end = session.run(timeout, show)?;
     end.into_result(&system.name)
 }
@@ -115,6 +119,6 @@ pub(super) fn build(
         profile,
         options_block: OptionsBlock::V5,
     };
-    builder.build(&system.packages())?;
+    builder.build(&system.packages(), &[system.kernel])?;
     boot_image::pack(system, &builder)
 }

@@ -33,6 +33,13 @@ impl ReplyPlace {
     }
 }
 
+impl ReplyPlace {
+    /// The caller that it names.
+    pub fn caller<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
+        self.caller.get(cpu)
+    }
+}
+
 impl Default for ReplyPlace {
     fn default() -> Self {
         Self::new()

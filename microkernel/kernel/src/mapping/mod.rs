@@ -19,6 +19,8 @@
 //! Lock order: the tree, then the heap's locks. The tree has one lock. All state that it guards
 //! belongs to one block of physical memory, so there can be one for each later.
 
+#[cfg(any(test, feature = "debugger"))]
+pub mod inspect;
 pub mod kernel_user_memory;
 pub mod map;
 pub mod memory_space;

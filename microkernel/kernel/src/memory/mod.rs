@@ -70,6 +70,12 @@ impl KernelHeap {
         self.frames.lock().available() * FRAME_SIZE
     }
 
+    /// Shows `visit` each block size of the slabs: bytes of a block, frames that have free ones,
+    /// and free blocks.
+    pub fn each_slab(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        self.slabs.lock().each_class(&mut visit);
+    }
+
     /// What storage of `size` bytes really takes and is charged, in bytes.
     #[inline]
     pub fn charge_for(size: usize) -> usize {

@@ -72,6 +72,11 @@ impl Quota {
         self.used.load(Ordering::Relaxed) & !OPEN
     }
 
+    /// True if there is a limit; the root factory has none.
+    pub fn is_limited(&self) -> bool {
+        self.limit < UNLIMITED
+    }
+
     /// Takes `bytes` out of the quota.
     #[inline]
     pub(super) fn charge(&self, bytes: u64) -> Result<(), OutOfMemory> {

@@ -183,6 +183,20 @@ impl Slabs {
         Some(frame as usize)
     }
 
+    /// Shows `visit` each class: bytes of a block, frames that have free ones, and free blocks.
+    pub(super) fn each_class(&self, visit: &mut impl FnMut(usize, usize, usize)) {
+        for (size, list) in SIZES.into_iter().zip(&self.lists) {
+            let (mut frames, mut free) = (0, 0);
+            let mut next = list.first;
+            while let Some(slab) = self.frames.get(next as usize) {
+                frames += 1;
+                free += slab.free.count_ones() as usize;
+                next = slab.next;
+            }
+            visit(size, frames, free);
+        }
+    }
+
     fn link(&mut self, class: Class, frame: u32) {
         let list = &mut self.lists[class.0 as usize];
         let first = list.first;

@@ -8,6 +8,7 @@ use machine::quiescence::{Grace, bits};
 use super::Common;
 use super::task::Task;
 use crate::cpu::Cpu;
+use crate::debugger;
 use crate::kernel::Kernel;
 
 /// Dead objects that wait for other CPUs to leave the kernel.
@@ -61,6 +62,7 @@ fn free(kernel: &Kernel, objects: DeadObjects<Common>) {
         if let Some(task) = dead.downcast::<Task>() {
             task.release(kernel);
         }
+        debugger::forget(kernel, dead.header());
         let (storage, common) = dead.free();
         kernel.heap.free_charged(common.quota, storage);
     }

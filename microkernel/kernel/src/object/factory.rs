@@ -35,8 +35,7 @@ impl Factory {
     }
 
     /// What pays for the objects that it makes.
-    #[cfg(test)]
-    pub(crate) fn quota(&self) -> QuotaRef {
+    pub fn quota(&self) -> QuotaRef {
         self.quota
     }
 

@@ -40,7 +40,7 @@ impl PinBinding {
     }
 
     /// The pin, if it is one of the chip's.
-    fn chip_pin(&self, cpu: &Cpu) -> Option<u32> {
+    pub fn chip_pin(&self, cpu: &Cpu) -> Option<u32> {
         let pin = self.pin.load(Relaxed);
         (pin < cpu.kernel.platform.chip.pins()).then_some(pin)
     }
@@ -85,8 +85,7 @@ impl PinBinding {
     }
 
     /// True if it lets interrupts through.
-    #[cfg(test)]
-    pub(crate) fn is_enabled(&self) -> bool {
+    pub fn is_enabled(&self) -> bool {
         self.enabled.load(Relaxed)
     }
 

@@ -28,15 +28,17 @@ pub struct Irq {
     pub pin: PinBinding,
 }
 
+/// What it is doing.
 #[derive(Clone, Copy)]
-struct State {
-    label: u64,
+pub struct State {
+    /// That its messages carry.
+    pub label: u64,
     /// A message is on its way to the thread, or at it.
-    queued: bool,
+    pub queued: bool,
     /// It was triggered while nobody was bound.
-    pending: bool,
+    pub pending: bool,
     /// It was triggered while a message was queued, and masked then.
-    overrun: bool,
+    pub overrun: bool,
 }
 
 /// Chooses the node by which an interrupt is queued at its thread.
@@ -63,6 +65,16 @@ impl Irq {
             }),
             pin: PinBinding::new(false),
         }
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> State {
+        *self.state.lock()
+    }
+
+    /// The thread that its messages go to.
+    pub fn thread<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
+        self.thread.get(cpu)
     }
 
     /// It is triggered, by its pin or by software.

@@ -25,6 +25,7 @@ use machine::object::size_of_object;
 
 use crate::capability::CapabilityList;
 use crate::cpu::Cpu;
+use crate::debugger;
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::remote;
@@ -52,6 +53,8 @@ pub enum Kind {
     Scheduler,
     /// [`vlog::Vlog`]
     Vlog,
+    /// The kernel debugger's, in kernels that have it.
+    Debugger,
 }
 
 /// What all kinds of objects have.
@@ -66,6 +69,8 @@ pub struct Common {
     doomed: AtomicBool,
     /// What paid for its memory.
     pub quota: QuotaRef,
+    /// What the kernel debugger knows of it.
+    pub debug: debugger::Registered,
 }
 
 impl Common {
@@ -74,6 +79,11 @@ impl Common {
         self.counted
             .fetch_add(change, Ordering::Relaxed)
             .wrapping_add(change)
+    }
+
+    /// The number of counted capabilities, as far as nobody lowered it.
+    pub fn counted(&self) -> i64 {
+        self.counted.load(Ordering::Relaxed)
     }
 
     /// True once the object is being destroyed.
@@ -163,11 +173,14 @@ pub fn create<T: Send + Sync + 'static>(
         counted: AtomicI64::new(0),
         doomed: AtomicBool::new(false),
         quota,
+        debug: debugger::Registered::new(),
     };
-    Ref::new(storage, &cpu.kernel.reaper, common, value).map_err(|storage| {
+    let object = Ref::new(storage, &cpu.kernel.reaper, common, value).map_err(|storage| {
         heap.free_charged(quota, storage);
         OutOfMemory
-    })
+    })?;
+    debugger::register(cpu.kernel, object.header());
+    Ok(object)
 }
 
 /// Takes every capability to `object` away and destroys it before the kernel
@@ -227,7 +240,7 @@ pub fn destroy_doomed(cpu: &Cpu) {
                 semaphore.destroy(cpu);
             }),
             Kind::Factory => with(header, |factory: &factory::Factory| factory.destroy(cpu)),
-            Kind::Icu | Kind::Scheduler | Kind::Vlog => {}
+            Kind::Icu | Kind::Scheduler | Kind::Vlog | Kind::Debugger => {}
         }
     }
 }
@@ -255,6 +268,7 @@ pub fn invoke(call: &Invocation<'_>) -> OperationResult {
         Kind::Scheduler => perform(header, |scheduler: &scheduler::Scheduler| {
             scheduler.invoke(call)
         }),
+        Kind::Debugger => debugger::invoke(call),
         Kind::Vlog => perform(header, |vlog: &vlog::Vlog| vlog.invoke(call)),
         Kind::Thread => perform(header, |thread: &thread::Thread| thread.invoke(call)),
         Kind::IpcGate => perform(header, |gate: &ipc_gate::IpcGate| gate.invoke(call)),

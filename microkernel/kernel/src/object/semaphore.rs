@@ -47,6 +47,11 @@ impl Semaphore {
         }
     }
 
+    /// How often it can be taken without waiting.
+    pub fn counter(&self) -> u64 {
+        self.state.lock().counter
+    }
+
     /// Raises it: wakes the first waiter, or counts.
     pub fn up(&self, cpu: &Cpu) {
         let mut state = self.state.lock();

@@ -12,6 +12,7 @@ use machine::lock::Lock;
 use super::icu::{INPUT_PIN, hit, invoke_pins};
 use super::{Invocation, OperationResult, Outcome};
 use crate::cpu::Cpu;
+use crate::debugger;
 
 /// The log.
 pub struct Vlog {
@@ -95,7 +96,7 @@ impl Vlog {
         let mut word = 0u64;
         let mut done = 0;
         while count < limit {
-            let Some(input) = console.read() else {
+            let Some(input) = debugger::read_input(call.cpu) else {
                 done = READ_DONE;
                 break;
             };
@@ -146,7 +147,9 @@ fn byte(call: &Invocation<'_>, first_word: usize, index: usize) -> u8 {
 /// read all of it.
 pub fn input(cpu: &Cpu, pin: u32) {
     cpu.kernel.platform.chip.mask_and_acknowledge(pin);
-    hit(cpu, INPUT_PIN);
+    if debugger::filter_input(cpu) {
+        hit(cpu, INPUT_PIN);
+    }
 }
 
 #[cfg(test)]

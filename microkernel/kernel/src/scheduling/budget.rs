@@ -48,6 +48,11 @@ impl Budget {
         self.owner.is(thread)
     }
 
+    /// Whose time passes.
+    pub fn owner<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
+        self.owner.get(cpu)
+    }
+
     /// True if nobody's time passes.
     pub fn is_nobodys(&self) -> bool {
         self.owner.is_empty()

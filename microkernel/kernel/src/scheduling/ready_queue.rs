@@ -73,6 +73,15 @@ impl ReadyQueue {
         None
     }
 
+    /// The threads of `priority`.
+    pub fn of_priority<'cpu>(
+        &self,
+        cpu: &'cpu Cpu,
+        priority: u8,
+    ) -> impl Iterator<Item = &'cpu Thread> {
+        self.lists[usize::from(priority)].iter(cpu)
+    }
+
     /// Takes the first thread of `priority` off.
     pub fn pop<'cpu>(&self, cpu: &'cpu Cpu, priority: u8) -> Option<&'cpu Thread> {
         let thread = self.lists[usize::from(priority)].front(cpu)?;

@@ -80,6 +80,11 @@ impl Timeouts {
         }
     }
 
+    /// All threads that wait, roughly by their time.
+    pub fn iter<'cpu>(&self, cpu: &'cpu Cpu) -> impl Iterator<Item = &'cpu Thread> {
+        self.lists.iter().flat_map(|list| list.iter(cpu))
+    }
+
     /// The timer has to be set again.
     pub fn set_changed(&self) {
         self.changed.set(true);

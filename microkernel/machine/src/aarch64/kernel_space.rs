@@ -5,7 +5,7 @@ use core::cell::UnsafeCell;
 
 use super::start::SCTLR_EL2_OFF;
 
-const ENTRIES: usize = 512;
+pub(super) const ENTRIES: usize = 512;
 /// Page tables for the image, the devices and the kernel's memory. Kernel
 /// memory needs few: it is mapped by large blocks.
 const TABLES: usize = 32;
@@ -18,6 +18,19 @@ pub(super) struct Tables(UnsafeCell<[Table; TABLES]>);
 // SAFETY: only the one `KernelSpace` uses them.
 unsafe impl Sync for Tables {}
 
+/// The entry of the root below that for stacks: no RAM is there.
+#[cfg(feature = "debugger")]
+pub(super) const PEEPHOLE: usize = ENTRIES - 2;
+
+#[cfg(feature = "debugger")]
+impl Tables {
+    /// Lets the root's entry [`PEEPHOLE`] refer to a table.
+    pub(super) fn set_peephole(&self, table: u64) {
+        // SAFETY: nobody changes the root any more, and this entry never.
+        unsafe { (&raw mut (*self.0.get())[0][PEEPHOLE]).write_volatile(table) };
+    }
+}
+
 pub(super) static POOL: Tables = Tables(UnsafeCell::new([[0; ENTRIES]; TABLES]));
 
 /// The levels of a walk: 48 bits with 4 KiB pages.
@@ -26,20 +39,20 @@ const LAST_LEVEL: u32 = 3;
 const FIRST_BLOCK_LEVEL: u32 = 1;
 
 /// Descriptors (D8.3.1), stage 1 of EL2.
-mod descriptor {
-    pub(super) const TABLE: u64 = 0b11;
-    pub(super) const PAGE: u64 = 0b11;
-    pub(super) const BLOCK: u64 = 0b01;
-    pub(super) const TYPE: u64 = 0b11;
-    pub(super) const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
+pub(super) mod descriptor {
+    pub(in super::super) const TABLE: u64 = 0b11;
+    pub(in super::super) const PAGE: u64 = 0b11;
+    pub(in super::super) const BLOCK: u64 = 0b01;
+    pub(in super::super) const TYPE: u64 = 0b11;
+    pub(in super::super) const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
     /// Access flag, and AP[1], which is RES1.
-    pub(super) const VALID: u64 = 1 << 10 | 1 << 6;
-    pub(super) const READ_ONLY: u64 = 1 << 7;
-    pub(super) const EXECUTE_NEVER: u64 = 1 << 54;
-    pub(super) const INNER_SHAREABLE: u64 = 3 << 8;
+    pub(in super::super) const VALID: u64 = 1 << 10 | 1 << 6;
+    pub(in super::super) const READ_ONLY: u64 = 1 << 7;
+    pub(in super::super) const EXECUTE_NEVER: u64 = 1 << 54;
+    pub(in super::super) const INNER_SHAREABLE: u64 = 3 << 8;
     /// Index 0 and 1 in MAIR_EL2.
-    pub(super) const NORMAL: u64 = 0 << 2;
-    pub(super) const DEVICE: u64 = 1 << 2;
+    pub(in super::super) const NORMAL: u64 = 0 << 2;
+    pub(in super::super) const DEVICE: u64 = 1 << 2;
 }
 
 /// MAIR_EL2: write-back normal memory; device memory with early writes.
@@ -63,7 +76,7 @@ pub(super) enum Access {
 }
 
 impl Access {
-    fn bits(self) -> u64 {
+    pub(super) fn bits(self) -> u64 {
         use descriptor::{DEVICE, EXECUTE_NEVER, INNER_SHAREABLE, NORMAL, READ_ONLY};
         match self {
             Self::Code => NORMAL | INNER_SHAREABLE | READ_ONLY,

@@ -16,6 +16,8 @@ pub mod context;
 pub mod cpu;
 pub mod entry_format;
 pub mod fpu;
+#[cfg(feature = "debugger")]
+pub mod inspect;
 pub mod ipi;
 pub mod irqchip;
 mod kernel_space;

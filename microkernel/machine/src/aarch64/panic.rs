@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::console::Console;
 use super::psci;
+use crate::per_cpu::CpuBlock;
 
 pub(crate) use super::stacks::is_on_stack;
 pub(crate) use super::start::load_offset;
@@ -40,6 +41,11 @@ pub(super) fn has_psci() -> bool {
 pub(crate) fn console() -> Console {
     // SAFETY: written before anything that can fail, if at all.
     unsafe { *MEANS.console.get() }
+}
+
+/// This CPU's block; null before it has one.
+pub(crate) fn cpu_block() -> *const CpuBlock {
+    read_register!("tpidr_el2") as *const CpuBlock
 }
 
 /// The frame pointer of the calling function.

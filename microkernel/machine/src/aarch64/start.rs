@@ -159,6 +159,7 @@ unsafe extern "C" fn _start() -> ! {
         "add sp, x0, x1",
         "mov x29, xzr",
         "mov x30, xzr",
+        "msr tpidr_el2, xzr",
         "b {start}",
         //
         ".balign 8",

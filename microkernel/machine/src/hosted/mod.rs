@@ -11,6 +11,7 @@ pub mod context;
 pub mod cpu;
 pub mod entry_format;
 pub mod fpu;
+pub mod inspect;
 pub mod ipi;
 pub mod irqchip;
 pub mod paging;

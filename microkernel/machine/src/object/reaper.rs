@@ -142,6 +142,12 @@ impl<C: 'static> Dead<C> {
         Some(unsafe { &mut (*self.0.cast::<Object<C, T>>().as_ptr()).value })
     }
 
+    /// The object's header.
+    pub fn header(&self) -> &Header<C> {
+        // SAFETY: still there.
+        unsafe { self.0.as_ref() }
+    }
+
     /// Drops the object; gives its memory, and what it had in common with all
     /// objects.
     pub fn free(self) -> (Storage, C) {

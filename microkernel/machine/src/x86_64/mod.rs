@@ -9,6 +9,8 @@ pub mod context;
 pub mod cpu;
 pub mod entry_format;
 pub mod fpu;
+#[cfg(feature = "debugger")]
+pub mod inspect;
 mod instructions;
 pub mod ipi;
 pub mod irqchip;

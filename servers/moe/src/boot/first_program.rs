@@ -10,7 +10,7 @@ use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_loader::Elf;
 use l4_loader::placement::{Placement, Source};
 use l4_loader::start_block::StartBlock;
-use l4_sys::object::{Control, Factory as KernelFactory, Scheduler, Task, Thread};
+use l4_sys::object::{Control, Debugger, Factory as KernelFactory, Scheduler, Task, Thread};
 use l4_sys::{AnyObject, Cap, Object as _};
 
 use super::modules::Module;
@@ -71,6 +71,7 @@ pub(super) fn start(
         .to("make ned's task")?
         .leak();
     let thread = kernel.create_thread().to("make ned's thread")?.leak();
+    Debugger::KERNEL.introduce(task, thread, NAME, NAME);
     let last_address = moe.last_address;
     let map = RegionMap::new(&mut moe.bank, AccountId::ROOT, last_address)
         .and_then(|map| moe.insert(Payer::ROOT, Object::RegionMap(map)))
@@ -242,6 +243,8 @@ impl Program<'_> {
             (slot::SCHEDULER, slot::SCHEDULER),
             (slot::LOG, named + 1),
             (slot::ICU, named + 2),
+            // Empty in kernels without a debugger.
+            (slot::DEBUGGER, slot::DEBUGGER),
         ] {
             self.give(Cap::at(own), index)?;
         }

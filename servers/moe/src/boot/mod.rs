@@ -11,7 +11,7 @@ use l4_abi::capability::slot;
 use l4_abi::kip::{MemoryDescriptor, MemoryType};
 use l4_abi::protocol::scheduler::{CpuSet, MAX_PRIORITY};
 use l4_abi::rights::MemoryRights;
-use l4_sys::object::{Factory, Irq, Scheduler, Thread};
+use l4_sys::object::{Debugger, Factory, Irq, Scheduler, Thread};
 use l4_sys::slots::SLOTS;
 use l4_sys::{Cap, Error};
 
@@ -77,6 +77,7 @@ pub fn start(moe: &mut Moe) -> Result<(), Failure> {
     scheduler
         .run_thread(thread, CpuSet::ALL, MAX_PRIORITY, 0)
         .to("raise the own priority")?;
+    Debugger::KERNEL.introduce(Cap::at(slot::TASK), thread, "moe", "moe");
     watch_deletions(thread).to("watch for gates that go")?;
 
     let kip = sigma0::kernel_info_page().to("map the kernel info page")?;

@@ -7,13 +7,15 @@
 mod arch;
 
 use l4_test::abi::arch::native;
+use l4_test::abi::error::IpcError;
 use l4_test::abi::kip::{
     MEMORY_DESCRIPTORS, MemoryDescriptor, MemoryType, VERSION_STRING_UNIT, feature, has_feature,
     is_compatible,
 };
 use l4_test::abi::timeout::Timeout;
-use l4_test::kip;
 use l4_test::message::{nobody, receive};
+use l4_test::sys::object::Debugger;
+use l4_test::{failed, kip, own};
 
 l4_test::suite![
     the_page_says_what_it_is,
@@ -25,6 +27,7 @@ l4_test::suite![
     the_kernel_has_reserved_its_memory,
     the_root_task_and_its_modules_are_described,
     strings_tell_the_features,
+    without_a_debugger_its_slot_is_empty,
     arch::what_the_architecture_adds,
 ];
 
@@ -119,6 +122,12 @@ fn the_root_task_and_its_modules_are_described() {
     let info = kip::header().user_pointer;
     let mut images = descriptors().filter(|d| d.kind() == Some(MemoryType::Bootloader));
     assert!(images.any(|d| (d.start()..=d.last()).contains(&info)));
+}
+
+fn without_a_debugger_its_slot_is_empty() {
+    assert!(!has_feature(kip::page(), feature::DEBUGGER));
+    let number = Debugger::KERNEL.global_id(own::thread());
+    assert_eq!(number, failed(IpcError::NOT_EXISTENT));
 }
 
 fn strings_tell_the_features() {

@@ -11,6 +11,7 @@ use super::source::{Problem, Problems, Source};
 use super::value::{Reader, Table, Value};
 use super::{Component, System};
 use crate::architecture::Architecture;
+use crate::build::Kernel;
 use system_description::NAME_MAX;
 use toml::Spanned;
 use toml::de::DeTable;
@@ -101,6 +102,10 @@ fn read(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<System> {
             .unwrap_or_else(|| Spanned::new(start(), DEFAULT_RAM)),
         cpus: table.number("cpus", 1..=64).map_or(1, Spanned::into_inner),
         kernel_memory: table.size("kernel_memory"),
+        kernel: match table.boolean("debugger").map(Spanned::into_inner) {
+            Some(true) => Kernel::Debugger,
+            Some(false) | None => Kernel::Plain,
+        },
         root: table
             .value("root")
             .and_then(|value| file::program(reader, &value)),

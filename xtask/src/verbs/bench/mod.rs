@@ -68,7 +68,7 @@ fn measure(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
     let mut machine = Machine::new(&system, arch, image);
     machine.extra = ["-icount", "shift=0"].map(str::to_owned).to_vec();
     eprintln!("Measuring on {machine}");
-    let symbols = Symbols::new(workspace, arch);
+    let symbols = Symbols::new(workspace, arch, machine.kernel);
     let session = Session::start(&machine, symbols, Typing::Script(vec![]))?;
     let mut lines = vec![];
     let end = session.run(Some(TIMEOUT), |output| {

@@ -99,7 +99,7 @@ impl Boot {
     }
 
     fn session(&self, workspace: &Workspace, run: &mut Run) -> Result<End, Failure> {
-        let symbols = Symbols::new(workspace, self.machine.arch);
+        let symbols = Symbols::new(workspace, self.machine.arch, self.machine.kernel);
         let typing = Typing::Script(self.test.input.clone());
         let timeout = Duration::from_secs(self.test.timeout);
         let mut session = Session::start(&self.machine, symbols, typing)?;

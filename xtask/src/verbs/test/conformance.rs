@@ -5,7 +5,7 @@ use super::boots::{Boot, run_all};
 use super::{Outcome, Report};
 use crate::architecture::Architecture;
 use crate::boot_image::{program, read, write_file};
-use crate::build::{Builder, OptionsBlock, Profile};
+use crate::build::{Builder, Kernel, OptionsBlock, Profile};
 use crate::failure::{Context, Result, fail};
 use crate::l4re_image::swap_kernel;
 use crate::qemu::{Machine, Medium};
@@ -80,8 +80,8 @@ fn run_on(
         profile: Profile::Checked,
         options_block: OptionsBlock::V5,
     };
-    builder.build(&[] as &[&str])?;
-    let kernel = program(&builder.program("kernel"))?;
+    builder.build(&[] as &[&str], &[Kernel::Plain])?;
+    let kernel = program(&builder.kernel(Kernel::Plain))?;
     let mut ready = vec![];
     for &(boot, file) in plans {
         let changed = builder
@@ -170,6 +170,7 @@ fn machines(image: &ForeignImage, arch: Architecture) -> Vec<Machine> {
         gic,
         el2: true,
         kvm: false,
+        kernel: Kernel::Plain,
         extra: vec![],
     };
     let cpus = image.test.smp.iter();

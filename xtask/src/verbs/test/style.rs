@@ -9,6 +9,9 @@ use crate::workspace::{BASE, Workspace};
 use std::process::Command;
 use std::time::Instant;
 
+/// What only kernels for people who look inside have.
+const KERNEL_FEATURES: [&str; 2] = ["--features", "debugger"];
+
 /// Lines of a tool's messages that are shown.
 const SHOWN_LINES: usize = 60;
 
@@ -26,6 +29,15 @@ pub(super) fn run(
     })?;
     for &arch in archs {
         let core = Core::get(arch)?;
+        let kernel = |command: &mut Command| {
+            command.args(["clippy", "--quiet", "--target", arch.target()]);
+            command.arg("--target-dir");
+            command.arg(workspace.build_folder("style"));
+            command.args(["--package", "kernel"]).args(KERNEL_FEATURES);
+            command.args(core.arguments()).envs(core.environment());
+        };
+        let name = format!("style warnings {arch}, debugger");
+        check(workspace, report, &name, kernel)?;
         check(
             workspace,
             report,

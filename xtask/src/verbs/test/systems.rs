@@ -4,7 +4,7 @@ use super::boots::{Boot, run_all};
 use super::{Outcome, Report};
 use crate::architecture::Architecture;
 use crate::boot_image;
-use crate::build::{Builder, OptionsBlock, Profile};
+use crate::build::{Builder, Kernel, OptionsBlock, Profile};
 use crate::failure::Result;
 use crate::qemu::{Machine, Medium};
 use crate::system::{System, check};
@@ -103,7 +103,10 @@ fn run_on(
         .collect();
     packages.sort_unstable();
     packages.dedup();
-    let built = builder.build(&packages);
+    let mut kernels: Vec<Kernel> = boots.iter().map(|(system, _)| system.kernel).collect();
+    kernels.sort_unstable();
+    kernels.dedup();
+    let built = builder.build(&packages, &kernels);
 
     // One image per system, however often it boots.
     let mut images: BTreeMap<&Path, PathBuf> = BTreeMap::new();

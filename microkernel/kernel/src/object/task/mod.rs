@@ -64,6 +64,16 @@ impl Task {
         self.reply_space.make(cpu, self.quota, index)
     }
 
+    /// What pays for everything that it has.
+    pub fn quota(&self) -> QuotaRef {
+        self.quota
+    }
+
+    /// How many threads are bound to it.
+    pub fn thread_count(&self) -> u64 {
+        self.threads.load(Ordering::Relaxed)
+    }
+
     /// A thread is bound to it.
     pub fn thread_joined(&self) {
         self.threads.fetch_add(1, Ordering::Relaxed);

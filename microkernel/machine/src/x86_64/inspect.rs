@@ -1,0 +1,40 @@
+//! What the kernel debugger asks of the machine.
+
+use super::window;
+
+/// Registers by name, and their places in an exception message (abi/02).
+pub const REGISTERS: &[(&str, usize)] = &[
+    ("rax", 15),
+    ("rbx", 12),
+    ("rcx", 14),
+    ("rdx", 13),
+    ("rsi", 9),
+    ("rdi", 8),
+    ("rbp", 10),
+    ("rsp", 21),
+    ("r8", 7),
+    ("r9", 6),
+    ("r10", 5),
+    ("r11", 4),
+    ("r12", 3),
+    ("r13", 2),
+    ("r14", 1),
+    ("r15", 0),
+    ("rip", 18),
+    ("rflags", 20),
+    ("cs", 19),
+    ("ss", 22),
+    ("trap", 16),
+    ("error", 17),
+    ("cr2", 11),
+    ("fs_base", 23),
+];
+
+/// The place of the frame pointer in an exception message.
+pub const FRAME_POINTER: usize = 10;
+
+/// The word at a physical address, which is RAM and a multiple of eight.
+/// While all other CPUs stand still.
+pub fn read_word(physical: u64) -> Option<u64> {
+    window::read_word(physical)
+}
