@@ -53,6 +53,11 @@ l4_ipc::interface! {
         fn get_areas(start: u64) -> RegionList = Opcode::GetAreas;
         /// Name and backing offset of the region at `address`.
         fn get_info(address: u64) -> (Bytes, u64) = Opcode::GetInfo;
+        /// Lets a thread that fails at an instruction from `first` up to `end`, which is not one of
+        /// them, continue at `target`. Errors: EINVAL if there are none, EEXIST, ENOMEM.
+        fn add_rescue_jump(first: u64, end: u64, target: u64) = Opcode::AddRescueJump;
+        /// Removes the one for the instruction at `address`. Error: ENOENT.
+        fn remove_rescue_jump(address: u64) = Opcode::RemoveRescueJump;
         /// Maps the pages between `min` and `max` with `rights`.
         fn page_in(min: u64, max: u64, rights: u16, window: Window) -> (u64, Pages) = Opcode::PageIn;
     }

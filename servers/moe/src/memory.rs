@@ -92,7 +92,8 @@ pub fn words_for_ever(address: u64, bytes: u64) -> &'static mut [u64] {
 pub struct FrameVec<T> {
     address: *mut T,
     order: u32,
-    len: usize,
+    /// As few bytes as possible: objects have several arrays.
+    len: u32,
 }
 
 // SAFETY: the array owns its frames, like a `Vec` its heap memory.
@@ -106,6 +107,10 @@ impl<T> FrameVec<T> {
             order: 0,
             len: 0,
         }
+    }
+
+    fn len(&self) -> usize {
+        self.len as usize
     }
 
     fn capacity(&self) -> usize {
@@ -124,7 +129,8 @@ impl<T> FrameVec<T> {
         extra: usize,
     ) -> Result<(), ResultCode> {
         const { assert!(size_of::<T>() <= PAGE_SIZE as usize && align_of::<T>() <= 4096) };
-        let needed = self.len.checked_add(extra).ok_or(ResultCode::ENOMEM)?;
+        let needed = self.len().checked_add(extra).ok_or(ResultCode::ENOMEM)?;
+        u32::try_from(needed).or(Err(ResultCode::ENOMEM))?;
         if needed <= self.capacity() {
             return Ok(());
         }
@@ -134,7 +140,7 @@ impl<T> FrameVec<T> {
         let order = bytes.div_ceil(PAGE_SIZE).next_power_of_two().ilog2();
         let address = bank.take(account, order)? as *mut T;
         // SAFETY: the old array has `len` elements, the new memory is larger and not shared.
-        unsafe { ptr::copy_nonoverlapping(self.address_for_copy(), address, self.len) };
+        unsafe { ptr::copy_nonoverlapping(self.address_for_copy(), address, self.len()) };
         self.give_back(bank, account);
         (self.address, self.order) = (address, order);
         Ok(())
@@ -147,7 +153,7 @@ impl<T> FrameVec<T> {
         account: AccountId,
         element: T,
     ) -> Result<(), ResultCode> {
-        self.insert(bank, account, self.len, element)
+        self.insert(bank, account, self.len(), element)
     }
 
     /// Adds an element before the one at `index`.
@@ -158,12 +164,12 @@ impl<T> FrameVec<T> {
         index: usize,
         element: T,
     ) -> Result<(), ResultCode> {
-        assert!(index <= self.len);
+        assert!(index <= self.len());
         self.reserve(bank, account, 1)?;
         // SAFETY: there is room for one more element, and `index` is not behind the last one.
         unsafe {
             let place = self.address.add(index);
-            ptr::copy(place, place.add(1), self.len - index);
+            ptr::copy(place, place.add(1), self.len() - index);
             place.write(element);
         }
         self.len += 1;
@@ -172,27 +178,27 @@ impl<T> FrameVec<T> {
 
     /// Adds an element at the end, for which room was reserved before.
     pub fn push_within_reserve(&mut self, element: T) {
-        assert!(self.len < self.capacity());
+        assert!(self.len() < self.capacity());
         // SAFETY: there is room for one more element.
-        unsafe { self.address.add(self.len).write(element) };
+        unsafe { self.address.add(self.len()).write(element) };
         self.len += 1;
     }
 
     /// Takes out the last element.
     pub fn pop(&mut self) -> Option<T> {
-        let last = self.len.checked_sub(1)?;
+        let last = self.len().checked_sub(1)?;
         Some(self.remove(last))
     }
 
     /// Takes out the element at `index`.
     pub fn remove(&mut self, index: usize) -> T {
-        assert!(index < self.len);
+        assert!(index < self.len());
         self.len -= 1;
         // SAFETY: `index` is that of an element; those behind it move up by one.
         unsafe {
             let place = self.address.add(index);
             let element = place.read();
-            ptr::copy(place.add(1), place, self.len - index);
+            ptr::copy(place.add(1), place, self.len() - index);
             element
         }
     }
@@ -203,7 +209,7 @@ impl<T> FrameVec<T> {
             return &[];
         }
         // SAFETY: `len` elements are initialised, and the borrow keeps the array as it is.
-        unsafe { core::slice::from_raw_parts(self.address, self.len) }
+        unsafe { core::slice::from_raw_parts(self.address, self.len()) }
     }
 
     /// The elements.
@@ -212,12 +218,12 @@ impl<T> FrameVec<T> {
             return &mut [];
         }
         // SAFETY: as for `as_slice`.
-        unsafe { core::slice::from_raw_parts_mut(self.address, self.len) }
+        unsafe { core::slice::from_raw_parts_mut(self.address, self.len()) }
     }
 
     /// Forgets the elements behind the first `length`.
     pub fn truncate(&mut self, length: usize) {
-        self.len = self.len.min(length);
+        self.len = self.len().min(length) as u32;
     }
 
     /// Forgets all elements and gives the memory back.

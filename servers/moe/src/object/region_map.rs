@@ -11,12 +11,14 @@ use l4_abi::protocol::region_map::{DetachFlags, Flags, detach_result};
 use l4_abi::rights::MemoryRights;
 
 mod region;
+mod rescue;
 
 use crate::bank::{AccountId, Bank};
 use crate::frames::{PAGE_SHIFT, PAGE_SIZE};
 use crate::memory::FrameVec;
 
 pub use region::{Area, KEPT_FLAGS, NAME_MAX, Name, Region};
+use rescue::RescueJumps;
 
 /// Regions and areas that one map can have, so that no search takes long.
 const MOST_ENTRIES: usize = 4096;
@@ -89,6 +91,7 @@ pub struct RegionMap {
     last_address: u64,
     regions: FrameVec<Region>,
     areas: FrameVec<Area>,
+    rescue_jumps: RescueJumps,
     watcher: Option<Selector>,
     /// Registers of the first thread that failed.
     exception: FrameVec<u64>,
@@ -103,6 +106,7 @@ impl RegionMap {
             last_address,
             regions: FrameVec::new(),
             areas: FrameVec::new(),
+            rescue_jumps: RescueJumps::new(),
             watcher: None,
             exception: FrameVec::new(),
         };
@@ -266,6 +270,29 @@ impl RegionMap {
         from(self.areas.as_slice(), start)
     }
 
+    /// Lets threads that fail at an instruction in `range` (its end is not in it) continue at `target`.
+    ///
+    /// # Errors
+    /// EINVAL if there is none, EEXIST if some have such a target already, ENOMEM.
+    pub fn add_rescue_jump(
+        &mut self,
+        bank: &mut Bank,
+        range: (u64, u64),
+        target: u64,
+    ) -> Result<(), ResultCode> {
+        self.rescue_jumps.add(bank, self.account, range, target)
+    }
+
+    /// Removes the rescue jump for the instruction at `address`. Error: ENOENT.
+    pub fn remove_rescue_jump(&mut self, address: u64) -> Result<(), ResultCode> {
+        self.rescue_jumps.remove(address)
+    }
+
+    /// Where a thread that failed at `address` continues.
+    pub fn rescue_from(&self, address: u64) -> Option<u64> {
+        self.rescue_jumps.target(address)
+    }
+
     /// Makes `irq` the interrupt to trigger when a thread fails.
     pub fn watch(&mut self, bank: &mut Bank, irq: Selector) -> Result<(), ResultCode> {
         if self.watcher.is_some() {
@@ -308,6 +335,7 @@ impl RegionMap {
         self.exception.clear(bank, self.account);
         self.regions.clear(bank, self.account);
         self.areas.clear(bank, self.account);
+        self.rescue_jumps.clear(bank, self.account);
     }
 
     /// The range that `place` asks for, free of regions, and free of areas unless in one.

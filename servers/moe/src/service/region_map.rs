@@ -5,7 +5,7 @@ use l4_abi::exception::{ExceptionFrame, FRAME_WORDS, FaultWord};
 use l4_abi::item::MapItem;
 use l4_abi::protocol::label;
 use l4_abi::rights::{CapabilityRights, MemoryRights};
-use l4_ipc::{Bytes, Label, Outcome, Received, Request, Response, dispatch};
+use l4_ipc::{Bytes, Label, Outcome, Received, Request, Response, Writer, dispatch};
 use l4_sys::object::Irq;
 use l4_sys::utcb::MESSAGE_BYTES;
 use l4_sys::{Cap, Object as _};
@@ -29,34 +29,37 @@ use crate::object::{Object, ObjectId};
 /// Handles a request to a region map: one of the interfaces, or a thread's exception.
 pub(super) fn answer(service: &mut Service<'_>, request: &mut Request<'_>) -> Response {
     if request.protocol() == label::EXCEPTION {
-        service.exception(request);
-        // Without an answer the thread stays where it failed.
-        return Response::None;
+        return service.exception(request);
     }
     dispatch!(service, request; Pager, RegionMapInterface, Watch, RemoteAccess)
 }
 
 impl Service<'_> {
-    fn exception(&mut self, request: &Request<'_>) {
+    /// A thread failed. Without an answer it stays where it is.
+    fn exception(&mut self, request: &Request<'_>) -> Response {
         let mut words = [0; FRAME_WORDS];
         let mut reader = request.reader();
         for word in &mut words {
             *word = reader.scalar().unwrap_or_default();
         }
+        let frame = ExceptionFrame::from_words(&words);
         if self.moe.first_map == Some(self.id) {
-            let frame = ExceptionFrame::from_words(&words);
             let (at, fault) = (frame.instruction_pointer(), frame.fault_address);
             super::first_program_ended(format_args!("failed at {at:#x}, fault address {fault:#x}"));
         }
         let Ok((map, bank)) = self.region_map() else {
-            return;
+            return Response::None;
         };
+        if let Some(target) = map.rescue_from(frame.instruction_pointer()) {
+            return resume(frame.with_instruction_pointer(target));
+        }
         if map.keep_exception(bank, &words)
             && let Some(watcher) = map.watcher()
         {
             // Sent without waiting, so it does no harm if it is no interrupt.
             let _ = Cap::<Irq>::new(watcher).trigger();
         }
+        Response::None
     }
 
     fn region_map(&mut self) -> Outcome<(&mut RegionMap, &mut Bank)> {
@@ -317,6 +320,21 @@ impl RegionMapServer for Service<'_> {
         Ok((Bytes::new(&text[..=name.len()])?, region.backing_offset))
     }
 
+    fn add_rescue_jump(
+        &mut self,
+        _: &mut Request<'_>,
+        first: u64,
+        end: u64,
+        target: u64,
+    ) -> Outcome<()> {
+        let (map, bank) = self.region_map()?;
+        map.add_rescue_jump(bank, (first, end), target)
+    }
+
+    fn remove_rescue_jump(&mut self, _: &mut Request<'_>, address: u64) -> Outcome<()> {
+        self.region_map()?.0.remove_rescue_jump(address)
+    }
+
     fn page_in(
         &mut self,
         _: &mut Request<'_>,
@@ -359,6 +377,19 @@ impl RemoteAccessServer for Service<'_> {
         }
         let (stretch, _) = self.memory_at(address, MemoryRights::READ)?;
         Ok(memory::read_word(stretch.address))
+    }
+}
+
+/// The answer that lets a thread go on with these registers.
+fn resume(frame: ExceptionFrame) -> Response {
+    let mut writer = Writer::new();
+    let written = frame
+        .to_words()
+        .into_iter()
+        .try_for_each(|word| writer.scalar(word));
+    match written.and_then(|()| writer.finish_answer()) {
+        Ok(tag) => Response::Answer(tag),
+        Err(error) => Response::error(error),
     }
 }
 

@@ -100,6 +100,12 @@ impl ExceptionFrame {
         self.pc
     }
 
+    /// The same registers at another instruction.
+    pub const fn with_instruction_pointer(mut self, address: u64) -> ExceptionFrame {
+        self.pc = address;
+        self
+    }
+
     /// The thread's stack.
     pub const fn stack_pointer(&self) -> u64 {
         self.sp

@@ -176,6 +176,12 @@ impl ExceptionFrame {
         self.rip
     }
 
+    /// The same registers at another instruction.
+    pub const fn with_instruction_pointer(mut self, address: u64) -> ExceptionFrame {
+        self.rip = address;
+        self
+    }
+
     /// The thread's stack.
     pub const fn stack_pointer(&self) -> u64 {
         self.rsp
