@@ -1,7 +1,9 @@
 //! Loading a program into the region map of a new task.
 
+use l4_abi::l4re::POSITION_INDEPENDENT_START;
 use l4_abi::rights::CapabilityRights;
 use l4_loader::Elf;
+use l4_loader::auxiliary::Records;
 use l4_loader::placement::{Placement, Source};
 use l4_memory::Shared;
 use l4_sys::Cap;
@@ -9,9 +11,12 @@ use l4re::mem_alloc::DataspaceFlags;
 use l4re::region_map::Flags;
 use l4re::{Dataspace, PAGE_SIZE};
 
+use crate::layout::Layout;
 use crate::{Attempt, LaunchError, Parts};
 
 const LOAD: &str = "load its program";
+/// Bytes of a program's wishes that are read; it has four kinds of them.
+const AUXILIARY_MAX: usize = 512;
 /// Program headers lie in the first page of a file.
 const HEADERS: u64 = PAGE_SIZE;
 
@@ -21,6 +26,8 @@ pub(crate) struct Image {
     pub(crate) entry: u64,
     /// Address and number of its program headers, if they are in its memory.
     pub(crate) program_headers: Option<(u64, u64)>,
+    /// Where it wants everything else.
+    pub(crate) layout: Layout,
 }
 
 /// Attaches all parts of the program.
@@ -30,17 +37,32 @@ pub(crate) fn load(file: Cap<Dataspace>, parts: &Parts) -> Result<Image, LaunchE
     let mut start = alloc::vec![0; HEADERS.min(contents.size()) as usize];
     contents.read(0, &mut start);
     let elf = Elf::parse_start(&start, contents.size()).map_err(refused)?;
-    if elf.is_position_independent() {
-        let text = "it is position independent; link it at a fixed address";
-        return Err(LaunchError::text(LOAD, text));
-    }
+    let base = if elf.is_position_independent() {
+        POSITION_INDEPENDENT_START
+    } else {
+        0
+    };
     for placement in elf.placements().map_err(refused)? {
+        let placement = placement.shifted(base);
+        let placement = placement.ok_or(refused(l4_loader::Error::ProgramHeader(0)))?;
         place(&placement, file, parts).to(LOAD)?;
     }
     Ok(Image {
-        entry: elf.entry(),
-        program_headers: program_headers(&elf),
+        entry: elf.entry().wrapping_add(base),
+        program_headers: program_headers(&elf)
+            .map(|(address, count)| (address.wrapping_add(base), count)),
+        layout: layout(&elf, &contents).map_err(refused)?,
     })
+}
+
+/// The layout that the program asks for.
+fn layout(elf: &Elf<'_>, file: &Shared) -> Result<Layout, l4_loader::Error> {
+    let segment = elf.auxiliary_segment();
+    let mut records = [0; AUXILIARY_MAX];
+    let length = segment.map_or(0, |header| header.file_size.min(AUXILIARY_MAX as u64));
+    let records = &mut records[..length as usize];
+    file.read(segment.map_or(0, |header| header.offset), records);
+    Layout::new(Records::new(records))
 }
 
 fn place(placement: &Placement, file: Cap<Dataspace>, parts: &Parts) -> l4_sys::Result<()> {

@@ -5,7 +5,7 @@
 //! allow; [`launch`] loads the program into them, lays out its memory, gives it its capabilities and
 //! starts it. It never maps the program's memory.
 //!
-//! * `image`: the parts of the program's file.
+//! * `image`: the parts of the program's file. `layout`: where the program wants the rest.
 //! * `task`: stack, fixed regions, capabilities, first thread.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
@@ -15,6 +15,7 @@ extern crate alloc;
 
 mod error;
 mod image;
+mod layout;
 mod task;
 
 use l4_abi::protocol::scheduler::CpuSet;

@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 
 use l4_abi::capability::{Selector, slot};
 use l4_abi::l4re as program;
-use l4_abi::protocol::thread::ExRegsFlags;
 use l4_abi::rights::CapabilityRights;
 use l4_loader::start_block::StartBlock;
 use l4_memory::Shared;
@@ -15,10 +14,12 @@ use l4re::mem_alloc::DataspaceFlags;
 use l4re::region_map::Flags;
 
 use crate::image::Image;
+use crate::layout::{Layout, SMALLEST_STACK};
 use crate::{Attempt, LaunchError, Launcher, Named, Parts, Program};
 
 /// Largest start block: arguments, names and the environment.
 const START_BLOCK_SIZE: u64 = 4 * PAGE_SIZE;
+const _: () = assert!(START_BLOCK_SIZE <= SMALLEST_STACK);
 
 /// Completes the task and starts its first thread.
 pub(crate) fn start(
@@ -29,16 +30,16 @@ pub(crate) fn start(
     named: &[Named<'_>],
 ) -> Result<(), LaunchError> {
     let stack_pointer = make_stack(launcher, program, image, parts, named)?;
-    make_fixed_regions(launcher, parts).to("lay out its memory")?;
+    make_fixed_regions(launcher, parts, &image.layout).to("lay out its memory")?;
     give_capabilities(launcher, parts, named).to("give it its capabilities")?;
-    run(launcher, program, parts, image.entry, stack_pointer).to("start its thread")
+    run(launcher, program, parts, image, stack_pointer).to("start its thread")
 }
 
 fn run(
     launcher: Launcher,
     program: Program<'_>,
     parts: &Parts,
-    entry: u64,
+    image: &Image,
     stack_pointer: u64,
 ) -> l4_sys::Result<()> {
     let pager = Selector::new(program::slot::REGION_MAP);
@@ -51,9 +52,11 @@ fn run(
     launcher
         .scheduler
         .run_thread(parts.thread, program.cpus, program.priority, 0)?;
-    parts
-        .thread
-        .ex_regs(Some(entry), Some(stack_pointer), ExRegsFlags::empty())?;
+    parts.thread.ex_regs(
+        Some(image.entry),
+        Some(stack_pointer),
+        image.layout.start_flags,
+    )?;
     Ok(())
 }
 
@@ -66,12 +69,12 @@ fn make_stack(
     named: &[Named<'_>],
 ) -> Result<u64, LaunchError> {
     const MAKE: &str = "make its stack";
-    let top = program::STACK_START + program::STACK_SIZE;
+    let top = image.layout.stack_end();
     let names: Vec<&str> = named.iter().map(|one| one.name).collect();
     let block = StartBlock {
         arguments: program.arguments,
         names: &names,
-        kip: program::KIP_ADDRESS,
+        kip: image.layout.kip,
         program_headers: image.program_headers,
         entry: image.entry,
     };
@@ -81,13 +84,18 @@ fn make_stack(
         .map_err(|_| LaunchError::text(MAKE, "its arguments are too long; give it fewer"))?;
     let used = (top - stack_pointer).next_multiple_of(PAGE_SIZE);
     let block = &bytes[(START_BLOCK_SIZE - used) as usize..];
-    attach_stack(launcher, parts, block).to(MAKE)?;
+    attach_stack(launcher, parts, &image.layout, block).to(MAKE)?;
     Ok(stack_pointer)
 }
 
 /// Attaches the stack, whose last bytes are `block`, and keeps the page below it free.
-fn attach_stack(launcher: Launcher, parts: &Parts, block: &[u8]) -> l4_sys::Result<()> {
-    let (start, size) = (program::STACK_START, program::STACK_SIZE);
+fn attach_stack(
+    launcher: Launcher,
+    parts: &Parts,
+    layout: &Layout,
+    block: &[u8],
+) -> l4_sys::Result<()> {
+    let (start, size) = (layout.stack_start, layout.stack_size);
     let used = block.len() as u64;
     let stack = parts
         .memory
@@ -104,15 +112,14 @@ fn attach_stack(launcher: Launcher, parts: &Parts, block: &[u8]) -> l4_sys::Resu
     Ok(())
 }
 
-/// The kernel info page, and the addresses of the UTCBs.
-fn make_fixed_regions(launcher: Launcher, parts: &Parts) -> l4_sys::Result<()> {
-    parts.map.attach_at(
-        program::KIP_ADDRESS,
-        launcher.kip.into(),
-        0,
-        PAGE_SIZE,
-        Flags::RX,
-    )?;
+/// The kernel info page, the addresses of the UTCBs, and what the program wants to stay free.
+fn make_fixed_regions(launcher: Launcher, parts: &Parts, layout: &Layout) -> l4_sys::Result<()> {
+    for &(start, size) in &layout.reserved {
+        parts.map.reserve_area(start, size, 0, 0)?;
+    }
+    parts
+        .map
+        .attach_at(layout.kip, launcher.kip.into(), 0, PAGE_SIZE, Flags::RX)?;
     let none = Selector::INVALID.raw();
     let flags = (Flags::RW | Flags::KERNEL).bits();
     let size = 1 << program::UTCB_AREA_ORDER;

@@ -2,7 +2,7 @@
 
 use l4_abi::l4re::{PT_L4_AUX, elf_aux};
 
-use crate::{Elf, Error, read_u64};
+use crate::{Elf, Error, ProgramHeader, read_u64};
 
 /// One request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +35,20 @@ pub struct Records<'a> {
 impl<'a> Elf<'a> {
     /// What the program asks of its loader; nothing if it has no such segment.
     pub fn auxiliary_records(&self) -> Records<'a> {
-        let segment = self.find(PT_L4_AUX);
-        Records {
-            rest: segment.map_or(&[], |header| self.contents(&header)),
-        }
+        let segment = self.auxiliary_segment();
+        Records::new(segment.map_or(&[], |header| self.contents(&header)))
+    }
+
+    /// Where in the file the records are.
+    pub fn auxiliary_segment(&self) -> Option<ProgramHeader> {
+        self.find(PT_L4_AUX)
+    }
+}
+
+impl<'a> Records<'a> {
+    /// The records in the contents of such a segment.
+    pub const fn new(segment: &'a [u8]) -> Self {
+        Self { rest: segment }
     }
 }
 

@@ -68,6 +68,12 @@ impl<'a> Elf<'a> {
 }
 
 impl Placement {
+    /// The same part `base` bytes further up; nothing if there are no such addresses.
+    pub fn shifted(self, base: u64) -> Option<Placement> {
+        let pages = self.pages.start.checked_add(base)?..self.pages.end.checked_add(base)?;
+        Some(Placement { pages, ..self })
+    }
+
     fn new(header: &ProgramHeader) -> Self {
         let access = MemoryRights::from_bits_truncate(header.flags as u8);
         let start = header.virtual_address & !(PAGE_SIZE - 1);

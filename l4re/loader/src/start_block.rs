@@ -92,7 +92,13 @@ impl StartBlock<'_> {
             out.capability(Selector::new(index).raw(), 0, name.as_bytes());
         }
         out.capability(Selector::INVALID.raw(), CapabilityEntry::END, &[]);
-        for word in [first_text, Selector::new(slot::KIP).raw(), 0, 0, 0] {
+        for word in [
+            first_text,
+            Selector::new(slot::KIP).raw(),
+            0,
+            0,
+            Auxiliary::ANYWHERE,
+        ] {
             out.word(word);
         }
         for argument in self.arguments {
@@ -249,6 +255,8 @@ mod tests {
         let loader = stack.auxiliary(sp, aux_tag::L4_AUX);
         assert_eq!(stack.text(stack.word(loader)), "hello");
         assert_eq!(stack.word(loader + 8), 0x14000);
+        assert_eq!([16, 24].map(|offset| stack.word(loader + offset)), [0, 0]);
+        assert_eq!(stack.word(loader + 32), u64::MAX);
     }
 
     #[test]

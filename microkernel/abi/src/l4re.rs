@@ -38,6 +38,8 @@ pub const KIP_ADDRESS: u64 = 0x6fff_f000;
 pub const STACK_START: u64 = 0x8000_0000;
 /// Size of the stack in bytes if the program does not ask for another.
 pub const STACK_SIZE: u64 = 2 << 20;
+/// Where a position-independent program goes: above stacks, so that it can load another one below.
+pub const POSITION_INDEPENDENT_START: u64 = 0xa000_0000;
 /// Priority of the first thread of a program.
 pub const INITIAL_PRIORITY: u64 = 2;
 
@@ -151,8 +153,13 @@ pub struct Auxiliary {
     pub debug_flags: u64,
     /// [`loader_flag`]s.
     pub loader_flags: u64,
-    /// Load address.
+    /// Where a position-independent program is to be loaded, or [`Auxiliary::ANYWHERE`].
     pub loader_base: u64,
+}
+
+impl Auxiliary {
+    /// The loader may choose.
+    pub const ANYWHERE: u64 = !0;
 }
 
 /// Flags of [`Auxiliary::loader_flags`].

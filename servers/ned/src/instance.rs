@@ -1,8 +1,10 @@
 //! One running component: the objects that it is made of, for as long as it lives.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use l4_abi::l4re::slot;
+use l4_abi::l4re::{INITIAL_PRIORITY, slot};
 use l4_abi::protocol::scheduler::CpuSet;
 use l4_abi::rights::CapabilityRights;
 use l4_launch::{Attempt, LaunchError, Launcher, Named, Parts, Program, UTCB_AREA};
@@ -14,6 +16,11 @@ use system_description::{CapabilityKind, Component, Runtime};
 
 use crate::label::{Kind, Label};
 use crate::sessions::Session;
+
+/// The name of the namespace with a component's files.
+const ROM: &str = "rom";
+/// The boot module that loads programs of L4Re and serves them (`abi/08` §8).
+const L4RE_LOADER: &str = "l4re";
 
 /// What ned makes components out of.
 #[derive(Clone, Copy)]
@@ -74,19 +81,20 @@ impl Instance {
         label: Label,
         granted: &[Named<'_>],
     ) -> Result<Self, LaunchError> {
-        if component.runtime == Runtime::L4re {
-            let text = "ned cannot start programs with `runtime = \"l4re\"` yet";
-            return Err(LaunchError::text("load its program", text));
-        }
         const FIND: &str = "find its program among the boot modules";
-        let file: OwnedCap<Dataspace> = supplies.rom.lookup(component.program).to(FIND)?;
+        // A program of L4Re is loaded by a program of L4Re, in the same task.
+        let (program, name) = match component.runtime {
+            Runtime::Native => (component.program, String::from(component.program)),
+            Runtime::L4re => (L4RE_LOADER, format!("{ROM}/{}", component.program)),
+        };
+        let file: OwnedCap<Dataspace> = supplies.rom.lookup(program).to(FIND)?;
         let instance = Self::create(supplies, component, label)?;
         let rom = instance.rom_namespace(supplies, component)?;
         let mut named: Vec<Named<'_>> = granted.to_vec();
         if let Some(rom) = &rom {
             let rights = CapabilityRights::READ;
             named.push(Named {
-                name: "rom",
+                name: ROM,
                 capability: rom.as_cap().cast(),
                 rights,
             });
@@ -100,7 +108,7 @@ impl Instance {
                 rights: CapabilityRights::RW,
             });
         }
-        let mut arguments = alloc::vec![component.program];
+        let mut arguments = alloc::vec![name.as_str()];
         arguments.extend(component.args);
         let program = Program {
             file: file.as_cap(),
@@ -188,7 +196,7 @@ impl Instance {
         };
         let (log, log_cap) = Destroyed::new(log.to("make its log")?);
         let scheduler = memory_cap
-            .create_scheduler(component.priority, 0, component.cpus)
+            .create_scheduler(component.priority, base_priority(component), component.cpus)
             .to("make its scheduler")?;
         let (task, task_cap) =
             Destroyed::new(factory_cap.create_task(UTCB_AREA).to("make its task")?);
@@ -228,11 +236,17 @@ impl Instance {
     ) -> Result<Option<OwnedCap<Namespace>>, LaunchError> {
         use l4re::namespace::Flags;
         const MAKE: &str = "make its rom namespace";
-        if component.rom.is_empty() {
+        // The loader of L4Re finds the program there.
+        let program = match component.runtime {
+            Runtime::Native => None,
+            Runtime::L4re => Some(component.program),
+        };
+        let program = program.filter(|program| component.rom.iter().all(|name| name != *program));
+        if component.rom.is_empty() && program.is_none() {
             return Ok(None);
         }
         let namespace = self.parts.memory.create_namespace().to(MAKE)?;
-        for name in component.rom {
+        for name in component.rom.iter().chain(program) {
             let file = supplies.rom.lookup::<AnyObject>(name);
             let file = file.to("find a file for its rom namespace")?;
             let file = file.as_cap().pass(CapabilityRights::READ);
@@ -241,6 +255,15 @@ impl Instance {
                 .to(MAKE)?;
         }
         Ok(Some(namespace))
+    }
+}
+
+/// What is added to the priorities that a component asks for. Programs of L4Re ask for 2 for their
+/// threads and for the highest for their service, and mean what the one who starts them wants.
+fn base_priority(component: &Component<'_>) -> u8 {
+    match component.runtime {
+        Runtime::Native => 0,
+        Runtime::L4re => component.priority.saturating_sub(INITIAL_PRIORITY as u8),
     }
 }
 
