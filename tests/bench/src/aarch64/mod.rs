@@ -2,6 +2,8 @@
 
 use core::arch::{asm, naked_asm};
 
+use l4_test::abi::arch::aarch64::exception::ExceptionFrame;
+
 /// The counter.
 #[inline(always)]
 pub(crate) fn counter() -> u64 {
@@ -29,4 +31,30 @@ pub(crate) unsafe extern "C" fn start() -> ! {
         "blr x9",
         "udf #0"
     )
+}
+
+/// What a vCPU runs: reads the counter and makes a system call.
+#[unsafe(naked)]
+pub(crate) extern "C" fn user_mode() {
+    naked_asm!("mrs x0, cntvct_el0", "svc #0", "udf #0")
+}
+
+/// What a vCPU runs until it is interrupted.
+#[unsafe(naked)]
+pub(crate) extern "C" fn spin() {
+    naked_asm!("2:", "b 2b")
+}
+
+/// The registers of a vCPU that is to run `code`.
+pub(crate) fn user_registers(code: extern "C" fn()) -> ExceptionFrame {
+    ExceptionFrame {
+        pc: code as *const () as u64,
+        ..ExceptionFrame::default()
+    }
+}
+
+/// The counter that [`user_mode`] has read.
+#[inline(always)]
+pub(crate) fn user_counter(registers: &ExceptionFrame) -> u64 {
+    registers.x[0]
 }

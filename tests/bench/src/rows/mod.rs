@@ -5,6 +5,7 @@ mod mapping;
 mod message;
 mod object;
 mod page_fault;
+mod vcpu;
 
 use crate::partner::Place;
 
@@ -18,6 +19,7 @@ pub(crate) struct Rows {
     interrupts: interrupt::Rows,
     mappings: mapping::Rows,
     objects: object::Rows,
+    vcpus: vcpu::Rows,
 }
 
 impl Rows {
@@ -30,6 +32,7 @@ impl Rows {
             interrupts: interrupt::Rows::new(&mut own),
             mappings: mapping::Rows::new(&other),
             objects: object::Rows::new(&mut own),
+            vcpus: vcpu::Rows::new(&mut own, &other),
         }
     }
 
@@ -40,5 +43,6 @@ impl Rows {
         self.mappings.measure(crowd);
         self.interrupts.measure(crowd);
         self.objects.measure(crowd);
+        self.vcpus.measure(crowd);
     }
 }

@@ -2,6 +2,8 @@
 
 use core::arch::{asm, naked_asm};
 
+use l4_test::abi::arch::x86_64::exception::ExceptionFrame;
+
 /// The counter.
 #[inline(always)]
 pub(crate) fn counter() -> u64 {
@@ -31,4 +33,33 @@ pub(crate) unsafe extern "C" fn start() -> ! {
         "call rax",
         "ud2"
     )
+}
+
+/// What a vCPU runs: reads the counter and makes a system call.
+#[unsafe(naked)]
+pub(crate) extern "C" fn user_mode() {
+    naked_asm!("rdtsc", "syscall", "ud2")
+}
+
+/// What a vCPU runs until it is interrupted.
+#[unsafe(naked)]
+pub(crate) extern "C" fn spin() {
+    naked_asm!("2:", "pause", "jmp 2b")
+}
+
+/// The registers of a vCPU that is to run `code`.
+pub(crate) fn user_registers(code: extern "C" fn()) -> ExceptionFrame {
+    ExceptionFrame {
+        rip: code as *const () as u64,
+        cs: 0x2b,
+        ss: 0x23,
+        rflags: 0x202,
+        ..ExceptionFrame::default()
+    }
+}
+
+/// The counter that [`user_mode`] has read.
+#[inline(always)]
+pub(crate) fn user_counter(registers: &ExceptionFrame) -> u64 {
+    registers.rdx << 32 | registers.rax
 }

@@ -9,7 +9,7 @@ use l4_test::suite::PRIORITY;
 use l4_test::sys::object::{Irq, Thread};
 use l4_test::sys::vcpu::Vcpu;
 use l4_test::sys::{Cap, OwnedCap};
-use l4_test::{Message, Worker, failed, own, spawn_at};
+use l4_test::{Message, Worker, failed, own, spawn, spawn_at};
 
 use crate::arch;
 use crate::guest::{DATA, Entry, Guest, settle};
@@ -159,7 +159,8 @@ pub(crate) fn a_sender_that_gives_up_is_not_announced_any_more() {
 }
 
 pub(crate) fn without_the_flag_messages_wait() {
-    let worker = spawn_at(PRIORITY - 1, || {
+    // It is a vCPU before the interrupt comes.
+    let worker = spawn(|| {
         let vcpu = crate::guest::new_vcpu();
         settle(|| vcpu.sticky_flags() != StickyFlags::empty());
         (vcpu.sticky_flags(), receive_any(), vcpu.sticky_flags())

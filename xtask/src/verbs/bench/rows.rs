@@ -55,8 +55,6 @@ impl Row {
     }
 }
 
-const NO_VCPU: &str = "tests/bench has no virtual CPUs yet";
-
 /// All of them, in the order of the table.
 pub const ROWS: &[Row] = &[
     Row::without_target("empty-slot", "send to an empty capability slot"),
@@ -109,20 +107,17 @@ pub const ROWS: &[Row] = &[
         "vcpu-resume",
         "vCPU: resume to another task's first instruction",
         170,
-    )
-    .missing(NO_VCPU),
+    ),
     row(
         "vcpu-system-call",
         "vCPU: its system call to the entry point",
         170,
-    )
-    .missing(NO_VCPU),
+    ),
     row(
         "vcpu-irq",
         "vCPU: IRQ trigger to the entry point, from user mode",
         450,
-    )
-    .missing(NO_VCPU),
+    ),
     Row::without_target("call-other-cpu", "call + reply across CPUs, per CPU")
         .missing("tests/bench runs on one CPU so far"),
 ];
