@@ -82,7 +82,7 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
                 if beyond_user || !task.memory.map_identity(cpu, address) {
                     report_exception(cpu, thread);
                 }
-            } else if beyond_user || thread.state(cpu).alien.get() {
+            } else if beyond_user || thread.state(cpu).is_alien.get() {
                 report_exception(cpu, thread);
             } else {
                 report_page_fault(cpu, thread, address, bits);

@@ -2,17 +2,18 @@
 
 use l4_test::abi::error::IpcError;
 use l4_test::abi::message_tag::MessageTag;
+use l4_test::abi::protocol::thread::ExRegsFlags;
 use l4_test::abi::timeout::Timeout;
 use l4_test::abi::vcpu::StickyFlags;
 use l4_test::message::word;
 use l4_test::suite::PRIORITY;
 use l4_test::sys::object::{Irq, Thread};
 use l4_test::sys::vcpu::Vcpu;
-use l4_test::sys::{Cap, OwnedCap};
+use l4_test::sys::{Cap, OwnedCap, ipc};
 use l4_test::{Message, Worker, failed, own, spawn, spawn_at};
 
 use crate::arch;
-use crate::guest::{DATA, Entry, Guest, settle};
+use crate::guest::{DATA, Entry, Guest, kernel_user_page, settle};
 
 /// What a vCPU found when a message had entered.
 struct Arrived {
@@ -143,19 +144,21 @@ pub(crate) fn receive_any() -> u64 {
 }
 
 pub(crate) fn a_sender_that_gives_up_is_not_announced_any_more() {
-    let worker = waiting(|vcpu| {
-        let announced = vcpu.sticky_flags();
-        settle(|| vcpu.sticky_flags() == StickyFlags::empty());
-        announced
-    });
-    let thread = worker.thread();
-    // The first enters, the second waits for a while.
-    assert!(Message::new(1).send(*thread).came());
-    let late = Message::new(2)
-        .send_timeout(Timeout::from_micros(2000))
-        .send(*thread);
-    assert_eq!(late.outcome(), failed(IpcError::SEND_TIMEOUT));
-    assert_eq!(worker.join(), StickyFlags::IRQ_PENDING);
+    let address = kernel_user_page();
+    // SAFETY: a page of kernel-user memory, which stays.
+    let vcpu = unsafe { Vcpu::new(address as usize) };
+    // It takes no message.
+    let worker = spawn(|| ipc::sleep_forever());
+    worker.thread().vcpu_control(address).unwrap();
+    let receiver = worker.thread();
+    let sender = spawn(move || Message::new(2).send(*receiver).outcome());
+    assert_eq!(vcpu.sticky_flags(), StickyFlags::IRQ_PENDING);
+    sender
+        .thread()
+        .ex_regs(None, None, ExRegsFlags::CANCEL)
+        .unwrap();
+    assert_eq!(sender.join(), failed(IpcError::SEND_CANCELED));
+    assert_eq!(vcpu.sticky_flags(), StickyFlags::empty());
 }
 
 pub(crate) fn without_the_flag_messages_wait() {

@@ -126,7 +126,7 @@ impl Thread {
     /// Makes its system calls exceptions, or not any more.
     pub fn set_alien(&self, cpu: &Cpu, alien: bool) {
         let state = self.state(cpu);
-        state.alien.set(alien);
+        state.is_alien.set(alien);
         let intercepts = alien || state.vcpu.is_in_user_task();
         state.intercepts_syscalls.set(intercepts);
     }

@@ -190,10 +190,10 @@ pub struct ThreadState {
     /// Slot of its exception handler in its task.
     pub exception_handler: Cell<u64>,
     /// Its system calls are not just carried out: it is an alien, or in the
-    /// user task of its vCPU.
+    /// user task of its vCPU. Every way into the kernel asks this first.
     pub intercepts_syscalls: Cell<bool>,
     /// Its system calls are exceptions.
-    pub alien: Cell<bool>,
+    pub is_alien: Cell<bool>,
     /// The next system call of the alien is allowed.
     pub allow_syscall: Cell<bool>,
     /// The exception that it has before it goes on in user mode.
@@ -275,7 +275,7 @@ impl Thread {
                     pager: Cell::new(NO_SLOT),
                     exception_handler: Cell::new(NO_SLOT),
                     intercepts_syscalls: Cell::new(false),
-                    alien: Cell::new(false),
+                    is_alien: Cell::new(false),
                     allow_syscall: Cell::new(false),
                     stop: Cell::new(None),
                     operation: Cell::new(None),

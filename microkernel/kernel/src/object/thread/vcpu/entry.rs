@@ -48,7 +48,7 @@ impl Thread {
         area.set_reserved_stack(stack);
         save(area);
         if state.vcpu.in_user_task.replace(false) {
-            state.intercepts_syscalls.set(state.alien.get());
+            state.intercepts_syscalls.set(state.is_alien.get());
             if state.vcpu.without_fpu.replace(false) {
                 scheduling::fpu_access_changed(cpu, self);
             }
