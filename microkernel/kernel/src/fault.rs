@@ -101,8 +101,12 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
     }
 }
 
-/// Calls the thread's pager.
+/// Goes to the thread's trampoline, or calls its pager.
 fn report_page_fault(cpu: &Cpu, thread: &Thread, address: u64, bits: u64) {
+    let fault = address & !7 | bits;
+    if thread.enter_trampoline(cpu, fault) {
+        return;
+    }
     let state = thread.state(cpu);
     let pager = thread
         .task(cpu)
@@ -114,7 +118,7 @@ fn report_page_fault(cpu: &Cpu, thread: &Thread, address: u64, bits: u64) {
     thread.hold_messages(cpu);
     let utcb = thread.utcb(cpu);
     let saved = SavedMessage::take(utcb);
-    utcb.set_word(0, address & !7 | bits);
+    utcb.set_word(0, fault);
     utcb.set_word(1, state.context.frame.ip());
     state.purpose.set(Purpose::PageFault(saved));
     let request = Request {

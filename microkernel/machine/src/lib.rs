@@ -56,5 +56,6 @@ pub mod port_bitmap;
 pub mod quiescence;
 pub mod scaler;
 mod sync;
+pub mod trampoline;
 pub mod utcb;
 pub mod vcpu;

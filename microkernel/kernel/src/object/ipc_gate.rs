@@ -94,8 +94,9 @@ impl IpcGate {
         match Opcode::from_word(call.word(0)) {
             Some(Opcode::DecreaseReferences) => {
                 call.require_words(2, ResultCode::EINVAL)?;
-                let change = (call.word(1) as i64).wrapping_neg();
-                let count = call.header()?.common().add_counted(change);
+                // A higher number would keep the gate for ever.
+                let difference = i64::try_from(call.word(1)).map_err(|_| ResultCode::EINVAL)?;
+                let count = call.header()?.common().lower_counted(difference);
                 call.reply(0, count as u64);
                 Ok(Outcome::words(1))
             }

@@ -86,6 +86,16 @@ impl Common {
         self.counted.load(Ordering::Relaxed)
     }
 
+    /// Lowers the number of counted capabilities by what a user says; the new
+    /// number, which has room for all capabilities that can come and go.
+    pub fn lower_counted(&self, difference: i64) -> i64 {
+        let lower = |count: i64| count.saturating_sub(difference).max(i64::MIN / 2);
+        let old = self
+            .counted
+            .update(Ordering::Relaxed, Ordering::Relaxed, lower);
+        lower(old)
+    }
+
     /// True once the object is being destroyed.
     pub fn is_doomed(&self) -> bool {
         self.doomed.load(Ordering::Relaxed)

@@ -26,7 +26,7 @@ pub const CPU_STORAGE: usize = STACK_SIZE + size_of::<Tables>();
 static KIP: KipPage = KipPage::in_image(
     KIP_MEMORY_DESCRIPTORS_OFFSET,
     KIP_STRINGS_OFFSET,
-    b"Brio microkernel on amd64\0segments\0abiver:3\0mapdb\0",
+    b"Brio microkernel on amd64\0segments\0abiver:3\0mapdb\0pf_tramp\0",
 );
 
 /// The kernel options; program header type 0x11 covers them.

@@ -10,6 +10,7 @@ mod alien;
 mod exception;
 mod handler;
 mod page_fault;
+mod trampoline;
 mod triggered;
 
 l4_test::suite![
@@ -36,6 +37,12 @@ l4_test::suite![
     exception::registers_stay_while_the_handler_thinks,
     arch::other_exceptions_are_told,
     arch::flags_are_made_harmless,
+    trampoline::a_page_fault_is_handled_by_the_thread_itself,
+    trampoline::it_is_for_one_fault_at_a_time,
+    trampoline::a_fault_can_be_reflected_to_the_exception_handler,
+    trampoline::an_exception_can_be_raised_after_it,
+    trampoline::it_can_be_disabled_and_enabled,
+    trampoline::wrong_requests_are_refused,
     triggered::a_triggered_exception_comes_before_the_next_instruction,
     triggered::it_tells_the_registers_that_were_given,
     alien::every_system_call_is_two_exceptions,

@@ -60,3 +60,16 @@ pub(crate) fn lowering_the_count_needs_two_words() {
     let message = Message::new(label::KERNEL_OBJECT).words(&[0]);
     assert_eq!(message.call(**gate).outcome(), refused(ResultCode::EINVAL));
 }
+
+pub(crate) fn references_cannot_be_added() {
+    let gate = gate();
+    for difference in [u64::MAX, 1 << 63] {
+        let refusal = refused(ResultCode::EINVAL);
+        assert_eq!(gate.decrease_references(difference), refusal);
+    }
+    assert_eq!(gate.decrease_references(0), Ok(1));
+    // Nor by taking so many away that it starts again from above.
+    for _ in 0..4 {
+        assert!(gate.decrease_references(u64::MAX >> 1).unwrap() < 0);
+    }
+}

@@ -28,4 +28,5 @@ l4_test::suite![
     deletion::lowering_the_count_makes_it_go_earlier,
     deletion::the_count_can_be_lowered_below_zero,
     deletion::lowering_the_count_needs_two_words,
+    deletion::references_cannot_be_added,
 ];

@@ -133,6 +133,7 @@ fn without_a_debugger_its_slot_is_empty() {
 fn strings_tell_the_features() {
     let page = kip::page();
     assert!(has_feature(page, feature::MAPPING_DATABASE));
+    assert!(has_feature(page, feature::PAGE_FAULT_TRAMPOLINE));
     assert!(has_feature(page, feature::ABI_VERSION));
     assert!(!has_feature(page, "map"));
     let offset = usize::from(kip::header().version_string_offset) * VERSION_STRING_UNIT;

@@ -100,6 +100,7 @@ impl Thread {
         }
         state.deletion_irq.replace(None);
         state.vcpu.release();
+        state.trampoline.release();
         if let Some(task) = self.task.replace(None) {
             task.thread_left(cpu);
         }

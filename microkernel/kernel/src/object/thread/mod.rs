@@ -8,6 +8,7 @@
 mod lifecycle;
 mod long_operation;
 mod operations;
+mod trampoline;
 mod vcpu;
 
 use core::cell::Cell;
@@ -38,6 +39,7 @@ use crate::memory::quota::QuotaRef;
 use crate::remote::Errands;
 use crate::scheduling::DEFAULT_QUANTUM;
 
+pub use trampoline::Trampoline;
 pub use vcpu::Vcpu;
 
 /// A thread.
@@ -208,6 +210,8 @@ pub struct ThreadState {
     pub deletion_irq: RefSlot<Irq>,
     /// What it is as a vCPU.
     pub vcpu: Vcpu,
+    /// How it handles page faults itself.
+    pub trampoline: Trampoline,
 }
 
 /// Chooses the node by which a thread waits in a queue of other threads.
@@ -283,6 +287,7 @@ impl Thread {
                     fpu: crate::scheduling::FpuPlace::new(),
                     deletion_irq: RefSlot::empty(),
                     vcpu: Vcpu::new(),
+                    trampoline: Trampoline::new(),
                 },
             ),
         }

@@ -33,9 +33,8 @@ impl Thread {
             Some(Opcode::ModifySenders) => self.modify_senders(call),
             Some(Opcode::VcpuResume) => self.resume_vcpu(call),
             Some(Opcode::VcpuControl) => self.control_vcpu(call),
-            Some(Opcode::RegisterDoorbellIrq | Opcode::PageFaultTrampoline) => {
-                Err(ResultCode::ENOSYS.into())
-            }
+            Some(Opcode::PageFaultTrampoline) => self.control_trampoline(call),
+            Some(Opcode::RegisterDoorbellIrq) => Err(ResultCode::ENOSYS.into()),
             None => self.architecture_operation(call, operation),
         }
     }

@@ -37,6 +37,15 @@ extern "C" fn undefined_here(value: u64) -> u64 {
     )
 }
 
+/// Where the thread goes on with its page fault: calls `handle(area, fault)`.
+#[unsafe(naked)]
+pub(crate) extern "C" fn trampoline() {
+    naked_asm!("bl {handle}", "udf #0", handle = sym crate::trampoline::handle)
+}
+
+/// The instruction pointer's place in the registers of a trampoline.
+pub(crate) const INSTRUCTION_POINTER_WORD: u64 = 36;
+
 #[unsafe(naked)]
 pub(crate) extern "C" fn load_here(address: u64) -> u64 {
     naked_asm!(
@@ -55,6 +64,12 @@ unsafe extern "C" {
 /// Address of the undefined instruction.
 pub(crate) fn place_of_undefined() -> u64 {
     &raw const kernel_fault_undefined as u64
+}
+
+/// Goes behind the load in [`load_here`], as if it had read `value`.
+pub(crate) fn leave_load(frame: &mut ExceptionFrame, value: u64) {
+    frame.x[0] = value;
+    frame.pc += 4;
 }
 
 /// Address of the load in [`load_here`].
