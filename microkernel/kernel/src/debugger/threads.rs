@@ -111,7 +111,7 @@ pub(super) fn show_one(
         "  pager {}, exception handler {}{}",
         Slot(state.pager.get()),
         Slot(state.exception_handler.get()),
-        if state.alien.get() { ", alien" } else { "" }
+        if state.is_alien.get() { ", alien" } else { "" }
     );
     let request = state.request.get();
     say!(
