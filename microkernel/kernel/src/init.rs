@@ -14,6 +14,7 @@ use machine::object::Reaper;
 use machine::paging;
 use machine::per_cpu::PerCpu;
 use machine::quiescence::{MAX_CPUS, Quiescence};
+use machine::tlb::Tlbs;
 use machine::utcb::Utcb;
 
 use crate::cpu::{Cpu, CpuLocal};
@@ -26,7 +27,7 @@ use crate::object::factory::Factory;
 use crate::object::icu::{Icu, PinSlot};
 use crate::object::ipc_gate::IpcGate;
 use crate::object::scheduler::Scheduler;
-use crate::object::task::{InitialTask, SpaceIds, Task};
+use crate::object::task::{InitialTask, Task};
 use crate::object::thread::Thread;
 use crate::object::vlog::Vlog;
 use crate::object::{Header as ObjectHeader, Kind, ObjectRef, Ref, create};
@@ -123,7 +124,7 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         KernelBox::new_array(reachable, |_| Reachable::new()).map_err(|_| OutOfMemory)?;
     let kernel = Kernel {
         mappings: Mappings::new(),
-        space_ids: SpaceIds::new(paging::max_ids()),
+        tlbs: Tlbs::new(),
         heap,
         reaper: Reaper::new(),
         quiescence: Quiescence::new(),

@@ -6,6 +6,7 @@ use machine::boxed::KernelBox;
 use machine::object::Reaper;
 use machine::platform::Platform;
 use machine::quiescence::{MAX_CPUS, Quiescence};
+use machine::tlb::Tlbs;
 use machine::utcb::Utcb;
 
 use crate::debugger::Debugger;
@@ -13,7 +14,6 @@ use crate::mapping::Mappings;
 use crate::memory::KernelHeap;
 use crate::object::Common;
 use crate::object::icu::{HOTPLUG_PIN, INPUT_PIN, PinSlot};
-use crate::object::task::SpaceIds;
 use crate::remote::Reachable;
 
 /// Pins that an interrupt controller may have.
@@ -41,8 +41,8 @@ pub struct Kernel {
     pub scrap_utcb: Utcb,
     /// The mapping trees.
     pub mappings: Mappings,
-    /// The numbers by which hardware tells address spaces apart.
-    pub space_ids: SpaceIds,
+    /// What hardware remembers of address spaces.
+    pub tlbs: Tlbs,
     /// The last number given to a thread or an interrupt.
     pub last_id: AtomicU64,
     /// The kernel debugger.

@@ -41,6 +41,7 @@ impl Upcalls for CpuLocal {
             }
             Source::Pin(pin) => icu::hit(cpu, pin),
             Source::Ipi => {
+                cpu.space.serve(cpu);
                 debugger::attend(cpu);
                 remote::run_errands(cpu);
             }

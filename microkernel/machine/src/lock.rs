@@ -2,15 +2,24 @@
 
 /// Guards data that several CPUs change. Interrupts are off in the kernel, so
 /// a holder is never interrupted on its own CPU.
-pub struct Lock<T>(spin::Mutex<T>);
+pub struct Lock<T>(Mutex<T>);
 
 /// Access to the data, until it is dropped.
-pub type Guard<'a, T> = spin::MutexGuard<'a, T>;
+pub type Guard<'a, T> = MutexGuard<'a, T>;
+
+#[cfg(loom)]
+use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+use spin::{Mutex, MutexGuard};
+
+use crate::sync::const_fn;
 
 impl<T> Lock<T> {
-    /// Puts `value` behind a lock.
-    pub const fn new(value: T) -> Self {
-        Self(spin::Mutex::new(value))
+    const_fn! {
+        /// Puts `value` behind a lock.
+        pub fn new(value: T) -> Self {
+            Self(Mutex::new(value))
+        }
     }
 
     /// Takes the lock, if nobody has it.
@@ -21,6 +30,9 @@ impl<T> Lock<T> {
     /// Waits for the lock.
     #[inline]
     pub fn lock(&self) -> Guard<'_, T> {
-        self.0.lock()
+        let guard = self.0.lock();
+        #[cfg(loom)]
+        let guard = guard.expect("no holder panics");
+        guard
     }
 }

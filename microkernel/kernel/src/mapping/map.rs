@@ -219,7 +219,7 @@ impl Map {
                     if is_same && node == source.node {
                         // Onto itself.
                     } else if is_same && node.source() == Some(source.node) && !self.is_grant {
-                        self.upgrade(context, source, node, leaf);
+                        self.upgrade(context, source, &slot, leaf);
                     } else {
                         return Ok(Step::Sweep(Sweep::new(node, Action::Remove, Reach::PAGE)));
                     }
@@ -260,24 +260,37 @@ impl Map {
         }
     }
 
-    /// The page is there already: adds rights.
+    /// The page is there already: adds rights. A page's type of memory may not change while it
+    /// can be in use (Arm D8.13.1), so the page is away for a moment; who uses it then, faults.
     fn upgrade<F: Flush>(
         &self,
         context: &mut Context<F>,
         source: &Source,
-        node: NodeRef,
+        slot: &SpaceSlot,
         leaf: Leaf,
     ) {
         let mut attributes = leaf.attributes;
         attributes.rights |= self.attributes(source).rights;
         attributes.cache = self.cache.unwrap_or(attributes.cache);
         if attributes != leaf.attributes
+            && let Some(node) = slot.linked()
             && let Some((space, entry)) = node.page_entry()
         {
-            entry.set_attributes(space.table.format(), attributes);
-            context
-                .flush
-                .page(&space, node.address(), order_of(node.level()));
+            let format = space.table.format();
+            let (address, order) = (node.address(), order_of(node.level()));
+            if attributes.cache != leaf.attributes.cache {
+                let access = entry.clear(format);
+                context.flush.page(&space, address, order);
+                let leaf = Leaf {
+                    attributes,
+                    access,
+                    ..leaf
+                };
+                slot.set_leaf(leaf, Some(node));
+            } else {
+                entry.set_attributes(format, attributes);
+                context.flush.page(&space, address, order);
+            }
         }
     }
 

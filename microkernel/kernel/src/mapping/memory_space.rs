@@ -15,6 +15,7 @@ use machine::page_table::{
     Access, Attributes, Cache, Content, EntryFormat, Leaf, Level, Next, PageTable, Slot, order_of,
     size_of_page,
 };
+use machine::tlb::Residence;
 
 use super::Mappings;
 use super::kernel_user_memory::Chunk;
@@ -47,7 +48,7 @@ pub struct MemorySpace {
     pub(super) chunk_count: AtomicU64,
     origin: Origin,
     closed: AtomicBool,
-    tag: AtomicU64,
+    residence: Residence,
 }
 
 /// Gives the first task the page at `address`, at which it faulted. False if there is no such
@@ -87,7 +88,7 @@ impl MemorySpace {
             chunk_count: AtomicU64::new(0),
             origin,
             closed: AtomicBool::new(false),
-            tag: AtomicU64::new(0),
+            residence: Residence::new(),
         };
         Ok(Handle::new(storage, space))
     }
@@ -102,9 +103,9 @@ impl MemorySpace {
         (1 << self.table.format().address_bits()) - 1
     }
 
-    /// The number by which hardware knows the space, as `SpaceIds` notes it. At first 0.
-    pub fn tag(&self) -> &AtomicU64 {
-        &self.tag
+    /// Which CPUs may remember something of the space.
+    pub fn residence(&self) -> &Residence {
+        &self.residence
     }
 
     /// The quota that pays for the space.

@@ -39,8 +39,8 @@ use tree::{Node, NodeRef};
 
 /// Forgets translations of revoked pages, wherever CPUs have them.
 pub trait Flush {
-    /// The page of 2^`order` bytes at `address` in `space` has changed or is gone. May wait for
-    /// [`Flush::commit`].
+    /// The page of 2^`order` bytes at `address` in `space` has changed or is gone. CPUs may use it
+    /// until [`Flush::commit`], where hardware allows that what comes there next is used as well.
     fn page(&mut self, space: &MemorySpace, address: u64, order: u32);
     /// Afterwards no CPU uses a translation that it had before.
     fn commit(&mut self);

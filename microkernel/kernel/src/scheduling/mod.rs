@@ -214,7 +214,7 @@ fn program_timer(cpu: &Cpu) {
 fn load(cpu: &Cpu) {
     let Some(current) = cpu.current.get(cpu) else {
         cpu.idle.begin(cpu);
-        cpu.block().set_idle();
+        rest(cpu);
         return;
     };
     cpu.idle.end(cpu);
@@ -231,6 +231,17 @@ fn load(cpu: &Cpu) {
         context::switch(cpu.block(), same, same);
     }
     cpu.space.load(cpu, current);
+}
+
+/// Lets the CPU idle, with nothing of any thread or task in its registers but
+/// the FPU's: others may change, move or end them meanwhile.
+fn rest(cpu: &Cpu) {
+    if let Some(loaded) = cpu.loaded.get(cpu) {
+        context::switch(cpu.block(), &loaded.state(cpu).context, &cpu.no_context);
+        cpu.loaded.set(None);
+    }
+    cpu.space.unload(cpu);
+    cpu.block().set_idle();
 }
 
 #[cfg(test)]

@@ -139,7 +139,7 @@ pub(super) fn initialise() {
     }
     super::fpu::initialise_cpu();
     barrier!("isb");
-    super::tlb::flush_everything();
+    super::tlb::forget_everything();
 }
 
 /// Makes `block` what entry code on this CPU finds.

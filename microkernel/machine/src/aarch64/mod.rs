@@ -37,3 +37,4 @@ pub mod timer;
 pub mod tlb;
 pub mod trap;
 pub(crate) mod vcpu;
+mod vmid;

@@ -5,7 +5,6 @@ use core::cell::UnsafeCell;
 
 use super::entry_format::Format;
 use crate::page_table::EntryFormat;
-use crate::per_cpu::CpuBlock;
 
 /// VTCR_EL2 (D19.2.157): RES1; write-back, inner shareable walks; 4 KiB pages.
 const CONTROL: u64 = 1 << 31 | 3 << 12 | 1 << 10 | 1 << 8;
@@ -66,8 +65,8 @@ pub fn user_end() -> u64 {
     (1 << format().address_bits()) - 1
 }
 
-/// How many address-space ids (VMIDs) there are; 0 is kept for nobody.
-pub fn max_ids() -> u32 {
+/// How many VMIDs there are; 0 is kept for nobody.
+pub(super) fn vmids() -> u32 {
     if has_wide_vmids() { 1 << 16 } else { 1 << 8 }
 }
 
@@ -97,14 +96,6 @@ pub(crate) fn leaf_written() {
 
 /// Makes a zeroed root table usable: nothing to do.
 pub fn prepare_root(_table: &mut [u64]) {}
-
-/// Makes `root` the address space of user mode on this CPU. Returning to
-/// user mode makes it count.
-#[inline]
-pub fn activate(_block: &CpuBlock, root: Root, id: u16) {
-    // SAFETY: the register is used for user mode only.
-    unsafe { write_register!("vttbr_el2", u64::from(id) << 48 | root.0) };
-}
 
 /// Ranges of addresses that can never be used, first and last: none.
 pub const UNUSABLE_ADDRESSES: &[(u64, u64)] = &[];

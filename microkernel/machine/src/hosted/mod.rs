@@ -2,7 +2,7 @@
 //! ones, over plain values that a test can look at and set.
 //!
 //! A thread of the test is a CPU. What a real machine does to hardware, this
-//! one records: deadlines in [`timer::Timer`], TLB flushes in [`tlb`],
+//! one records: deadlines in [`timer::Timer`], what is forgotten in [`tlb`],
 //! output in [`console::Console`], pins in [`irqchip::IrqChip`].
 
 pub mod boot;
@@ -29,3 +29,16 @@ mod aarch64_processor_state;
 #[cfg(test)]
 #[path = "../aarch64/syndrome.rs"]
 mod aarch64_syndrome;
+#[cfg(test)]
+#[path = "../aarch64/vmid.rs"]
+mod aarch64_vmid;
+#[cfg(test)]
+mod invalidate;
+#[cfg(test)]
+#[path = "../shootdown.rs"]
+#[allow(
+    unreachable_pub,
+    dead_code,
+    reason = "public on the machine that it is for"
+)]
+mod shootdown;

@@ -4,11 +4,6 @@ use super::entry_format::{Format, x86_64};
 use crate::page_table::EntryFormat;
 use crate::per_cpu::CpuBlock;
 
-/// How many address-space ids there are; few, so that tests run out of them.
-pub fn max_ids() -> u32 {
-    8
-}
-
 /// The format of this machine's page tables: one of the two.
 pub fn format() -> Format {
     Format::X86_64(x86_64::Format::new(48, true))
@@ -47,7 +42,7 @@ pub fn prepare_root(_table: &mut [u64]) {}
 
 /// Makes `root` the address space of user mode on this CPU.
 #[inline]
-pub fn activate(_block: &CpuBlock, _root: Root, _id: u16) {}
+pub(super) fn activate(_block: &CpuBlock, _root: Root) {}
 
 /// Where the UTCBs of the initial tasks are.
 pub fn initial_utcb() -> u64 {

@@ -1,48 +1,105 @@
-//! TLB flushes, recorded for each thread of the test (each is a CPU).
+//! Translations: there are none. What would be forgotten is recorded for each
+//! thread of the test, and is out of use on all CPUs at once.
 
 use std::cell::RefCell;
 use std::vec::Vec;
 
+use super::paging::{self, Root};
+use super::platform::Platform;
+use crate::per_cpu::CpuBlock;
+
 /// One flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flush {
-    /// One page of one address space.
-    Page {
-        /// An address in the page.
-        address: u64,
-        /// The address space's id.
-        id: u16,
-    },
-    /// All of one address space.
-    All(u16),
-    /// Everything.
-    Everything,
+    /// One page of an address space.
+    Page(u64),
+    /// All of an address space.
+    All,
 }
 
 std::thread_local! {
     static FLUSHES: RefCell<Vec<Flush>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What was flushed on this CPU since the last call.
+/// What was forgotten since the last call.
 pub fn take_recorded() -> Vec<Flush> {
     FLUSHES.take()
 }
 
-fn record(flush: Flush) {
-    FLUSHES.with_borrow_mut(|flushes| flushes.push(flush));
+/// What all CPUs share: nothing.
+#[derive(Default)]
+pub struct Tlbs {}
+
+/// What there is for each space: nothing.
+#[derive(Default)]
+pub struct Residence {}
+
+/// A CPU's translations: none.
+#[derive(Default)]
+pub struct Tlb {}
+
+impl Tlb {
+    /// A CPU without translations.
+    pub const fn new() -> Self {
+        Self {}
+    }
 }
 
-/// Forgets the translation of one page.
-pub fn flush_page(address: u64, id: u16) {
-    record(Flush::Page { address, id });
+impl Residence {
+    /// A space that no CPU has loaded.
+    pub const fn new() -> Self {
+        Self {}
+    }
 }
 
-/// Forgets the translations of one address space.
-pub fn flush_all(id: u16) {
-    record(Flush::All(id));
-}
+impl Tlbs {
+    /// No requests.
+    pub fn new() -> Self {
+        Self {}
+    }
 
-/// Forgets all translations.
-pub fn flush_everything() {
-    record(Flush::Everything);
+    /// Lets user mode on this CPU have the space with root table `root`.
+    #[inline]
+    pub fn load(&self, cpu: &CpuBlock, _tlb: &Tlb, _space: &Residence, root: Root) {
+        paging::activate(cpu, root);
+    }
+
+    /// Lets user mode on this CPU have nothing.
+    pub fn unload(&self, cpu: &CpuBlock, _tlb: &Tlb, _space: &Residence) {
+        paging::activate(cpu, Root::kernel());
+    }
+
+    /// This CPU keeps something of the space besides translations.
+    pub fn keep(&self, _cpu: &CpuBlock, _space: &Residence) {}
+
+    /// A page was taken away or changed, or more than that page, if
+    /// `is_single` is false.
+    pub fn forget(
+        &self,
+        _cpu: &CpuBlock,
+        _tlb: &Tlb,
+        _space: &Residence,
+        address: u64,
+        is_single: bool,
+    ) {
+        let flush = if is_single {
+            Flush::Page(address)
+        } else {
+            Flush::All
+        };
+        FLUSHES.with_borrow_mut(|flushes| flushes.push(flush));
+    }
+
+    /// Waits until all that was forgotten is out of use on all CPUs: it is.
+    pub fn wait(
+        &self,
+        _platform: &Platform,
+        _cpu: &CpuBlock,
+        _tlb: &Tlb,
+        _loaded: Option<&Residence>,
+    ) {
+    }
+
+    /// Does what other CPUs requested of this one: nothing.
+    pub fn serve(&self, _cpu: &CpuBlock, _tlb: &Tlb, _loaded: Option<&Residence>) {}
 }

@@ -297,11 +297,7 @@ pub(super) fn initialise(tables: &'static Tables) {
     let has_xsave = features.ecx & 1 << 26 != 0;
     for (present, bit) in [
         (has_xsave, bits::CR4_OSXSAVE),
-        // Of use with INVPCID only.
-        (
-            features.ecx & 1 << 17 != 0 && more.ebx & 1 << 10 != 0,
-            bits::CR4_PCID,
-        ),
+        (features.ecx & 1 << 17 != 0, bits::CR4_PCID),
         (more.ebx & 1 << 7 != 0, bits::CR4_SMEP),
         (more.ebx & 1 << 20 != 0, bits::CR4_SMAP),
         (more.ecx & 1 << 2 != 0, bits::CR4_UMIP),

@@ -12,6 +12,7 @@ pub mod fpu;
 #[cfg(feature = "debugger")]
 pub mod inspect;
 mod instructions;
+mod invalidate;
 pub mod ipi;
 pub mod irqchip;
 mod local_apic;
@@ -24,6 +25,7 @@ mod stacks;
 mod start;
 mod syscall;
 pub mod timer;
+#[path = "../shootdown.rs"]
 pub mod tlb;
 pub mod trap;
 pub(crate) mod vcpu;

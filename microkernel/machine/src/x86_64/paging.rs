@@ -18,7 +18,6 @@ use super::cpu;
 use super::entry_format::Format;
 use super::instructions::{cpuid, read_cr4, write_cr3};
 use super::window;
-use crate::per_cpu::CpuBlock;
 
 /// What the image's addresses and its physical ones differ by.
 pub(super) const IMAGE_OFFSET: u64 = 0xffff_ffff_8000_0000;
@@ -171,6 +170,12 @@ impl Root {
         Self(address)
     }
 
+    /// Its physical address.
+    #[inline]
+    pub(super) fn address(self) -> u64 {
+        self.0
+    }
+
     /// The kernel's own: no user memory at all.
     pub fn kernel() -> Self {
         Self(ROOT.physical())
@@ -194,13 +199,7 @@ pub fn initial_utcb() -> u64 {
     INITIAL_UTCB
 }
 
-/// How many address-space ids there are; 0 is kept for the kernel's root. One
-/// if the CPU has none: then [`activate`] forgets all translations of user
-/// mode.
-pub fn max_ids() -> u32 {
-    if has_ids() { 1 << 12 } else { 1 }
-}
-
+/// Whether CR3 tells spaces apart by ids.
 pub(super) fn has_ids() -> bool {
     read_cr4() & cpu::CR4_PCID != 0
 }
@@ -214,17 +213,6 @@ pub fn prepare_root(table: &mut [u64]) {
     for index in KERNEL_ENTRIES {
         table[index] = ROOT.0[index].load(Ordering::Relaxed);
     }
-}
-
-/// CR3 bit: keep the translations of the id that is loaded.
-const KEEP: u64 = 1 << 63;
-
-/// Makes `root` the address space of user mode on this CPU.
-#[inline]
-pub fn activate(cpu: &CpuBlock, root: Root, id: u16) {
-    let keep = if cpu.arch.has_ids.get() { KEEP } else { 0 };
-    // SAFETY: every root has the kernel's half.
-    unsafe { write_cr3(root.0 | u64::from(id) | keep) };
 }
 
 /// Maps kernel memory in the window, by pages of 2 MiB, and gives the number

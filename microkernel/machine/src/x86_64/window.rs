@@ -4,8 +4,8 @@
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::invalidate;
 use super::paging::{DEVICE_START, DEVICE_TABLE, entry};
-use super::tlb;
 
 const PAGE: u64 = 4096;
 const PAGES: usize = 512;
@@ -101,7 +101,7 @@ fn begin(physical: u64, bytes: usize, bits: u64) -> (usize, (NonNull<u8>, usize)
 fn end(first: usize) {
     for index in first..USED.load(Ordering::Relaxed) {
         DEVICE_TABLE.set(index, 0);
-        tlb::flush_kernel_page(DEVICE_START + index as u64 * PAGE);
+        invalidate::page(DEVICE_START + index as u64 * PAGE);
     }
     USED.store(first, Ordering::Relaxed);
 }

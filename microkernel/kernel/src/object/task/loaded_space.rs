@@ -1,10 +1,8 @@
-//! The address space that a CPU has loaded, and the numbers by which hardware
-//! tells address spaces apart.
+//! The address space that a CPU has loaded.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
-use machine::paging::{self, Root};
-use machine::{ports, tlb};
+use machine::paging::Root;
+use machine::ports;
+use machine::tlb::{Residence, Tlb};
 
 use super::Task;
 use crate::cpu::Cpu;
@@ -12,61 +10,11 @@ use crate::mapping::memory_space::MemorySpace;
 use crate::object::thread::Thread;
 use crate::object::{Ref, RefSlot};
 
-/// Gives out the numbers (PCID, VMID), so that a switch flushes nothing.
-///
-/// A space's tag is a generation and a number. When the numbers are used up,
-/// a new generation begins, and everything is flushed once.
-pub struct SpaceIds {
-    /// The generation, and the last number that was given out in it.
-    last: AtomicU64,
-    limit: u64,
-}
-
-/// Bits of a tag that are the number.
-const ID_BITS: u32 = 16;
-const ID_MASK: u64 = (1 << ID_BITS) - 1;
-
-impl SpaceIds {
-    /// Numbers below `limit`. Number 0 is nobody's.
-    pub fn new(limit: u32) -> Self {
-        Self {
-            last: AtomicU64::new(1 << ID_BITS),
-            limit: u64::from(limit),
-        }
-    }
-
-    /// The number of `space`, if it has one in this generation.
-    pub fn current(&self, space: &MemorySpace) -> Option<u16> {
-        let tag = space.tag().load(Ordering::Relaxed);
-        let generation = self.last.load(Ordering::Relaxed) >> ID_BITS;
-        (tag >> ID_BITS == generation).then_some((tag & ID_MASK) as u16)
-    }
-
-    /// The number of `space`; a new one if need be.
-    fn take(&self, space: &MemorySpace) -> u16 {
-        if let Some(id) = self.current(space) {
-            return id;
-        }
-        let mut last = self.last.load(Ordering::Relaxed) + 1;
-        if last & ID_MASK >= self.limit || last & ID_MASK == 0 {
-            last = ((last >> ID_BITS) + u64::from(last & ID_MASK != 0)) << ID_BITS | 1;
-            tlb::flush_everything();
-        }
-        self.last.store(last, Ordering::Relaxed);
-        space.tag().store(last, Ordering::Relaxed);
-        (last & ID_MASK) as u16
-    }
-
-    /// True if the hardware has such numbers.
-    fn exist(&self) -> bool {
-        self.limit > 1
-    }
-}
-
-/// The address space that a CPU has loaded.
+/// The address space that a CPU has loaded, and what it remembers of others.
 pub struct LoadedSpace {
     /// Whose it is. Counted, so that it stays while it is loaded.
     task: RefSlot<Task>,
+    tlb: Tlb,
 }
 
 impl LoadedSpace {
@@ -74,6 +22,7 @@ impl LoadedSpace {
     pub const fn new() -> Self {
         Self {
             task: RefSlot::empty(),
+            tlb: Tlb::new(),
         }
     }
 
@@ -92,11 +41,21 @@ impl LoadedSpace {
             return;
         }
         let space = task.memory.space();
-        let ids = &cpu.kernel.space_ids;
-        let id = if ids.exist() { ids.take(&space) } else { 0 };
-        paging::activate(cpu.block(), Root::new(space.root().as_u64()), id);
+        let root = Root::new(space.root().as_u64());
+        let tlbs = &cpu.kernel.tlbs;
+        tlbs.load(cpu.block(), &self.tlb, space.residence(), root);
         ports::forbid(cpu.block());
         self.task.replace(Ref::from_header(header));
+    }
+
+    /// Loads none: the CPU idles, and keeps no task from its end.
+    pub fn unload(&self, cpu: &Cpu) {
+        if let Some(task) = self.task.get(cpu) {
+            let space = task.memory.space();
+            let tlbs = &cpu.kernel.tlbs;
+            tlbs.unload(cpu.block(), &self.tlb, space.residence());
+            self.task.replace(None);
+        }
     }
 
     /// Whose it is.
@@ -105,13 +64,32 @@ impl LoadedSpace {
         self.task.header(cpu)
     }
 
-    /// The number under which the CPU may have translations of `space`.
-    pub fn id_of(&self, cpu: &Cpu, space: &MemorySpace) -> Option<u16> {
-        if cpu.kernel.space_ids.exist() {
-            return cpu.kernel.space_ids.current(space);
-        }
-        let loaded = self.task.get(cpu)?.memory.space();
-        core::ptr::eq(&raw const *loaded, space).then_some(0)
+    /// The page at `address` of `space` has changed or is gone, or more than
+    /// that page, if `is_single` is false.
+    pub fn forget(&self, cpu: &Cpu, space: &MemorySpace, address: u64, is_single: bool) {
+        let (tlbs, residence) = (&cpu.kernel.tlbs, space.residence());
+        tlbs.forget(cpu.block(), &self.tlb, residence, address, is_single);
+    }
+
+    /// Waits until no CPU uses what has been forgotten.
+    #[inline]
+    pub fn wait(&self, cpu: &Cpu) {
+        let (tlbs, platform) = (&cpu.kernel.tlbs, &cpu.kernel.platform);
+        self.with_residence(cpu, |loaded| {
+            tlbs.wait(platform, cpu.block(), &self.tlb, loaded);
+        });
+    }
+
+    /// Forgets what other CPUs have asked this one to forget.
+    pub fn serve(&self, cpu: &Cpu) {
+        let tlbs = &cpu.kernel.tlbs;
+        self.with_residence(cpu, |loaded| tlbs.serve(cpu.block(), &self.tlb, loaded));
+    }
+
+    #[inline]
+    fn with_residence(&self, cpu: &Cpu, act: impl FnOnce(Option<&Residence>)) {
+        let space = self.task.get(cpu).map(|task| task.memory.space());
+        act(space.as_ref().map(|space| space.residence()));
     }
 }
 

@@ -6,8 +6,8 @@ use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
 use machine::lock::Lock;
 use machine::memory::{Shared, SharedPointer};
+use machine::paging;
 use machine::utcb::{Utcb, UtcbPointer};
-use machine::{paging, tlb};
 
 use super::Task;
 use crate::cpu::Cpu;
@@ -197,22 +197,19 @@ pub(super) fn map(
     }
 }
 
-/// Forgets translations in the CPU's TLB.
+/// Forgets translations on all CPUs.
 struct CpuFlush<'cpu> {
     cpu: &'cpu Cpu,
 }
 
 impl Flush for CpuFlush<'_> {
     fn page(&mut self, space: &MemorySpace, address: u64, order: u32) {
-        let Some(id) = self.cpu.space.id_of(self.cpu, space) else {
-            return;
-        };
-        if order == PAGE_ORDER {
-            tlb::flush_page(address, id);
-        } else {
-            tlb::flush_all(id);
-        }
+        let is_single = order == PAGE_ORDER;
+        self.cpu.space.forget(self.cpu, space, address, is_single);
     }
 
-    fn commit(&mut self) {}
+    #[inline]
+    fn commit(&mut self) {
+        self.cpu.space.wait(self.cpu);
+    }
 }

@@ -21,7 +21,7 @@ use crate::memory::quota::QuotaRef;
 use crate::memory::{KernelHeap, OutOfMemory};
 
 pub use create::InitialTask;
-pub use loaded_space::{LoadedSpace, SpaceIds};
+pub use loaded_space::LoadedSpace;
 pub use memory::TaskMemory;
 pub use ports::TaskPorts;
 

@@ -67,6 +67,7 @@ impl TaskPorts {
         let Some(space) = self.space() else {
             return false;
         };
+        cpu.kernel.tlbs.keep(cpu.block(), space.residence());
         ports::allow(cpu.block(), |bitmap| {
             for (address, order) in space.pages() {
                 let port = (address >> FRAME_ORDER) as u16;
@@ -165,7 +166,8 @@ pub(super) fn map(
         }
     };
     // What was refused before may be allowed now.
-    ports::forbid(cpu.block());
+    flush.page(&to, 0, FRAME_ORDER);
+    flush.commit();
     result
 }
 
@@ -175,7 +177,7 @@ fn run_unmap(cpu: &Cpu, mut unmap: Unmap) {
     while unmap.run(&mut context, &cpu.cursor) == Progress::More {}
 }
 
-/// Puts the CPU's bitmap out of force.
+/// Puts the bitmaps out of force.
 struct ForgetPorts<'cpu> {
     cpu: &'cpu Cpu,
 }
@@ -191,9 +193,12 @@ impl<'cpu> ForgetPorts<'cpu> {
 }
 
 impl Flush for ForgetPorts<'_> {
-    fn page(&mut self, _: &MemorySpace, _: u64, _: u32) {
+    fn page(&mut self, space: &MemorySpace, address: u64, _: u32) {
         ports::forbid(self.cpu.block());
+        self.cpu.space.forget(self.cpu, space, address, false);
     }
 
-    fn commit(&mut self) {}
+    fn commit(&mut self) {
+        self.cpu.space.wait(self.cpu);
+    }
 }
