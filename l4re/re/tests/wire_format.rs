@@ -181,6 +181,9 @@ fn region_map() {
     same("Rm.free_area", || region_map.free_area(ONES));
     same("Rm.get_info", || region_map.get_info(ONES));
     same("Rm.get_regions", || region_map.get_regions(ONES));
+    same("Rm.add_rescue_jump", || {
+        region_map.add_rescue_jump(0xa000_410a, 0xa000_4116, 0xa000_4116)
+    });
     same("Rm.page_in", || {
         region_map.page_in(ONES, TWOS, 0x3333, window)
     });

@@ -37,6 +37,10 @@ pub(crate) fn requests() -> Vec<(&'static str, i64, u64)> {
         ("Rm.free_area", region_map(region_map::Opcode::FreeArea)),
         ("Rm.get_regions", region_map(region_map::Opcode::GetRegions)),
         ("Rm.get_info", region_map(region_map::Opcode::GetInfo)),
+        (
+            "Rm.add_rescue_jump",
+            region_map(region_map::Opcode::AddRescueJump),
+        ),
         ("Rm.page_in", region_map(region_map::Opcode::PageIn)),
         ("Dma_space.map", dma_space(dma_space::Opcode::Map)),
         ("Dma_space.unmap", dma_space(dma_space::Opcode::Unmap)),
