@@ -15,7 +15,7 @@ use crate::build::Profile;
 use crate::failure::{Result, fail};
 use crate::qemu::{End, Machine, Output, Session, Typing};
 use crate::symbols::Symbols;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, relative};
 use figures::Figures;
 use std::path::Path;
 use std::time::Duration;
@@ -63,7 +63,8 @@ fn run(args: &[String]) -> Result<()> {
 
 /// Boots the program and collects what it prints.
 fn measure(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
-    let system = run::load(workspace, &workspace.root().join(SYSTEM).to_string_lossy())?;
+    let path = relative(&workspace.root().join(SYSTEM));
+    let system = run::load(workspace, &path.to_string_lossy())?;
     let image = run::build(&system, workspace, arch, Profile::Release)?;
     let mut machine = Machine::new(&system, arch, image);
     machine.extra = ["-icount", "shift=0"].map(str::to_owned).to_vec();
