@@ -8,7 +8,7 @@ use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
 use crate::object::{burial, icu, vlog};
-use crate::{debugger, fault, init, remote, scheduling, syscall};
+use crate::{debugger, fault, init, ipc, remote, scheduling, syscall};
 
 impl Upcalls for CpuLocal {
     fn start(boot: &mut Boot) -> ! {
@@ -18,6 +18,10 @@ impl Upcalls for CpuLocal {
     fn start_cpu(cpu: &mut Cpu) {
         init::start_cpu(cpu);
         finish(cpu);
+    }
+
+    fn short_syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64) -> bool {
+        ipc::fast::syscall(cpu, label, destination, tag, timeouts)
     }
 
     fn syscall(cpu: &mut Cpu) {

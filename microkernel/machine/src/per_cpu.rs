@@ -138,6 +138,17 @@ pub trait Upcalls: Sized + 'static {
     fn start(boot: &mut Boot) -> !;
     /// `cpu` runs from now on; it idles when this returns.
     fn start_cpu(cpu: &mut PerCpu<Self>);
+    /// The current thread made a system call with these registers. True if
+    /// that is all done. False: nothing is done, and
+    /// [`syscall`](Self::syscall) follows. The registers that a C function
+    /// preserves are not in the thread's frame yet.
+    fn short_syscall(
+        cpu: &PerCpu<Self>,
+        label: u64,
+        destination: u64,
+        tag: u64,
+        timeouts: u64,
+    ) -> bool;
     /// The current thread made a system call.
     fn syscall(cpu: &mut PerCpu<Self>);
     /// The current thread did what its CPU would not do.
@@ -160,6 +171,22 @@ macro_rules! upcalls {
         #[unsafe(no_mangle)]
         extern "C" fn brio_start_cpu(cpu: &mut $crate::per_cpu::PerCpu<$local>) {
             <$local as $crate::per_cpu::Upcalls>::start_cpu(cpu);
+        }
+        #[unsafe(no_mangle)]
+        extern "C" fn brio_short_syscall(
+            cpu: &$crate::per_cpu::PerCpu<$local>,
+            label: u64,
+            destination: u64,
+            tag: u64,
+            timeouts: u64,
+        ) -> bool {
+            <$local as $crate::per_cpu::Upcalls>::short_syscall(
+                cpu,
+                label,
+                destination,
+                tag,
+                timeouts,
+            )
         }
         #[unsafe(no_mangle)]
         extern "C" fn brio_syscall(cpu: &mut $crate::per_cpu::PerCpu<$local>) {

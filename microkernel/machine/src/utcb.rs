@@ -6,6 +6,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::arch::copy::copy_words;
 use crate::memory::{Shared, SharedPointer};
 
 /// Words in a UTCB (abi/02).
@@ -44,9 +45,9 @@ impl Utcb {
     /// Copies the first `count` words of `from`.
     #[inline]
     pub fn copy_words(&self, from: &Utcb, count: usize) {
-        for (to, from) in self.words.iter().zip(from.words.iter()).take(count) {
-            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
+        let count = count.min(WORDS);
+        // SAFETY: both have so many.
+        unsafe { copy_words(self.words.as_ptr(), from.words.as_ptr(), count) };
     }
 }
 

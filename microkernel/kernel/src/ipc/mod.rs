@@ -6,6 +6,7 @@
 //! operation in its place ([`finish`]), or leaves it to it for when it runs
 //! next ([`Deferred`]).
 
+pub mod fast;
 pub mod finish;
 pub mod irq;
 mod receive;

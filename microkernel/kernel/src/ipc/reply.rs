@@ -12,7 +12,7 @@ use l4_abi::rights::CapabilityRights;
 use machine::object::{Anchor, Anchored, Link};
 
 use crate::cpu::Cpu;
-use crate::object::thread::Thread;
+use crate::object::thread::{Thread, ThreadState};
 
 /// A place for a reply capability.
 pub struct ReplyPlace {
@@ -92,6 +92,47 @@ pub fn take<'cpu>(cpu: &'cpu Cpu, place: &ReplyPlace) -> Option<(&'cpu Thread, C
     caller.state(cpu).answer.set(None);
     let rights = CapabilityRights::from_bits_retain(place.rights.load(Relaxed));
     Some((caller, rights))
+}
+
+/// True if [`connect_implicit`] can let a server that waits for anybody answer
+/// a caller: its implicit place is free, and the one that it waits with.
+#[inline]
+pub fn can_connect(server: &ThreadState) -> bool {
+    debug_assert!(server.answer.is_empty(), "it does not wait for an answer");
+    server.reply.caller.is_empty() && waits_implicitly(server)
+}
+
+/// True if the implicit place is the one that the thread waits with, or waited
+/// with last.
+#[inline]
+pub fn waits_implicitly(server: &ThreadState) -> bool {
+    server.request.get().reply_slot == ReplySlot::Implicit
+}
+
+/// [`connect`] for a server that [can do so](can_connect).
+#[inline(always)]
+pub fn connect_implicit(
+    server: &ThreadState,
+    caller: &Thread,
+    state: &ThreadState,
+    rights: CapabilityRights,
+) {
+    server.reply.caller.set(Some(caller));
+    server.reply.rights.store(rights.bits(), Relaxed);
+    state.answer.set(Some(&server.reply));
+}
+
+/// Whom a server can answer through its implicit place.
+#[inline]
+pub fn implicit_caller<'cpu>(cpu: &'cpu Cpu, server: &ThreadState) -> Option<&'cpu Thread> {
+    server.reply.caller.get(cpu)
+}
+
+/// [`take`] of the [`implicit_caller`].
+#[inline]
+pub fn disconnect_implicit(server: &ThreadState, caller: &ThreadState) {
+    server.reply.caller.set(None);
+    caller.answer.set(None);
 }
 
 /// Nobody can answer `thread` any more; it does not wait for that.

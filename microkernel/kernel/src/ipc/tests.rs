@@ -1,6 +1,7 @@
 //! Messages between threads, as abi/01 and abi/03 tell it.
 
 mod cancel;
+mod fast;
 mod gate;
 mod items;
 mod rendezvous;

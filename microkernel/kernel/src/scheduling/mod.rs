@@ -22,7 +22,7 @@ use machine::context;
 use crate::cpu::Cpu;
 use crate::ipc;
 use crate::object;
-use crate::object::thread::Thread;
+use crate::object::thread::{Thread, ThreadState};
 
 /// `thread` may run, if it waits for nothing: it goes before the others of
 /// its priority, and before the current thread if that is not more urgent.
@@ -49,6 +49,21 @@ pub fn donate(cpu: &Cpu, thread: &Thread) {
         .is_some_and(|highest| highest > cpu.budget.priority());
     cpu.reschedule
         .set(more_urgent || thread.has_deferred(cpu) || !cpu.doomed.is_empty());
+}
+
+/// [`donate`] and [`leave`] in one, for the current thread, whose state is
+/// `from`, and for a thread that has nothing to do but to go on in user mode.
+/// It is on no ready list, and nobody became ready in this kernel entry.
+#[inline(always)]
+pub fn switch_to(cpu: &Cpu, from: &ThreadState, thread: &Thread, to: &ThreadState) {
+    debug_assert!(!cpu.reschedule.get() && cpu.doomed.is_empty());
+    debug_assert!(cpu.ready.highest() <= Some(cpu.budget.priority()));
+    debug_assert!(!thread.ready_links().is_linked() && thread.is_runnable(cpu));
+    cpu.current.set(Some(thread));
+    context::switch(cpu.block(), &from.context, &to.context);
+    cpu.loaded.set(Some(thread));
+    fpu::switched(cpu, thread);
+    cpu.space.load(cpu, thread);
 }
 
 /// `thread`, which is ready, runs next, on the time slice of the current

@@ -54,6 +54,10 @@ pub(crate) struct World {
     pub(crate) quota: QuotaRef,
     /// The root task, which has a capability to everything that the test made.
     pub(crate) root: TestTask,
+    /// Whether system calls may take the fast path.
+    pub(crate) fast: bool,
+    /// How many did.
+    pub(crate) short_syscalls: Cell<usize>,
     sigma0: Ref<Thread>,
     /// The tasks that there are. One that a thread made may have its only
     /// capability in itself, so they are kept here until they are destroyed.
@@ -139,6 +143,8 @@ impl World {
         let mut world = Self {
             quota,
             root,
+            fast: true,
+            short_syscalls: Cell::new(0),
             sigma0,
             made: Vec::new(),
             used: 0,
@@ -361,9 +367,27 @@ impl World {
     pub(crate) fn syscall(&mut self, thread: &Thread, call: Syscall) -> Doing {
         self.run_now(thread);
         syscall::set(self.cpu, thread, call);
-        CpuLocal::syscall(self.cpu);
+        if !self.take_fast_path(thread) {
+            CpuLocal::syscall(self.cpu);
+        }
         self.check();
         self.doing(thread)
+    }
+
+    /// Tries the system call in the registers of `thread` as entry code does;
+    /// not if it is not in user mode, but was only made the current one.
+    fn take_fast_path(&self, thread: &Thread) -> bool {
+        let cpu = &*self.cpu;
+        let frame = &thread.state(cpu).context.frame;
+        let timeouts = u64::from(frame.timeouts());
+        let in_user_mode = cpu.loaded.is(thread) && !cpu.reschedule.get();
+        let (label, destination, tag) = (frame.label(), frame.destination(), frame.tag());
+        let taken = self.fast
+            && in_user_mode
+            && CpuLocal::short_syscall(cpu, label, destination, tag, timeouts);
+        self.short_syscalls
+            .set(self.short_syscalls.get() + usize::from(taken));
+        taken
     }
 
     /// `thread`, which is ready, makes a fault.

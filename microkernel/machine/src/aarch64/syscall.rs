@@ -12,6 +12,8 @@ use super::context::Frame;
 /// Offsets in [`CpuBlock`](crate::per_cpu::CpuBlock), which `per_cpu.rs` fixes.
 const BLOCK_FRAME: usize = 8;
 const BLOCK_STACK_TOP: usize = 16;
+/// The frame of the thread that is in a system call.
+const BLOCK_CALLER: usize = 24;
 
 unsafe extern "C" {
     /// Leaves the kernel: to the frame that this CPU's block (TPIDR_EL2)
@@ -26,9 +28,7 @@ unsafe extern "C" {
 
 global_asm!(
     ".pushsection .text.entry, \"ax\", @progbits",
-    // All that the thread has, in 22 instructions. Leaves the CPU's block in
-    // x0, ESR in x1, and the kernel stack in sp.
-    ".macro save_frame",
+    ".macro save_first",
     "stp x0, x1, [sp, #{x}]",
     "stp x2, x3, [sp, #{x} + 16]",
     "stp x4, x5, [sp, #{x} + 32]",
@@ -38,6 +38,37 @@ global_asm!(
     "stp x12, x13, [sp, #{x} + 96]",
     "stp x14, x15, [sp, #{x} + 112]",
     "stp x16, x17, [sp, #{x} + 128]",
+    ".endm",
+    ".macro load_first",
+    "ldp x16, x17, [sp, #{x} + 128]",
+    "ldp x14, x15, [sp, #{x} + 112]",
+    "ldp x12, x13, [sp, #{x} + 96]",
+    "ldp x10, x11, [sp, #{x} + 80]",
+    "ldp x8, x9, [sp, #{x} + 64]",
+    "ldp x6, x7, [sp, #{x} + 48]",
+    "ldp x4, x5, [sp, #{x} + 32]",
+    "ldp x2, x3, [sp, #{x} + 16]",
+    "ldp x0, x1, [sp, #{x}]",
+    ".endm",
+    // What a C function preserves, and what only another thread's exit
+    // changes, into the frame at x11. Destroys x2 to x4.
+    ".macro save_rest",
+    "stp x19, x20, [x11, #{x} + 152]",
+    "stp x21, x22, [x11, #{x} + 168]",
+    "stp x23, x24, [x11, #{x} + 184]",
+    "stp x25, x26, [x11, #{x} + 200]",
+    "stp x27, x28, [x11, #{x} + 216]",
+    "str x29, [x11, #{x} + 232]",
+    "mrs x2, sp_el0",
+    "mrs x3, elr_el2",
+    "mrs x4, spsr_el2",
+    "stp x2, x3, [x11, #{sp}]",
+    "str x4, [x11, #{pstate}]",
+    ".endm",
+    // All that the thread has, in 22 instructions. Leaves the CPU's block in
+    // x0, ESR in x1, and the kernel stack in sp.
+    ".macro save_frame",
+    "save_first",
     "stp x18, x19, [sp, #{x} + 144]",
     "stp x20, x21, [sp, #{x} + 160]",
     "stp x22, x23, [sp, #{x} + 176]",
@@ -60,22 +91,27 @@ global_asm!(
     // One of the two groups for exceptions from user mode.
     ".macro lower_vectors",
     ".balign 128", // synchronous
-    "save_frame",
-    "mrs x1, esr_el2",
-    "str x1, [sp, #{error}]",
+    "save_first",
+    "str x18, [sp, #{x} + 144]",
+    "str x30, [sp, #{x} + 240]",
+    "mrs x9, esr_el2",
+    "lsr w10, w9, #26",
+    "cmp w10, #{svc}",
+    "b.ne brio_sync_entry",
+    // (cpu, label, destination, tag, timeouts)
+    "mov x4, x3",
+    "mov x3, x0",
+    "mrs x0, tpidr_el2",
+    "mov x5, sp",
+    "str x5, [x0, #{caller}]",
     "to_kernel_stack",
-    "lsr w2, w1, #26",
-    "cmp w2, #{svc}",
-    "b.ne 1f",
-    "bl brio_syscall",
-    "b brio_leave",
+    "bl brio_short_syscall",
+    "b brio_short_end",
     ".balign 128", // IRQ
     "save_frame",
     "to_kernel_stack",
     "bl {interrupt}",
     "b brio_leave",
-    // The rest of the synchronous entry, in what the entry for IRQ leaves.
-    "1: b brio_fault_entry",
     ".balign 128", // FIQ: as IRQ; the GIC sends none to a non-secure kernel
     "save_frame",
     "to_kernel_stack",
@@ -111,6 +147,43 @@ global_asm!(
     "lower_vectors",
     ".balign 128",
     "",
+    // A synchronous exception of which half of the registers are saved, and
+    // x9 is ESR: no system call.
+    "brio_sync_entry:",
+    "mov x11, sp",
+    "mrs x0, tpidr_el2",
+    "save_rest",
+    "mov x1, x9",
+    "str x1, [x11, #{error}]",
+    "to_kernel_stack",
+    "b brio_fault_entry",
+    "",
+    // The short way through the kernel has ended, and this is in w0.
+    "brio_short_end:",
+    "mrs x9, tpidr_el2",
+    "ldr x11, [x9, #{caller}]",
+    "cbz w0, 3f",
+    "ldr x1, [x9, #{frame}]",
+    "mov sp, x1",
+    "cmp x1, x11",
+    "b.ne 4f",
+    "ldr x30, [sp, #{x} + 240]",
+    "ldr x18, [sp, #{x} + 144]",
+    "load_first",
+    "eret",
+    "dsb nsh",
+    "isb",
+    // It was too short.
+    "3: save_rest",
+    "mrs x1, esr_el2",
+    "str x1, [x11, #{error}]",
+    "mov x0, x9",
+    "bl brio_syscall",
+    "b brio_leave",
+    // It led to another thread.
+    "4: save_rest",
+    "b 5f",
+    "",
     "brio_fault_entry:",
     "bl {fault}",
     ".global brio_leave",
@@ -119,6 +192,7 @@ global_asm!(
     "ldr x1, [x0, #{frame}]",
     "cbz x1, 2f",
     "mov sp, x1",
+    "5:",
     "ldp x2, x3, [sp, #{sp}]",
     "ldr x4, [sp, #{pstate}]",
     "msr sp_el0, x2",
@@ -131,15 +205,7 @@ global_asm!(
     "ldp x22, x23, [sp, #{x} + 176]",
     "ldp x20, x21, [sp, #{x} + 160]",
     "ldp x18, x19, [sp, #{x} + 144]",
-    "ldp x16, x17, [sp, #{x} + 128]",
-    "ldp x14, x15, [sp, #{x} + 112]",
-    "ldp x12, x13, [sp, #{x} + 96]",
-    "ldp x10, x11, [sp, #{x} + 80]",
-    "ldp x8, x9, [sp, #{x} + 64]",
-    "ldp x6, x7, [sp, #{x} + 48]",
-    "ldp x4, x5, [sp, #{x} + 32]",
-    "ldp x2, x3, [sp, #{x} + 16]",
-    "ldp x0, x1, [sp, #{x}]",
+    "load_first",
     "eret",
     // No CPU speculates past this.
     "dsb nsh",
@@ -158,6 +224,7 @@ global_asm!(
     pstate = const offset_of!(Frame, pstate),
     frame = const BLOCK_FRAME,
     stack_top = const BLOCK_STACK_TOP,
+    caller = const BLOCK_CALLER,
     svc = const l4_abi::arch::aarch64::exception::class::SVC64,
     interrupt = sym super::trap::interrupt,
     fault = sym super::trap::fault,

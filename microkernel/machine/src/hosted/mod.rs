@@ -8,6 +8,7 @@
 pub mod boot;
 pub mod console;
 pub mod context;
+pub(crate) mod copy;
 pub mod cpu;
 pub mod entry_format;
 pub mod fpu;

@@ -13,6 +13,13 @@ use crate::per_cpu::CpuBlock;
 unsafe extern "C" {
     /// The kernel's part, see [`upcalls!`](crate::upcalls).
     fn brio_syscall(cpu: *mut CpuBlock);
+    fn brio_short_syscall(
+        cpu: *const CpuBlock,
+        label: u64,
+        destination: u64,
+        tag: u64,
+        timeouts: u64,
+    ) -> bool;
 
     /// Leaves the kernel: to the frame that the [`CpuBlock`] names, or to
     /// idle. GS is the kernel's.
@@ -29,11 +36,17 @@ pub(super) mod block {
     pub(crate) const FRAME: usize = 8;
     pub(crate) const STACK_TOP: usize = 16;
     pub(crate) const SCRATCH: usize = 24;
+    /// The frame of the thread that is in a system call.
+    pub(crate) const CALLER: usize = 32;
 }
 
 /// Where the hardware goes on `syscall`: `rcx` is the user's `rip`, `r11` its
 /// flags; all other registers are the user's. Of these two the frame keeps
 /// what it had, for the way back does not look at them.
+///
+/// At first only those registers are saved that a C function destroys. If the
+/// short way through the kernel does not lead to another thread, the others
+/// never leave their place.
 ///
 /// Then, at `brio_leave`, the ways out. `sysret` if the frame is marked to be
 /// in a system call. With an address outside the user range Intel's `sysret`
@@ -50,8 +63,6 @@ pub(super) unsafe extern "C" fn entry() {
         "mov rcx, gs:[{scratch}]",
         "mov [rsp + {user_rsp}], rcx",
         "mov [rsp + {rflags}], r11",
-        "mov qword ptr [rsp + {cs}], {marked}",
-        "mov qword ptr [rsp + {ss}], {user_data}",
         "mov [rsp + {rax}], rax",
         "mov [rsp + {rdx}], rdx",
         "mov [rsp + {rsi}], rsi",
@@ -59,14 +70,47 @@ pub(super) unsafe extern "C" fn entry() {
         "mov [rsp + {r8}], r8",
         "mov [rsp + {r9}], r9",
         "mov [rsp + {r10}], r10",
-        "mov [rsp + {rbx}], rbx",
-        "mov [rsp + {rbp}], rbp",
-        "mov [rsp + {r12}], r12",
-        "mov [rsp + {r13}], r13",
-        "mov [rsp + {r14}], r14",
-        "mov [rsp + {r15}], r15",
+        "mov gs:[{caller}], rsp",
+        // (cpu, label, destination, tag, timeouts)
         "mov rdi, gs:[{this}]",
+        "mov rcx, rax",
         "mov rsp, gs:[{stack_top}]",
+        "call {short}",
+        "test al, al",
+        "jz 6f",
+        "mov rsp, gs:[{frame}]",
+        "cmp rsp, gs:[{caller}]",
+        "jne 7f",
+        "cmp dword ptr [rsp + {rip} + 4], 0x7fff",
+        "ja 7f",
+        "mov rcx, [rsp + {rip}]",
+        "mov r11, [rsp + {rflags}]",
+        "mov rax, [rsp + {rax}]",
+        "mov rdx, [rsp + {rdx}]",
+        "mov rsi, [rsp + {rsi}]",
+        "mov rdi, [rsp + {rdi}]",
+        "mov r8, [rsp + {r8}]",
+        "mov r9, [rsp + {r9}]",
+        "mov r10, [rsp + {r10}]",
+        "mov rsp, [rsp + {user_rsp}]",
+        "swapgs",
+        "sysretq",
+        "",
+        // The rest of what the thread has, into its frame.
+        ".macro save_rest frame",
+        "mov qword ptr [\\frame + {cs}], {marked}",
+        "mov qword ptr [\\frame + {ss}], {user_data}",
+        "mov [\\frame + {rbx}], rbx",
+        "mov [\\frame + {rbp}], rbp",
+        "mov [\\frame + {r12}], r12",
+        "mov [\\frame + {r13}], r13",
+        "mov [\\frame + {r14}], r14",
+        "mov [\\frame + {r15}], r15",
+        ".endm",
+        "6:",
+        "mov rax, gs:[{caller}]",
+        "save_rest rax",
+        "mov rdi, gs:[{this}]",
         "call {upcall}",
         "",
         ".global brio_leave",
@@ -74,6 +118,7 @@ pub(super) unsafe extern "C" fn entry() {
         "mov rsp, gs:[{frame}]",
         "test rsp, rsp",
         "jz 4f",
+        "1:",
         "cmp byte ptr [rsp + {cs}], {marked_byte}",
         "jne 3f",
         "cmp dword ptr [rsp + {rip} + 4], 0x7fff",
@@ -96,6 +141,13 @@ pub(super) unsafe extern "C" fn entry() {
         "mov rsp, [rsp + {user_rsp}]",
         "swapgs",
         "sysretq",
+        "",
+        // The short way led to another thread.
+        "7:",
+        "mov rax, gs:[{caller}]",
+        "save_rest rax",
+        ".purgem save_rest",
+        "jmp 1b",
         "",
         // Not by `sysret`: the mark is none of the selector's bits.
         "2:",
@@ -135,6 +187,7 @@ pub(super) unsafe extern "C" fn entry() {
         frame = const block::FRAME,
         stack_top = const block::STACK_TOP,
         scratch = const block::SCRATCH,
+        caller = const block::CALLER,
         marked = const MARKED,
         marked_byte = const MARKED as u8 as i8,
         user_data = const selector::USER_DATA,
@@ -157,6 +210,7 @@ pub(super) unsafe extern "C" fn entry() {
         r14 = const offset_of!(Frame, r14),
         r15 = const offset_of!(Frame, r15),
         upcall = sym brio_syscall,
+        short = sym brio_short_syscall,
     );
 }
 

@@ -299,6 +299,12 @@ impl Thread {
         self.state.home()
     }
 
+    /// What only the home CPU may touch, if this is it.
+    #[inline]
+    pub fn local_state<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<&'cpu ThreadState> {
+        self.state.get(cpu)
+    }
+
     /// What only the home CPU may touch.
     #[inline]
     pub fn state<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> &'cpu ThreadState {

@@ -1,0 +1,359 @@
+//! The fast path: it is taken when it should be, and never makes a difference.
+
+use std::cell::Cell;
+
+use l4_abi::operation::Destination;
+use l4_abi::protocol::irq::BindOpcode;
+use l4_abi::protocol::label;
+use l4_abi::timeout::TimeoutPair;
+use l4_abi::utcb::MESSAGE_REGISTERS;
+use machine::event::Source as Interrupt;
+use machine::per_cpu::Upcalls;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use super::*;
+use crate::cpu::CpuLocal;
+use crate::object::irq::Irq;
+use crate::object::thread::Stop;
+
+/// Tries the fast path alone.
+fn is_fast(world: &World, call: Syscall) -> bool {
+    let destination = Destination::new(call.selector, call.operation).raw();
+    let timeouts = u64::from(call.timeouts.raw());
+    CpuLocal::short_syscall(world.cpu, call.label, destination, call.tag.raw(), timeouts)
+}
+
+/// A client that runs, and a server that waits for it, with a gate.
+fn ready_pair(world: &mut World) -> (Pair, u64) {
+    let pair = Pair::new(world);
+    let gate = world.gate(0x40, &pair.server);
+    let gate = world.give_full(&pair.client_task, gate.header());
+    world.syscall(&pair.server, Syscall::wait());
+    world.enter(Interrupt::Spurious);
+    assert!(world.runs(&pair.client));
+    (pair, gate)
+}
+
+#[test]
+fn a_call_and_its_answer_take_the_fast_path() {
+    run(|world| {
+        let (pair, gate) = ready_pair(world);
+        for (round, slot) in [(0, gate), (1, pair.to_server), (2, gate)] {
+            world.write(&pair.client, &[round, 2]);
+            assert!(is_fast(world, Syscall::call(slot).tag(5, 2, 0).label(0x77)));
+            assert!(world.runs(&pair.server));
+            assert_eq!(world.doing(&pair.server), done(5, 2));
+            let label = if slot == gate { 0x43 } else { 0x77 };
+            assert_eq!(world.label(&pair.server), label);
+            assert_eq!(world.word(&pair.server, 0), round);
+
+            world.write(&pair.server, &[8, 9, 10]);
+            let answer = Syscall::reply_and_wait().tag(-3, 63, 0).label(0x99);
+            assert!(is_fast(world, answer));
+            assert!(world.runs(&pair.client));
+            assert_eq!(world.doing(&pair.client), done(-3, 63));
+            assert_eq!(world.label(&pair.client), 0x99);
+            assert_eq!(world.word(&pair.client, 2), 10);
+            assert_eq!(world.doing(&pair.server), WAITS);
+        }
+    });
+}
+
+#[test]
+fn what_needs_more_than_words_does_not() {
+    run(|world| {
+        let (pair, gate) = ready_pair(world);
+        let call = Syscall::call(gate);
+        let other_task = world.give_full(&pair.client_task, pair.server_task.header());
+        let wait = Timeout::from_micros(10);
+        for call in [
+            call.tag(0, 0, 1),
+            call.flags(TagFlags::TRANSFER_FPU),
+            call.flags(TagFlags::SCHEDULE),
+            call.flags(TagFlags::ERROR),
+            call.receive_timeout(wait),
+            call.tag(label::KERNEL_OBJECT, 1, 0),
+            Syscall::call(pair.to_server).tag(label::THREAD, 1, 0),
+            Syscall::call(other_task),
+            Syscall::call(0x300),
+            Syscall::call(u64::from(u32::MAX)),
+            call.reply_slot(3),
+            Syscall::send(gate),
+            Syscall::wait(),
+            Syscall::reply(),
+            Syscall::reply_and_wait(),
+        ] {
+            assert!(!is_fast(world, call), "{call:?}");
+        }
+        assert!(world.runs(&pair.client));
+        assert!(is_fast(world, call.send_timeout(Timeout::ZERO)));
+    });
+}
+
+#[test]
+fn a_partner_with_more_to_do_is_not_for_it() {
+    let refuses = |prepare: fn(&mut World, &Pair)| {
+        run(|world| {
+            let (pair, gate) = ready_pair(world);
+            prepare(world, &pair);
+            world.enter(Interrupt::Spurious);
+            assert!(world.runs(&pair.client));
+            assert!(!is_fast(world, Syscall::call(gate)));
+        });
+    };
+    refuses(|world, pair| {
+        let state = pair.server.state(world.cpu);
+        state.stop.set(Some(Stop::Triggered));
+    });
+    refuses(|world, pair| pair.client.set_alien(world.cpu, true));
+    refuses(|world, pair| {
+        pair.server.cancel(world.cpu);
+        let wait = Syscall::wait().receive_timeout(Timeout::from_micros(1000));
+        world.syscall(&pair.server, wait);
+    });
+    refuses(|world, pair| {
+        pair.server.cancel(world.cpu);
+        world.syscall(&pair.server, Syscall::wait().reply_slot(5));
+    });
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// The running thread, or another one, makes a system call.
+    Syscall(usize, Syscall),
+    /// The running thread serves, or calls a server, with so many words.
+    Usual(usize),
+    Trigger(usize),
+    Time(u64),
+    /// ex_regs of a thread, with an exception.
+    Stop(usize),
+    Alien(usize, bool),
+}
+
+const THREADS: usize = 4;
+/// Slots of every task: the threads, then gates to the first two.
+const FIRST: u64 = 0x100;
+const PARTNERS: u64 = THREADS as u64 + 2;
+
+fn step() -> impl Strategy<Value = Step> {
+    let timeout = || {
+        prop_oneof![
+            20 => Just(Timeout::NEVER),
+            1 => Just(Timeout::ZERO),
+            1 => Just(Timeout::from_micros(200)),
+        ]
+    };
+    let flags = prop_oneof![
+        20 => Just(TagFlags::empty()),
+        1 => (0..16_u64).prop_map(|bits| TagFlags::from_bits_retain(bits << 12)),
+    ];
+    let label = prop_oneof![20 => 0..3_i64, 1 => -12..0_i64];
+    let reply_slot = prop_oneof![20 => Just(None), 1 => (0..2_u64).prop_map(Some)];
+    let kind = (0..PARTNERS, reply_slot).prop_flat_map(|(partner, reply_slot)| {
+        let explicit = move |call: Syscall| match reply_slot {
+            Some(slot) => call.reply_slot(slot),
+            None => call,
+        };
+        prop_oneof![
+            8 => Just(Syscall::call(FIRST + partner)),
+            8 => Just(explicit(Syscall::reply_and_wait())),
+            4 => Just(explicit(Syscall::wait())),
+            1 => Just(Syscall::send(FIRST + partner)),
+            1 => Just(Syscall::receive(FIRST + partner)),
+            1 => Just(explicit(Syscall::reply())),
+        ]
+    });
+    let syscall = (kind, label, 0..64_usize, flags, timeout(), timeout()).prop_map(
+        |(call, label, words, flags, send, receive)| Syscall {
+            timeouts: TimeoutPair::new(send, receive),
+            ..call.flags(flags).tag(label, words, 0).label(0x1234)
+        },
+    );
+    let thread = prop_oneof![4 => Just(0), 1 => 0..THREADS];
+    prop_oneof![
+        60 => (thread, syscall).prop_map(|(thread, call)| Step::Syscall(thread, call)),
+        60 => (0..64_usize).prop_map(Step::Usual),
+        1 => (0..2_usize).prop_map(Step::Trigger),
+        1 => prop_oneof![0..400_u64, Just(20_000)].prop_map(Step::Time),
+        1 => (0..THREADS).prop_map(Step::Stop),
+        1 => (0..THREADS, prop::bool::weighted(0.2))
+            .prop_map(|(thread, alien)| Step::Alien(thread, alien)),
+    ]
+}
+
+/// What can be seen of a world, with threads told by their places.
+#[derive(Debug, PartialEq)]
+struct Picture {
+    running: Option<usize>,
+    threads: Vec<(Doing, u64, Vec<u64>, Option<usize>)>,
+}
+
+/// A world in which the steps happen.
+struct Stage {
+    threads: Vec<Ref<Thread>>,
+    irqs: Vec<Ref<Irq>>,
+    /// System calls that took the fast path.
+    fast: Cell<usize>,
+}
+
+impl Stage {
+    fn new(world: &mut World) -> Self {
+        let tasks = [(); 2].map(|()| world.task());
+        let threads: Vec<_> = (0..THREADS)
+            .map(|number| world.thread(&tasks[number % 2], 3 + (number == 3) as u8))
+            .collect();
+        let gates = [0, 1].map(|number| world.gate(0x40 << number, &threads[number]));
+        let irqs: Vec<_> = (0..2).map(|_| world.irq()).collect();
+        for task in &tasks {
+            for thread in &threads {
+                world.give_full(task, thread.header());
+            }
+            for gate in &gates {
+                world.give_full(task, gate.header());
+            }
+        }
+        for (number, irq) in irqs.iter().enumerate() {
+            let slot = world.give_full(&tasks[0], irq.header());
+            let words = [BindOpcode::BindThread.word(), 0x55];
+            let thread = Some(FIRST + number as u64);
+            world.invoke(&threads[0], slot, label::KERNEL_OBJECT, &words, thread);
+        }
+        for thread in &threads {
+            let state = thread.state(world.cpu);
+            state.exception_handler.set(FIRST + 4);
+        }
+        Self {
+            threads,
+            irqs,
+            fast: Cell::new(0),
+        }
+    }
+
+    fn perform(&self, world: &mut World, number: u64, step: &Step) {
+        match step {
+            Step::Syscall(choice, call) => self.syscall(world, number, *choice, |_, _| *call),
+            Step::Usual(words) => self.syscall(world, number, 0, |world, thread| {
+                self.usual(world, thread, *words)
+            }),
+            Step::Trigger(irq) => {
+                self.irqs[*irq].hit(world.cpu);
+                world.enter(Interrupt::Spurious);
+            }
+            Step::Time(micros) => world.advance(*micros),
+            Step::Stop(thread) => {
+                let thread = &self.threads[*thread];
+                let state = thread.state(world.cpu);
+                state.stop.set(Some(Stop::Triggered));
+                world.cpu.reschedule.set(true);
+                world.enter(Interrupt::Spurious);
+            }
+            Step::Alien(thread, alien) => {
+                self.threads[*thread].set_alien(world.cpu, *alien);
+            }
+        }
+    }
+
+    /// The thread of this `choice` among those that can, the running one first.
+    fn syscall(
+        &self,
+        world: &mut World,
+        number: u64,
+        choice: usize,
+        call: impl FnOnce(&World, &Thread) -> Syscall,
+    ) {
+        let can_run = |thread: &&Ref<Thread>| {
+            thread.is_runnable(world.cpu) && !thread.has_deferred(world.cpu)
+        };
+        let mut able: Vec<_> = self.threads.iter().filter(can_run).collect();
+        able.sort_by_key(|thread| !world.runs(thread));
+        if able.is_empty() {
+            self.threads
+                .iter()
+                .for_each(|thread| thread.cancel(world.cpu));
+            world.enter(Interrupt::Spurious);
+            return;
+        }
+        let thread = able[choice % able.len()];
+        let call = call(world, thread);
+        let words: Vec<u64> = (0..MESSAGE_REGISTERS as u64)
+            .map(|word| number << 8 | word)
+            .collect();
+        world.write(thread, &words);
+        let before = world.short_syscalls.get();
+        world.syscall(thread, call);
+        let fast = world.short_syscalls.get() - before;
+        self.fast.set(self.fast.get() + fast);
+    }
+
+    /// The first two threads serve, the others call them.
+    fn usual(&self, world: &World, thread: &Thread, words: usize) -> Syscall {
+        let call = if thread.id <= self.threads[1].id {
+            if thread.state(world.cpu).reply.is_empty() {
+                Syscall::wait()
+            } else {
+                Syscall::reply_and_wait()
+            }
+        } else {
+            Syscall::call(FIRST + THREADS as u64 + words as u64 % 2)
+        };
+        call.tag(1, words, 0)
+    }
+
+    fn picture(&self, world: &World) -> Picture {
+        let place = |id: u64| self.threads.iter().position(|thread| thread.id == id);
+        let threads = self.threads.iter().map(|thread| {
+            let doing = match world.doing(thread) {
+                Doing::Waits(Waiting::Receive(Source::Thread(id))) => {
+                    let place = place(id).map_or(u64::MAX, |place| place as u64);
+                    Doing::Waits(Waiting::Receive(Source::Thread(place)))
+                }
+                doing => doing,
+            };
+            let words = (0..MESSAGE_REGISTERS).map(|index| world.word(thread, index));
+            let answers = |other: &Ref<Thread>| thread.state(world.cpu).reply.names(other);
+            let caller = self.threads.iter().position(answers);
+            (doing, world.label(thread), words.collect(), caller)
+        });
+        Picture {
+            threads: threads.collect(),
+            running: self.threads.iter().position(|thread| world.runs(thread)),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn the_world_is_the_same_without_it(steps in prop::collection::vec(step(), 1..60)) {
+        run(|one| run(|other| {
+            other.fast = false;
+            let (fast, slow) = (Stage::new(one), Stage::new(other));
+            for (number, step) in steps.iter().enumerate() {
+                fast.perform(one, number as u64, step);
+                slow.perform(other, number as u64, step);
+                assert_eq!(fast.picture(one), slow.picture(other), "after step {number}");
+            }
+            other.fast = true;
+        }));
+    }
+}
+
+#[test]
+fn random_steps_take_it_often() {
+    let mut runner = TestRunner::deterministic();
+    let mut fast = 0;
+    for _ in 0..40 {
+        let steps = prop::collection::vec(step(), 50).new_tree(&mut runner);
+        let steps = steps.expect("steps").current();
+        run(|world| {
+            let stage = Stage::new(world);
+            for (number, step) in steps.iter().enumerate() {
+                stage.perform(world, number as u64, step);
+            }
+            fast += stage.fast.get();
+        });
+    }
+    assert!(fast > 100, "{fast} times only");
+}

@@ -1,0 +1,40 @@
+//! Copying words between UTCBs.
+
+use core::arch::asm;
+use core::sync::atomic::AtomicU64;
+
+/// Copies `count` words, at most 63.
+///
+/// # Safety
+/// There are so many at both places.
+#[inline(always)]
+pub(crate) unsafe fn copy_words(to: *const AtomicU64, from: *const AtomicU64, count: usize) {
+    // SAFETY: promised by the caller. Pairs of words are written one after the
+    // other, each as a whole.
+    unsafe {
+        asm!(
+            "tbz {count}, #0, 2f",
+            "ldr {a}, [{from}], #8",
+            "str {a}, [{to}], #8",
+            "2: tbz {count}, #1, 3f",
+            "ldp {a}, {b}, [{from}], #16",
+            "stp {a}, {b}, [{to}], #16",
+            "3: lsr {count}, {count}, #2",
+            "cbz {count}, 5f",
+            "4: ldp {a}, {b}, [{from}]",
+            "ldp {c}, {d}, [{from}, #16]",
+            "add {from}, {from}, #32",
+            "subs {count}, {count}, #1",
+            "stp {a}, {b}, [{to}]",
+            "stp {c}, {d}, [{to}, #16]",
+            "add {to}, {to}, #32",
+            "b.ne 4b",
+            "5:",
+            count = inout(reg) count => _,
+            to = inout(reg) to => _,
+            from = inout(reg) from => _,
+            a = out(reg) _, b = out(reg) _, c = out(reg) _, d = out(reg) _,
+            options(nostack),
+        );
+    }
+}
