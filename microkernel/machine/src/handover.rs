@@ -35,12 +35,14 @@ impl Handover {
     }
 
     /// Starts a CPU by `wake` and gives it `block`. False if it does not come,
-    /// or `wake` says that it cannot.
+    /// `wake` says that it cannot, or `meet`, which is called when it is here,
+    /// that it is of no use.
     pub(crate) fn give(
         &self,
         block: &'static CpuBlock,
         timer: &Timer,
         wake: impl FnOnce() -> bool,
+        meet: impl FnOnce() -> bool,
     ) -> bool {
         self.offer(block);
         let patience = if wake() { PATIENCE } else { 0 };
@@ -50,6 +52,9 @@ impl Handover {
                 return false;
             }
             relax();
+        }
+        if !meet() {
+            return false;
         }
         // It runs code of the kernel, which has no reason to wait.
         while !self.is_finished() {

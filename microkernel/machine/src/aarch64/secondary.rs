@@ -109,8 +109,10 @@ pub(super) fn start(platform: &Platform, block: &'static CpuBlock) -> bool {
     let Some(&id) = platform.cpus().get(block.id() as usize) else {
         return false;
     };
-    HANDOVER.give(block, &platform.timer, || {
+    let wake = || {
         // SAFETY: the entry point is made for this.
         panic::has_psci() && unsafe { psci::cpu_on(id, entry as *const () as u64) }
-    })
+    };
+    // Counters tell the same time everywhere (D12.1.2).
+    HANDOVER.give(block, &platform.timer, wake, || true)
 }

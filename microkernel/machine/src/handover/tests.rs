@@ -40,7 +40,7 @@ fn the_boot_cpu_waits_until_the_other_has_started() {
         handover.finish();
         true
     };
-    assert!(handover.give(block(), &timer, starts));
+    assert!(handover.give(block(), &timer, starts, || true));
 }
 
 #[cfg(not(loom))]
@@ -48,7 +48,7 @@ fn the_boot_cpu_waits_until_the_other_has_started() {
 fn a_cpu_that_cannot_start_is_not_waited_for() {
     let handover = Handover::new();
     let timer = Timer::new();
-    assert!(!handover.give(block(), &timer, || false));
+    assert!(!handover.give(block(), &timer, || false, || true));
     assert!(handover.take().is_null());
 }
 

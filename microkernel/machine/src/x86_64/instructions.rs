@@ -5,7 +5,9 @@ use core::arch::x86_64::{__cpuid_count, CpuidResult};
 
 /// Model-specific registers (SDM volume 4, APM appendix A).
 pub(super) mod msr {
+    pub(crate) const TSC: u32 = 0x10;
     pub(crate) const APIC_BASE: u32 = 0x1b;
+    pub(crate) const TSC_ADJUST: u32 = 0x3b;
     pub(crate) const SYSENTER_CS: u32 = 0x174;
     pub(crate) const PAT: u32 = 0x277;
     pub(crate) const TSC_DEADLINE: u32 = 0x6e0;
@@ -139,6 +141,18 @@ pub(super) fn clear_task_switched() {
 pub(super) fn read_tsc() -> u64 {
     // SAFETY: every 64-bit CPU has it.
     unsafe { core::arch::x86_64::_rdtsc() }
+}
+
+/// The same, after all that comes before and before all that comes after.
+pub(super) fn read_tsc_in_order() -> u64 {
+    // SAFETY: orders, and changes no value.
+    unsafe {
+        core::arch::x86_64::_mm_mfence();
+        core::arch::x86_64::_mm_lfence();
+        let ticks = core::arch::x86_64::_rdtsc();
+        core::arch::x86_64::_mm_lfence();
+        ticks
+    }
 }
 
 /// Stops this CPU for good.

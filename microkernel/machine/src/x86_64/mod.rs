@@ -4,6 +4,7 @@
 
 mod acpi;
 pub mod boot;
+mod clock_sync;
 pub mod console;
 pub mod context;
 pub(crate) mod copy;

@@ -8,6 +8,8 @@
 
 use core::arch::{global_asm, naked_asm};
 
+use super::clock_sync::ClockSync;
+use super::instructions::halt;
 use super::paging::{self, IMAGE_OFFSET};
 use super::platform::Platform;
 use super::start::FIRST_ROOT;
@@ -20,6 +22,8 @@ use crate::per_cpu::CpuBlock;
 
 /// Gives a CPU that starts its block.
 static HANDOVER: Handover = Handover::new();
+/// Lets it tell the right time.
+static CLOCK_SYNC: ClockSync = ClockSync::new();
 
 /// The page that a CPU begins in lies below; its number is one byte.
 const LOW_MEMORY_END: u64 = 1 << 20;
@@ -118,6 +122,9 @@ unsafe extern "C" fn long_mode() -> ! {
 unsafe extern "C" fn main(cpu: &'static mut CpuBlock) -> ! {
     cpu::initialise(cpu.arch.tables());
     cpu::attach(cpu);
+    if !CLOCK_SYNC.follow() {
+        halt();
+    }
     // SAFETY: the kernel's upcall takes the CPU's block.
     unsafe { brio_start_cpu(cpu) };
     HANDOVER.finish();
@@ -138,7 +145,7 @@ pub(super) fn start(kip: &KipPage, platform: &Platform, block: &'static CpuBlock
     let local = &platform.chip.local;
     // SAFETY: free memory, and user mode is not running yet.
     unsafe { window::fill_frame(page, real_mode_word) };
-    let has_started = HANDOVER.give(block, &platform.timer, || {
+    let wake = || {
         local.send_init(id as u32);
         platform.timer.wait(INIT_TIME);
         for _ in 0..2 {
@@ -146,7 +153,9 @@ pub(super) fn start(kip: &KipPage, platform: &Platform, block: &'static CpuBlock
             platform.timer.wait(START_UP_TIME);
         }
         true
-    });
+    };
+    let meet = || CLOCK_SYNC.lead(&platform.timer);
+    let has_started = HANDOVER.give(block, &platform.timer, wake, meet);
     if !has_started {
         // So that it never comes: the page is somebody else's soon.
         local.send_init(id as u32);
