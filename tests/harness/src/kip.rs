@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use l4_abi::arch::native::KipHeader;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::ReceiveBuffer;
-use l4_abi::kip;
+use l4_abi::kip::{self, MemoryDescriptor};
 use l4_abi::protocol::label;
 use l4_abi::protocol::sigma0::Request;
 
@@ -48,6 +48,20 @@ pub fn page() -> &'static [u8] {
 pub fn header() -> &'static KipHeader {
     // SAFETY: as for `page`; the header lies at the start of it.
     unsafe { &*(address() as *const KipHeader) }
+}
+
+/// What it says of memory, unused places included.
+pub fn memory_descriptors() -> impl Iterator<Item = MemoryDescriptor> {
+    let first = header().memory_descriptors_offset as usize;
+    let bytes = &page()[first..first + kip::MEMORY_DESCRIPTORS * 16];
+    bytes.chunks_exact(16).map(|bytes| {
+        let word = |offset: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[offset..offset + 8]);
+            u64::from_le_bytes(word)
+        };
+        MemoryDescriptor::from_words(word(0), word(8))
+    })
 }
 
 /// The clock in µs, by the page's own code.

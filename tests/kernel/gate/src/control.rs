@@ -144,3 +144,51 @@ pub(crate) fn a_gate_speaks_no_other_kernel_protocol() {
         assert_eq!(server.join(), label);
     }
 }
+
+pub(crate) fn asking_needs_no_right() {
+    let gate = gate();
+    gate.bind_thread(own::thread(), 0x40).unwrap();
+    let server = CapabilityRights::READ | CapabilityRights::IPC_GATE_SERVER;
+    let weak = own::copy(gate.as_cap(), server);
+    assert_eq!(weak.label(), Ok(0x40));
+    assert_eq!(weak.decrease_references(0), Ok(2));
+    let denied = weak.bind_thread(own::thread(), 0x40);
+    assert_eq!(denied, refused(ResultCode::EPERM));
+}
+
+pub(crate) fn what_is_wrong_first_is_told() {
+    let gate = gate();
+    let server = CapabilityRights::RW | CapabilityRights::IPC_GATE_SERVER;
+    let weak = own::copy(gate.as_cap(), server);
+    let short = Message::new(label::KERNEL_OBJECT).words(&[BIND]);
+    let told = |message: Message<'_>, gate: Cap<IpcGate>| message.call(*gate).outcome();
+    // The right, then the length, the label, the item, the thread's right.
+    assert_eq!(told(short, weak.as_cap()), refused(ResultCode::EPERM));
+    assert_eq!(
+        told(short, gate.as_cap()),
+        refused(ResultCode::EMSGTOOSHORT)
+    );
+    let odd = Message::new(label::KERNEL_OBJECT).words(&[BIND, 1]);
+    let memory = odd.raw_item(8, 0x1317);
+    assert_eq!(told(memory, gate.as_cap()), refused(ResultCode::EINVAL));
+    let thread = own::copy(own::thread(), CapabilityRights::RW);
+    let bind = Message::new(label::KERNEL_OBJECT).words(&[BIND, 0]);
+    let weak_thread = bind.capability(thread.as_cap(), CapabilityRights::RWS);
+    assert_eq!(told(weak_thread, gate.as_cap()), refused(ResultCode::EPERM));
+}
+
+pub(crate) fn a_gate_of_a_dead_thread_fails_until_it_is_bound_again() {
+    let gate = gate();
+    let thread = spawn(|| ());
+    gate.bind_thread(thread.thread(), 0x10).unwrap();
+    drop(thread);
+    let gone = failed(IpcError::NOT_EXISTENT);
+    for timeout in [Timeout::ZERO, Timeout::NEVER] {
+        let message = Message::new(0).send_timeout(timeout);
+        assert_eq!(message.send(**gate).outcome(), gone);
+    }
+    let server = spawn(|| wait().label & !3);
+    gate.bind_thread(server.thread(), 0x20).unwrap();
+    assert!(Message::new(0).send(**gate).came());
+    assert_eq!(server.join(), 0x20);
+}

@@ -1,11 +1,13 @@
 //! Interrupts of a device.
 
+use l4_test::abi::error::IpcError;
 use l4_test::abi::protocol::icu::Mode;
+use l4_test::abi::protocol::label;
 use l4_test::abi::timeout::Timeout;
 use l4_test::message::wait_for;
-use l4_test::own;
 use l4_test::sys::OwnedCap;
 use l4_test::sys::object::Irq;
+use l4_test::{Message, failed, own};
 
 use crate::arch::{self, PIN};
 use crate::trigger::own_irq;
@@ -72,4 +74,33 @@ pub(crate) fn an_unbound_pin_is_silent() {
     arch::raise();
     assert!(!comes());
     arch::clear();
+}
+
+pub(crate) fn the_controller_can_mask_a_pin() {
+    let irq = irq(Mode::LEVEL_HIGH);
+    irq.unmask().unwrap();
+    own::icu().mask(PIN).unwrap();
+    arch::raise();
+    assert!(!comes());
+    own::icu().unmask(PIN).unwrap();
+    assert!(comes());
+    arch::clear();
+}
+
+pub(crate) fn a_semaphore_counts_interrupts() {
+    arch::prepare(Mode::RISING_EDGE);
+    arch::clear();
+    let semaphore = own::factory().create_semaphore().unwrap();
+    own::icu().set_mode(PIN, Mode::RISING_EDGE).unwrap();
+    own::icu().bind(PIN, semaphore.as_cap().cast()).unwrap();
+    // A new semaphore is not masked.
+    for _ in 0..3 {
+        arch::raise();
+        assert_eq!(semaphore.down(Timeout::from_micros(10_000)), Ok(()));
+        arch::clear();
+        let unmask = Message::new(label::IRQ).words(&[4]).send(**semaphore);
+        assert!(unmask.came());
+    }
+    let empty = failed(IpcError::RECEIVE_TIMEOUT);
+    assert_eq!(semaphore.down(Timeout::from_micros(10_000)), empty);
 }

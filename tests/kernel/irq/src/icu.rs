@@ -1,10 +1,11 @@
 //! The interrupt controller's pins.
 
-use l4_test::abi::error::ResultCode;
-use l4_test::abi::protocol::icu::{FEATURE_MSI, PIN_MSI};
+use l4_test::abi::error::{IpcError, ResultCode};
+use l4_test::abi::protocol::icu::{FEATURE_MSI, Mode, PIN_MSI};
 use l4_test::abi::protocol::label;
 use l4_test::abi::rights::CapabilityRights;
-use l4_test::{Message, Outcome, own, refused};
+use l4_test::abi::timeout::TimeoutPair;
+use l4_test::{Message, Outcome, failed, own, refused};
 
 use crate::arch::PIN;
 use crate::trigger::irq;
@@ -94,4 +95,29 @@ pub(crate) fn an_msi_beyond_the_last_is_out_of_range() {
         ResultCode::ENOSYS
     };
     assert_eq!(msi, refused(code));
+}
+
+pub(crate) fn masking_has_no_answer() {
+    for opcode in [4, 5] {
+        let request = Message::new(label::IRQ)
+            .words(&[opcode, PIN])
+            .timeouts(TimeoutPair::RECEIVE_ZERO);
+        let reply = request.call(*own::icu());
+        assert_eq!(reply.outcome(), failed(IpcError::RECEIVE_TIMEOUT));
+    }
+}
+
+pub(crate) fn the_mode_of_a_pin_that_does_not_exist_is_refused() {
+    let pins = own::icu().info().unwrap().pins;
+    for pin in [pins, u64::MAX] {
+        assert_eq!(own::icu().set_mode(pin, Mode::LEVEL_HIGH), INVALID);
+    }
+}
+
+pub(crate) fn no_right_is_needed() {
+    let weak = own::copy(own::icu(), CapabilityRights::READ);
+    let irq = irq();
+    assert_eq!(weak.info().map(|_| ()), Ok(()));
+    assert_eq!(weak.bind(PIN, irq.as_cap()), Ok(()));
+    assert_eq!(weak.unbind(PIN, irq.as_cap()), Ok(()));
 }

@@ -2,6 +2,9 @@
 #![no_std]
 #![no_main]
 
+#[cfg_attr(target_arch = "x86_64", path = "x86_64/mod.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
+mod arch;
 mod buffer;
 mod malformed;
 mod memory;
@@ -17,6 +20,7 @@ l4_test::suite![
     object::a_missing_server_right_cannot_be_regained,
     object::a_grant_moves_the_capability,
     object::a_weak_capability_does_not_keep_its_object,
+    object::what_is_made_of_a_weak_capability_is_weak,
     object::an_occupied_slot_loses_its_object,
     object::local_identity_of_the_own_task_is_the_flexpage,
     object::an_empty_slot_can_be_identified_locally,
@@ -39,4 +43,5 @@ l4_test::suite![
     malformed::items_beyond_the_registers_overflow,
     malformed::both_partners_see_the_error,
     malformed::items_before_the_wrong_one_stay,
+    arch::io_ports,
 ];

@@ -145,6 +145,15 @@ pub(crate) fn a_weak_capability_does_not_keep_its_object() {
     assert!(!is_used(slot.selector().index()));
 }
 
+pub(crate) fn what_is_made_of_a_weak_capability_is_weak() {
+    let gate = gate();
+    let weak = own::copy_weak(gate.as_cap());
+    let copy = own::copy(weak.as_cap(), CapabilityRights::RWS);
+    assert!(is_used(copy.selector().index()));
+    drop(gate);
+    assert!(!is_used(weak.selector().index()) && !is_used(copy.selector().index()));
+}
+
 pub(crate) fn an_occupied_slot_loses_its_object() {
     let [gate, old] = [gate(), gate()];
     let copy = own::copy(old.as_cap(), CapabilityRights::RWS);

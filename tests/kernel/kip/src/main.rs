@@ -9,13 +9,13 @@ mod arch;
 use l4_test::abi::arch::native;
 use l4_test::abi::error::IpcError;
 use l4_test::abi::kip::{
-    MEMORY_DESCRIPTORS, MemoryDescriptor, MemoryType, VERSION_STRING_UNIT, feature, has_feature,
-    is_compatible,
+    MEMORY_DESCRIPTORS, MemoryType, VERSION_STRING_UNIT, feature, has_feature, is_compatible,
 };
 use l4_test::abi::timeout::Timeout;
+use l4_test::kip::{self, memory_descriptors};
 use l4_test::message::{nobody, receive};
 use l4_test::sys::object::Debugger;
-use l4_test::{failed, kip, own};
+use l4_test::{failed, own};
 
 l4_test::suite![
     the_page_says_what_it_is,
@@ -67,19 +67,6 @@ fn the_clock_goes_as_fast_as_timeouts() {
     assert!((49_000..200_000).contains(&time), "{time} µs");
 }
 
-fn descriptors() -> impl Iterator<Item = MemoryDescriptor> {
-    let first = kip::header().memory_descriptors_offset as usize;
-    let bytes = &kip::page()[first..first + MEMORY_DESCRIPTORS * 16];
-    bytes.chunks_exact(16).map(|bytes| {
-        let word = |offset: usize| {
-            let mut word = [0; 8];
-            word.copy_from_slice(&bytes[offset..offset + 8]);
-            u64::from_le_bytes(word)
-        };
-        MemoryDescriptor::from_words(word(0), word(8))
-    })
-}
-
 fn there_are_memory_descriptors() {
     let header = kip::header();
     assert_eq!(header.memory_descriptors_count as usize, MEMORY_DESCRIPTORS);
@@ -87,20 +74,20 @@ fn there_are_memory_descriptors() {
         header.memory_descriptors_offset as usize,
         native::KIP_MEMORY_DESCRIPTORS_OFFSET
     );
-    let memory: u64 = descriptors()
+    let memory: u64 = memory_descriptors()
         .filter(|d| d.kind() == Some(MemoryType::Conventional) && !d.is_virtual())
         .map(|d| d.last() - d.start() + 1)
         .sum();
     assert!(memory >= 64 << 20, "{memory:#x} bytes");
     assert!(
-        descriptors()
+        memory_descriptors()
             .filter(|d| d.is_used())
             .all(|d| d.start() < d.last())
     );
 }
 
 fn the_user_address_space_is_described() {
-    let user = descriptors()
+    let user = memory_descriptors()
         .find(|d| d.kind() == Some(MemoryType::Conventional) && d.is_virtual())
         .expect("no virtual conventional memory");
     assert_eq!(user.start(), 0);
@@ -108,19 +95,19 @@ fn the_user_address_space_is_described() {
 }
 
 fn the_kernel_has_reserved_its_memory() {
-    let mut reserved = descriptors()
+    let mut reserved = memory_descriptors()
         .filter(|d| d.kind() == Some(MemoryType::Reserved) && !d.is_virtual())
         .map(|d| d.last() - d.start() + 1);
     assert!(reserved.any(|size| size >= 4 << 20));
 }
 
 fn the_root_task_and_its_modules_are_described() {
-    let here = descriptors as *const () as u64;
-    let mut images = descriptors().filter(|d| d.kind() == Some(MemoryType::Bootloader));
+    let here = there_are_memory_descriptors as *const () as u64;
+    let mut images = memory_descriptors().filter(|d| d.kind() == Some(MemoryType::Bootloader));
     let own = images.find(|d| (d.start()..=d.last()).contains(&here));
     assert!(own.is_some_and(|own| own.sub_type() & 5 == 5 && own.is_eager()));
     let info = kip::header().user_pointer;
-    let mut images = descriptors().filter(|d| d.kind() == Some(MemoryType::Bootloader));
+    let mut images = memory_descriptors().filter(|d| d.kind() == Some(MemoryType::Bootloader));
     assert!(images.any(|d| (d.start()..=d.last()).contains(&info)));
 }
 

@@ -2,6 +2,7 @@
 
 use l4_test::abi::error::IpcError;
 use l4_test::abi::operation::Operation;
+use l4_test::abi::protocol::label;
 use l4_test::abi::timeout::Timeout;
 use l4_test::message::{nobody, receive, wait, wait_for};
 use l4_test::sys::Selector;
@@ -151,4 +152,13 @@ pub(crate) fn a_receive_without_answer_uses_the_slot_up() {
     assert_eq!(Message::new(0).reply().outcome(), EMPTY);
     assert_eq!(Message::new(4).send(*caller.thread()).outcome(), Ok(4));
     assert_eq!(caller.join(), Ok(4));
+}
+
+pub(crate) fn an_answer_with_the_label_of_a_request_is_an_answer() {
+    for label in [label::THREAD, label::KERNEL_OBJECT, label::TASK] {
+        let caller = spawn(move || Message::new(1).call(*own::thread()).tag.label());
+        wait();
+        assert!(Message::new(label).words(&[3]).reply().came());
+        assert_eq!(caller.join(), label);
+    }
 }

@@ -9,6 +9,7 @@ mod lost;
 l4_test::suite![
     implicit::an_empty_slot_does_not_exist,
     implicit::an_answer_is_given_once,
+    implicit::an_answer_with_the_label_of_a_request_is_an_answer,
     implicit::an_empty_slot_is_followed_by_no_wait,
     implicit::a_send_makes_no_reply_capability,
     implicit::a_send_leaves_the_slot_alone,

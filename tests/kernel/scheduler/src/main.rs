@@ -18,6 +18,8 @@ l4_test::suite![
     request::a_set_without_cpu_is_accepted,
     request::idle_time_passes_while_all_sleep,
     request::unknown_requests_are_refused,
+    request::no_right_is_needed,
+    request::it_has_one_pin,
     preemption::a_message_wakes_who_is_as_urgent,
     preemption::a_message_with_schedule_flag_does_too,
     preemption::an_interrupt_wakes_who_is_as_urgent,

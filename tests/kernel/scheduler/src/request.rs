@@ -4,8 +4,8 @@ use l4_test::abi::error::ResultCode;
 use l4_test::abi::protocol::label;
 use l4_test::abi::protocol::scheduler::CpuSet;
 use l4_test::abi::rights::CapabilityRights;
-use l4_test::sys::OwnedCap;
-use l4_test::sys::object::Thread;
+use l4_test::sys::object::{Icu, Thread};
+use l4_test::sys::{Cap, OwnedCap};
 use l4_test::{Message, Outcome, own, refused};
 
 use crate::trace::{measure, sleep};
@@ -112,4 +112,23 @@ pub(crate) fn unknown_requests_are_refused() {
         let reply = Message::new(label).words(&[0, 0]).call(*own::scheduler());
         assert_eq!(reply.outcome(), refused(ResultCode::EBADPROTO), "{label}");
     }
+}
+
+pub(crate) fn no_right_is_needed() {
+    let weak = own::copy(own::scheduler(), CapabilityRights::READ);
+    let thread = own::factory().create_thread().unwrap();
+    let passed = own::copy(thread.as_cap(), CapabilityRights::READ);
+    assert_eq!(weak.run_thread(passed.as_cap(), CpuSet::ALL, 10, 0), Ok(()));
+    assert!(weak.info().is_ok() && weak.idle_time(CpuSet::ALL).is_ok());
+}
+
+pub(crate) fn it_has_one_pin() {
+    let scheduler: Cap<Icu> = own::scheduler().cast();
+    let info = scheduler.info().unwrap();
+    assert_eq!((info.features, info.pins, info.msis), (0, 1, 0));
+    let irq = own::factory().create_irq().unwrap();
+    let invalid = refused(ResultCode::EINVAL);
+    assert_eq!(scheduler.bind(1, irq.as_cap()), invalid);
+    assert_eq!(scheduler.bind(0, irq.as_cap()), Ok(()));
+    assert_eq!(scheduler.unbind(0, irq.as_cap()), Ok(()));
 }

@@ -8,8 +8,8 @@ use l4_test::abi::protocol::thread::ExRegsFlags;
 use l4_test::abi::rights::CapabilityRights;
 use l4_test::abi::timeout::{Timeout, TimeoutPair};
 use l4_test::suite::PRIORITY;
-use l4_test::sys::OwnedCap;
 use l4_test::sys::object::Semaphore;
+use l4_test::sys::{OwnedCap, Utcb};
 use l4_test::{Message, failed, kip, own, refused, spawn, spawn_at};
 
 l4_test::suite![
@@ -23,6 +23,9 @@ l4_test::suite![
     deletion_ends_the_wait,
     down_needs_the_special_right,
     wrong_requests_are_refused,
+    up_is_a_trigger_in_each_form,
+    up_has_no_answer,
+    down_clears_the_error,
 ];
 
 fn semaphore() -> OwnedCap<Semaphore> {
@@ -136,4 +139,32 @@ fn wrong_requests_are_refused() {
     assert_eq!(unknown.outcome(), refused(ResultCode::ENOSYS));
     let empty = refusal(label::SEMAPHORE, &[]);
     assert_eq!(empty.outcome(), refused(ResultCode::EINVAL));
+}
+
+fn up_is_a_trigger_in_each_form() {
+    let semaphore = semaphore();
+    for words in [&[][..], &[2]] {
+        let up = Message::new(label::IRQ).words(words).send(**semaphore);
+        assert!(up.came());
+        assert_eq!(semaphore.down(Timeout::ZERO), Ok(()));
+    }
+    let unknown = Message::new(label::IRQ).words(&[3]).call(**semaphore);
+    assert_eq!(unknown.outcome(), refused(ResultCode::ENOSYS));
+}
+
+fn up_has_no_answer() {
+    let semaphore = semaphore();
+    let up = Message::new(label::IRQ).timeouts(TimeoutPair::RECEIVE_ZERO);
+    let reply = up.call(**semaphore);
+    assert_eq!(reply.outcome(), failed(IpcError::RECEIVE_TIMEOUT));
+    assert_eq!(semaphore.down(Timeout::ZERO), Ok(()));
+}
+
+fn down_clears_the_error() {
+    let semaphore = semaphore();
+    let empty = failed(IpcError::RECEIVE_TIMEOUT);
+    assert_eq!(semaphore.down(Timeout::ZERO), empty);
+    semaphore.up().unwrap();
+    assert_eq!(semaphore.down(Timeout::ZERO), Ok(()));
+    assert_eq!(Utcb::current().error().word(), 0);
 }

@@ -11,6 +11,7 @@ mod capability;
 mod kernel_user_memory;
 mod life;
 mod map;
+mod replace;
 mod request;
 mod unmap;
 
@@ -18,6 +19,7 @@ l4_test::suite![
     request::unknown_protocols_are_refused,
     request::unknown_operations_are_refused,
     request::every_operation_is_a_request,
+    request::only_mapping_needs_a_right,
     map::a_page_goes_to_another_task_and_back,
     map::rights_only_become_fewer,
     map::mapping_needs_the_write_right,
@@ -29,6 +31,15 @@ l4_test::suite![
     map::a_granted_page_leaves_its_task,
     map::capabilities_lose_the_special_right_unless_both_tasks_have_it,
     map::slots_beyond_the_space_are_skipped,
+    replace::another_page_takes_the_place_and_all_that_came_of_it,
+    replace::kernel_user_memory_is_no_target,
+    replace::addresses_beyond_the_user_range_are_skipped,
+    replace::a_part_of_a_large_page_takes_all_of_it,
+    replace::a_part_granted_of_a_large_page_is_mapped,
+    replace::the_cache_mode_can_be_another,
+    replace::without_kernel_memory_a_mapping_fails,
+    replace::a_capability_upon_itself_is_lost,
+    replace::a_capability_of_the_same_object_takes_the_place,
     unmap::other_spaces_lose_what_they_got,
     unmap::all_spaces_include_the_own,
     unmap::the_whole_tree_below_goes,

@@ -15,7 +15,7 @@ use l4_test::sys::{Cap, Object, OwnedCap};
 use l4_test::{Message, Outcome, failed, own, refused, spawn};
 
 /// Order of the larger pages.
-const LARGE_ORDER: u32 = 21;
+pub(crate) const LARGE_ORDER: u32 = 21;
 
 pub(crate) fn task() -> OwnedCap<Task> {
     own::factory().create_task(Flexpage::NIL).unwrap()

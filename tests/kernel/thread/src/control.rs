@@ -1,12 +1,13 @@
 //! Control: pager and exception handler.
 
 use l4_test::abi::error::ResultCode;
+use l4_test::abi::operation::Operation;
 use l4_test::abi::protocol::label;
-use l4_test::abi::protocol::thread::NO_HANDLER;
+use l4_test::abi::protocol::thread::{ControlFlags, NO_HANDLER};
 use l4_test::abi::rights::CapabilityRights;
 use l4_test::message::word;
 use l4_test::sys::object::{Control, Thread};
-use l4_test::sys::{Cap, Selector};
+use l4_test::sys::{Cap, Object, Selector};
 use l4_test::{Message, own, refused};
 
 /// Pager and exception handler of `thread`.
@@ -58,10 +59,46 @@ pub(crate) fn short_requests_are_refused() {
 
 pub(crate) fn unknown_operations_are_refused() {
     let thread = own::factory().create_thread().unwrap();
-    for opcode in [0xa, 0xf, 0x14, 0x7fff, 0xffff] {
+    for opcode in [8, 0xa, 0xf, 0x14, 0x7fff, 0xffff] {
         let reply = Message::new(label::THREAD)
             .words(&[opcode, 0, 0, 0, 0, 0])
             .call(**thread);
         assert_eq!(reply.outcome(), refused(ResultCode::ENOSYS), "{opcode:#x}");
     }
+}
+
+pub(crate) fn only_control_needs_a_right() {
+    let thread = own::factory().create_thread().unwrap();
+    let weak = own::copy(thread.as_cap(), CapabilityRights::READ);
+    assert_eq!(weak.control(Control::default()), refused(ResultCode::EPERM));
+    assert_eq!(weak.switch_to(), Ok(()));
+    assert_eq!(weak.time(), Ok(0));
+    let irq = own::factory().create_irq().unwrap();
+    assert_eq!(weak.register_deletion_irq(irq.as_cap()), Ok(()));
+    let no_rule = Message::new(label::THREAD).words(&[6]).call(**weak);
+    assert_eq!(no_rule.outcome(), Ok(0));
+}
+
+pub(crate) fn flags_above_the_operation_do_not_make_another() {
+    let thread = own::factory().create_thread().unwrap();
+    let reply = Message::new(label::THREAD)
+        .words(&[0x7fff_0003])
+        .call(**thread);
+    assert_eq!((reply.outcome(), word(0)), (Ok(0), 0));
+}
+
+pub(crate) fn a_request_without_any_phase_is_performed() {
+    let thread = own::factory().create_thread().unwrap();
+    let set_pager = ControlFlags::SET_PAGER.bits();
+    let words = [set_pager, 0x7_7000, 0, 0, 0, 0];
+    let request = Message::new(label::THREAD).words(&words);
+    let reply = request.operate(thread.selector(), Operation::empty());
+    assert_eq!(reply.tag, request.tag());
+    assert_eq!(handlers(thread.as_cap()), (0x7_7000, NO_HANDLER));
+}
+
+pub(crate) fn a_thread_can_name_itself() {
+    let itself: Cap<Thread> = Cap::new(Selector::INVALID);
+    assert_eq!(handlers(itself), handlers(own::thread()));
+    assert!(itself.time().is_ok());
 }

@@ -13,6 +13,7 @@ mod ex_regs;
 mod life;
 mod senders;
 mod time;
+mod utcb;
 
 l4_test::suite![
     control::a_new_thread_has_no_handlers,
@@ -21,6 +22,10 @@ l4_test::suite![
     control::the_special_right_is_needed,
     control::short_requests_are_refused,
     control::unknown_operations_are_refused,
+    control::only_control_needs_a_right,
+    control::flags_above_the_operation_do_not_make_another,
+    control::a_request_without_any_phase_is_performed,
+    control::a_thread_can_name_itself,
     binding::a_thread_is_bound_once,
     binding::a_task_is_needed,
     binding::the_special_right_is_needed_on_the_task,
@@ -49,5 +54,8 @@ l4_test::suite![
     time::a_sleeping_thread_uses_none,
     time::the_rest_of_the_time_slice_can_be_given_away,
     time::nothing_is_given_to_oneself_or_to_a_sleeper,
+    utcb::a_new_one_is_empty_but_for_the_kernel_word,
+    utcb::the_words_of_the_user_stay,
+    utcb::the_free_marker_is_cleared_when_the_thread_goes,
     arch::operations_of_the_architecture,
 ];

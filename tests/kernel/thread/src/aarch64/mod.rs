@@ -6,6 +6,11 @@ use l4_test::abi::error::ResultCode;
 use l4_test::abi::protocol::label;
 use l4_test::{Message, Outcome, refused, spawn};
 
+/// Not used: a register has the UTCB's address.
+pub(crate) fn kernel_word(_: u64) -> u64 {
+    0
+}
+
 /// What ex_regs says of a thread that has not run: EL0.
 pub(crate) const FRESH_FLAGS: u64 = 0x100_0000;
 /// Flags of ex_regs that do not exist.

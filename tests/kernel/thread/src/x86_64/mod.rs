@@ -8,6 +8,11 @@ use l4_test::abi::protocol::label;
 use l4_test::message::word;
 use l4_test::{Message, Outcome, own, refused, spawn};
 
+/// Where user mode finds the UTCB: its own address.
+pub(crate) fn kernel_word(utcb: u64) -> u64 {
+    utcb
+}
+
 /// What ex_regs says of a thread that has not run.
 pub(crate) const FRESH_FLAGS: u64 = rflags::INITIAL;
 /// Flags of ex_regs that do not exist.

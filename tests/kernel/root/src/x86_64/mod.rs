@@ -1,0 +1,4 @@
+//! The machine.
+
+/// The HPET's registers.
+pub(crate) const DEVICE: u64 = 0xfed0_0000;
