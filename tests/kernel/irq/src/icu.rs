@@ -99,10 +99,11 @@ pub(crate) fn an_msi_beyond_the_last_is_out_of_range() {
 
 pub(crate) fn masking_has_no_answer() {
     for opcode in [4, 5] {
-        let request = Message::new(label::IRQ)
-            .words(&[opcode, PIN])
-            .timeouts(TimeoutPair::RECEIVE_ZERO);
-        let reply = request.call(*own::icu());
+        let words = [opcode, PIN];
+        let request = Message::new(label::IRQ).words(&words);
+        let reply = request
+            .timeouts(TimeoutPair::RECEIVE_ZERO)
+            .call(*own::icu());
         assert_eq!(reply.outcome(), failed(IpcError::RECEIVE_TIMEOUT));
     }
 }

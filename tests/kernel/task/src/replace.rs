@@ -50,27 +50,31 @@ pub(crate) fn addresses_beyond_the_user_range_are_skipped() {
     assert_eq!(access(page), (true, true));
 }
 
+/// Where nothing smaller than a large page has ever been mapped.
+const FRESH: u64 = UNUSED + (1 << 28);
+
 pub(crate) fn a_part_of_a_large_page_takes_all_of_it() {
     let memory = allocate(LARGE_ORDER);
-    alias(memory, UNUSED, LARGE_ORDER);
-    assert_eq!(access(UNUSED), (true, true));
-    clear(UNUSED + 17 * PAGE, PAGE_ORDER);
-    let present = [0, 17, 18].map(|page| access(UNUSED + page * PAGE).0);
+    alias(memory, FRESH, LARGE_ORDER);
+    assert_eq!(access(FRESH), (true, true));
+    clear(FRESH + 17 * PAGE, PAGE_ORDER);
+    let present = [0, 17, 18].map(|page| access(FRESH + page * PAGE).0);
     assert_eq!(present, [false; 3]);
     assert_eq!(access(memory + 17 * PAGE), (true, true));
 }
 
 pub(crate) fn a_part_granted_of_a_large_page_is_mapped() {
     let memory = allocate(LARGE_ORDER);
-    alias(memory, UNUSED, LARGE_ORDER);
-    store(UNUSED + PAGE, 0x5a);
-    let aside = UNUSED + (1 << 29);
-    let control = ItemControl::map(aside, ItemFlags::GRANT);
-    let part = Flexpage::memory(UNUSED + PAGE, PAGE_ORDER, RW);
+    alias(memory, FRESH, LARGE_ORDER);
+    store(FRESH + PAGE, 0x5a);
+    let control = ItemControl::map(UNUSED, ItemFlags::GRANT);
+    let part = Flexpage::memory(FRESH + PAGE, PAGE_ORDER, RW);
     own::task().map(own::task(), control, part).unwrap();
-    assert_eq!((load(aside), load(UNUSED + PAGE)), (0x5a, 0x5a));
-    clear(aside, PAGE_ORDER);
-    clear(UNUSED, LARGE_ORDER);
+    assert_eq!(access(UNUSED), (true, true));
+    assert_eq!(access(FRESH + PAGE), (true, true));
+    assert_eq!(load(UNUSED), 0x5a);
+    clear(UNUSED, PAGE_ORDER);
+    clear(FRESH, LARGE_ORDER);
 }
 
 pub(crate) fn the_cache_mode_can_be_another() {

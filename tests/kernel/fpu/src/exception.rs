@@ -1,0 +1,56 @@
+//! A handler of exceptions sees the state of who raised one, if it inherits it.
+
+use l4_test::abi::exception::FRAME_WORDS;
+use l4_test::abi::message_tag::TagFlags;
+use l4_test::abi::protocol::label;
+use l4_test::abi::timeout::Timeout;
+use l4_test::fault::spawn_paged;
+use l4_test::message::{wait_for, word};
+use l4_test::{Message, Worker};
+
+use crate::arch::{get, set, set_and_raise, skip};
+use crate::transfer::inherit;
+
+/// A thread that raises an exception with 7 in a register, and returns the register.
+fn worker() -> Worker<u64> {
+    spawn_paged(|| {
+        set_and_raise(7);
+        get()
+    })
+}
+
+/// Waits for the exception; the registers, behind the instruction.
+fn await_exception() -> [u64; FRAME_WORDS] {
+    let reply = wait_for(Timeout::from_micros(1_000_000));
+    assert!(reply.came() && reply.tag.label() == label::EXCEPTION);
+    skip(core::array::from_fn(word))
+}
+
+pub(crate) fn the_handler_can_inherit_it() {
+    for (inherits, expected) in [(true, 7), (false, 1)] {
+        let worker = worker();
+        set(1);
+        inherit(inherits);
+        let frame = await_exception();
+        inherit(false);
+        assert_eq!(get(), expected);
+        // Sent back, for a kernel that moves it.
+        Message::new(0)
+            .words(&frame)
+            .flags(match inherits {
+                true => TagFlags::TRANSFER_FPU,
+                false => TagFlags::empty(),
+            })
+            .reply();
+        assert_eq!(worker.join(), 7);
+    }
+}
+
+pub(crate) fn the_handler_can_replace_it() {
+    let worker = worker();
+    let frame = await_exception();
+    set(8);
+    let answer = Message::new(0).words(&frame);
+    assert!(answer.flags(TagFlags::TRANSFER_FPU).reply().came());
+    assert_eq!(worker.join(), 8);
+}
