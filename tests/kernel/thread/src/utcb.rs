@@ -8,7 +8,7 @@ use l4_test::message::wait;
 use l4_test::{Message, own, spawn};
 
 use crate::arch;
-use crate::binding::{bind, spare_utcb, thread};
+use crate::binding::{bind, thread};
 
 /// Where the test adds memory: it stays until the end.
 const AREA: u64 = UNUSED + (1 << 30);
@@ -39,11 +39,9 @@ pub(crate) fn the_words_of_the_user_stay() {
 }
 
 pub(crate) fn the_free_marker_is_cleared_when_the_thread_goes() {
-    let marker = (spare_utcb() + FREE_MARKER_OFFSET) as u64;
-    let thread = thread();
-    assert_eq!(bind(thread.as_cap(), own::task(), spare_utcb()), Ok(0));
+    let worker = spawn(|| ());
+    let marker = worker.utcb_address() + FREE_MARKER_OFFSET as u64;
     store(marker, 1);
-    assert_eq!(load(marker), 1);
-    thread.delete();
+    drop(worker);
     assert_eq!(load(marker), 0);
 }
