@@ -75,7 +75,10 @@ impl Vlog {
         if length > WRITE_SIZE {
             return;
         }
-        let flags = self.attributes.lock().output;
+        // Locked to the end, so that what CPUs write at the same time is not
+        // mixed.
+        let attributes = self.attributes.lock();
+        let flags = attributes.output;
         let console = &call.cpu.kernel.platform.console;
         for index in 0..length {
             match byte(call, WRITE_DATA_WORD, index) {

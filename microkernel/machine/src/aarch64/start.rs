@@ -8,6 +8,7 @@
 use core::arch::naked_asm;
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
+use core::sync::atomic::AtomicU32;
 
 use super::boot::Boot;
 use super::kernel_space::{Access, KernelSpace};
@@ -29,6 +30,8 @@ static STACK: Stack<STACK_SIZE> = Stack(UnsafeCell::new([0; STACK_SIZE]));
 
 pub(super) static EMERGENCY_STACK: Stack<EMERGENCY_STACK_SIZE> =
     Stack(UnsafeCell::new([0; EMERGENCY_STACK_SIZE]));
+/// 1 once a CPU is on it, for good.
+pub(super) static EMERGENCY_STACK_IN_USE: AtomicU32 = AtomicU32::new(0);
 
 /// Where the boot CPU's kernel stack ends.
 pub(super) fn stack_top() -> u64 {

@@ -3,6 +3,7 @@
 
 use super::{FIRST_SHARED, PRIORITY};
 use crate::arch::mmio::Registers;
+use crate::lock::Lock;
 
 /// Offsets of registers.
 mod offset {
@@ -44,6 +45,8 @@ pub(crate) struct Distributor {
     registers: Registers,
     /// INTIDs up to here, this one excluded.
     pub(super) interrupts: u32,
+    /// Guards the configuration registers, which have several pins each.
+    configuration: Lock<()>,
 }
 
 impl Distributor {
@@ -55,6 +58,7 @@ impl Distributor {
         let distributor = Self {
             registers,
             interrupts: interrupts.min(MAX_INTERRUPTS),
+            configuration: Lock::new(()),
         };
         registers.write(offset::CONTROL, 0);
         distributor.settle();
@@ -112,6 +116,7 @@ impl Distributor {
     }
 
     pub(super) fn set_edge(&self, pin: u32, is_edge: bool) {
+        let _guard = self.configuration.lock();
         // It may not change while the interrupt is enabled.
         let was_enabled = self.registers.read(offset::SET_ENABLE + word(pin)) & bit(pin) != 0;
         self.disable(pin);
