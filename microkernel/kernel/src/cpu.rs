@@ -12,7 +12,7 @@ use crate::object::Common;
 use crate::object::burial::Burial;
 use crate::object::task::LoadedSpace;
 use crate::object::thread::Thread;
-use crate::scheduling::{Budget, IdleTime, ReadyQueue, Timeouts};
+use crate::scheduling::{Budget, Departures, ReadyQueue, Timeouts};
 
 /// A CPU, and the proof that code runs on it.
 pub type Cpu = PerCpu<CpuLocal>;
@@ -48,8 +48,13 @@ pub struct CpuLocal {
     pub unfinished: Cell<bool>,
     /// A thread that is ready may be more urgent than `current`.
     pub reschedule: Cell<bool>,
-    /// Time without a thread to run, in µs; and since when there is none.
-    pub idle: IdleTime,
+    /// Threads that leave for another CPU when the kernel is left.
+    pub departures: Departures,
+    /// It does what other CPUs ask: the current thread is in user mode.
+    pub in_errands: Cell<bool>,
+    /// The CPUs on which threads are being destroyed by this kernel entry, a
+    /// bit each.
+    pub ends_on: Cell<u64>,
     /// Objects that are dead and wait for other CPUs.
     pub burial: Cell<Option<Burial>>,
     /// Objects that have lost their last capability, to be destroyed before
@@ -75,7 +80,9 @@ impl CpuLocal {
             paused: Cell::new(false),
             unfinished: Cell::new(false),
             reschedule: Cell::new(false),
-            idle: IdleTime::new(),
+            departures: Departures::new(),
+            in_errands: Cell::new(false),
+            ends_on: Cell::new(0),
             burial: Cell::new(None),
             doomed: Queue::new(),
         }

@@ -108,27 +108,14 @@ fn report_page_fault(cpu: &Cpu, thread: &Thread, address: u64, bits: u64) {
         return;
     }
     let state = thread.state(cpu);
-    let pager = thread
-        .task(cpu)
-        .and_then(|task| task.capabilities.lookup(cpu, state.pager.get()));
-    let Some(pager) = pager else {
-        thread.kill(cpu);
-        return;
-    };
     thread.hold_messages(cpu);
     let utcb = thread.utcb(cpu);
-    let saved = SavedMessage::take(utcb);
+    state
+        .purpose
+        .set(Purpose::PageFault(SavedMessage::take(utcb)));
     utcb.set_word(0, fault);
     utcb.set_word(1, state.context.frame.ip());
-    state.purpose.set(Purpose::PageFault(saved));
-    let request = Request {
-        receive: Some(Source::Nobody),
-        ..Request::new(
-            MessageTag::words_only(label::PAGE_FAULT, 2),
-            TimeoutPair::NEVER,
-        )
-    };
-    syscall::call_for(cpu, thread, pager, request);
+    report(cpu, thread);
 }
 
 /// The system call of the current thread is an exception.
@@ -147,25 +134,42 @@ pub fn report_exception(cpu: &Cpu, thread: &Thread) {
         return;
     }
     thread.hold_messages(cpu);
+    let saved = SavedMessage::take(thread.utcb(cpu));
+    thread.state(cpu).purpose.set(Purpose::Exception(saved));
+    report(cpu, thread);
+}
+
+/// Sends the message about the fault of `thread`: now, or again on the CPU
+/// that it has come to for it.
+pub fn report(cpu: &Cpu, thread: &Thread) {
     let state = thread.state(cpu);
+    let (slot, tag) = match state.purpose.get() {
+        Purpose::Syscall | Purpose::Upcall => return,
+        Purpose::PageFault(_) => {
+            let tag = MessageTag::words_only(label::PAGE_FAULT, 2);
+            (state.pager.get(), tag)
+        }
+        Purpose::Exception(_) => {
+            let tag = MessageTag::new(label::EXCEPTION, EXCEPTION_WORDS, 0, TagFlags::TRANSFER_FPU);
+            (state.exception_handler.get(), tag)
+        }
+    };
     let handler = thread
         .task(cpu)
-        .and_then(|task| task.capabilities.lookup(cpu, state.exception_handler.get()));
-    state
-        .purpose
-        .set(Purpose::Exception(SavedMessage::take(thread.utcb(cpu))));
-    let Some(handler) = handler else {
-        // It waits for ever, until an ex_regs with CANCEL.
-        state.waiting.set(Waiting::Receive(Source::Nobody));
-        cpu.reschedule.set(true);
-        return;
-    };
-    let tag = MessageTag::new(label::EXCEPTION, EXCEPTION_WORDS, 0, TagFlags::TRANSFER_FPU);
+        .and_then(|task| task.capabilities.lookup(cpu, slot));
     let request = Request {
         receive: Some(Source::Nobody),
         ..Request::new(tag, TimeoutPair::NEVER)
     };
-    syscall::call_for(cpu, thread, handler, request);
+    match handler {
+        Some(handler) => syscall::call_for(cpu, thread, handler, request),
+        None if tag.label() == label::PAGE_FAULT => thread.kill(cpu),
+        None => {
+            // It waits for ever, until an ex_regs with CANCEL.
+            state.waiting.set(Waiting::Receive(Source::Nobody));
+            cpu.reschedule.set(true);
+        }
+    }
 }
 
 /// Reports an exception that no fault caused.

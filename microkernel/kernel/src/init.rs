@@ -10,6 +10,7 @@ use l4_abi::rights::CapabilityRights;
 use machine::boot::{Boot, CPU_STORAGE};
 use machine::boxed::KernelBox;
 use machine::kernel_memory::{self, Descriptors};
+use machine::lock::Lock;
 use machine::object::Reaper;
 use machine::paging;
 use machine::per_cpu::PerCpu;
@@ -131,6 +132,7 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         reachable,
         platform,
         pins,
+        pin_lock: Lock::new(()),
         input_pin: PinSlot::empty(),
         hotplug_pin: PinSlot::empty(),
         scrap_utcb: Utcb::new(),
@@ -235,8 +237,7 @@ fn initial_task(
     which: InitialTask,
 ) -> Result<Started, OutOfMemory> {
     let task = Task::create_initial(cpu, quota, which)?;
-    let thread = Thread::new(cpu.kernel.new_id(), cpu.id(), quota);
-    let thread = create(cpu, quota, Kind::Thread, thread)?;
+    let thread = Thread::create(cpu, quota, cpu.id())?;
     thread.bind_initial(cpu, &task)?;
     let full = CapabilityRights::FULL;
     insert(cpu, &task, slot::TASK, task.header(), full)?;

@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use machine::boxed::KernelBox;
+use machine::lock::Lock;
 use machine::object::Reaper;
 use machine::platform::Platform;
 use machine::quiescence::{MAX_CPUS, Quiescence};
@@ -33,6 +34,8 @@ pub struct Kernel {
     pub platform: Platform,
     /// What is bound to the pins of the interrupt chip.
     pub pins: KernelBox<[PinSlot; MAX_PINS]>,
+    /// Guards what is bound to which pin; read without it.
+    pub pin_lock: Lock<()>,
     /// What the console's input triggers.
     pub input_pin: PinSlot,
     /// What a CPU that comes or goes triggers.

@@ -13,8 +13,9 @@ use crate::cpu::Cpu;
 use crate::ipc::{self, Request, finish};
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::Irq;
-use crate::object::thread::{Deferred, Source, Stop, Thread};
+use crate::object::thread::{Deferred, Source, Stop, Thread, Waiting};
 use crate::object::{self, Fail, Header, Invocation, Kind, Outcome};
+use crate::remote;
 
 /// The current thread made a system call.
 pub fn syscall(cpu: &Cpu) {
@@ -57,7 +58,7 @@ fn dispatch(cpu: &Cpu, thread: &Thread) -> Result<(), IpcError> {
     let frame = &thread.state(cpu).context.frame;
     let destination = Destination::from_raw(frame.destination());
     let operation = destination.operation();
-    let mut request = Request {
+    let request = Request {
         label: frame.label(),
         receive: match () {
             () if !operation.contains(Operation::RECEIVE) => None,
@@ -76,13 +77,7 @@ fn dispatch(cpu: &Cpu, thread: &Thread) -> Result<(), IpcError> {
         prepare_reply_slot(cpu, thread, index)?;
     }
     match destination.target() {
-        Target::Reply(slot) => {
-            let (caller, rights) = ipc::reply::place(cpu, thread, slot)
-                .and_then(|place| ipc::reply::take(cpu, place))
-                .ok_or(IpcError::NOT_EXISTENT)?;
-            request.rights = rights;
-            to_thread(cpu, thread, caller, operation, request)
-        }
+        Target::Reply(slot) => reply(cpu, thread, slot, operation, request),
         Target::CallingThread => {
             let rights = CapabilityRights::INVOCATION;
             thread_capability(cpu, thread, thread, None, rights, operation, request)
@@ -96,6 +91,24 @@ fn dispatch(cpu: &Cpu, thread: &Thread) -> Result<(), IpcError> {
             capability(cpu, thread, entry, operation, request)
         }
     }
+}
+
+/// Answers the caller that the reply slot names.
+fn reply(
+    cpu: &Cpu,
+    thread: &Thread,
+    slot: ReplySlot,
+    operation: Operation,
+    mut request: Request,
+) -> Result<(), IpcError> {
+    let place = ipc::reply::place(cpu, thread, slot).ok_or(IpcError::NOT_EXISTENT)?;
+    let caller = place.caller(cpu).ok_or(IpcError::NOT_EXISTENT)?;
+    if !operation.contains(Operation::SEND) {
+        ipc::reply::forgo(cpu, place);
+    } else if caller.is_here(cpu) {
+        request.rights = ipc::reply::take(cpu, place, caller).ok_or(IpcError::NOT_EXISTENT)?;
+    }
+    to_thread(cpu, thread, caller, operation, request, Deferred::Syscall)
 }
 
 fn capability(
@@ -119,7 +132,14 @@ fn capability(
             }
             request.rights = rights;
             thread.state(cpu).request.set(request);
-            through_gate(cpu, thread, gate, entry.object, operation)
+            through_gate(
+                cpu,
+                thread,
+                gate,
+                entry.object,
+                operation,
+                Deferred::Syscall,
+            )
         }
         Kind::Thread => {
             let Some(target) = entry.object.downcast::<Thread>() else {
@@ -153,17 +173,24 @@ fn thread_capability(
         return invoke(cpu, thread, header, rights, operation, request);
     }
     request.rights = rights;
-    to_thread(cpu, thread, target, operation, request)
+    to_thread(cpu, thread, target, operation, request, Deferred::Syscall)
 }
 
 /// Sends to and receives from `partner`, or whoever the receive phase is for.
+/// The thread goes to the CPU of whom it sends to, to begin with `again`
+/// there.
 fn to_thread(
     cpu: &Cpu,
     thread: &Thread,
     partner: &Thread,
     operation: Operation,
     mut request: Request,
+    again: Deferred,
 ) -> Result<(), IpcError> {
+    if operation.contains(Operation::SEND) && !partner.is_here(cpu) {
+        remote::visit(cpu, thread, partner.home(), again);
+        return Ok(());
+    }
     if request.receive == Some(PARTNER) {
         request.receive = Some(Source::Thread(partner.id));
     }
@@ -185,14 +212,17 @@ fn through_gate(
     gate: &IpcGate,
     header: &Header,
     operation: Operation,
+    again: Deferred,
 ) -> Result<(), IpcError> {
     let mut request = thread.state(cpu).request.get();
-    match gate.thread(cpu) {
-        Some(partner) => {
-            request.label = gate.label() | u64::from(request.rights.bits());
-            to_thread(cpu, thread, partner, operation, request)
+    loop {
+        if let Some((partner, label)) = gate.target(cpu) {
+            request.label = label | u64::from(request.rights.bits());
+            return to_thread(cpu, thread, partner, operation, request, again);
         }
-        None => gate.wait(cpu, thread, header, operation),
+        if gate.wait(cpu, thread, header, operation)? {
+            return Ok(());
+        }
     }
 }
 
@@ -201,7 +231,15 @@ pub fn repeat(cpu: &Cpu, thread: &Thread) {
     let state = thread.state(cpu);
     let operation = state.gate_operation.get();
     let result = match state.gate.replace(None) {
-        Some(gate) => through_gate(cpu, thread, &gate, gate.header(), operation),
+        Some(gate) => {
+            let header = gate.header();
+            let result = through_gate(cpu, thread, &gate, header, operation, Deferred::Gate);
+            if state.waiting.get() == Waiting::Remote {
+                // For when it is there.
+                state.gate.replace(Some(gate));
+            }
+            result
+        }
         None => Err(IpcError::NOT_EXISTENT),
     };
     if let Err(error) = result {
@@ -216,9 +254,11 @@ pub fn call_for(cpu: &Cpu, thread: &Thread, entry: Entry<'_>, mut request: Reque
     request.receive = Some(PARTNER);
     let result = if let Some(gate) = entry.object.downcast::<IpcGate>() {
         thread.state(cpu).request.set(request);
-        through_gate(cpu, thread, gate, entry.object, Operation::CALL)
+        let again = Deferred::Fault;
+        through_gate(cpu, thread, gate, entry.object, Operation::CALL, again)
     } else if let Some(target) = entry.object.downcast::<Thread>() {
-        to_thread(cpu, thread, target, Operation::CALL, request)
+        let again = Deferred::Fault;
+        to_thread(cpu, thread, target, Operation::CALL, request, again)
     } else {
         Err(IpcError::NOT_EXISTENT)
     };

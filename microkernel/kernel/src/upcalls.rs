@@ -62,6 +62,7 @@ impl Upcalls for CpuLocal {
 /// Loads who runs next, and frees what nothing refers to any more.
 fn finish(cpu: &mut Cpu) {
     scheduling::leave(cpu);
+    remote::depart(cpu);
     burial::bury(cpu);
     burial::pass(cpu);
 }

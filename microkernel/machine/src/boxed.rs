@@ -114,14 +114,18 @@ impl<T: 'static> OnceBox<T> {
         unsafe { self.value.load(Ordering::Acquire).as_ref() }
     }
 
-    /// Puts `value` here; gives it back if something is here already. Calls
-    /// of this function do not run at the same time: the owner has a lock.
+    /// Puts `value` here; gives it back if something is here already, which
+    /// another CPU may just have put.
     pub fn set(&self, value: KernelBox<T>) -> Result<&T, KernelBox<T>> {
-        if self.get().is_some() {
-            return Err(value);
+        match self.value.compare_exchange(
+            ptr::null_mut(),
+            value.value.as_ptr(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            Ok(_) => Ok(value.leak()),
+            Err(_) => Err(value),
         }
-        self.value.store(value.value.as_ptr(), Ordering::Release);
-        Ok(value.leak())
     }
 
     /// Empties the place.

@@ -56,9 +56,9 @@ impl<T> Homed<T> {
         }
     }
 
-    /// Gives the value to CPU `new`. The last thing that the old home does
-    /// with it in this kernel entry. False, and nothing done, elsewhere.
-    pub fn set_home<L>(&self, cpu: &PerCpu<L>, new: u32) -> bool {
+    /// Gives the value to CPU `new`. The exclusive borrow shows that the old
+    /// home has no reference to it left. False, and nothing done, elsewhere.
+    pub fn set_home<L>(&self, cpu: &mut PerCpu<L>, new: u32) -> bool {
         let own = self.home.load(Ordering::Acquire) == cpu.id();
         if own {
             self.home.store(new, Ordering::Release);

@@ -1,9 +1,9 @@
 //! What other CPUs ask of a CPU: a list of items that anybody may add to
 //! without a lock and without memory, and that the CPU takes off at once.
 //!
-//! The node is inside the item, so an item is in one inbox at a time: it has
-//! one thing asked of it. Whoever posts it keeps it until the CPU has taken
-//! it, which its node's drop checks.
+//! The node is inside the item, so an item is in one inbox at a time. While
+//! it is there it keeps itself ([`Posted::keep`]), which its node's drop
+//! checks.
 
 use core::marker::PhantomData;
 use core::ptr;
@@ -47,8 +47,14 @@ impl<T> Drop for Envelope<T> {
 
 /// What can be posted.
 pub trait Posted: Sized {
+    /// What keeps an item in an inbox.
+    type Kept;
     /// Always the same field of the item that is passed in.
     fn envelope(&self) -> &Envelope<Self>;
+    /// It goes into an inbox, and must stay until it is taken out.
+    fn keep(&self);
+    /// It is taken out: who asked now decides how long it stays.
+    fn let_go(&self) -> Self::Kept;
 }
 
 /// What came of posting.
@@ -86,6 +92,7 @@ impl<T: Posted> Inbox<T> {
         if envelope.posted.swap(1, Ordering::AcqRel) == 1 {
             return Delivery::Already;
         }
+        item.keep();
         let item = ptr::from_ref(item).cast_mut();
         let mut last = self.last.load(Ordering::Relaxed);
         loop {
@@ -133,18 +140,19 @@ pub struct Letters<'cpu, T> {
 }
 
 impl<'cpu, T: Posted> Iterator for Letters<'cpu, T> {
-    type Item = &'cpu T;
+    type Item = (&'cpu T, T::Kept);
 
     /// From here on the item can be posted again, so what it asks is read
     /// afterwards.
-    fn next(&mut self) -> Option<&'cpu T> {
+    fn next(&mut self) -> Option<(&'cpu T, T::Kept)> {
         // SAFETY: as in `Inbox::take`; and what dies is freed only when the
         // `PerCpu` is borrowed whole, which `'cpu` excludes.
         let item = unsafe { self.next.as_ref() }?;
         self.next = item.envelope().next.load(Ordering::Relaxed);
+        let kept = item.let_go();
         // An exchange, to see what whoever found it posted wrote before.
         item.envelope().posted.swap(0, Ordering::AcqRel);
-        Some(item)
+        Some((item, kept))
     }
 }
 

@@ -6,7 +6,10 @@
 //! hold a plain reference from the current kernel entry. So what is read out
 //! of a [`Slot`] is a plain `&T`, good until the entry ends, with no counting.
 
+mod labelled;
 mod link;
+mod own;
+pub mod pair;
 mod reaper;
 mod slot;
 
@@ -19,7 +22,9 @@ use crate::memory::Storage;
 use crate::per_cpu::PerCpu;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
+pub use labelled::LabelledSlot;
 pub use link::{Anchor, Anchored, Link};
+pub use own::OwnHeader;
 pub use reaper::{Dead, DeadObjects, Queue, Reaper};
 pub use slot::{RefSlot, Slot};
 
@@ -118,6 +123,12 @@ impl<C: 'static> AnyRef<C> {
         let raw = self.0.as_ptr();
         core::mem::forget(self);
         raw
+    }
+
+    /// The reference that `into_raw` gave.
+    fn from_raw(raw: *mut Header<C>) -> Self {
+        // Never null: it came from a reference.
+        Self(NonNull::new(raw).expect("a reference"))
     }
 }
 

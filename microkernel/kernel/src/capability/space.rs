@@ -61,16 +61,19 @@ impl Capability {
         })
     }
 
-    /// Fills the empty slot.
-    pub fn fill(&self, object: &Header, rights: CapabilityRights) {
+    /// Fills the slot. False, and nothing is done, if it is not empty, or if
+    /// the object is doomed: then nobody would empty the slot.
+    pub fn fill(&self, object: &Header, rights: CapabilityRights) -> bool {
         let common = object.common();
         let list = common.capabilities.lock();
-        let old = self.object.replace(Some((object.any_ref(), rights.bits())));
-        debug_assert!(old.is_none(), "the slot was not empty");
+        if common.is_doomed() || self.object.fill(object.any_ref(), rights.bits()).is_err() {
+            return false;
+        }
         list.push_front(self);
         if rights.contains(CapabilityRights::COUNTED) {
             common.add_counted(1);
         }
+        true
     }
 
     /// Empties the slot. Gives back what was there, and whether the object
@@ -204,8 +207,9 @@ fn install<'a, T: 'static, const N: usize>(
         heap.free_charged(quota, storage);
         OutOfMemory
     })?;
-    place.set(page).map_err(|page| {
+    Ok(place.set(page).unwrap_or_else(|page| {
+        // Another CPU was faster.
         heap.free_charged(quota, page.into_storage());
-        OutOfMemory
-    })
+        place.get().expect("what was put first")
+    }))
 }

@@ -2,6 +2,8 @@
 //!
 //! Capabilities have no derivation tree: what is mapped is a sibling.
 
+use core::sync::atomic::{Ordering, fence};
+
 use l4_abi::capability::{OBJECT_SPACE_ORDER, OBJECT_SPACE_SLOTS};
 use l4_abi::flexpage::{Block, Flexpage, Transfer};
 use l4_abi::item::MapItem;
@@ -11,8 +13,8 @@ use l4_abi::rights::CapabilityRights;
 use super::{Capability, Entry};
 use crate::cpu::Cpu;
 use crate::memory::OutOfMemory;
-use crate::object;
 use crate::object::task::Task;
+use crate::object::{self, Header};
 
 /// Maps or grants the capabilities of an item from `source` to `window` in
 /// `destination`. True if there was any.
@@ -47,40 +49,47 @@ pub fn map(
             continue;
         };
         let to = transfer.receive.start() + (index - transfer.send.start());
-        if put(cpu, destination, to, (slot, entry), rights)? {
-            any = true;
-            if item.control.is_grant() {
-                remove(cpu, slot);
-            }
+        if to >= OBJECT_SPACE_SLOTS {
+            continue;
+        }
+        let target = destination.make_slot(cpu, to)?;
+        if core::ptr::eq(target, slot) {
+            // The capability goes, as an old one does.
+            replace(cpu, target);
+        } else {
+            put(cpu, destination, target, entry.object, rights);
+        }
+        any = true;
+        if item.control.is_grant() {
+            remove(cpu, slot);
         }
     }
     Ok(any)
 }
 
-/// Puts what is in the slot `from` into slot `index`, from which an old
-/// capability is removed first; if that has the D right, its object is
-/// destroyed. False if there can be no such slot.
-fn put(
-    cpu: &Cpu,
-    destination: &Task,
-    index: u64,
-    (from, entry): (&Capability, Entry<'_>),
-    rights: CapabilityRights,
-) -> Result<bool, OutOfMemory> {
-    if index >= OBJECT_SPACE_SLOTS {
-        return Ok(false);
+/// Puts a capability into a slot of `task`, from which an old one is removed
+/// first; if that has the D right, its object is destroyed.
+pub fn put(cpu: &Cpu, task: &Task, slot: &Capability, object: &Header, rights: CapabilityRights) {
+    loop {
+        replace(cpu, slot);
+        // The old one may have been to the same object.
+        if object.common().is_doomed() {
+            return;
+        }
+        if slot.fill(object, rights) {
+            break;
+        }
+        // Another CPU has filled it.
     }
-    let slot = destination.make_slot(cpu, index)?;
-    replace(cpu, slot);
-    // That may have been the capability itself, or the object.
-    if !core::ptr::eq(slot, from) && !entry.object.common().is_doomed() {
-        slot.fill(entry.object, rights);
+    // Either this sees that the task ends, or that sees the capability.
+    fence(Ordering::SeqCst);
+    if task.memory.is_closed() {
+        remove(cpu, slot);
     }
-    Ok(true)
 }
 
 /// Empties a slot for another capability: with D the object is destroyed.
-pub fn replace(cpu: &Cpu, slot: &Capability) {
+fn replace(cpu: &Cpu, slot: &Capability) {
     match slot.get(cpu) {
         Some(old) if old.rights.contains(CapabilityRights::DELETE) => {
             object::delete(cpu, old.object);
@@ -121,8 +130,10 @@ pub fn unmap(cpu: &Cpu, task: &Task, flexpage: Flexpage, mask: UnmapMask) {
     );
 }
 
-/// Removes all capabilities of `task`.
+/// Removes all capabilities of `task`, which is closed.
 pub fn revoke_all(cpu: &Cpu, task: &Task) {
+    // See `put`.
+    fence(Ordering::SeqCst);
     for_each(cpu, task, Block::new(0, OBJECT_SPACE_ORDER), |slot, _| {
         remove(cpu, slot);
     });

@@ -45,7 +45,7 @@ pub(super) fn show_one(cpu: &Cpu, terminal: &Terminal<'_>, header: &Header) -> b
                 terminal,
                 "    for thread #{}, label {:#x}",
                 thread.id,
-                status.label
+                irq.label()
             ),
             None => say_part!(terminal, "    for no thread"),
         }

@@ -19,12 +19,10 @@ pub(super) fn ready(cpu: &Cpu, terminal: &Terminal<'_>, _arguments: &mut Argumen
             cpu.budget.ends().unwrap_or(0)
         );
     }
-    say!(
-        terminal,
-        "; now {} µs, idle for {} µs in all",
-        cpu.kernel.platform.timer.now(),
-        cpu.idle.total()
-    );
+    let now = cpu.kernel.platform.timer.now();
+    let reachable = cpu.kernel.reachable.get(cpu.id() as usize);
+    let idle = reachable.map_or(0, |own| own.idle.total(now));
+    say!(terminal, "; now {now} µs, idle for {idle} µs in all");
     for priority in (0..=u8::MAX).rev() {
         let mut threads = cpu.ready.of_priority(cpu, priority).peekable();
         if threads.peek().is_none() {

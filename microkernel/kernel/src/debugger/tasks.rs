@@ -102,12 +102,11 @@ pub(super) fn show_one(cpu: &Cpu, terminal: &Terminal<'_>, header: &Header) -> b
             say!(terminal, "  program {name} at {base:#x}");
         });
     } else if let Some(gate) = header.downcast::<IpcGate>() {
-        match gate.thread(cpu) {
-            Some(thread) => say!(
+        match gate.target(cpu) {
+            Some((thread, label)) => say!(
                 terminal,
-                "  bound to thread #{}, label {:#x}",
-                thread.id,
-                gate.label()
+                "  bound to thread #{}, label {label:#x}",
+                thread.id
             ),
             None => say!(terminal, "  bound to no thread"),
         }

@@ -88,9 +88,10 @@ pub(super) fn show_one(
     if let Some(header) = header {
         say!(
             terminal,
-            "thread {} on CPU {}: {}",
+            "thread {} on CPU {}{}: {}",
             Label(header),
             cpu.id(),
+            Residence { cpu, thread },
             Doing { cpu, thread }
         );
     }
@@ -120,17 +121,18 @@ pub(super) fn show_one(
         Tag(request.tag),
         request.label
     );
-    for (index, sender) in state.senders.iter(cpu).enumerate() {
-        let separator = if index == 0 { "  senders:" } else { "" };
-        say_part!(terminal, "{separator} #{}", sender.id);
-    }
-    if !state.senders.is_empty() {
+    let mut senders = thread.mailbox.senders(cpu).peekable();
+    if senders.peek().is_some() {
+        say_part!(terminal, "  senders:");
+        for sender in senders {
+            say_part!(terminal, " #{}", sender.id);
+        }
         say!(terminal);
     }
-    for irq in state.irqs.iter(cpu) {
+    for irq in thread.mailbox.irqs(cpu) {
         say!(terminal, "  has a message of IRQ #{} to take", irq.id);
     }
-    if let Some(caller) = state.reply.caller(cpu) {
+    if let Some(caller) = thread.reply.caller(cpu) {
         say!(terminal, "  can answer thread #{}", caller.id);
     }
     registers(cpu, terminal, thread);
@@ -184,6 +186,7 @@ impl fmt::Display for Doing<'_> {
                 Deferred::Exception => out.write_str(", then has an exception")?,
                 Deferred::Upcall => out.write_str(", then its vCPU is entered")?,
                 Deferred::Gate => out.write_str(", then tries its gate again")?,
+                Deferred::Fault => out.write_str(", then reports its fault")?,
             }
         }
         match state.stop.get() {
@@ -212,6 +215,7 @@ fn waiting(out: &mut fmt::Formatter<'_>, cpu: &Cpu, thread: &Thread) -> fmt::Res
         Waiting::Receive(Source::Thread(id)) if id == thread.id => out.write_str("sleeps"),
         Waiting::Receive(Source::Thread(id)) => write!(out, "receives from thread #{id}"),
         Waiting::Receive(Source::Irq(id)) => write!(out, "receives from IRQ #{id}"),
+        Waiting::Remote => write!(out, "on its way to CPU {}", state.destination.get()),
         Waiting::Gate => match state.gate.header(cpu) {
             Some(gate) => write!(out, "waits until gate {} is bound", Label(gate)),
             None => out.write_str("waits for a gate"),
@@ -229,6 +233,21 @@ fn runnable(cpu: &Cpu, thread: &Thread) -> &'static str {
         () if !thread.state(cpu).scheduled.get() => "not given to the scheduler",
         () if cpu.current.is(thread) => "runs",
         () => "ready",
+    }
+}
+
+/// Where it runs, if that is another CPU than the one that it is on.
+struct Residence<'a> {
+    cpu: &'a Cpu,
+    thread: &'a Thread,
+}
+
+impl fmt::Display for Residence<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.thread.lives_here(self.cpu) {
+            return Ok(());
+        }
+        write!(out, ", at home on CPU {}", self.thread.residence())
     }
 }
 

@@ -94,10 +94,10 @@ impl<'cpu> Message<'cpu> {
         let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
         // A message of some protocols may be for the kernel.
         let (server, label, not_ours) = if let Some(gate) = entry.object.downcast::<IpcGate>() {
-            let Some(server) = gate.thread(cpu) else {
+            let Some((server, label)) = gate.target(cpu) else {
                 return false;
             };
-            let label = gate.label() | u64::from(rights.bits());
+            let label = label | u64::from(rights.bits());
             (server, label, label::KERNEL_OBJECT)
         } else if let Some(server) = entry.object.downcast::<Thread>() {
             (server, self.label, label::THREAD)
@@ -109,11 +109,11 @@ impl<'cpu> Message<'cpu> {
         };
         if self.tag.label() == not_ours
             || receiver.state.waiting.get() != Waiting::Receive(Source::Anyone)
-            || !reply::can_connect(receiver.state)
+            || !reply::can_connect(server, receiver.state)
         {
             return false;
         }
-        reply::connect_implicit(receiver.state, self.sender, self.state, rights);
+        reply::connect_implicit(server, self.sender, rights);
         self.hand_over(
             &receiver,
             label,
@@ -126,7 +126,7 @@ impl<'cpu> Message<'cpu> {
     #[inline(always)]
     fn reply_and_wait(&self) -> bool {
         let cpu = self.cpu;
-        let Some(caller) = reply::implicit_caller(cpu, self.state) else {
+        let Some(caller) = self.sender.reply.caller(cpu) else {
             return false;
         };
         let Some(receiver) = Receiver::new(cpu, caller) else {
@@ -135,12 +135,11 @@ impl<'cpu> Message<'cpu> {
         if !matches!(receiver.state.purpose.get(), Purpose::Syscall)
             || !reply::waits_implicitly(self.state)
             || cpu.budget.is_of(self.sender)
-            || !self.state.irqs.is_empty()
-            || !self.state.senders.is_empty()
+            || !self.sender.mailbox.is_empty()
         {
             return false;
         }
-        reply::disconnect_implicit(self.state, receiver.state);
+        reply::disconnect_implicit(self.sender, caller);
         self.hand_over(&receiver, self.label, Waiting::Receive(Source::Anyone))
     }
 
@@ -172,7 +171,9 @@ impl<'cpu> Receiver<'cpu> {
     fn new(cpu: &'cpu Cpu, thread: &'cpu Thread) -> Option<Self> {
         let state = thread.local_state(cpu)?;
         let utcb = state.utcb.get()?;
-        let plain = state.stop.get().is_none() && !thread.timeout_links().is_linked();
+        let plain = thread.lives_here(cpu)
+            && state.stop.get().is_none()
+            && !thread.timeout_links().is_linked();
         plain.then_some(Self {
             thread,
             state,

@@ -1,7 +1,6 @@
 //! Messages of interrupts.
 
 use super::finish;
-use super::reply;
 use crate::cpu::Cpu;
 use crate::object::thread::{Source, Thread, Waiting};
 use crate::scheduling;
@@ -22,7 +21,6 @@ pub fn deliver(cpu: &Cpu, receiver: &Thread, id: u64, label: u64) -> bool {
     }
     cpu.timeouts.remove(cpu, receiver);
     state.waiting.set(Waiting::Nothing);
-    reply::end_answer(cpu, receiver);
     finish::received_irq(cpu, receiver, label);
     scheduling::make_ready(cpu, receiver);
     true

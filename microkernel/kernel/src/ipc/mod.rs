@@ -9,7 +9,8 @@
 pub mod fast;
 pub mod finish;
 pub mod irq;
-mod receive;
+mod mailbox;
+pub mod receive;
 pub mod reply;
 mod send;
 mod transfer;
@@ -22,8 +23,9 @@ use l4_abi::timeout::{Expiry, Timeout, TimeoutPair};
 use l4_abi::utcb::BUFFERS_OFFSET;
 
 use crate::cpu::Cpu;
-use crate::object::thread::{Deferred, Source, Thread, Waiting};
+use crate::object::thread::{Deferred, Life, Source, Thread, Waiting};
 
+pub use mailbox::Mailbox;
 pub use receive::{receive, resume, take_queued};
 pub use reply::ReplyPlace;
 pub use send::send;
@@ -104,14 +106,25 @@ pub fn wait(cpu: &Cpu, thread: &Thread, what: Waiting, timeout: Timeout) -> Resu
     Ok(())
 }
 
-/// Ends the wait of `thread` with `error`.
+/// Ends the wait of `thread` with `error`, unless another CPU has ended it.
 pub fn abort(cpu: &Cpu, thread: &Thread, error: IpcError) {
-    thread.stop_waiting(cpu);
-    finish::failed(cpu, thread, error);
-    crate::scheduling::make_ready(cpu, thread);
+    if thread.stop_waiting(cpu) {
+        finish::failed(cpu, thread, error);
+        crate::scheduling::make_ready(cpu, thread);
+    }
 }
 
-/// Does what `thread`, which is about to run, has put off.
+/// The wait of `thread`, which is in no queue any more, ends with `error`.
+pub fn fail_wait(cpu: &Cpu, thread: &Thread, error: IpcError) {
+    if thread.state(cpu).life.get() == Life::Alive {
+        thread.waits_no_more(cpu);
+        finish::failed(cpu, thread, error);
+        crate::scheduling::make_ready(cpu, thread);
+    }
+}
+
+/// Does what `thread`, which is about to run or has come here for that, has
+/// put off.
 pub fn run_deferred(cpu: &Cpu, thread: &Thread) {
     let state = thread.state(cpu);
     match state.deferred.replace(Deferred::Nothing) {
@@ -122,6 +135,7 @@ pub fn run_deferred(cpu: &Cpu, thread: &Thread) {
         }
         Deferred::Receive => resume(cpu, thread),
         Deferred::Exception => crate::fault::report_exception(cpu, thread),
+        Deferred::Fault => crate::fault::report(cpu, thread),
         Deferred::Syscall => crate::syscall::resume(cpu, thread),
         Deferred::Gate => crate::syscall::repeat(cpu, thread),
         Deferred::Upcall => thread.take_upcall(cpu),

@@ -6,32 +6,38 @@ use super::{Request, finish, reply, transfer, wait};
 use crate::cpu::Cpu;
 use crate::object::irq::Irq;
 use crate::object::thread::{Deferred, Source, Thread, Waiting};
+use crate::remote;
 use crate::scheduling;
 
 /// Receives a message for `receiver`, the current thread.
 pub fn receive(cpu: &Cpu, receiver: &Thread, request: Request) {
     receiver.state(cpu).request.set(request);
-    begin(cpu, receiver, request);
+    begin(cpu, receiver, request, false);
 }
 
-/// The receive phase that was put off. `receiver` is about to run.
+/// The receive phase that was put off. `receiver` is about to run, or has
+/// come to this CPU for it.
 pub fn resume(cpu: &Cpu, receiver: &Thread) {
     let request = receiver.state(cpu).request.get();
-    begin(cpu, receiver, request);
+    begin(cpu, receiver, request, false);
 }
 
-/// Takes a queued message, or waits for one; true if it waits.
-pub(super) fn begin(cpu: &Cpu, receiver: &Thread, request: Request) -> bool {
+/// Takes a queued message, or waits for one; true if it waits. A thread that
+/// is `called` by this operation, successfully, sends nothing yet.
+pub(super) fn begin(cpu: &Cpu, receiver: &Thread, request: Request, called: bool) -> bool {
     let Some(source) = request.receive else {
         return false;
     };
-    if take_queued(cpu, receiver, source) {
+    if !called && take_queued(cpu, receiver, source) {
+        return false;
+    }
+    if !called && !receiver.lives_here(cpu) {
+        // It waits at home, where its clients are.
+        remote::visit(cpu, receiver, receiver.residence(), Deferred::Receive);
         return false;
     }
     let timeout = request.timeouts.receive();
     if wait(cpu, receiver, Waiting::Receive(source), timeout).is_err() {
-        // It may have just called somebody.
-        reply::end_answer(cpu, receiver);
         finish::failed(cpu, receiver, IpcError::RECEIVE_TIMEOUT);
         if source == Source::Thread(receiver.id) {
             // A wait for oneself that is over at once: others' turn.
@@ -42,89 +48,84 @@ pub(super) fn begin(cpu: &Cpu, receiver: &Thread, request: Request) -> bool {
     true
 }
 
-/// Takes the message of a queued sender that matches.
+/// Takes the message of a queued sender that matches, on whatever CPU that
+/// is.
 pub fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source) -> bool {
-    let state = receiver.state(cpu);
+    if let Some(irq) = queued_irq(cpu, receiver, source)
+        && let Some(label) = irq.take(cpu, receiver)
+    {
+        finish::received_irq(cpu, receiver, label);
+        return true;
+    }
+    let Some(sender) = queued_sender(cpu, receiver, source) else {
+        return false;
+    };
+    if sender.is_here(cpu) {
+        take_message(cpu, receiver, sender, source == Source::Anyone);
+    } else {
+        remote::visit(cpu, receiver, sender.home(), Deferred::Receive);
+    }
+    true
+}
+
+fn queued_irq<'cpu>(cpu: &'cpu Cpu, receiver: &'cpu Thread, source: Source) -> Option<&'cpu Irq> {
     match source {
-        Source::Nobody => false,
-        Source::Anyone => {
-            if let Some(irq) = state.irqs.front(cpu) {
-                take_irq(cpu, receiver, irq);
-                true
-            } else if let Some(sender) = state.senders.front(cpu) {
-                take_message(cpu, receiver, sender, true);
-                true
-            } else {
-                false
-            }
-        }
-        Source::Irq(id) => match find_irq(cpu, receiver, id) {
-            Some(irq) => {
-                take_irq(cpu, receiver, irq);
-                true
-            }
-            None => false,
-        },
-        Source::Thread(id) => match find_sender(cpu, receiver, id) {
-            Some(sender) => {
-                take_message(cpu, receiver, sender, false);
-                true
-            }
-            None => false,
-        },
+        Source::Anyone => receiver.mailbox.irq(cpu, None),
+        Source::Irq(id) => receiver.mailbox.irq(cpu, Some(id)),
+        Source::Nobody | Source::Thread(_) => None,
+    }
+}
+
+fn queued_sender<'cpu>(
+    cpu: &'cpu Cpu,
+    receiver: &'cpu Thread,
+    source: Source,
+) -> Option<&'cpu Thread> {
+    match source {
+        Source::Anyone => receiver.mailbox.sender(cpu, None),
+        Source::Thread(id) => receiver.mailbox.sender(cpu, Some(id)),
+        Source::Nobody | Source::Irq(_) => None,
     }
 }
 
 /// True if a queued sender matches.
 fn is_queued(cpu: &Cpu, receiver: &Thread, source: Source) -> bool {
-    let state = receiver.state(cpu);
-    match source {
-        Source::Nobody => false,
-        Source::Anyone => !state.irqs.is_empty() || !state.senders.is_empty(),
-        Source::Irq(id) => find_irq(cpu, receiver, id).is_some(),
-        Source::Thread(id) => find_sender(cpu, receiver, id).is_some(),
-    }
+    queued_irq(cpu, receiver, source).is_some() || queued_sender(cpu, receiver, source).is_some()
 }
 
-fn find_irq<'cpu>(cpu: &'cpu Cpu, receiver: &Thread, id: u64) -> Option<&'cpu Irq> {
-    let irqs = &receiver.state(cpu).irqs;
-    let mut next = irqs.front(cpu);
-    while let Some(irq) = next {
-        if irq.id == id {
-            return Some(irq);
+/// An interrupt has joined those who wait to send to `receiver`, which is on
+/// this CPU, or somebody has left: it takes the interrupt's message, if it
+/// waits for it or is a vCPU.
+pub fn look_into_mailbox(cpu: &Cpu, receiver: &Thread) {
+    let Waiting::Receive(source) = receiver.state(cpu).waiting.get() else {
+        if receiver.mailbox.is_empty() {
+            receiver.sender_left(cpu);
+        } else {
+            receiver.sender_came(cpu);
         }
-        next = irqs.after(cpu, irq);
-    }
-    None
-}
-
-fn find_sender<'cpu>(cpu: &'cpu Cpu, receiver: &Thread, id: u64) -> Option<&'cpu Thread> {
-    let senders = &receiver.state(cpu).senders;
-    let mut next = senders.front(cpu);
-    while let Some(sender) = next {
-        if sender.id == id {
-            return Some(sender);
+        if receiver.takes_upcall(cpu) {
+            receiver.take_upcall(cpu);
         }
-        next = senders.after(cpu, sender);
+        return;
+    };
+    if let Some(irq) = queued_irq(cpu, receiver, source)
+        && let Some(label) = irq.take(cpu, receiver)
+    {
+        receiver.waits_no_more(cpu);
+        finish::received_irq(cpu, receiver, label);
+        scheduling::make_ready(cpu, receiver);
     }
-    None
 }
 
-fn take_irq(cpu: &Cpu, receiver: &Thread, irq: &Irq) {
-    let label = irq.take(cpu, receiver);
-    finish::received_irq(cpu, receiver, label);
-}
-
-/// Takes the message of `sender`, which waits on the receiver's list, and
-/// lets it go on.
+/// Takes the message of `sender`, which waits in the receiver's mailbox and is
+/// on this CPU, and lets it go on.
 fn take_message(cpu: &Cpu, receiver: &Thread, sender: &Thread, open: bool) {
     let state = sender.state(cpu);
-    cpu.timeouts.remove(cpu, sender);
-    receiver.state(cpu).senders.remove(sender);
+    receiver.mailbox.remove(sender);
+    sender.waits_no_more(cpu);
+    let mut request = state.request.get();
+    request.label = sender.place.label();
     receiver.sender_left(cpu);
-    state.receiver.set(None);
-    state.waiting.set(Waiting::Nothing);
-    let request = state.request.get();
     let result = transfer::transfer(cpu, sender, receiver, &request);
     finish::received(cpu, receiver, &request, result);
     match (result, request.receive) {
@@ -132,17 +133,11 @@ fn take_message(cpu: &Cpu, receiver: &Thread, sender: &Thread, open: bool) {
         // The sender keeps its own tag (abi/01).
         (Ok(()), None) => {}
         (Ok(()), Some(source)) => {
-            if open && request.is_call_of(receiver.id) {
-                reply::connect(cpu, receiver, sender, request.rights);
-            }
+            let calls = request.is_call_of(receiver.id);
             if is_queued(cpu, sender, source) {
                 state.deferred.set(Deferred::Receive);
-            } else {
-                let timeout = request.timeouts.receive();
-                if wait(cpu, sender, Waiting::Receive(source), timeout).is_err() {
-                    reply::end_answer(cpu, sender);
-                    finish::failed(cpu, sender, IpcError::RECEIVE_TIMEOUT);
-                }
+            } else if begin(cpu, sender, request, calls) && calls && open {
+                reply::connect(cpu, receiver, sender, request.rights);
             }
         }
     }

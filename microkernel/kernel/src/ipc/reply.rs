@@ -1,40 +1,38 @@
 //! Reply capabilities (abi/03 §3): the right to answer one caller once.
 //!
 //! A [`ReplyPlace`] (one in each thread, and those of the task's reply space)
-//! names at most one caller, and a caller is named by at most one place; the
-//! two point to each other.
+//! and the caller that it names are a pair, which either side may end on
+//! whatever CPU. A place ends it to answer the caller, or to lose it; the
+//! caller, when it waits no longer.
 
-use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 
 use l4_abi::capability::ReplySlot;
-use l4_abi::error::IpcError;
+use l4_abi::message_tag::MessageTag;
 use l4_abi::rights::CapabilityRights;
-use machine::object::{Anchor, Anchored, Link};
+use l4_abi::timeout::{Timeout, TimeoutPair};
+use machine::object::pair::{self, Half, Leave, Paired};
 
+use super::Request;
 use crate::cpu::Cpu;
-use crate::object::thread::{Thread, ThreadState};
+use crate::object::thread::{Source, Thread, ThreadState};
+use crate::remote::{self, Errand};
 
 /// A place for a reply capability.
 pub struct ReplyPlace {
-    caller: Link<Thread>,
-    /// W and S of the capability through which the call came.
-    rights: AtomicU8,
-    anchor: Anchor,
+    caller: Half<Thread>,
 }
 
 impl ReplyPlace {
     /// An empty place.
     pub const fn new() -> Self {
         Self {
-            caller: Link::new(),
-            rights: AtomicU8::new(0),
-            anchor: Anchor::new(),
+            caller: Half::new(),
         }
     }
-}
 
-impl ReplyPlace {
-    /// The caller that it names.
+    /// The caller that can be answered.
+    #[inline]
     pub fn caller<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
         self.caller.get(cpu)
     }
@@ -46,9 +44,10 @@ impl Default for ReplyPlace {
     }
 }
 
-impl Anchored for ReplyPlace {
-    fn anchor(&self) -> &Anchor {
-        &self.anchor
+impl Paired<Thread> for ReplyPlace {
+    #[inline]
+    fn half(&self) -> &Half<Thread> {
+        &self.caller
     }
 }
 
@@ -59,7 +58,7 @@ pub fn place<'cpu>(
     slot: ReplySlot,
 ) -> Option<&'cpu ReplyPlace> {
     match slot {
-        ReplySlot::Implicit => Some(&thread.state(cpu).reply),
+        ReplySlot::Implicit => Some(&thread.reply),
         ReplySlot::Explicit(index) => thread.task(cpu)?.reply_space.get(index),
     }
 }
@@ -71,35 +70,39 @@ pub fn connect(cpu: &Cpu, server: &Thread, caller: &Thread, rights: CapabilityRi
     let Some(place) = place(cpu, server, slot) else {
         return;
     };
-    lose_caller(cpu, place);
-    place.caller.set(Some(caller));
-    place.rights.store(rights.bits(), Relaxed);
-    caller.state(cpu).answer.set(Some(place));
+    caller.answer_rights.store(rights.bits(), Relaxed);
+    if let Some(lost) = pair::join(cpu, place, caller) {
+        lose(cpu, lost);
+    }
 }
 
-/// The next caller of `server` is to be answered through its implicit place.
-pub fn use_implicit_place(cpu: &Cpu, server: &Thread) {
+/// `server` takes a message for which its vCPU is entered, if one is there;
+/// a caller is to be answered through its implicit place.
+pub fn expect_any(cpu: &Cpu, server: &Thread) {
     let state = server.state(cpu);
-    let mut request = state.request.get();
-    request.reply_slot = ReplySlot::Implicit;
-    state.request.set(request);
+    state.request.set(Request {
+        receive: Some(Source::Anyone),
+        ..Request::new(
+            MessageTag::EMPTY,
+            TimeoutPair::new(Timeout::NEVER, Timeout::ZERO),
+        )
+    });
 }
 
-/// Empties the place: the caller that it named, and the rights.
-pub fn take<'cpu>(cpu: &'cpu Cpu, place: &ReplyPlace) -> Option<(&'cpu Thread, CapabilityRights)> {
-    let caller = place.caller.get(cpu)?;
-    place.caller.set(None);
-    caller.state(cpu).answer.set(None);
-    let rights = CapabilityRights::from_bits_retain(place.rights.load(Relaxed));
-    Some((caller, rights))
+/// Uses the place up for `caller`, which it names and which is on this CPU;
+/// the rights. `None`: the caller waits no longer.
+pub fn take(cpu: &Cpu, place: &ReplyPlace, caller: &Thread) -> Option<CapabilityRights> {
+    let rights = CapabilityRights::from_bits_retain(caller.answer_rights.load(Relaxed));
+    let taken = caller.answer.is(place) && pair::leave(cpu, caller) == Leave::Left;
+    taken.then_some(rights)
 }
 
 /// True if [`connect_implicit`] can let a server that waits for anybody answer
 /// a caller: its implicit place is free, and the one that it waits with.
 #[inline]
-pub fn can_connect(server: &ThreadState) -> bool {
+pub fn can_connect(server: &Thread, state: &ThreadState) -> bool {
     debug_assert!(server.answer.is_empty(), "it does not wait for an answer");
-    server.reply.caller.is_empty() && waits_implicitly(server)
+    server.reply.caller.is_empty() && waits_implicitly(state)
 }
 
 /// True if the implicit place is the one that the thread waits with, or waited
@@ -109,46 +112,54 @@ pub fn waits_implicitly(server: &ThreadState) -> bool {
     server.request.get().reply_slot == ReplySlot::Implicit
 }
 
-/// [`connect`] for a server that [can do so](can_connect).
+/// [`connect`] for a server that [can do so](can_connect). Both threads are on
+/// this CPU, so nobody else touches the implicit place or the caller.
 #[inline(always)]
-pub fn connect_implicit(
-    server: &ThreadState,
-    caller: &Thread,
-    state: &ThreadState,
-    rights: CapabilityRights,
-) {
-    server.reply.caller.set(Some(caller));
-    server.reply.rights.store(rights.bits(), Relaxed);
-    state.answer.set(Some(&server.reply));
+pub fn connect_implicit(server: &Thread, caller: &Thread, rights: CapabilityRights) {
+    caller.answer_rights.store(rights.bits(), Relaxed);
+    pair::join_here(&server.reply, caller);
 }
 
-/// Whom a server can answer through its implicit place.
+/// [`take`] of the caller that the implicit place names. Both threads are on
+/// this CPU.
 #[inline]
-pub fn implicit_caller<'cpu>(cpu: &'cpu Cpu, server: &ThreadState) -> Option<&'cpu Thread> {
-    server.reply.caller.get(cpu)
+pub fn disconnect_implicit(server: &Thread, caller: &Thread) {
+    pair::part_here(&server.reply, caller);
 }
 
-/// [`take`] of the [`implicit_caller`].
-#[inline]
-pub fn disconnect_implicit(server: &ThreadState, caller: &ThreadState) {
-    server.reply.caller.set(None);
-    caller.answer.set(None);
+/// Uses the place up without an answer; its caller goes on waiting.
+pub fn forgo(cpu: &Cpu, place: &ReplyPlace) {
+    drop(pair::part(cpu, place));
 }
 
-/// Nobody can answer `thread` any more; it does not wait for that.
-pub fn end_answer(cpu: &Cpu, thread: &Thread) {
-    let answer = &thread.state(cpu).answer;
-    if let Some(place) = answer.get(cpu) {
-        place.caller.set(None);
-        answer.set(None);
+/// Nobody can answer `thread` any more; it does not wait for that. False if
+/// another CPU has just ended its call ([`lose_caller`]) and says so soon.
+pub fn end_answer(cpu: &Cpu, thread: &Thread) -> bool {
+    match pair::leave(cpu, thread) {
+        Leave::Left => true,
+        Leave::Single => !thread.errands.is_noted(Errand::CallerLost),
+        Leave::TooLate => false,
     }
 }
 
 /// The place goes: the caller that it names can never be answered, so its
 /// call fails (stricter than the reference, where it hangs).
 pub fn lose_caller(cpu: &Cpu, place: &ReplyPlace) {
-    if let Some((caller, _)) = take(cpu, place) {
-        super::abort(cpu, caller, IpcError::RECEIVE_CANCELED);
+    if let Some(lost) = pair::part(cpu, place) {
+        lose(cpu, lost);
+    }
+}
+
+fn lose(cpu: &Cpu, lost: pair::Parted<'_, ReplyPlace, Thread>) {
+    let caller = lost.get();
+    if caller.is_here(cpu) {
+        drop(lost);
+        remote::errand(cpu, caller, Errand::CallerLost);
+    } else {
+        // Noted while it still counts as paired: see `end_answer`.
+        caller.errands.note(Errand::CallerLost);
+        drop(lost);
+        remote::tell(cpu.kernel, caller);
     }
 }
 
@@ -156,7 +167,7 @@ pub fn lose_caller(cpu: &Cpu, place: &ReplyPlace) {
 #[cfg(test)]
 pub(crate) fn check(cpu: &Cpu, place: &ReplyPlace) {
     if let Some(caller) = place.caller.get(cpu) {
-        assert!(caller.state(cpu).answer.is(place));
+        assert!(caller.answer.is(place));
     }
 }
 

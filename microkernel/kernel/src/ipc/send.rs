@@ -7,6 +7,7 @@ use l4_abi::timeout::Expiry;
 use super::{Request, finish, receive, reply, transfer, wait};
 use crate::cpu::Cpu;
 use crate::object::thread::{Life, Source, Thread, Waiting};
+use crate::remote;
 use crate::scheduling;
 
 /// True if the receiver takes a message of the thread `sender` right now.
@@ -19,47 +20,36 @@ fn accepts(cpu: &Cpu, receiver: &Thread, sender: u64) -> bool {
     }
 }
 
-/// Sends the message of `sender`, which is the current thread, to `receiver`;
-/// then goes on with the receive phase.
+/// Sends the message of `sender`, which is on this CPU as `receiver` is; then
+/// goes on with the receive phase.
 pub fn send(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request) {
     sender.state(cpu).request.set(request);
     let state = receiver.state(cpu);
     if state.life.get() != Life::Alive {
         finish::failed(cpu, sender, IpcError::NOT_EXISTENT);
-    } else if accepts(cpu, receiver, sender.id) {
+    } else if accepts(cpu, receiver, sender.id) && reply::end_answer(cpu, receiver) {
         deliver(cpu, sender, receiver, request);
     } else if request.timeouts.send().expiry() == Expiry::Zero
         || wait(cpu, sender, Waiting::Send, request.timeouts.send()).is_err()
     {
         finish::failed(cpu, sender, IpcError::SEND_TIMEOUT);
     } else {
-        enqueue(cpu, sender, receiver);
+        enqueue(cpu, sender, receiver, request.label);
     }
 }
 
-/// Puts `sender` on the list of `receiver`: behind those of its own or a
-/// higher priority.
-fn enqueue(cpu: &Cpu, sender: &Thread, receiver: &Thread) {
-    let senders = &receiver.state(cpu).senders;
-    let priority = sender.state(cpu).priority.get();
-    // Mostly all have one priority; then the place is at the end.
-    let last_is_before = senders
-        .back(cpu)
-        .is_none_or(|last| last.state(cpu).priority.get() >= priority);
-    if last_is_before {
-        senders.push_back(sender);
-    } else {
-        let mut place = senders.front(cpu);
-        while let Some(other) = place {
-            if other.state(cpu).priority.get() < priority {
-                senders.insert_before(other, sender);
-                break;
-            }
-            place = senders.after(cpu, other);
-        }
-    }
-    sender.state(cpu).receiver.set(Some(receiver));
+/// Puts `sender` into the mailbox of `receiver`. It waits on the CPU on which
+/// the receiver will look for it.
+fn enqueue(cpu: &Cpu, sender: &Thread, receiver: &Thread, label: u64) {
+    let state = sender.state(cpu);
+    state.receiver.replace(receiver.counted());
+    receiver
+        .mailbox
+        .add(cpu, sender, state.priority.get(), label);
     receiver.sender_came(cpu);
+    if !receiver.lives_here(cpu) {
+        remote::send_off(cpu, sender, receiver.residence());
+    }
 }
 
 /// Hands the message to `receiver`, which waits for it or takes upcalls.
@@ -71,7 +61,6 @@ fn deliver(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request) {
         receiver.begin_upcall(cpu);
     }
     cpu.timeouts.remove(cpu, receiver);
-    reply::end_answer(cpu, receiver);
     let result = transfer::transfer(cpu, sender, receiver, &request);
     finish::received(cpu, receiver, &request, result);
     if let Err(error) = result {
@@ -79,17 +68,24 @@ fn deliver(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request) {
         scheduling::make_ready(cpu, receiver);
         return;
     }
-    if open && request.is_call_of(receiver.id) {
-        reply::connect(cpu, receiver, sender, request.rights);
-    }
     if request.receive.is_none() {
         // The sender keeps its own tag (abi/01).
         scheduling::make_ready(cpu, receiver);
         return;
     }
-    let donate = !request.tag.flags().contains(TagFlags::SCHEDULE)
-        && (request.is_call_of(receiver.id) || cpu.budget.is_foreign(sender));
-    if receive::begin(cpu, sender, request) && donate && receiver.is_runnable(cpu) {
+    let calls = request.is_call_of(receiver.id);
+    let waits = receive::begin(cpu, sender, request, calls);
+    if waits && calls && open {
+        reply::connect(cpu, receiver, sender, request.rights);
+    }
+    // Nobody donates to or from another CPU.
+    let donates = waits
+        && !request.tag.flags().contains(TagFlags::SCHEDULE)
+        && (calls || cpu.budget.is_foreign(sender))
+        && cpu.current.is(sender)
+        && receiver.lives_here(cpu)
+        && receiver.is_runnable(cpu);
+    if donates {
         scheduling::donate(cpu, receiver);
     } else {
         scheduling::make_ready(cpu, receiver);

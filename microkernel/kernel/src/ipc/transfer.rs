@@ -190,12 +190,13 @@ impl Items<'_> {
             .capabilities
             .lookup(self.cpu, item.flexpage.index())?;
         let gate = entry.object.downcast::<IpcGate>()?;
-        let task = gate.thread(self.cpu)?.task(self.cpu)?;
+        let (thread, label) = gate.target(self.cpu)?;
+        let task = thread.task(self.cpu)?;
         if !core::ptr::eq(task, self.destination) {
             return None;
         }
         let passed = item.passed_object_rights(entry.rights, pass_special)?;
         let passed = passed.intersection(CapabilityRights::INVOCATION);
-        Some(Delivery::LocalId(gate.label() | u64::from(passed.bits())))
+        Some(Delivery::LocalId(label | u64::from(passed.bits())))
     }
 }

@@ -66,10 +66,7 @@ impl Factory {
                 }
                 task.into_any()
             }
-            ObjectType::Thread => {
-                let thread = Thread::new(call.cpu.kernel.new_id(), call.cpu.id(), self.quota);
-                create(call.cpu, self.quota, Kind::Thread, thread)?.into_any()
-            }
+            ObjectType::Thread => Thread::create(call.cpu, self.quota, call.cpu.id())?.into_any(),
             ObjectType::Factory => self.factory(call)?,
             ObjectType::IrqSender => {
                 let irq = Irq::new(call.cpu.kernel.new_id());
@@ -125,8 +122,7 @@ impl Factory {
     fn hand_out(&self, call: &Invocation<'_>, slot: u64, object: &ObjectRef) -> Result<(), Fail> {
         match call.task.make_slot(call.cpu, slot) {
             Ok(slot) => {
-                capability::replace(call.cpu, slot);
-                slot.fill(object, CapabilityRights::FULL);
+                capability::put(call.cpu, call.task, slot, object, CapabilityRights::FULL);
                 Ok(())
             }
             Err(error) => {

@@ -89,8 +89,22 @@ impl PinBinding {
         self.enabled.load(Relaxed)
     }
 
+    /// Its interrupts come to CPU `id`.
+    pub fn route(&self, cpu: &Cpu, id: u32) {
+        if let Some(pin) = self.chip_pin(cpu) {
+            let kernel = cpu.kernel;
+            kernel.platform.chip.route(pin, kernel.hardware_id(id));
+        }
+    }
+
     /// Leaves its pin, which is masked then.
     pub fn release(&self, cpu: &Cpu) {
+        let _guard = cpu.kernel.pin_lock.lock();
+        self.leave(cpu);
+    }
+
+    /// As `release`, under the lock of the pins.
+    fn leave(&self, cpu: &Cpu) {
         let chip_pin = self.chip_pin(cpu);
         let pin = self.pin.swap(NO_PIN, Relaxed);
         if let Some(pin) = chip_pin {
@@ -104,12 +118,8 @@ impl PinBinding {
     /// Takes over `pin`, in whose slot it is already.
     fn set(&self, cpu: &Cpu, pin: u32) {
         self.pin.store(pin, Relaxed);
+        self.route(cpu, cpu.id());
         if let Some(pin) = self.chip_pin(cpu) {
-            let kernel = cpu.kernel;
-            kernel
-                .platform
-                .chip
-                .route(pin, kernel.hardware_id(cpu.id()));
             if self.enabled.load(Relaxed) {
                 cpu.kernel.platform.chip.unmask(pin);
             } else {
@@ -136,7 +146,7 @@ pub fn hit(cpu: &Cpu, pin: u32) {
     match bound {
         Some((header, _)) => {
             if let Some(irq) = header.downcast::<Irq>() {
-                irq.hit(cpu);
+                irq.interrupt(cpu);
             } else if let Some(semaphore) = header.downcast::<Semaphore>() {
                 semaphore.hit(cpu);
             }
@@ -166,8 +176,9 @@ pub fn invoke_pins(
             call.require_words(2, ResultCode::EMSGTOOSHORT)?;
             require_item(call)?;
             let slot = pin_slot(call, pin()?)?;
+            let _guard = call.cpu.kernel.pin_lock.lock();
             if let Some((bound, _)) = slot.get(call.cpu) {
-                binding(bound)?.release(call.cpu);
+                binding(bound)?.leave(call.cpu);
             }
             Ok(Outcome::OK)
         }
@@ -227,11 +238,12 @@ fn bind(call: &Invocation<'_>, pin: Result<u32, ResultCode>) -> OperationResult 
         return Err(ResultCode::EPERM.into());
     }
     let own = binding(entry.object)?;
+    let _guard = call.cpu.kernel.pin_lock.lock();
     // Off the old pin, even if what follows fails (abi/05).
-    own.release(call.cpu);
+    own.leave(call.cpu);
     let pin = pin?;
     let slot = pin_slot(call, pin)?;
-    if !slot.is_empty() {
+    if !slot.is_empty() || entry.object.common().is_doomed() {
         return Err(ResultCode::EINVAL.into());
     }
     slot.replace(Some((entry.object.any_ref(), 0)));

@@ -1,73 +1,68 @@
 //! IPC gate: messages to it go to the thread that it is bound to, with the
 //! gate's label (abi/03 §2, §9; abi/05).
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 use l4_abi::error::{IpcError, ResultCode};
 use l4_abi::operation::Operation;
 use l4_abi::protocol::ipc_gate::{LABEL_RIGHTS_MASK, Opcode};
 use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::Expiry;
-use machine::list::List;
 use machine::lock::Lock;
+use machine::object::LabelledSlot;
 
-use super::thread::{Deferred, Queued, Thread, Waiting};
-use super::{Fail, Header, Invocation, OperationResult, Outcome, Ref, RefSlot};
+use super::thread::{Thread, WaitQueue, Waiting};
+use super::{Common, Fail, Header, Invocation, OperationResult, Outcome, Ref};
 use crate::cpu::Cpu;
 use crate::ipc;
-use crate::scheduling;
+use crate::remote::{self, Errand};
 
 /// A gate.
 pub struct IpcGate {
-    label: AtomicU64,
-    thread: RefSlot<Thread>,
+    /// The thread that its messages go to, and the label that they carry,
+    /// whose bits 1..0 are clear. Changed under the lock of `waiters`.
+    target: LabelledSlot<Common, Thread>,
     /// Threads that wait until it is bound.
-    waiters: Lock<List<Thread, Queued>>,
+    waiters: Lock<WaitQueue>,
 }
 
 impl IpcGate {
     /// A gate that is bound to no thread.
     pub fn unbound() -> Self {
         Self {
-            label: AtomicU64::new(0),
-            thread: RefSlot::empty(),
-            waiters: Lock::new(List::new()),
+            target: LabelledSlot::empty(),
+            waiters: Lock::new(WaitQueue::new()),
         }
     }
 
     /// A gate that is bound to `thread`.
     pub fn bound(label: u64, thread: Ref<Thread>) -> Self {
         let gate = Self::unbound();
-        gate.label.store(label, Relaxed);
-        gate.thread.replace(Some(thread));
+        gate.target.replace(Some(thread), label);
         gate
     }
 
-    /// The label that its messages carry; bits 1..0 are clear.
+    /// The thread that its messages go to, and their label.
     #[inline]
-    pub fn label(&self) -> u64 {
-        self.label.load(Relaxed)
+    pub fn target<'cpu>(&self, cpu: &'cpu Cpu) -> Option<(&'cpu Thread, u64)> {
+        self.target.get(cpu)
     }
 
-    /// The thread that its messages go to.
-    #[inline]
-    pub fn thread<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
-        self.thread.get(cpu)
-    }
-
-    /// Lets `thread`, which runs now, wait until the gate, whose header is
-    /// `header`, is bound; at most for its send timeout. Nobody can bind one
-    /// that is being destroyed.
+    /// Lets `thread` wait until the gate, whose header is `header`, is bound;
+    /// at most for its send timeout. False if it has just been bound. Nobody
+    /// can bind one that is being destroyed.
     pub fn wait(
         &self,
         cpu: &Cpu,
         thread: &Thread,
         header: &Header,
         operation: Operation,
-    ) -> Result<(), IpcError> {
+    ) -> Result<bool, IpcError> {
+        let waiters = self.waiters.lock();
         if header.common().is_doomed() {
             return Err(IpcError::NOT_EXISTENT);
+        }
+        if !self.target.is_empty() {
+            return Ok(false);
         }
         let state = thread.state(cpu);
         let timeout = state.request.get().timeouts.send();
@@ -78,13 +73,14 @@ impl IpcGate {
         }
         state.gate_operation.set(operation);
         state.gate.replace(Ref::from_header(header));
-        self.waiters.lock().push_back(thread);
-        Ok(())
+        // First come, first served.
+        waiters.insert(cpu, thread, 0);
+        Ok(true)
     }
 
-    /// `thread` does not wait here any more.
-    pub fn forget(&self, thread: &Thread) {
-        self.waiters.lock().remove(thread);
+    /// `thread` does not wait here any more. False if it did not.
+    pub fn forget(&self, thread: &Thread) -> bool {
+        self.waiters.lock().remove(thread)
     }
 
     /// Performs a control operation.
@@ -102,7 +98,7 @@ impl IpcGate {
             }
             Some(Opcode::BindThread) => self.bind(call),
             Some(Opcode::GetInfo) => {
-                call.reply(0, self.label());
+                call.reply(0, self.target.label());
                 Ok(Outcome::words(1))
             }
             None => Err(ResultCode::ENOSYS.into()),
@@ -117,37 +113,31 @@ impl IpcGate {
             return Err(ResultCode::EINVAL.into());
         }
         let thread = thread_argument(call, call.tag.words())?;
-        self.label.store(label, Relaxed);
-        self.thread.replace(Some(thread));
-        self.wake_all(call.cpu, Deferred::Gate);
+        let waiters = self.waiters.lock();
+        let old = self.target.replace(Some(thread), label);
+        drop(waiters);
+        drop(old);
+        self.end_waits(call.cpu, Errand::Granted);
         Ok(Outcome::OK)
     }
 
-    /// Lets the waiting threads go on, with `next` to do.
-    fn wake_all(&self, cpu: &Cpu, next: Deferred) {
+    /// Lets the waiting threads go on.
+    fn end_waits(&self, cpu: &Cpu, errand: Errand) {
         loop {
             let Some(thread) = self.waiters.lock().pop_front(cpu) else {
                 return;
             };
-            let state = thread.state(cpu);
-            cpu.timeouts.remove(cpu, thread);
-            state.waiting.set(Waiting::Nothing);
-            state.deferred.set(next);
-            scheduling::make_ready(cpu, thread);
+            remote::errand(cpu, thread, errand);
         }
     }
 
     /// Its last capability is gone: nobody can bind it any more.
     pub fn destroy(&self, cpu: &Cpu) {
-        loop {
-            let Some(thread) = self.waiters.lock().front(cpu) else {
-                break;
-            };
-            ipc::abort(cpu, thread, IpcError::NOT_EXISTENT);
-        }
-        if let Some(thread) = self.thread.replace(None)
-            && let Some(irq) = thread.state(cpu).deletion_irq.get(cpu)
-        {
+        self.end_waits(cpu, Errand::Gone);
+        let waiters = self.waiters.lock();
+        let thread = self.target.replace(None, self.target.label());
+        drop(waiters);
+        if let Some(irq) = thread.and_then(|thread| thread.get(cpu).deletion_irq.get(cpu)) {
             irq.hit(cpu);
         }
     }

@@ -1,28 +1,34 @@
 //! IRQ sender: a message without content that a device, another thread or the
 //! kernel triggers; triggers coalesce (abi/05).
 
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use l4_abi::error::ResultCode;
 use l4_abi::protocol::irq::{
     BindOpcode, DetachResult, OPCODE_MASK, Opcode, SenderOpcode, UNBOUND_LABEL,
 };
 use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
-use machine::list::{Links, Node};
+use machine::list::Links;
 use machine::lock::Lock;
 
 use super::icu::PinBinding;
 use super::ipc_gate::thread_argument;
-use super::thread::{Life, Thread};
+use super::thread::Thread;
 use super::{Invocation, OperationResult, Outcome, Ref, RefSlot};
 use crate::cpu::Cpu;
 use crate::ipc;
+use crate::remote::{self, Errand};
 
 /// An IRQ sender.
 pub struct Irq {
     /// Tells it from all others.
     pub id: u64,
-    queued: Links<Irq>,
+    pub(crate) queued: Links<Irq>,
+    label: AtomicU64,
+    /// Changed under the lock of `state`.
     thread: RefSlot<Thread>,
+    /// Taken before the lock of the thread's mailbox.
     state: Lock<State>,
     /// The pin of an interrupt controller that it is bound to.
     pub pin: PinBinding,
@@ -31,24 +37,18 @@ pub struct Irq {
 /// What it is doing.
 #[derive(Clone, Copy)]
 pub struct State {
-    /// That its messages carry.
-    pub label: u64,
-    /// A message is on its way to the thread, or at it.
+    /// A message waits in the thread's mailbox.
     pub queued: bool,
     /// It was triggered while nobody was bound.
     pub pending: bool,
     /// It was triggered while a message was queued, and masked then.
     pub overrun: bool,
+    /// It is destroyed.
+    dead: bool,
 }
 
 /// Chooses the node by which an interrupt is queued at its thread.
 pub struct QueuedIrq;
-
-impl Node<Irq> for QueuedIrq {
-    fn links(item: &Irq) -> &Links<Irq> {
-        &item.queued
-    }
-}
 
 impl Irq {
     /// An unbound, masked one.
@@ -56,12 +56,13 @@ impl Irq {
         Self {
             id,
             queued: Links::new(),
+            label: AtomicU64::new(UNBOUND_LABEL),
             thread: RefSlot::empty(),
             state: Lock::new(State {
-                label: UNBOUND_LABEL,
                 queued: false,
                 pending: false,
                 overrun: false,
+                dead: false,
             }),
             pin: PinBinding::new(false),
         }
@@ -77,9 +78,28 @@ impl Irq {
         self.thread.get(cpu)
     }
 
+    /// The label that its messages carry.
+    pub fn label(&self) -> u64 {
+        self.label.load(Relaxed)
+    }
+
+    /// Its pin raised an interrupt. The next one comes to the CPU that the
+    /// thread runs on.
+    pub fn interrupt(&self, cpu: &Cpu) {
+        if let Some(thread) = self.thread.get(cpu)
+            && !thread.lives_here(cpu)
+        {
+            self.pin.route(cpu, thread.residence());
+        }
+        self.hit(cpu);
+    }
+
     /// It is triggered, by its pin or by software.
     pub fn hit(&self, cpu: &Cpu) {
         let mut state = self.state.lock();
+        if state.dead {
+            return;
+        }
         let bound = !self.thread.is_empty();
         let level = self.pin.is_level(cpu);
         let queued = state.queued || state.pending;
@@ -90,10 +110,8 @@ impl Irq {
         }
         match (bound, queued) {
             (true, false) => {
-                state.queued = true;
                 state.overrun = false;
-                drop(state);
-                self.send(cpu);
+                self.send(cpu, &mut state);
             }
             (true, true) => state.overrun = !level,
             (false, _) if level => {}
@@ -104,36 +122,40 @@ impl Irq {
         }
     }
 
-    /// Brings the queued message to the thread.
-    fn send(&self, cpu: &Cpu) {
+    /// Brings a message to the thread; to its mailbox if it does not wait.
+    fn send(&self, cpu: &Cpu, state: &mut State) {
         let Some(thread) = self.thread.get(cpu) else {
             return;
         };
-        if thread.state(cpu).life.get() == Life::Dead {
-            let mut state = self.state.lock();
-            state.queued = false;
-            state.pending = true;
-            return;
-        }
-        let label = self.state.lock().label;
-        if ipc::irq::deliver(cpu, thread, self.id, label) {
-            self.taken(cpu);
+        let here = thread.is_here(cpu);
+        if here && ipc::irq::deliver(cpu, thread, self.id, self.label()) {
+            self.taken(cpu, state);
+        } else if thread.mailbox.add_irq(self) {
+            state.queued = true;
+            if here {
+                thread.sender_came(cpu);
+            } else {
+                remote::ask(cpu, thread, Errand::Mailbox);
+            }
         } else {
-            thread.state(cpu).irqs.push_back(self);
-            thread.sender_came(cpu);
+            // It is dead.
+            state.pending = true;
         }
     }
 
-    /// `thread` takes the message from its list; the message's label.
-    pub fn take(&self, cpu: &Cpu, thread: &Thread) -> u64 {
-        thread.state(cpu).irqs.remove(self);
+    /// `thread` takes the message from its mailbox; the message's label, if it
+    /// was there.
+    pub fn take(&self, cpu: &Cpu, thread: &Thread) -> Option<u64> {
+        let mut state = self.state.lock();
+        if !thread.mailbox.remove_irq(self) {
+            return None;
+        }
         thread.sender_left(cpu);
-        self.taken(cpu);
-        self.state.lock().label
+        self.taken(cpu, &mut state);
+        Some(self.label())
     }
 
-    fn taken(&self, cpu: &Cpu) {
-        let mut state = self.state.lock();
+    fn taken(&self, cpu: &Cpu, state: &mut State) {
         state.queued = false;
         if core::mem::take(&mut state.overrun) {
             self.pin.unmask(cpu);
@@ -141,25 +163,32 @@ impl Irq {
     }
 
     /// Takes a queued message back; true if there was one.
-    fn withdraw(&self, cpu: &Cpu) -> bool {
+    fn withdraw(&self, cpu: &Cpu, state: &mut State) -> bool {
         if let Some(thread) = self.thread.get(cpu) {
-            thread.state(cpu).irqs.remove(self);
-            thread.sender_left(cpu);
+            if thread.mailbox.remove_irq(self) {
+                remote::sender_left(cpu, thread);
+            }
         }
-        core::mem::take(&mut self.state.lock().queued)
+        core::mem::take(&mut state.queued)
     }
 
-    /// The thread at which its message is queued is dead.
-    pub fn receiver_died(&self, cpu: &Cpu) {
-        let withdrawn = self.withdraw(cpu);
-        self.state.lock().pending |= withdrawn && !self.pin.is_level(cpu);
-        self.thread.replace(None);
+    /// `thread`, in whose mailbox its message is, is dead.
+    pub fn receiver_died(&self, cpu: &Cpu, thread: &Thread) {
+        let mut state = self.state.lock();
+        if thread.mailbox.remove_irq(self) {
+            state.queued = false;
+            state.pending |= !self.pin.is_level(cpu);
+            self.thread.replace(None);
+        }
     }
 
     /// Its last capability is gone.
     pub fn destroy(&self, cpu: &Cpu) {
-        self.withdraw(cpu);
+        let mut state = self.state.lock();
+        state.dead = true;
+        self.withdraw(cpu, &mut state);
         self.thread.replace(None);
+        drop(state);
         self.pin.release(cpu);
     }
 
@@ -212,43 +241,42 @@ impl Irq {
 
     /// Binds it to `thread`; what is queued or pending goes there.
     fn attach(&self, cpu: &Cpu, thread: Ref<Thread>, label: u64) {
+        let mut state = self.state.lock();
+        if state.dead {
+            return;
+        }
         let same = self
             .thread
             .get(cpu)
-            .is_some_and(|old| old.id == thread.id && old.state(cpu).life.get() != Life::Dead);
+            .is_some_and(|old| old.id == thread.id && !old.mailbox.is_closed());
+        self.label.store(label, Relaxed);
         if same {
-            self.state.lock().label = label;
             return;
         }
-        let withdrawn = self.withdraw(cpu);
+        let withdrawn = self.withdraw(cpu, &mut state);
+        self.pin.route(cpu, thread.residence());
         self.thread.replace(Some(thread));
-        let send = {
-            let mut state = self.state.lock();
-            state.label = label;
-            let pending = core::mem::take(&mut state.pending);
-            // Whoever binds a pending one has to unmask it.
-            state.overrun &= !pending;
-            state.queued = withdrawn || pending;
-            state.queued
-        };
-        if send {
-            self.send(cpu);
+        let pending = core::mem::take(&mut state.pending);
+        // Whoever binds a pending one has to unmask it.
+        state.overrun &= !pending;
+        if withdrawn || pending {
+            self.send(cpu, &mut state);
         }
     }
 
     fn detach(&self, call: &Invocation<'_>) -> OperationResult {
         call.require_rights(CapabilityRights::SPECIAL)?;
+        let cpu = call.cpu;
+        let mut state = self.state.lock();
         if self.thread.is_empty() {
             return Err(ResultCode::ENOENT.into());
         }
-        let cpu = call.cpu;
         let level = self.pin.is_level(cpu);
-        let withdrawn = self.withdraw(cpu);
+        let withdrawn = self.withdraw(cpu, &mut state);
         self.thread.replace(None);
         self.pin.mask(cpu);
-        let mut state = self.state.lock();
         let was_pending = withdrawn || state.pending;
-        state.label = UNBOUND_LABEL;
+        self.label.store(UNBOUND_LABEL, Relaxed);
         state.pending = was_pending && !level;
         state.overrun = !level;
         Ok(Outcome::label(if was_pending {
@@ -261,9 +289,8 @@ impl Irq {
     /// Rewrites the label of a queued message (Thread modify_senders); later
     /// messages have it too.
     pub fn rewrite_label(&self, rewrite: impl FnOnce(u64) -> Option<u64>) {
-        let mut state = self.state.lock();
-        if let Some(label) = rewrite(state.label) {
-            state.label = label;
+        if let Some(label) = rewrite(self.label()) {
+            self.label.store(label, Relaxed);
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::cpu::Cpu;
 use crate::debugger;
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
-use crate::remote;
+use crate::remote::{self, Errand};
 
 pub use invocation::Invocation;
 
@@ -238,11 +238,10 @@ pub fn destroy_doomed(cpu: &Cpu) {
                 }
             }
             Kind::Thread => with(header, |thread: &thread::Thread| {
-                if thread.home() == cpu.id() {
-                    thread.destroy(cpu);
-                } else {
-                    remote::destroy(cpu, header, thread);
+                if !thread.is_here(cpu) {
+                    cpu.ends_on.set(cpu.ends_on.get() | 1 << thread.home());
                 }
+                remote::errand(cpu, thread, Errand::Destroy);
             }),
             Kind::IpcGate => with(header, |gate: &ipc_gate::IpcGate| gate.destroy(cpu)),
             Kind::Irq => with(header, |irq: &irq::Irq| irq.destroy(cpu)),

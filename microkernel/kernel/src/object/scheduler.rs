@@ -9,8 +9,9 @@ use l4_abi::protocol::scheduler::{
 use machine::quiescence::bits;
 
 use super::icu::{HOTPLUG_PIN, invoke_pins};
-use super::thread::Thread;
+use super::thread::{Deferred, Thread};
 use super::{Fail, Invocation, OperationResult, Outcome};
+use crate::remote;
 use crate::scheduling;
 
 /// The scheduler.
@@ -32,11 +33,12 @@ impl Scheduler {
             Some(Opcode::RunThread) => self.run_thread(call),
             Some(Opcode::IdleTime) => {
                 call.require_words(3, ResultCode::EMSGTOOSHORT)?;
+                let kernel = call.cpu.kernel;
                 let set = cpu_set(call);
-                if !set.contains(call.cpu.id()) {
-                    return Err(ResultCode::EINVAL.into());
-                }
-                call.reply(0, call.cpu.idle.total());
+                let asked = bits(kernel.quiescence.online()).find(|id| set.contains(*id));
+                let reachable = asked.and_then(|id| kernel.reachable.get(id as usize));
+                let idle = &reachable.ok_or(ResultCode::EINVAL)?.idle;
+                call.reply(0, idle.total(kernel.platform.timer.now()));
                 Ok(Outcome::words(1))
             }
             None => Err(ResultCode::ENOSYS.into()),
@@ -68,13 +70,29 @@ impl Scheduler {
         call.require_words(word::COUNT, ResultCode::EINVAL)?;
         let (priority, quantum) = parameters(call)?;
         let (thread, _) = call.argument::<Thread>()?;
-        if !cpu_set(call).contains(call.cpu.id()) {
-            // A set without a present CPU: the thread stays where it is.
-            return Ok(Outcome::OK);
+        if !thread.is_here(call.cpu) {
+            remote::visit(call.cpu, call.caller, thread.home(), Deferred::Syscall);
+            return Ok(Outcome::Done);
         }
-        scheduling::set_parameters(call.cpu, thread, priority, quantum);
+        // A set without a present CPU: the thread stays where it is.
+        if let Some(home) = choose(call, thread) {
+            scheduling::set_parameters(call.cpu, thread, priority, quantum);
+            scheduling::migrate(call.cpu, thread, home);
+        }
         Ok(Outcome::OK)
     }
+}
+
+/// The CPU of the set on which `thread` is to run: its own, the caller's, or
+/// the first.
+fn choose(call: &Invocation<'_>, thread: &Thread) -> Option<u32> {
+    let set = cpu_set(call);
+    let online = call.cpu.kernel.quiescence.online();
+    let fits = |id: &u32| online >> id & 1 != 0 && set.contains(*id);
+    [thread.residence(), call.caller.residence()]
+        .into_iter()
+        .chain(bits(online))
+        .find(fits)
 }
 
 fn cpu_set(call: &Invocation<'_>) -> CpuSet {

@@ -2,22 +2,20 @@
 //! (abi/05).
 
 use l4_abi::error::{IpcError, ResultCode};
-use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::Operation;
 use l4_abi::protocol::irq::{OPCODE_MASK, Opcode as IrqOpcode};
 use l4_abi::protocol::label;
 use l4_abi::protocol::semaphore::Opcode;
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::ERROR_OFFSET;
-use machine::list::List;
 use machine::lock::Lock;
 
 use super::icu::PinBinding;
-use super::thread::{Queued, Source, Thread, Waiting};
+use super::thread::{Source, Thread, WaitQueue, Waiting};
 use super::{Invocation, OperationResult, Outcome, Ref};
 use crate::cpu::Cpu;
 use crate::ipc::{self, Request};
-use crate::scheduling;
+use crate::remote::{self, Errand};
 
 /// A semaphore.
 pub struct Semaphore {
@@ -29,7 +27,7 @@ pub struct Semaphore {
 struct State {
     counter: u64,
     /// Threads that wait, by priority, then first come.
-    waiters: List<Thread, Queued>,
+    waiters: WaitQueue,
 }
 
 /// The counter stays here however often it is raised.
@@ -41,7 +39,7 @@ impl Semaphore {
         Self {
             state: Lock::new(State {
                 counter: 0,
-                waiters: List::new(),
+                waiters: WaitQueue::new(),
             }),
             pin: PinBinding::new(true),
         }
@@ -60,14 +58,7 @@ impl Semaphore {
             return;
         };
         drop(state);
-        let waiter = thread.state(cpu);
-        waiter.semaphore.replace(None);
-        waiter.waiting.set(Waiting::Nothing);
-        cpu.timeouts.remove(cpu, thread);
-        if waiter.request.get().receive.is_some() {
-            waiter.context.frame.set_tag(MessageTag::EMPTY.raw());
-        }
-        scheduling::make_ready(cpu, thread);
+        remote::errand(cpu, thread, Errand::Granted);
     }
 
     /// Its pin raised an interrupt.
@@ -80,18 +71,18 @@ impl Semaphore {
         self.up(cpu);
     }
 
-    /// `thread` does not wait here any more.
-    pub fn forget(&self, thread: &Thread) {
-        self.state.lock().waiters.remove(thread);
+    /// `thread` does not wait here any more. False if it did not.
+    pub fn forget(&self, thread: &Thread) -> bool {
+        self.state.lock().waiters.remove(thread)
     }
 
     /// Its last capability is gone.
     pub fn destroy(&self, cpu: &Cpu) {
         loop {
-            let Some(thread) = self.state.lock().waiters.front(cpu) else {
+            let Some(thread) = self.state.lock().waiters.pop_front(cpu) else {
                 break;
             };
-            ipc::abort(cpu, thread, IpcError::NOT_EXISTENT);
+            remote::errand(cpu, thread, Errand::Gone);
         }
         self.pin.release(cpu);
     }
@@ -132,6 +123,9 @@ impl Semaphore {
         call.utcb.set_word(ERROR_OFFSET / 8, 0);
         let own_header = call.header()?;
         let mut state = self.state.lock();
+        if own_header.common().is_doomed() {
+            return Err(IpcError::NOT_EXISTENT.into());
+        }
         if state.counter > 0 {
             state.counter -= 1;
             return Ok(Outcome::OK);
@@ -150,16 +144,7 @@ impl Semaphore {
             ..Request::new(call.tag, call.timeouts)
         });
         own.semaphore.replace(Ref::from_header(own_header));
-        let priority = own.priority.get();
-        let mut place = state.waiters.front(cpu);
-        while let Some(other) = place {
-            if other.state(cpu).priority.get() < priority {
-                state.waiters.insert_before(other, thread);
-                return Ok(Outcome::Done);
-            }
-            place = state.waiters.after(cpu, other);
-        }
-        state.waiters.push_back(thread);
+        state.waiters.insert(cpu, thread, own.priority.get());
         Ok(Outcome::Done)
     }
 }

@@ -6,8 +6,8 @@ use machine::trap::Interrupt;
 
 use crate::cpu::CpuLocal;
 use crate::mapping::Cursor;
+use crate::object;
 use crate::object::thread::{Life, Thread};
-use crate::object::{self, Kind, create};
 use crate::testing::World;
 
 use super::*;
@@ -27,8 +27,7 @@ fn interrupt(cpu: &mut Cpu) {
 
 fn thread_of_the_second_cpu(world: &World) -> Ref<Thread> {
     let cpu = &*world.cpu;
-    let thread = Thread::new(cpu.kernel.new_id(), 1, world.quota);
-    create(cpu, world.quota, Kind::Thread, thread).expect("memory")
+    Thread::create(cpu, world.quota, 1).expect("memory")
 }
 
 #[test]

@@ -129,6 +129,13 @@ impl Budget {
         }
     }
 
+    /// `thread` leaves for another CPU.
+    pub fn leave(&self, cpu: &Cpu, thread: &Thread) {
+        if self.owner.is(thread) {
+            self.stop(cpu);
+        }
+    }
+
     /// `thread` is dead.
     pub fn forget(&self, thread: &Thread) {
         if self.owner.is(thread) {

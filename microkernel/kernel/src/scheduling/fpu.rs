@@ -82,6 +82,16 @@ pub fn give_fpu(cpu: &Cpu, thread: &Thread) -> Result<(), OutOfMemory> {
     }
 }
 
+/// `thread` leaves this CPU: its registers are in its own place.
+pub(super) fn unload(cpu: &Cpu, thread: &Thread) {
+    if cpu.fpu_owner.is(thread) {
+        fpu::enable(cpu.block());
+        thread.state(cpu).fpu.save();
+        cpu.fpu_owner.set(None);
+        fpu::disable(cpu.block());
+    }
+}
+
 /// Hands the FPU registers of `from` to `to` with a message; `from` has
 /// initial ones afterwards (abi/02: moved, as a lazy kernel does).
 pub fn move_fpu(cpu: &Cpu, from: &Thread, to: &Thread) {

@@ -18,16 +18,27 @@ pub use ready_queue::ReadyQueue;
 pub use timeouts::Timeouts;
 
 use machine::context;
+use machine::list::List;
 
 use crate::cpu::Cpu;
 use crate::ipc;
 use crate::object;
 use crate::object::thread::{Thread, ThreadState};
+use crate::remote;
+use ready_queue::Ready;
+
+/// Threads that leave for another CPU: they are not ready on this one.
+pub type Departures = List<Thread, Ready>;
 
 /// `thread` may run, if it waits for nothing: it goes before the others of
-/// its priority, and before the current thread if that is not more urgent.
+/// its priority, and before the current thread if that is not more urgent; or
+/// it goes home, if it runs on another CPU.
 pub fn make_ready(cpu: &Cpu, thread: &Thread) {
     if cpu.current.is(thread) || thread.ready_links().is_linked() || !thread.is_runnable(cpu) {
+        return;
+    }
+    if !thread.lives_here(cpu) {
+        remote::go_home(cpu, thread);
         return;
     }
     let priority = thread.state(cpu).priority.get();
@@ -105,8 +116,46 @@ pub fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
     }
 }
 
+/// `thread` runs on CPU `to` from now on. One that waits goes there when it
+/// is ready.
+pub fn migrate(cpu: &Cpu, thread: &Thread, to: u32) {
+    if thread.residence() == to {
+        return;
+    }
+    thread.set_residence(to);
+    let was_ready = cpu.ready.remove(thread, thread.state(cpu).priority.get());
+    let was_current = cpu.current.is(thread);
+    if was_current {
+        cpu.current.set(None);
+    }
+    if was_ready || was_current {
+        make_ready(cpu, thread);
+        cpu.reschedule.set(true);
+    }
+}
+
+/// `thread` leaves this CPU: its registers are in its context, and nothing of
+/// the scheduler refers to it any more.
+pub fn unload(cpu: &Cpu, thread: &Thread) {
+    cpu.timeouts.suspend(cpu, thread);
+    if cpu.loaded.is(thread) {
+        // Nobody runs, or another one would be loaded.
+        context::switch(cpu.block(), &thread.state(cpu).context, &cpu.no_context);
+        cpu.block().set_idle();
+        cpu.loaded.set(None);
+    }
+    fpu::unload(cpu, thread);
+    cpu.budget.leave(cpu, thread);
+}
+
+/// `thread` has come to this CPU.
+pub fn arrived(cpu: &Cpu, thread: &Thread) {
+    cpu.timeouts.resume(cpu, thread);
+}
+
 /// `thread` is dead: nothing of the scheduler refers to it any more.
 pub fn forget(cpu: &Cpu, thread: &Thread) {
+    cpu.departures.remove(thread);
     cpu.ready.remove(thread, thread.state(cpu).priority.get());
     cpu.timeouts.remove(cpu, thread);
     if cpu.current.is(thread) {
@@ -146,6 +195,13 @@ pub fn leave(cpu: &Cpu) {
     }
     while cpu.reschedule.replace(false) {
         object::destroy_doomed(cpu);
+        let ends_on = cpu.ends_on.replace(0);
+        if ends_on != 0
+            && let Some(current) = cpu.current.get(cpu)
+            && current.is_runnable(cpu)
+        {
+            remote::wait_for_ends(cpu, current, ends_on);
+        }
         choose(cpu);
         if cpu.paused.get() {
             break;
@@ -225,14 +281,20 @@ fn program_timer(cpu: &Cpu) {
     }
 }
 
+fn idle_time(cpu: &Cpu, act: impl FnOnce(&IdleTime)) {
+    if let Some(own) = cpu.kernel.reachable.get(cpu.id() as usize) {
+        act(&own.idle);
+    }
+}
+
 /// Loads the registers and the address space of the current thread.
 fn load(cpu: &Cpu) {
     let Some(current) = cpu.current.get(cpu) else {
-        cpu.idle.begin(cpu);
+        idle_time(cpu, |idle| idle.begin(|| cpu.kernel.platform.timer.now()));
         rest(cpu);
         return;
     };
-    cpu.idle.end(cpu);
+    idle_time(cpu, |idle| idle.end(|| cpu.kernel.platform.timer.now()));
     if !cpu.loaded.is(current) {
         let to = &current.state(cpu).context;
         match cpu.loaded.get(cpu) {

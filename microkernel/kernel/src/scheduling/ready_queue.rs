@@ -12,7 +12,7 @@ use crate::object::thread::Thread;
 pub(super) const PRIORITIES: usize = 256;
 
 /// Chooses the node by which a thread is on a ready list.
-pub(super) struct Ready;
+pub struct Ready;
 
 impl Node<Thread> for Ready {
     fn links(item: &Thread) -> &Links<Thread> {

@@ -61,8 +61,25 @@ impl Timeouts {
         }
     }
 
+    /// `thread`, which may wait until some time, leaves this CPU.
+    pub fn suspend(&self, cpu: &Cpu, thread: &Thread) {
+        if thread.timeout_links().is_linked() {
+            self.remove(cpu, thread);
+            thread.state(cpu).has_deadline.set(true);
+        }
+    }
+
+    /// `thread` has come to this CPU, and waits on if it did.
+    pub fn resume(&self, cpu: &Cpu, thread: &Thread) {
+        let state = thread.state(cpu);
+        if state.has_deadline.replace(false) {
+            self.add(cpu, thread, state.deadline.get());
+        }
+    }
+
     /// Lets `thread` wait no longer. Nothing happens if it does not.
     pub fn remove(&self, cpu: &Cpu, thread: &Thread) {
+        thread.state(cpu).has_deadline.set(false);
         if !thread.timeout_links().is_linked() {
             return;
         }

@@ -118,7 +118,7 @@ impl<'cpu> Found<'cpu> {
                 found.add_all(thread.task_header(cpu));
                 found.add_all(state.gate.header(cpu));
                 found.add_all(state.semaphore.header(cpu));
-                found.add_all(state.deletion_irq.header(cpu));
+                found.add_all(thread.deletion_irq.header(cpu));
                 found.add_all(state.vcpu.user_task().header(cpu));
             } else if let Some(gate) = header.downcast::<IpcGate>() {
                 found.add_all(gate.thread_header(cpu));

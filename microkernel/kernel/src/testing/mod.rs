@@ -251,8 +251,9 @@ impl World {
 
     /// A thread that is bound to no task.
     pub(crate) fn new_thread(&mut self) -> Ref<Thread> {
-        let thread = Thread::new(self.cpu.kernel.new_id(), self.cpu.id(), self.quota);
-        self.make(Kind::Thread, thread)
+        let thread = Thread::create(self.cpu, self.quota, self.cpu.id()).expect("memory");
+        self.give_full(&self.root, thread.header());
+        thread
     }
 
     /// A gate to `thread`.
@@ -290,7 +291,7 @@ impl World {
         let index = task.next_slot.get();
         task.next_slot.set(index + 1);
         let slot = task.task.make_slot(self.cpu, index).expect("memory");
-        slot.fill(object, rights.union(CapabilityRights::COUNTED));
+        assert!(slot.fill(object, rights.union(CapabilityRights::COUNTED)));
         index
     }
 

@@ -32,16 +32,16 @@ fn a_value_is_used_by_its_old_home_before_its_new_one() {
         let homed = Arc::new(Homed::new(0, Watched(UnsafeCell::new(0))));
         let other = homed.clone();
         let cpu1 = thread::spawn(move || {
-            let cpu = PerCpu::new(1, ());
+            let mut cpu = PerCpu::new(1, ());
             if let Some(value) = other.get(&cpu) {
                 assert_eq!(value.count(), 2);
-                assert!(other.set_home(&cpu, 0));
+                assert!(other.set_home(&mut cpu, 0));
             }
         });
-        let cpu = PerCpu::new(0, ());
+        let mut cpu = PerCpu::new(0, ());
         let value = homed.get(&cpu).expect("this is its home");
         assert_eq!(value.count(), 1);
-        assert!(homed.set_home(&cpu, 1));
+        assert!(homed.set_home(&mut cpu, 1));
         if let Some(value) = homed.get(&cpu) {
             // It came back.
             assert_eq!(value.count(), 3);

@@ -4,6 +4,7 @@ use super::*;
 
 struct Letter {
     number: AtomicU32,
+    kept: AtomicU32,
     envelope: Envelope<Letter>,
 }
 
@@ -11,12 +12,23 @@ impl Letter {
     fn new(number: u32) -> Self {
         Self {
             number: AtomicU32::new(number),
+            kept: AtomicU32::new(0),
             envelope: Envelope::new(),
         }
     }
 }
 
 impl Posted for Letter {
+    type Kept = u32;
+
+    fn keep(&self) {
+        assert_eq!(self.kept.fetch_add(1, Ordering::Relaxed), 0);
+    }
+
+    fn let_go(&self) -> u32 {
+        self.kept.fetch_sub(1, Ordering::Relaxed)
+    }
+
     fn envelope(&self) -> &Envelope<Self> {
         &self.envelope
     }
@@ -25,7 +37,10 @@ impl Posted for Letter {
 fn numbers(inbox: &Inbox<Letter>, cpu: &PerCpu<()>) -> Vec<u32> {
     inbox
         .take(cpu)
-        .map(|letter| letter.number.load(Ordering::Relaxed))
+        .map(|(letter, kept)| {
+            assert_eq!(kept, 1, "a letter is kept once while it is in an inbox");
+            letter.number.load(Ordering::Relaxed)
+        })
         .collect()
 }
 
@@ -102,7 +117,7 @@ mod loom {
             let take = || {
                 inbox
                     .take(&cpu)
-                    .map(|letter| letter.number.swap(0, Ordering::AcqRel))
+                    .map(|(letter, _)| letter.number.swap(0, Ordering::AcqRel))
                     .fold(0, |all, asked| all | asked)
             };
             let mut asked = take();

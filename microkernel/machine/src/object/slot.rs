@@ -59,7 +59,21 @@ impl<C: 'static> Slot<C> {
         NonNull::new(Self::pointer(old)).map(|object| (AnyRef(object), old as u8))
     }
 
-    /// Changes the bits, if something is here.
+    /// Puts `object` here if nothing is; else gives it back.
+    pub fn fill(&self, object: AnyRef<C>, bits: u8) -> Result<(), AnyRef<C>> {
+        let raw = object.into_raw();
+        let word = ((raw.expose_provenance() as u64) << 8) | u64::from(bits);
+        match self
+            .word
+            .compare_exchange(0, word, Ordering::AcqRel, Ordering::Relaxed)
+        {
+            Ok(_) => Ok(()),
+            Err(_) => Err(AnyRef::from_raw(raw)),
+        }
+    }
+
+    /// Changes the bits, if something is here. Whoever else may change what
+    /// is here meanwhile is kept out by the caller.
     pub fn set_bits(&self, bits: u8) {
         let word = self.word.load(Ordering::Relaxed);
         if word != 0 {

@@ -290,7 +290,7 @@ impl Stage {
     /// The first two threads serve, the others call them.
     fn usual(&self, world: &World, thread: &Thread, words: usize) -> Syscall {
         let call = if thread.id <= self.threads[1].id {
-            if thread.state(world.cpu).reply.is_empty() {
+            if thread.reply.is_empty() {
                 Syscall::wait()
             } else {
                 Syscall::reply_and_wait()
@@ -312,7 +312,7 @@ impl Stage {
                 doing => doing,
             };
             let words = (0..MESSAGE_REGISTERS).map(|index| world.word(thread, index));
-            let answers = |other: &Ref<Thread>| thread.state(world.cpu).reply.names(other);
+            let answers = |other: &Ref<Thread>| thread.reply.names(other);
             let caller = self.threads.iter().position(answers);
             (doing, world.label(thread), words.collect(), caller)
         });

@@ -5,11 +5,9 @@ use super::*;
 /// Those who wait are on the list, and only they.
 pub(crate) fn check(cpu: &Cpu, gate: &IpcGate) {
     let waiters = gate.waiters.lock();
-    assert!(gate.thread.is_empty() || waiters.is_empty());
-    let mut next = waiters.front(cpu);
-    while let Some(thread) = next {
+    assert!(gate.target.is_empty() || waiters.is_empty());
+    for thread in waiters.iter(cpu).filter(|thread| thread.is_here(cpu)) {
         assert_eq!(thread.state(cpu).waiting.get(), Waiting::Gate);
-        next = waiters.after(cpu, thread);
     }
 }
 
@@ -18,10 +16,11 @@ impl IpcGate {
         &self,
         cpu: &'cpu Cpu,
     ) -> Option<&'cpu crate::object::Header> {
-        self.thread.header(cpu)
+        self.target.header(cpu)
     }
 
-    pub(crate) fn has_waiter(&self, thread: &Thread) -> bool {
-        self.waiters.lock().contains(thread)
+    pub(crate) fn has_waiter(&self, cpu: &Cpu, thread: &Thread) -> bool {
+        let waiters = self.waiters.lock();
+        waiters.iter(cpu).any(|waiter| waiter.id == thread.id)
     }
 }

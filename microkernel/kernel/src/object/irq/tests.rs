@@ -19,8 +19,7 @@ pub(crate) fn check(cpu: &Cpu, irq: &Irq) {
     assert_eq!(irq.queued.is_linked(), state.queued);
     if state.queued {
         let thread = irq.thread.get(cpu).expect("a message is for somebody");
-        assert!(thread.state(cpu).irqs.contains(irq));
-        assert!(thread.state(cpu).life.get() != Life::Dead);
+        assert!(thread.mailbox.has_irq(irq) && !thread.mailbox.is_closed());
     }
 }
 

@@ -2,6 +2,8 @@
 
 use l4_abi::timeout::Timeout;
 
+use l4_abi::message_tag::MessageTag;
+
 use super::*;
 use crate::testing::{Doing, Syscall, TestTask, World, run};
 
@@ -9,16 +11,15 @@ use crate::testing::{Doing, Syscall, TestTask, World, run};
 pub(crate) fn check(cpu: &Cpu, semaphore: &Semaphore) {
     let state = semaphore.state.lock();
     assert!(state.counter == 0 || state.waiters.is_empty());
-    let mut next = state.waiters.front(cpu);
-    while let Some(thread) = next {
+    for thread in state.waiters.iter(cpu).filter(|thread| thread.is_here(cpu)) {
         assert_eq!(thread.state(cpu).waiting.get(), Waiting::Semaphore);
-        next = state.waiters.after(cpu, thread);
     }
 }
 
 impl Semaphore {
-    pub(crate) fn has_waiter(&self, thread: &Thread) -> bool {
-        self.state.lock().waiters.contains(thread)
+    pub(crate) fn has_waiter(&self, cpu: &Cpu, thread: &Thread) -> bool {
+        let state = self.state.lock();
+        state.waiters.iter(cpu).any(|waiter| waiter.id == thread.id)
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a thread starts, is stopped, and ends.
 
 use l4_abi::error::IpcError;
+use l4_abi::message_tag::MessageTag;
 use l4_abi::utcb::FREE_MARKER_OFFSET;
 use machine::context::Context;
 use machine::utcb::UtcbPointer;
@@ -10,34 +11,85 @@ use crate::cpu::Cpu;
 use crate::ipc;
 use crate::object::task::Task;
 use crate::object::{Outcome, Ref};
+use crate::remote::{self, Errand};
 use crate::scheduling;
 
 impl Thread {
-    /// Takes it out of whatever it waits for, without telling it.
-    pub fn stop_waiting(&self, cpu: &Cpu) {
+    /// Takes it out of whatever it waits for, without telling it. False, and
+    /// nothing is done, if another CPU has just ended the wait and says so
+    /// soon.
+    pub fn stop_waiting(&self, cpu: &Cpu) -> bool {
+        let state = self.state(cpu);
+        let stopped = match state.waiting.get() {
+            Waiting::Nothing => true,
+            Waiting::Receive(_) => ipc::reply::end_answer(cpu, self),
+            Waiting::Send => {
+                let receiver = state.receiver.get(cpu);
+                receiver.is_some_and(|receiver| {
+                    let left = receiver.mailbox.remove(self);
+                    if left {
+                        remote::sender_left(cpu, receiver);
+                    }
+                    left
+                })
+            }
+            Waiting::Gate => {
+                let gate = state.gate.get(cpu);
+                gate.is_some_and(|gate| gate.forget(self))
+            }
+            Waiting::Semaphore => {
+                let semaphore = state.semaphore.get(cpu);
+                semaphore.is_some_and(|semaphore| semaphore.forget(self))
+            }
+            Waiting::Remote => true,
+        };
+        if stopped {
+            self.waits_no_more(cpu);
+        }
+        stopped
+    }
+
+    /// Its wait is over: it is in no queue any more.
+    pub fn waits_no_more(&self, cpu: &Cpu) {
         let state = self.state(cpu);
         cpu.timeouts.remove(cpu, self);
         match state.waiting.replace(Waiting::Nothing) {
             Waiting::Nothing | Waiting::Receive(_) => {}
-            Waiting::Send => {
-                if let Some(receiver) = state.receiver.get(cpu) {
-                    receiver.state(cpu).senders.remove(self);
-                    receiver.sender_left(cpu);
-                }
-                state.receiver.set(None);
+            Waiting::Send => drop(state.receiver.replace(None)),
+            Waiting::Gate => drop(state.gate.replace(None)),
+            Waiting::Semaphore => drop(state.semaphore.replace(None)),
+            Waiting::Remote => {
+                state.round.set(0);
+                cpu.departures.remove(self);
             }
+        }
+    }
+
+    /// What it waited for has come: the gate is bound, the semaphore raised.
+    /// It is not in the queue any more.
+    pub fn wait_granted(&self, cpu: &Cpu) {
+        let state = self.state(cpu);
+        match state.waiting.get() {
             Waiting::Gate => {
-                if let Some(gate) = state.gate.replace(None) {
-                    gate.forget(self);
-                }
+                let gate = state.gate.replace(None);
+                self.waits_no_more(cpu);
+                state.gate.replace(gate);
+                state.deferred.set(Deferred::Gate);
             }
             Waiting::Semaphore => {
+                self.waits_no_more(cpu);
+                if state.request.get().receive.is_some() {
+                    state.context.frame.set_tag(MessageTag::EMPTY.raw());
+                }
+            }
+            // It was killed meanwhile; another one may have the semaphore.
+            _ => {
                 if let Some(semaphore) = state.semaphore.replace(None) {
-                    semaphore.forget(self);
+                    semaphore.up(cpu);
                 }
             }
         }
-        ipc::reply::end_answer(cpu, self);
+        scheduling::make_ready(cpu, self);
     }
 
     /// Ends the wait that it is in, if it is in one, with the error for the
@@ -45,10 +97,13 @@ impl Thread {
     pub fn cancel(&self, cpu: &Cpu) {
         let state = self.state(cpu);
         let error = match (state.waiting.get(), state.deferred.get()) {
-            (Waiting::Send | Waiting::Gate, _) => IpcError::SEND_CANCELED,
+            // What it waits for is not a part of its operation.
+            (Waiting::Remote, _) if state.round.get() != 0 => return,
+            (Waiting::Remote, Deferred::Receive) => IpcError::RECEIVE_CANCELED,
+            (Waiting::Send | Waiting::Gate | Waiting::Remote, _) => IpcError::SEND_CANCELED,
             (Waiting::Receive(_) | Waiting::Semaphore, _) => IpcError::RECEIVE_CANCELED,
             // Its wait is over, but it has not got on.
-            (Waiting::Nothing, Deferred::Gate) => IpcError::SEND_CANCELED,
+            (Waiting::Nothing, Deferred::Gate | Deferred::Fault) => IpcError::SEND_CANCELED,
             (Waiting::Nothing, Deferred::Receive) => IpcError::RECEIVE_CANCELED,
             (Waiting::Nothing, Deferred::Exception) => {
                 state.deferred.set(Deferred::Nothing);
@@ -63,15 +118,19 @@ impl Thread {
             // In user mode, as far as anybody can tell.
             (Waiting::Nothing, Deferred::Nothing | Deferred::Upcall) => return,
         };
-        state.deferred.set(Deferred::Nothing);
-        ipc::abort(cpu, self, error);
-        state.gate.replace(None);
+        if self.stop_waiting(cpu) {
+            state.deferred.set(Deferred::Nothing);
+            state.gate.replace(None);
+            self.give_up_operation(cpu);
+            ipc::finish::failed(cpu, self, error);
+            scheduling::make_ready(cpu, self);
+        }
     }
 
     /// Its time to wait is over.
     pub fn time_out(&self, cpu: &Cpu) {
         let error = match self.state(cpu).waiting.get() {
-            Waiting::Nothing => return,
+            Waiting::Nothing | Waiting::Remote => return,
             Waiting::Send | Waiting::Gate => IpcError::SEND_TIMEOUT,
             Waiting::Receive(_) | Waiting::Semaphore => IpcError::RECEIVE_TIMEOUT,
         };
@@ -84,21 +143,30 @@ impl Thread {
         if state.life.replace(Life::Dead) == Life::Dead {
             return;
         }
-        self.stop_waiting(cpu);
+        if !self.stop_waiting(cpu) {
+            // It was given the semaphore; that is passed on when the other
+            // CPU has said so.
+            let semaphore = state.semaphore.replace(None);
+            self.waits_no_more(cpu);
+            state.semaphore.replace(semaphore);
+        }
         state.deferred.set(Deferred::Nothing);
         self.give_up_operation(cpu);
         scheduling::forget(cpu, self);
-        while let Some(sender) = state.senders.front(cpu) {
-            ipc::abort(cpu, sender, IpcError::SEND_CANCELED);
+        self.mailbox.close();
+        while let Some(sender) = self.mailbox.sender(cpu, None) {
+            if self.mailbox.remove(sender) {
+                remote::errand(cpu, sender, Errand::ReceiverDied);
+            }
         }
-        while let Some(irq) = state.irqs.front(cpu) {
-            irq.receiver_died(cpu);
+        while let Some(irq) = self.mailbox.irq(cpu, None) {
+            irq.receiver_died(cpu, self);
         }
-        ipc::reply::lose_caller(cpu, &state.reply);
+        ipc::reply::lose_caller(cpu, &self.reply);
         if let Some(utcb) = state.utcb.take() {
             utcb.get(cpu).set_word(FREE_MARKER_OFFSET / 8, 0);
         }
-        state.deletion_irq.replace(None);
+        self.deletion_irq.replace(None);
         state.vcpu.release();
         state.trampoline.release();
         if let Some(task) = self.task.replace(None) {
@@ -150,7 +218,8 @@ impl Thread {
 
     /// Direct switch to it, if it is ready; else the next in turn.
     pub(super) fn switch_to(&self, cpu: &Cpu) -> Outcome {
-        if !cpu.current.is(self) {
+        // Of a thread of another CPU nothing comes (abi/05).
+        if self.is_here(cpu) && self.lives_here(cpu) && !cpu.current.is(self) {
             if self.is_runnable(cpu) {
                 scheduling::run_now(cpu, self);
             } else {

@@ -10,8 +10,10 @@ mod long_operation;
 mod operations;
 mod trampoline;
 mod vcpu;
+mod wait_queue;
 
 use core::cell::Cell;
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use l4_abi::capability::Selector;
 use l4_abi::message_tag::MessageTag;
@@ -19,40 +21,56 @@ use l4_abi::operation::Operation;
 use l4_abi::timeout::TimeoutPair;
 use machine::cell::Homed;
 use machine::context::Context;
-use machine::inbox::{Envelope, Posted};
-use machine::list::{Links, List, Node};
-use machine::object::{Anchor, Anchored, Link};
+use machine::list::Links;
+use machine::object::pair::{Half, Paired};
+use machine::object::{Anchor, Anchored, OwnHeader};
 use machine::utcb::{Utcb, UtcbPointer};
 
 use super::ipc_gate::IpcGate;
-use super::irq::{Irq, QueuedIrq};
+use super::irq::Irq;
 use super::semaphore::Semaphore;
 use super::task::Task;
-use super::{Ref, RefSlot};
+use super::{Common, Kind, Ref, RefSlot};
 use crate::cpu::Cpu;
 use crate::fault::SavedMessage;
-use crate::ipc::{ReplyPlace, Request};
+use crate::ipc::{Mailbox, ReplyPlace, Request};
 use crate::mapping::Cursor;
 use crate::mapping::map::Map;
 use crate::mapping::unmap::Unmap;
+use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::remote::Errands;
 use crate::scheduling::DEFAULT_QUANTUM;
 
 pub use trampoline::Trampoline;
 pub use vcpu::Vcpu;
+pub use wait_queue::{QueuePlace, WaitQueue};
 
 /// A thread.
 pub struct Thread {
     /// Tells this thread from all others, dead ones too.
     pub id: u64,
+    own: OwnHeader<Common>,
     anchor: Anchor,
     ready: Links<Thread>,
     timeout: Links<Thread>,
-    queued: Links<Thread>,
+    /// Its place in the queue in which it waits.
+    pub place: QueuePlace,
     task: RefSlot<Task>,
-    /// What other CPUs ask of it.
+    /// The CPU that it runs on, and goes home to.
+    residence: AtomicU32,
+    /// What other CPUs ask about it.
     pub errands: Errands,
+    /// Who waits to send to it.
+    pub mailbox: Mailbox,
+    /// Its implicit reply capability.
+    pub reply: ReplyPlace,
+    /// The reply capability that names it.
+    pub answer: Half<ReplyPlace>,
+    /// W and S of the capability through which that call came.
+    pub answer_rights: AtomicU8,
+    /// Triggered when a gate to this thread is destroyed.
+    pub deletion_irq: RefSlot<Irq>,
     quota: QuotaRef,
     state: Homed<ThreadState>,
 }
@@ -62,7 +80,7 @@ pub struct Thread {
 pub enum Waiting {
     /// Nothing: it runs or is ready.
     Nothing,
-    /// A receiver, on whose `senders` it is.
+    /// A receiver, in whose mailbox it is.
     Send,
     /// A message.
     Receive(Source),
@@ -70,6 +88,9 @@ pub enum Waiting {
     Gate,
     /// A semaphore to be raised.
     Semaphore,
+    /// To get to another CPU, with something to do there ([`Deferred`], or a
+    /// round of `remote::wait_for_ends`).
+    Remote,
 }
 
 /// Whose message a thread waits for.
@@ -109,15 +130,19 @@ pub enum Purpose {
     Upcall,
 }
 
-/// What a thread has to do before it returns to user mode.
+/// What a thread has to do before it returns to user mode; or when it gets to
+/// another CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deferred {
     /// Nothing.
     Nothing,
     /// The receive phase of its [`Request`].
     Receive,
-    /// The system call in its registers, which paused.
+    /// The system call in its registers, which paused, or concerns a thread
+    /// of the other CPU.
     Syscall,
+    /// Report its fault: whoever handles it is on the other CPU.
+    Fault,
     /// Report the exception in its frame.
     Exception,
     /// Try again to reach the gate that it waited for.
@@ -169,8 +194,8 @@ pub struct ThreadState {
     pub request: Cell<Request>,
     /// What that IPC is for.
     pub purpose: Cell<Purpose>,
-    /// The receiver on whose list it is.
-    pub receiver: Link<Thread>,
+    /// The receiver in whose mailbox it is.
+    pub receiver: RefSlot<Thread>,
     /// The gate on whose list it is, or was until it was bound.
     pub gate: RefSlot<IpcGate>,
     /// The phases of the IPC that waits for the gate.
@@ -179,14 +204,13 @@ pub struct ThreadState {
     pub semaphore: RefSlot<Semaphore>,
     /// When its wait ends, in µs, if it is on a timeout list.
     pub deadline: Cell<u64>,
-    /// Threads that wait to send to it: by priority, then first come.
-    pub senders: List<Thread, Queued>,
-    /// Interrupts whose message it has not taken yet.
-    pub irqs: List<Irq, QueuedIrq>,
-    /// Its implicit reply capability.
-    pub reply: ReplyPlace,
-    /// The reply capability that names it.
-    pub answer: Link<ReplyPlace>,
+    /// It waits until `deadline`, but has left the timeout list of one CPU and
+    /// has not got to the other yet.
+    pub has_deadline: Cell<bool>,
+    /// The CPU to which it leaves.
+    pub destination: Cell<u32>,
+    /// The CPUs whose threads it has ended and still has to visit.
+    pub round: Cell<u64>,
     /// Slot of its pager in its task.
     pub pager: Cell<u64>,
     /// Slot of its exception handler in its task.
@@ -206,26 +230,16 @@ pub struct ThreadState {
     pub cursor: Cell<Option<Cursor>>,
     /// Its FPU registers, once it has used the FPU.
     pub fpu: crate::scheduling::FpuPlace,
-    /// Triggered when a gate to this thread is destroyed.
-    pub deletion_irq: RefSlot<Irq>,
     /// What it is as a vCPU.
     pub vcpu: Vcpu,
     /// How it handles page faults itself.
     pub trampoline: Trampoline,
 }
 
-/// Chooses the node by which a thread waits in a queue of other threads.
-pub struct Queued;
-
-impl Node<Thread> for Queued {
-    fn links(item: &Thread) -> &Links<Thread> {
-        &item.queued
-    }
-}
-
-impl Posted for Thread {
-    fn envelope(&self) -> &Envelope<Thread> {
-        &self.errands.envelope
+impl Paired<ReplyPlace> for Thread {
+    #[inline]
+    fn half(&self) -> &Half<ReplyPlace> {
+        &self.answer
     }
 }
 
@@ -240,17 +254,31 @@ impl Anchored for Thread {
 const NO_SLOT: u64 = u64::MAX >> Selector::SHIFT << Selector::SHIFT >> Selector::SHIFT;
 
 impl Thread {
-    /// A thread of CPU `home` that is bound to no task and that `quota` pays
-    /// for.
-    pub fn new(id: u64, home: u32, quota: QuotaRef) -> Self {
+    /// Makes a thread of CPU `home` that is bound to no task and that `quota`
+    /// pays for.
+    pub fn create(cpu: &Cpu, quota: QuotaRef, home: u32) -> Result<Ref<Thread>, OutOfMemory> {
+        let thread = Self::new(cpu.kernel.new_id(), home, quota);
+        let thread = super::create(cpu, quota, Kind::Thread, thread)?;
+        thread.own.set(thread.header());
+        Ok(thread)
+    }
+
+    fn new(id: u64, home: u32, quota: QuotaRef) -> Self {
         Self {
             id,
+            own: OwnHeader::unknown(),
             anchor: Anchor::new(),
             ready: Links::new(),
             timeout: Links::new(),
-            queued: Links::new(),
+            place: QueuePlace::new(),
             task: RefSlot::empty(),
+            residence: AtomicU32::new(home),
             errands: Errands::new(),
+            mailbox: Mailbox::new(),
+            reply: ReplyPlace::new(),
+            answer: Half::new(),
+            answer_rights: AtomicU8::new(0),
+            deletion_irq: RefSlot::empty(),
             quota,
             state: Homed::new(
                 home,
@@ -267,15 +295,14 @@ impl Thread {
                     deferred: Cell::new(Deferred::Nothing),
                     request: Cell::new(Request::new(MessageTag::EMPTY, TimeoutPair::NEVER)),
                     purpose: Cell::new(Purpose::Syscall),
-                    receiver: Link::new(),
+                    receiver: RefSlot::empty(),
                     gate: RefSlot::empty(),
                     gate_operation: Cell::new(Operation::empty()),
                     semaphore: RefSlot::empty(),
                     deadline: Cell::new(0),
-                    senders: List::new(),
-                    irqs: List::new(),
-                    reply: ReplyPlace::new(),
-                    answer: Link::new(),
+                    has_deadline: Cell::new(false),
+                    destination: Cell::new(home),
+                    round: Cell::new(0),
                     pager: Cell::new(NO_SLOT),
                     exception_handler: Cell::new(NO_SLOT),
                     intercepts_syscalls: Cell::new(false),
@@ -285,7 +312,6 @@ impl Thread {
                     operation: Cell::new(None),
                     cursor: Cell::new(None),
                     fpu: crate::scheduling::FpuPlace::new(),
-                    deletion_irq: RefSlot::empty(),
                     vcpu: Vcpu::new(),
                     trampoline: Trampoline::new(),
                 },
@@ -293,7 +319,7 @@ impl Thread {
         }
     }
 
-    /// The CPU that it lives on.
+    /// The CPU that it is on, for now: the one that may touch its state.
     #[inline]
     pub fn home(&self) -> u32 {
         self.state.home()
@@ -303,6 +329,45 @@ impl Thread {
     #[inline]
     pub fn local_state<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<&'cpu ThreadState> {
         self.state.get(cpu)
+    }
+
+    /// True if it is on this CPU.
+    #[inline]
+    pub fn is_here(&self, cpu: &Cpu) -> bool {
+        self.state.home() == cpu.id()
+    }
+
+    /// Lets it be on another CPU.
+    pub fn set_home(&self, cpu: &mut Cpu, home: u32) {
+        let was_here = self.state.set_home(cpu, home);
+        debug_assert!(was_here, "a thread leaves from where it is");
+    }
+
+    /// The CPU that it runs on.
+    #[inline]
+    pub fn residence(&self) -> u32 {
+        self.residence.load(Ordering::Relaxed)
+    }
+
+    /// True if it runs on this CPU, when it runs.
+    #[inline]
+    pub fn lives_here(&self, cpu: &Cpu) -> bool {
+        self.residence() == cpu.id()
+    }
+
+    /// Gives it another CPU to run on. On the CPU that it is on.
+    pub fn set_residence(&self, residence: u32) {
+        self.residence.store(residence, Ordering::Relaxed);
+    }
+
+    /// True if it leaves this CPU when the kernel is left.
+    pub fn is_departing(&self, cpu: &Cpu) -> bool {
+        cpu.departures.contains(self)
+    }
+
+    /// A counted reference to it.
+    pub fn counted(&self) -> Option<Ref<Thread>> {
+        Ref::from_header(self.own.get()?)
     }
 
     /// What only the home CPU may touch.

@@ -10,18 +10,24 @@ use l4_abi::protocol::thread::{
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::ALIGNMENT;
 
-use super::{Life, Stop, Thread};
+use super::{Deferred, Life, Stop, Thread};
 use crate::object::ipc_gate::reference;
 use crate::object::irq::Irq;
 use crate::object::task::Task;
 use crate::object::{Fail, Invocation, OperationResult, Outcome};
+use crate::remote;
 
 impl Thread {
     /// Performs an operation.
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         call.require_words(1, ResultCode::EMSGTOOSHORT)?;
         let operation = call.word(0) & OPCODE_MASK;
-        match Opcode::from_word(operation) {
+        let opcode = Opcode::from_word(operation);
+        if !self.is_here(call.cpu) && opcode != Some(Opcode::SwitchTo) {
+            remote::visit(call.cpu, call.caller, self.home(), Deferred::Syscall);
+            return Ok(Outcome::Done);
+        }
+        match opcode {
             Some(Opcode::Control) => self.control(call),
             Some(Opcode::ExRegs) => self.exchange_registers(call),
             Some(Opcode::SwitchTo) => Ok(self.switch_to(call.cpu)),
@@ -132,7 +138,7 @@ impl Thread {
         if !entry.rights.contains(CapabilityRights::WRITE) {
             return Err(ResultCode::EPERM.into());
         }
-        let slot = &self.state(call.cpu).deletion_irq;
+        let slot = &self.deletion_irq;
         if !slot.is_empty() {
             return Err(ResultCode::EBUSY.into());
         }
@@ -143,6 +149,9 @@ impl Thread {
     }
 
     fn modify_senders(&self, call: &Invocation<'_>) -> OperationResult {
+        if self.residence() != call.caller.residence() {
+            return Err(ResultCode::EINVAL.into());
+        }
         let groups = call.tag.words().saturating_sub(1) / SenderRule::WORDS;
         let rewrite = |label: u64| {
             (0..groups).find_map(|group| {
@@ -156,21 +165,7 @@ impl Thread {
                 rule.apply(label)
             })
         };
-        let (cpu, state) = (call.cpu, self.state(call.cpu));
-        let mut next = state.senders.front(cpu);
-        while let Some(sender) = next {
-            let mut request = sender.state(cpu).request.get();
-            if let Some(label) = rewrite(request.label) {
-                request.label = label;
-                sender.state(cpu).request.set(request);
-            }
-            next = state.senders.after(cpu, sender);
-        }
-        let mut next = state.irqs.front(cpu);
-        while let Some(irq) = next {
-            irq.rewrite_label(rewrite);
-            next = state.irqs.after(cpu, irq);
-        }
+        self.mailbox.rewrite_labels(call.cpu, rewrite);
         Ok(Outcome::OK)
     }
 

@@ -24,8 +24,8 @@ pub(crate) fn check(cpu: &Cpu, thread: &Thread) {
     if state.life.get() == Life::Dead {
         assert_eq!(waiting, Waiting::Nothing);
         assert!(thread.task.is_empty() && !thread.ready.is_linked());
-        assert!(state.senders.is_empty() && state.irqs.is_empty());
-        assert!(state.reply.is_empty() && state.answer.is_empty());
+        assert!(thread.mailbox.is_empty());
+        assert!(thread.reply.is_empty() && thread.answer.is_empty());
     }
     assert_eq!(state.utcb.get().is_some(), !thread.task.is_empty());
     if state.vcpu.is_in_user_task() {
@@ -38,38 +38,47 @@ pub(crate) fn check(cpu: &Cpu, thread: &Thread) {
 fn check_lists(cpu: &Cpu, thread: &Thread, waiting: Waiting) {
     let state = thread.state(cpu);
     let on_a_list = matches!(waiting, Waiting::Send | Waiting::Gate | Waiting::Semaphore);
-    assert_eq!(thread.queued.is_linked(), on_a_list, "{waiting:?}");
+    assert_eq!(thread.place.is_linked(), on_a_list, "{waiting:?}");
     assert_eq!(!state.receiver.is_empty(), waiting == Waiting::Send);
     assert_eq!(!state.semaphore.is_empty(), waiting == Waiting::Semaphore);
     match waiting {
-        Waiting::Nothing | Waiting::Receive(_) => {}
+        Waiting::Nothing | Waiting::Receive(_) | Waiting::Remote => {}
         Waiting::Send => {
             let receiver = state.receiver.get(cpu).expect("it has a receiver");
-            assert!(receiver.state(cpu).senders.contains(thread));
+            assert!(
+                receiver
+                    .mailbox
+                    .senders(cpu)
+                    .any(|sender| sender.id == thread.id)
+            );
         }
         Waiting::Gate => {
             let gate = state.gate.get(cpu).expect("it has a gate");
-            assert!(gate.has_waiter(thread));
+            assert!(gate.has_waiter(cpu, thread));
         }
         Waiting::Semaphore => {
             let semaphore = state.semaphore.get(cpu).expect("it has a semaphore");
-            assert!(semaphore.has_waiter(thread));
+            assert!(semaphore.has_waiter(cpu, thread));
         }
     }
 }
 
 fn check_partners(cpu: &Cpu, thread: &Thread) {
     let state = thread.state(cpu);
-    reply::check(cpu, &state.reply);
-    if let Some(place) = state.answer.get(cpu) {
+    reply::check(cpu, &thread.reply);
+    if let Some(place) = thread.answer.get(cpu) {
         assert!(place.names(thread), "a caller's place names another");
         let waiting = state.waiting.get();
         assert!(matches!(waiting, Waiting::Receive(Source::Thread(_))));
     }
-    let mut next = state.senders.front(cpu);
-    while let Some(sender) = next {
-        assert_eq!(sender.state(cpu).waiting.get(), Waiting::Send);
-        assert!(sender.state(cpu).receiver.is(thread));
-        next = state.senders.after(cpu, sender);
+    for sender in thread
+        .mailbox
+        .senders(cpu)
+        .filter(|sender| sender.is_here(cpu))
+    {
+        let state = sender.state(cpu);
+        assert_eq!(state.waiting.get(), Waiting::Send);
+        let receiver = state.receiver.get(cpu).expect("it has a receiver");
+        assert_eq!(receiver.id, thread.id);
     }
 }

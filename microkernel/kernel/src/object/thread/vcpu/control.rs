@@ -11,10 +11,9 @@ use machine::vcpu::{VcpuArea, mark_message};
 
 use crate::capability;
 use crate::cpu::Cpu;
-use crate::ipc::{self, finish};
 use crate::object::ipc_gate::reference;
 use crate::object::task::{self, Task};
-use crate::object::thread::{Source, Thread};
+use crate::object::thread::Thread;
 use crate::object::{Fail, Invocation, OperationResult, Outcome};
 use crate::scheduling;
 
@@ -37,7 +36,7 @@ impl Thread {
         let area = area.get(cpu);
         area.set_version();
         state.context.begin_vcpu(area);
-        if !state.senders.is_empty() || !state.irqs.is_empty() {
+        if !self.mailbox.is_empty() {
             area.set_irq_pending(true);
         }
         Ok(Outcome::OK)
@@ -111,9 +110,7 @@ impl Thread {
     /// with an error if there is none.
     fn take_pending(&self, cpu: &Cpu, area: &VcpuArea, flags: StateFlags) {
         self.expect_upcall(cpu);
-        if !ipc::take_queued(cpu, self, Source::Anyone) {
-            finish::failed(cpu, self, IpcError::RECEIVE_TIMEOUT);
-        }
+        self.take_any(cpu);
         mark_message(&area.registers);
         let stack = if flags.contains(StateFlags::USER_MODE) {
             area.entry_stack()

@@ -69,6 +69,6 @@ impl Thread {
     pub(super) fn expect_upcall(&self, cpu: &Cpu) {
         let state = self.state(cpu);
         state.purpose.set(Purpose::Upcall);
-        reply::use_implicit_place(cpu, self);
+        reply::expect_any(cpu, self);
     }
 }

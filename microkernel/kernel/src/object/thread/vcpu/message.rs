@@ -1,9 +1,10 @@
 //! Which messages enter, and which wait.
 
+use l4_abi::error::IpcError;
 use l4_abi::vcpu::StateFlags;
 
 use crate::cpu::Cpu;
-use crate::ipc;
+use crate::ipc::{self, finish};
 use crate::object::thread::{Deferred, Life, Source, Thread, Waiting};
 
 impl Thread {
@@ -11,7 +12,7 @@ impl Thread {
     /// registers are those of user mode.
     #[inline]
     pub fn takes_upcall(&self, cpu: &Cpu) -> bool {
-        !cpu.current.is(self) && self.would_take_upcall(cpu)
+        (!cpu.current.is(self) || cpu.in_errands.get()) && self.would_take_upcall(cpu)
     }
 
     fn would_take_upcall(&self, cpu: &Cpu) -> bool {
@@ -43,8 +44,7 @@ impl Thread {
     pub fn sender_left(&self, cpu: &Cpu) {
         let state = self.state(cpu);
         if let Some(area) = state.vcpu.area(cpu)
-            && state.senders.is_empty()
-            && state.irqs.is_empty()
+            && self.mailbox.is_empty()
         {
             area.set_irq_pending(false);
         }
@@ -52,11 +52,17 @@ impl Thread {
 
     /// The upcall that was put off.
     pub fn take_upcall(&self, cpu: &Cpu) {
-        let state = self.state(cpu);
-        let any = !state.senders.is_empty() || !state.irqs.is_empty();
-        if any && self.would_take_upcall(cpu) {
+        if !self.mailbox.is_empty() && self.would_take_upcall(cpu) {
             self.begin_upcall(cpu);
-            ipc::take_queued(cpu, self, Source::Anyone);
+            self.take_any(cpu);
+        }
+    }
+
+    /// Takes the first message that waits, into the vCPU's state. It may be
+    /// gone already: that reads as a wait that is over.
+    pub(super) fn take_any(&self, cpu: &Cpu) {
+        if !ipc::take_queued(cpu, self, Source::Anyone) {
+            finish::failed(cpu, self, IpcError::RECEIVE_TIMEOUT);
         }
     }
 

@@ -179,7 +179,7 @@ fn an_own_interrupt_enters_when_its_system_call_is_over() {
         assert_eq!(setup.trap(world), MESSAGE_TRAP);
         assert_eq!(setup.area(world).saved_state(), StateFlags::IRQ);
         assert!(!setup.area(world).is_irq_pending());
-        assert!(setup.vcpu.state(world.cpu).irqs.is_empty());
+        assert!(setup.vcpu.mailbox.is_empty());
     });
 }
 
