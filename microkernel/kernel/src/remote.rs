@@ -46,6 +46,20 @@ impl Reachable {
     }
 }
 
+#[cfg(test)]
+impl Reachable {
+    pub(crate) fn has_letters(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+}
+
+#[cfg(test)]
+impl Errands {
+    pub(crate) fn is_posted(&self) -> bool {
+        self.envelope.is_posted()
+    }
+}
+
 impl Default for Reachable {
     fn default() -> Self {
         Self::new()

@@ -30,6 +30,13 @@ impl<T> Envelope<T> {
     }
 }
 
+impl<T> Envelope<T> {
+    /// True while an inbox has the item.
+    pub fn is_posted(&self) -> bool {
+        self.posted.load(Ordering::Relaxed) == 1
+    }
+}
+
 impl<T> Default for Envelope<T> {
     fn default() -> Self {
         Self::new()
@@ -106,6 +113,11 @@ impl<T: Posted> Inbox<T> {
                 Err(now) => last = now,
             }
         }
+    }
+
+    /// True if nothing is there.
+    pub fn is_empty(&self) -> bool {
+        self.last.load(Ordering::Relaxed).is_null()
     }
 
     /// Takes all that is there, in the order in which it was posted.

@@ -164,10 +164,10 @@ impl Irq {
 
     /// Takes a queued message back; true if there was one.
     fn withdraw(&self, cpu: &Cpu, state: &mut State) -> bool {
-        if let Some(thread) = self.thread.get(cpu) {
-            if thread.mailbox.remove_irq(self) {
-                remote::sender_left(cpu, thread);
-            }
+        if let Some(thread) = self.thread.get(cpu)
+            && thread.mailbox.remove_irq(self)
+        {
+            remote::sender_left(cpu, thread);
         }
         core::mem::take(&mut state.queued)
     }

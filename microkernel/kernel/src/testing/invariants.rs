@@ -26,9 +26,17 @@ pub(super) fn check(world: &World) -> Vec<Ref<Task>> {
     }
     assert!(cpu.doomed.is_empty(), "a doomed object is left");
     assert!(!cpu.reschedule.get(), "a decision is left");
+    assert!(cpu.departures.is_empty(), "a thread has not left");
+    for (id, reachable) in cpu.kernel.reachable.iter().enumerate() {
+        let told = !reachable.has_letters() || world.is_interrupted(id);
+        assert!(told, "CPU {id} does not know of its letters");
+    }
+    if world.all_cpus().any(|cpu| cpu.unfinished.get()) {
+        return world.made.clone();
+    }
     let found = Found::of(world);
     for header in &found.objects {
-        check_object(cpu, header, &found);
+        check_object(world, header, &found);
     }
     scheduling::tests::check(cpu);
     check_quotas(world, &found);
@@ -49,10 +57,11 @@ pub(super) fn threads(world: &World) -> Vec<Ref<Thread>> {
     found.into_iter().filter_map(Ref::from_header).collect()
 }
 
-fn check_object(cpu: &Cpu, header: &Header, found: &Found<'_>) {
+fn check_object(world: &World, header: &Header, found: &Found<'_>) {
+    let cpu = &*world.cpu;
     object::tests::check(cpu, header, found.slots_of(header));
     if let Some(thread) = header.downcast::<Thread>() {
-        thread::tests::check(cpu, thread);
+        thread::tests::check(world.cpu_of(thread), thread);
     } else if let Some(irq) = header.downcast::<Irq>() {
         irq::tests::check(cpu, irq);
     } else if let Some(gate) = header.downcast::<IpcGate>() {
@@ -105,7 +114,9 @@ impl<'cpu> Found<'cpu> {
         found.add(world.sigma0.header());
         found.add(world.root.header());
         world.made.iter().for_each(|task| found.add(task.header()));
-        found.add_all(cpu.space.task_header(cpu));
+        for cpu in world.all_cpus() {
+            found.add_all(cpu.space.task_header(cpu));
+        }
         for pin in (0..cpu.kernel.platform.chip.pins()).chain([INPUT_PIN, HOTPLUG_PIN]) {
             let slot = cpu.kernel.pin_slot(pin).expect("a pin has a place");
             found.add_all(slot.get(cpu).map(|(header, _)| header));
@@ -114,8 +125,9 @@ impl<'cpu> Found<'cpu> {
         while let Some(header) = found.objects.get(index).copied() {
             index += 1;
             if let Some(thread) = header.downcast::<Thread>() {
-                let state = thread.state(cpu);
+                let state = thread.state(world.cpu_of(thread));
                 found.add_all(thread.task_header(cpu));
+                found.add_all(state.receiver.header(cpu));
                 found.add_all(state.gate.header(cpu));
                 found.add_all(state.semaphore.header(cpu));
                 found.add_all(thread.deletion_irq.header(cpu));

@@ -14,7 +14,7 @@ mod syscall;
 
 pub(crate) use syscall::Syscall;
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 
 use l4_abi::error::IpcError;
 use l4_abi::flexpage::Flexpage;
@@ -25,10 +25,11 @@ use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, ERROR_OFFSET, SIZE};
 use machine::boot::Boot;
 use machine::event::{Fault, Source};
-use machine::per_cpu::Upcalls;
+use machine::per_cpu::{PerCpu, Upcalls};
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
+use crate::mapping::Cursor;
 use crate::memory::quota::QuotaRef;
 use crate::object::factory::Factory;
 use crate::object::ipc_gate::IpcGate;
@@ -36,7 +37,7 @@ use crate::object::irq::Irq;
 use crate::object::semaphore::Semaphore;
 use crate::object::task::Task;
 use crate::object::thread::{Life, Thread, Waiting};
-use crate::object::{self, Header, Kind, Ref, create};
+use crate::object::{self, Header, Kind, ObjectRef, Ref, create};
 use crate::{init, scheduling};
 
 /// Where each test task has its UTCBs, and how many bytes of them.
@@ -48,9 +49,14 @@ const FIRST_SLOT: u64 = 0x100;
 /// 2 MiB of sigma0's memory, to be mapped by tests.
 pub(crate) const TEST_MEMORY: u64 = 0x4000_0000;
 
-/// A kernel on one CPU.
+/// A kernel.
 pub(crate) struct World {
+    /// The CPU on which things happen now.
     pub(crate) cpu: &'static mut Cpu,
+    /// The others, by number; its own place is empty.
+    others: Vec<Option<&'static mut Cpu>>,
+    /// The CPUs that have been interrupted by others, and have not noticed.
+    interrupted: u64,
     pub(crate) quota: QuotaRef,
     /// The root task, which has a capability to everything that the test made.
     pub(crate) root: TestTask,
@@ -103,21 +109,32 @@ pub(crate) enum Doing {
 }
 
 std::thread_local! {
-    /// A world that an earlier run left as it found it: there is no way to
+    /// Worlds that earlier runs left as they found them: there is no way to
     /// free one.
-    static UNUSED: Cell<Option<World>> = const { Cell::new(None) };
+    static UNUSED: RefCell<Vec<World>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs a test in a world of its own; afterwards nothing of it is left.
 pub(crate) fn run(test: impl FnOnce(&mut World)) {
-    let mut world = UNUSED.take().unwrap_or_else(World::new);
+    run_on(1, test);
+}
+
+/// The same with several CPUs. The test begins on CPU 0.
+pub(crate) fn run_on(cpus: usize, test: impl FnOnce(&mut World)) {
+    let unused = UNUSED.with_borrow_mut(|unused| {
+        let place = unused.iter().position(|world| world.cpus() == cpus)?;
+        Some(unused.swap_remove(place))
+    });
+    let mut world = unused.unwrap_or_else(|| World::with_cpus(cpus));
+    world.on(0);
     test(&mut world);
     world.clear();
-    UNUSED.set(Some(world));
+    UNUSED.with_borrow_mut(|unused| unused.push(world));
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
+    fn with_cpus(cpus: usize) -> Self {
+        machine::cpu::become_cpu(0);
         let mut boot = Boot::new(1);
         let Ok(cpu) = init::prepare(&mut boot) else {
             panic!("a hosted kernel has memory enough");
@@ -140,7 +157,18 @@ impl World {
         let quota = root.task.memory.space().quota();
         // Its slots from the first one on are there from the start.
         assert!(root.task.make_slot(cpu, FIRST_SLOT).is_ok());
+        let kernel = cpu.kernel;
+        let other = |id: usize| {
+            let cursor = Cursor::new(&kernel.heap, quota).expect("memory");
+            kernel.quiescence.join(id as u32);
+            let cpu = PerCpu::new(id as u32, CpuLocal::new(kernel, cursor));
+            let cpu: &'static mut Cpu = Box::leak(Box::new(cpu));
+            cpu
+        };
+        let others = (0..cpus).map(|id| (id != 0).then(|| other(id)));
         let mut world = Self {
+            others: others.collect(),
+            interrupted: 0,
             quota,
             root,
             fast: true,
@@ -187,8 +215,10 @@ impl World {
         self.empty();
         assert_eq!(self.used(), 0, "bytes of kernel memory are lost");
         assert_eq!(self.quota.used(), self.charged, "quota is lost");
-        assert!(self.cpu.current.is_empty(), "a thread is left");
-        assert_eq!(self.cpu.timeouts.next(), None, "a timeout is left");
+        for cpu in self.all_cpus() {
+            assert!(cpu.current.is_empty(), "a thread is left");
+            assert_eq!(cpu.timeouts.next(), None, "a timeout is left");
+        }
     }
 
     fn empty(&mut self) {
@@ -201,18 +231,98 @@ impl World {
             }
         }
         self.root.next_slot.set(FIRST_SLOT);
+        self.settle();
         for task in core::mem::take(&mut self.made) {
             object::delete(self.cpu, task.header());
         }
         self.settle();
     }
 
-    /// Frees what waits for that; the CPU keeps no address space of a test's.
+    /// Frees what waits for that; the CPUs keep no address space of a test's.
     fn settle(&mut self) {
-        let thread = self.sigma0.clone();
-        self.cpu.space.load(self.cpu, &thread);
-        CpuLocal::interrupt(self.cpu, Interrupt(Source::Spurious));
+        for id in (0..self.cpus()).rev() {
+            self.on(id);
+            if id == 0 {
+                let thread = self.sigma0.clone();
+                self.cpu.space.load(self.cpu, &thread);
+            } else {
+                self.cpu.space.unload(self.cpu);
+            }
+        }
+        // Each CPU passes often enough for the others.
+        let rounds = if self.cpus() == 1 { 1 } else { 8 };
+        for _ in 0..rounds {
+            for id in (0..self.cpus()).rev() {
+                self.on(id);
+                self.interrupted &= !(1 << id);
+                CpuLocal::interrupt(self.cpu, Interrupt(Source::Ipi));
+                self.notice_interrupts();
+            }
+        }
+        assert_eq!(self.interrupted, 0, "the CPUs do not come to rest");
         machine::tlb::take_recorded();
+    }
+
+    // Its CPUs.
+
+    /// How many there are.
+    pub(crate) fn cpus(&self) -> usize {
+        self.others.len()
+    }
+
+    /// What follows happens on CPU `id`.
+    pub(crate) fn on(&mut self, id: usize) -> &mut Self {
+        machine::cpu::become_cpu(id as u32);
+        if let Some(other) = self.others[id].take() {
+            let before = core::mem::replace(&mut self.cpu, other);
+            let place = before.id() as usize;
+            self.others[place] = Some(before);
+        }
+        self
+    }
+
+    /// The CPU that `thread` is on.
+    pub(crate) fn cpu_of(&self, thread: &Thread) -> &Cpu {
+        match &self.others[thread.home() as usize] {
+            Some(other) => other,
+            None => self.cpu,
+        }
+    }
+
+    /// All CPUs.
+    fn all_cpus(&self) -> impl Iterator<Item = &Cpu> {
+        let others = self.others.iter();
+        others.map(|other| other.as_deref().unwrap_or(self.cpu))
+    }
+
+    /// True if CPU `id` has been interrupted by another, and has not noticed.
+    pub(crate) fn is_interrupted(&self, id: usize) -> bool {
+        self.interrupted >> id & 1 != 0
+    }
+
+    /// CPU `id` notices that it has been interrupted.
+    pub(crate) fn deliver(&mut self, id: usize) {
+        self.on(id);
+        self.interrupted &= !(1 << id);
+        self.enter(Source::Ipi);
+    }
+
+    /// All CPUs notice that they have been interrupted, until none is.
+    pub(crate) fn deliver_all(&mut self) {
+        let own = self.cpu.id() as usize;
+        let mut steps = 0;
+        while self.interrupted != 0 {
+            self.deliver(self.interrupted.trailing_zeros() as usize);
+            steps += 1;
+            assert!(steps < 1000, "the CPUs interrupt each other for ever");
+        }
+        self.on(own);
+    }
+
+    fn notice_interrupts(&mut self) {
+        for id in machine::ipi::take_recorded() {
+            self.interrupted |= 1 << id;
+        }
     }
 
     // What there is.
@@ -346,6 +456,12 @@ impl World {
         self.give(task, entry.expect("the root task has it").object, rights)
     }
 
+    /// One of the objects that the root task has from the start.
+    pub(crate) fn initial_object(&self, slot: u64) -> ObjectRef {
+        let entry = self.root.task.capabilities.lookup(self.cpu, slot);
+        entry.expect("the root task has it").object.any_ref()
+    }
+
     /// All threads that there are, but for the initial ones.
     fn threads(&self) -> Vec<Ref<Thread>> {
         let root_task = self.root.header();
@@ -366,6 +482,7 @@ impl World {
     /// with its registers. Where it stood among the ready threads, it does
     /// not any more.
     pub(crate) fn syscall(&mut self, thread: &Thread, call: Syscall) -> Doing {
+        self.on(thread.home() as usize);
         self.run_now(thread);
         syscall::set(self.cpu, thread, call);
         if !self.take_fast_path(thread) {
@@ -393,6 +510,7 @@ impl World {
 
     /// `thread`, which is ready, makes a fault.
     pub(crate) fn fault(&mut self, thread: &Thread, fault: Fault) -> Doing {
+        self.on(thread.home() as usize);
         self.run_now(thread);
         CpuLocal::fault(self.cpu, &fault);
         self.check();
@@ -401,6 +519,7 @@ impl World {
 
     /// The state of the kernel after an entry is a good one.
     fn check(&mut self) {
+        self.notice_interrupts();
         self.made = invariants::check(self);
     }
 
@@ -434,19 +553,32 @@ impl World {
         words: &[u64],
         argument: Option<u64>,
     ) -> i64 {
+        match self.start_invocation(thread, index, label, words, argument) {
+            Doing::Done(tag) => tag.label(),
+            other => panic!("{other:?} instead of an answer"),
+        }
+    }
+
+    /// As `invoke`; the thread may have to wait.
+    pub(crate) fn start_invocation(
+        &mut self,
+        thread: &Thread,
+        index: u64,
+        label: i64,
+        words: &[u64],
+        argument: Option<u64>,
+    ) -> Doing {
         self.write(thread, words);
         let mut call = Syscall::call(index).tag(label, words.len(), 0);
         if let Some(argument) = argument {
             let item = SendItem::Map(MapItem::capability(argument, CapabilityRights::RWSD));
             for (offset, word) in item.words().into_iter().enumerate() {
-                thread.utcb(self.cpu).set_word(words.len() + offset, word);
+                let utcb = thread.utcb(self.cpu_of(thread));
+                utcb.set_word(words.len() + offset, word);
             }
             call = call.tag(label, words.len(), 1);
         }
-        match self.syscall(thread, call) {
-            Doing::Done(tag) => tag.label(),
-            other => panic!("{other:?} instead of an answer"),
-        }
+        self.syscall(thread, call)
     }
 
     /// Something happens that is no doing of the current thread.
@@ -455,26 +587,33 @@ impl World {
         self.check();
     }
 
-    /// Time passes; the timer fires when it is told to.
+    /// Time passes; the timers fire when they are told to.
     pub(crate) fn advance(&mut self, microseconds: u64) {
+        let own = self.cpu.id() as usize;
         let end = self.now() + microseconds;
         let mut fired = 0;
-        loop {
+        while let Some((deadline, id)) = self.next_deadline().filter(|(next, _)| *next <= end) {
+            self.on(id);
             let timer = &self.cpu.kernel.platform.timer;
-            match timer.deadline() {
-                Some(deadline) if deadline <= end => {
-                    timer.advance(deadline.saturating_sub(timer.now()));
-                    timer.stop();
-                    self.enter(Source::Timer);
-                    fired += 1;
-                    assert!(fired < 100_000, "the timer fires for ever");
-                }
-                _ => {
-                    timer.advance(end - timer.now());
-                    return;
-                }
-            }
+            timer.advance(deadline.saturating_sub(timer.now()));
+            timer.stop();
+            self.enter(Source::Timer);
+            fired += 1;
+            assert!(fired < 100_000, "the timer fires for ever");
         }
+        self.on(own);
+        let timer = &self.cpu.kernel.platform.timer;
+        timer.advance(end.saturating_sub(timer.now()));
+    }
+
+    /// The next deadline of a timer, and its CPU.
+    fn next_deadline(&mut self) -> Option<(u64, usize)> {
+        let mut next = None;
+        for id in 0..self.cpus() {
+            let deadline = self.on(id).cpu.kernel.platform.timer.deadline();
+            next = next.into_iter().chain(deadline.map(|at| (at, id))).min();
+        }
+        next
     }
 
     /// The time, in µs.
@@ -486,17 +625,18 @@ impl World {
 
     /// True if `thread` runs now.
     pub(crate) fn runs(&self, thread: &Thread) -> bool {
-        self.cpu.current.is(thread)
+        self.all_cpus().any(|cpu| cpu.current.is(thread))
     }
 
     /// What `thread` is doing.
     pub(crate) fn doing(&self, thread: &Thread) -> Doing {
-        let state = thread.state(self.cpu);
+        let cpu = self.cpu_of(thread);
+        let state = thread.state(cpu);
         let tag = MessageTag::from_raw(state.context.frame.tag());
         match state.waiting.get() {
             _ if state.life.get() == Life::Dead => Doing::Dead,
             Waiting::Nothing if tag.has_error() => {
-                let error = thread.utcb(self.cpu).word(ERROR_OFFSET / 8);
+                let error = thread.utcb(cpu).word(ERROR_OFFSET / 8);
                 Doing::Failed(IpcError::from_word(error))
             }
             Waiting::Nothing => Doing::Done(tag),
@@ -506,24 +646,24 @@ impl World {
 
     /// The label that `thread` received.
     pub(crate) fn label(&self, thread: &Thread) -> u64 {
-        thread.state(self.cpu).context.frame.label()
+        thread.state(self.cpu_of(thread)).context.frame.label()
     }
 
     /// A message register.
     pub(crate) fn word(&self, thread: &Thread, index: usize) -> u64 {
-        thread.utcb(self.cpu).word(index)
+        thread.utcb(self.cpu_of(thread)).word(index)
     }
 
     /// Writes message registers, from the first on.
     pub(crate) fn write(&self, thread: &Thread, words: &[u64]) {
         for (index, word) in words.iter().enumerate() {
-            thread.utcb(self.cpu).set_word(index, *word);
+            thread.utcb(self.cpu_of(thread)).set_word(index, *word);
         }
     }
 
     /// Writes buffer registers, from the first on; all types use them.
     pub(crate) fn write_buffers(&self, thread: &Thread, words: &[u64]) {
-        let utcb = thread.utcb(self.cpu);
+        let utcb = thread.utcb(self.cpu_of(thread));
         utcb.set_word(BUFFER_DESCRIPTOR_OFFSET / 8, 0);
         for (index, word) in words.iter().enumerate() {
             utcb.set_word(BUFFERS_OFFSET / 8 + index, *word);

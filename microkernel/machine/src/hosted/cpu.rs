@@ -1,5 +1,7 @@
 //! A CPU of a test: nothing but its number.
 
+use std::cell::Cell;
+
 /// What this machine keeps for each CPU: nothing.
 pub struct CpuState {}
 
@@ -20,4 +22,19 @@ impl Default for CpuState {
 #[inline]
 pub fn relax() {
     core::hint::spin_loop();
+}
+
+std::thread_local! {
+    static CURRENT: Cell<u32> = const { Cell::new(0) };
+}
+
+/// From now on this thread of the test is CPU `id`, for what the hardware has
+/// once for each CPU.
+pub fn become_cpu(id: u32) {
+    CURRENT.set(id);
+}
+
+/// The CPU that this thread of the test is.
+pub fn current() -> u32 {
+    CURRENT.get()
 }

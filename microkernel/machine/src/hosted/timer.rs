@@ -2,15 +2,17 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::cpu;
 use crate::kip::KipPage;
+use crate::quiescence::MAX_CPUS;
 
 /// No deadline is set.
 const STOPPED: u64 = u64::MAX;
 
-/// The clock and its one deadline, in microseconds since boot.
+/// The clock, and the deadline of each CPU, in microseconds since boot.
 pub struct Timer {
     now: AtomicU64,
-    deadline: AtomicU64,
+    deadlines: [AtomicU64; MAX_CPUS],
 }
 
 impl Timer {
@@ -18,7 +20,7 @@ impl Timer {
     pub const fn new() -> Self {
         Self {
             now: AtomicU64::new(0),
-            deadline: AtomicU64::new(STOPPED),
+            deadlines: [const { AtomicU64::new(STOPPED) }; MAX_CPUS],
         }
     }
 
@@ -31,13 +33,17 @@ impl Timer {
     /// Asks for a timer interrupt when the clock reaches `deadline`.
     #[inline]
     pub fn set_deadline(&self, deadline: u64) {
-        self.deadline.store(deadline, Ordering::Relaxed);
+        self.own().store(deadline, Ordering::Relaxed);
+    }
+
+    fn own(&self) -> &AtomicU64 {
+        &self.deadlines[cpu::current() as usize]
     }
 
     /// Asks for no timer interrupt.
     #[inline]
     pub fn stop(&self) {
-        self.deadline.store(STOPPED, Ordering::Relaxed);
+        self.own().store(STOPPED, Ordering::Relaxed);
     }
 
     /// Writes what the clock code of the KIP needs: here just the time.
@@ -45,9 +51,9 @@ impl Timer {
         kip.set_word(l4_abi::kip::CLOCK_OFFSET, self.now());
     }
 
-    /// The deadline, for the test.
+    /// The deadline of this CPU, for the test.
     pub fn deadline(&self) -> Option<u64> {
-        Some(self.deadline.load(Ordering::Relaxed)).filter(|&deadline| deadline != STOPPED)
+        Some(self.own().load(Ordering::Relaxed)).filter(|&deadline| deadline != STOPPED)
     }
 
     /// Moves the clock. Whether the deadline has passed: then the test calls

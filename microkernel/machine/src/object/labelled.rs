@@ -73,3 +73,7 @@ impl<C: 'static, T: 'static> LabelledSlot<C, T> {
         old
     }
 }
+
+#[cfg(all(test, loom))]
+#[path = "labelled/loom.rs"]
+mod loom;

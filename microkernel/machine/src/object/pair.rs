@@ -190,3 +190,7 @@ pub fn leave<L, Left: Paired<Right>, Right: Paired<Left>>(cpu: &PerCpu<L>, right
         Err(_) => Leave::TooLate,
     }
 }
+
+#[cfg(test)]
+#[path = "pair/tests.rs"]
+mod tests;

@@ -8,7 +8,7 @@ use crate::memory::KernelMemory;
 mod loom;
 
 /// Memory for a few objects, and where they go when they are dead.
-struct Heap {
+pub(super) struct Heap {
     memory: KernelMemory,
     reaper: &'static Reaper<()>,
 }
@@ -17,14 +17,14 @@ struct Heap {
 const SIZE: usize = 512;
 
 impl Heap {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             memory: KernelMemory::hosted(PhysicalAddress::new(0), 1),
             reaper: std::boxed::Box::leak(std::boxed::Box::new(Reaper::new())),
         }
     }
 
-    fn object<T: Send + Sync + 'static>(&self, place: usize, value: T) -> Ref<(), T> {
+    pub(super) fn object<T: Send + Sync + 'static>(&self, place: usize, value: T) -> Ref<(), T> {
         let storage = self.memory.claim(place * SIZE, SIZE);
         match Ref::new(storage, self.reaper, (), value) {
             Ok(object) => object,
@@ -33,7 +33,7 @@ impl Heap {
     }
 
     /// Frees what is dead; how many objects that were.
-    fn reap(&self, cpu: &mut PerCpu<()>) -> usize {
+    pub(super) fn reap(&self, cpu: &mut PerCpu<()>) -> usize {
         let mut freed = 0;
         for dead in self.reaper.take(cpu) {
             let (storage, ()) = dead.free();

@@ -234,9 +234,9 @@ impl Stage {
     fn perform(&self, world: &mut World, number: u64, step: &Step) {
         match step {
             Step::Syscall(choice, call) => self.syscall(world, number, *choice, |_, _| *call),
-            Step::Usual(words) => self.syscall(world, number, 0, |world, thread| {
-                self.usual(world, thread, *words)
-            }),
+            Step::Usual(words) => {
+                self.syscall(world, number, 0, |_, thread| self.usual(thread, *words))
+            }
             Step::Trigger(irq) => {
                 self.irqs[*irq].hit(world.cpu);
                 world.enter(Interrupt::Spurious);
@@ -288,7 +288,7 @@ impl Stage {
     }
 
     /// The first two threads serve, the others call them.
-    fn usual(&self, world: &World, thread: &Thread, words: usize) -> Syscall {
+    fn usual(&self, thread: &Thread, words: usize) -> Syscall {
         let call = if thread.id <= self.threads[1].id {
             if thread.reply.is_empty() {
                 Syscall::wait()

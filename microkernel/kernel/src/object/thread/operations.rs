@@ -23,7 +23,8 @@ impl Thread {
         call.require_words(1, ResultCode::EMSGTOOSHORT)?;
         let operation = call.word(0) & OPCODE_MASK;
         let opcode = Opcode::from_word(operation);
-        if !self.is_here(call.cpu) && opcode != Some(Opcode::SwitchTo) {
+        let is_anywhere = matches!(opcode, Some(Opcode::SwitchTo | Opcode::ModifySenders));
+        if !is_anywhere && !self.is_here(call.cpu) {
             remote::visit(call.cpu, call.caller, self.home(), Deferred::Syscall);
             return Ok(Outcome::Done);
         }

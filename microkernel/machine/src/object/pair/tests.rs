@@ -1,0 +1,111 @@
+//! Pairs that are ended from both sides; with loom, on two CPUs in every order.
+
+use super::*;
+
+#[derive(Default)]
+struct Place(Half<Caller>);
+#[derive(Default)]
+struct Caller(Half<Place>);
+
+impl Paired<Caller> for Place {
+    fn half(&self) -> &Half<Caller> {
+        &self.0
+    }
+}
+
+impl Paired<Place> for Caller {
+    fn half(&self) -> &Half<Place> {
+        &self.0
+    }
+}
+
+#[cfg(not(loom))]
+#[test]
+fn a_pair_ends_from_either_side_once() {
+    let cpu = PerCpu::new(0, ());
+    let (place, caller) = (Place::default(), Caller::default());
+    assert!(join(&cpu, &place, &caller).is_none());
+    assert!(place.0.is(&caller) && caller.0.is(&place));
+    assert_eq!(leave(&cpu, &caller), Leave::Left);
+    assert_eq!(leave(&cpu, &caller), Leave::Single);
+    assert!(part(&cpu, &place).is_none());
+    assert!(join(&cpu, &place, &caller).is_none());
+    let parted = part(&cpu, &place).expect("a pair");
+    assert_eq!(leave(&cpu, &caller), Leave::TooLate);
+    drop(parted);
+    assert_eq!(leave(&cpu, &caller), Leave::Single);
+}
+
+#[cfg(not(loom))]
+#[test]
+fn a_new_pair_displaces_the_old_one() {
+    let cpu = PerCpu::new(0, ());
+    let place = Place::default();
+    let (old, new) = (Caller::default(), Caller::default());
+    assert!(join(&cpu, &place, &old).is_none());
+    let displaced = join(&cpu, &place, &new).expect("the old one");
+    assert!(ptr::eq(displaced.get(), &raw const old));
+    drop(displaced);
+    assert!(old.0.is_empty() && new.0.is(&place));
+    assert_eq!(leave(&cpu, &new), Leave::Left);
+}
+
+#[cfg(not(loom))]
+#[test]
+#[should_panic(expected = "freed while in a pair")]
+fn an_item_in_a_pair_is_not_freed() {
+    let cpu = PerCpu::new(0, ());
+    let place = core::mem::ManuallyDrop::new(Place::default());
+    let caller = Caller::default();
+    join(&cpu, &*place, &caller);
+}
+
+#[cfg(loom)]
+mod loom {
+    use std::sync::Arc;
+
+    use ::loom::thread;
+
+    use super::*;
+
+    /// Both sides end a pair at the same time: one of them has ended it, and
+    /// both halves are empty.
+    #[test]
+    fn one_of_two_ends_a_pair() {
+        ::loom::model(|| {
+            let both = Arc::new((Place::default(), Caller::default()));
+            let cpu = PerCpu::new(0, ());
+            assert!(join(&cpu, &both.0, &both.1).is_none());
+            let other = both.clone();
+            let left = thread::spawn(move || {
+                let cpu = PerCpu::new(1, ());
+                part(&cpu, &other.0).is_some()
+            });
+            let right = leave(&cpu, &both.1);
+            let left = left.join().expect("no panic");
+            assert_eq!(left, right != Leave::Left);
+            assert!(both.0.0.is_empty() && both.1.0.is_empty());
+        });
+    }
+
+    /// A place gets another caller while the old one leaves: the old one is
+    /// displaced or has left, and the new one is there.
+    #[test]
+    fn a_caller_leaves_while_it_is_displaced() {
+        ::loom::model(|| {
+            let all = Arc::new((Place::default(), Caller::default(), Caller::default()));
+            let cpu = PerCpu::new(0, ());
+            assert!(join(&cpu, &all.0, &all.1).is_none());
+            let other = all.clone();
+            let left = thread::spawn(move || {
+                let cpu = PerCpu::new(1, ());
+                join(&cpu, &other.0, &other.2).is_some()
+            });
+            let right = leave(&cpu, &all.1);
+            let displaced = left.join().expect("no panic");
+            assert_eq!(displaced, right != Leave::Left);
+            assert!(all.1.0.is_empty() && all.0.0.is(&all.2) && all.2.0.is(&all.0));
+            assert_eq!(leave(&cpu, &all.2), Leave::Left);
+        });
+    }
+}
