@@ -17,6 +17,7 @@ l4_test::suite![
     refusal::the_special_right_is_needed,
     refusal::unknown_protocols_are_refused,
     refusal::unknown_kinds_are_refused,
+    refusal::what_needs_other_hardware_is_refused,
     refusal::a_buffer_is_needed,
     refusal::slots_beyond_the_space_cannot_be_filled,
     refusal::wrong_gates_are_refused,

@@ -51,6 +51,18 @@ pub(crate) fn unknown_kinds_are_refused() {
     }
 }
 
+pub(crate) fn what_needs_other_hardware_is_refused() {
+    let without = [
+        (label::VM, ResultCode::ENODEV),
+        (label::VCPU_CONTEXT, ResultCode::ENODEV),
+        (label::DMA_SPACE_KERNEL, ResultCode::ENOMEM),
+    ];
+    for (kind, code) in without {
+        let outcome = refuse(Message::new(label::FACTORY).words(&[kind as u64, 0, 0]));
+        assert_eq!(outcome, refused(code), "{kind}");
+    }
+}
+
 pub(crate) fn a_buffer_is_needed() {
     let words = [ObjectType::Semaphore.word()];
     let message = Message::new(label::FACTORY).words(&words);

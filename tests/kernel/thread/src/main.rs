@@ -40,6 +40,7 @@ l4_test::suite![
     ex_regs::the_order_of_starting_is_free,
     ex_regs::an_unbound_thread_can_be_prepared,
     life::a_thread_without_pager_dies_of_a_fault,
+    life::a_thread_that_died_cannot_be_used_again,
     life::a_thread_can_delete_itself,
     life::a_deleted_thread_frees_its_utcb,
     senders::labels_of_queued_messages_are_rewritten,

@@ -1,0 +1,73 @@
+//! The table of what of the ABI is tested names tests that exist.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_default()
+}
+
+/// The tests of a topic in `tests/kernel/`, as its suite names them.
+fn suite(topic: &str) -> BTreeSet<String> {
+    let program = read(&format!("tests/kernel/{topic}/src/main.rs"));
+    let tests = program.split("suite![").nth(1).unwrap_or_default();
+    let tests = tests.split("];").next().unwrap_or_default();
+    tests
+        .split(',')
+        .map(|test| test.trim().to_owned())
+        .filter(|test| !test.is_empty())
+        .collect()
+}
+
+/// Whether the kernel's host tests have `kernel::MODULE::…::NAME`.
+fn is_host_test(path: &str) -> bool {
+    let Some((module, name)) = path.rsplit_once("::") else {
+        return false;
+    };
+    let file = module.replacen("kernel::", "microkernel/kernel/src/", 1);
+    let text = read(&format!("{}.rs", file.replace("::", "/")));
+    text.contains(&format!("fn {name}("))
+}
+
+/// What stands between backquotes in a line.
+fn quoted(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_test_that_the_table_names_exists() {
+    let page = read("docs/abi/coverage.md");
+    let mut topic = String::new();
+    let mut count = 0;
+    let mut missing = vec![];
+    for line in page.lines() {
+        if line.starts_with("## ") {
+            let folder = quoted(line).find_map(|text| text.strip_prefix("tests/kernel/"));
+            topic = folder.unwrap_or_default().to_owned();
+        }
+        // Only the last column of a table names tests.
+        let Some(tests) = line
+            .strip_suffix('|')
+            .and_then(|row| row.rsplit('|').next())
+        else {
+            continue;
+        };
+        for test in quoted(tests).filter(|test| !test.starts_with("tests/")) {
+            let exists = match test.split_once(' ') {
+                Some((other, name)) => suite(other).contains(name),
+                None if test.starts_with("kernel::") => is_host_test(test),
+                None => suite(&topic).contains(test),
+            };
+            count += 1;
+            if !exists {
+                missing.push(format!("{topic}: {test}"));
+            }
+        }
+    }
+    assert!(count > 200, "only {count} tests are named");
+    assert!(missing.is_empty(), "there are no such tests: {missing:#?}");
+}
