@@ -30,7 +30,7 @@ pub use l4_abi as abi;
 pub use l4_sys as sys;
 
 pub use message::{Message, Outcome, Reply, failed, refused};
-pub use worker::{Worker, spawn, spawn_at};
+pub use worker::{Worker, spawn, spawn_at, spawn_on};
 
 /// Makes a program of test functions, which are run in this order.
 #[macro_export]

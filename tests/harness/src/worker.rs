@@ -75,6 +75,19 @@ pub fn spawn<R: 'static>(body: impl FnOnce() -> R + 'static) -> Worker<R> {
 
 /// Runs `body` in a thread of this priority.
 pub fn spawn_at<R: 'static>(priority: u8, body: impl FnOnce() -> R + 'static) -> Worker<R> {
+    spawn_among(CpuSet::ALL, priority, body)
+}
+
+/// Runs `body` in a thread on CPU `cpu`, as urgent as the runner.
+pub fn spawn_on<R: 'static>(cpu: u32, body: impl FnOnce() -> R + 'static) -> Worker<R> {
+    spawn_among(CpuSet::single(cpu), suite::PRIORITY, body)
+}
+
+fn spawn_among<R: 'static>(
+    cpus: CpuSet,
+    priority: u8,
+    body: impl FnOnce() -> R + 'static,
+) -> Worker<R> {
     let free = |block: &Block| {
         block
             .used
@@ -82,11 +95,11 @@ pub fn spawn_at<R: 'static>(priority: u8, body: impl FnOnce() -> R + 'static) ->
             .is_ok()
     };
     let index = 1 + (TABLE[1..].iter().position(free)).expect("too many workers");
-    start(index, priority, body)
+    start(index, cpus, priority, body)
 }
 
 pub(crate) fn spawn_watchdog(body: fn()) {
-    core::mem::forget(start(0, MAX_PRIORITY, body));
+    core::mem::forget(start(0, CpuSet::ALL, MAX_PRIORITY, body));
 }
 
 /// The calling worker.
@@ -114,7 +127,7 @@ pub(crate) fn destroy_all() {
     }
 }
 
-fn start<F: FnOnce() -> R, R>(index: usize, priority: u8, body: F) -> Worker<R> {
+fn start<F: FnOnce() -> R, R>(index: usize, cpus: CpuSet, priority: u8, body: F) -> Worker<R> {
     let block = &TABLE[index];
     block.ended.store(false, SeqCst);
     let thread = own::factory()
@@ -144,8 +157,7 @@ fn start<F: FnOnce() -> R, R>(index: usize, priority: u8, body: F) -> Worker<R> 
     let first = arch::start as *const () as u64;
     (thread.ex_regs(Some(first), Some(stack as u64), ExRegsFlags::empty()))
         .expect("cannot start a thread");
-    (own::scheduler().run_thread(thread, CpuSet::ALL, priority, 0))
-        .expect("cannot schedule a thread");
+    (own::scheduler().run_thread(thread, cpus, priority, 0)).expect("cannot schedule a thread");
     Worker {
         index,
         // The first field of the job.
