@@ -4,6 +4,7 @@
 
 mod boots;
 mod conformance;
+mod debug;
 mod descriptions;
 mod failures;
 mod host;
@@ -121,6 +122,7 @@ fn run(args: &[String]) -> Result<()> {
     images::run(&workspace, &mut report, &archs, &selected)?;
     failures::run(&workspace, &mut report, &archs, &selected)?;
     terminal::run(&workspace, &mut report, &archs, &selected)?;
+    debug::run(&workspace, &mut report, &archs, &selected)?;
     conformance::run(
         &workspace,
         &mut report,
