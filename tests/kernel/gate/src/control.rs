@@ -192,3 +192,20 @@ pub(crate) fn a_gate_of_a_dead_thread_fails_until_it_is_bound_again() {
     assert!(Message::new(0).send(**gate).came());
     assert_eq!(server.join(), 0x20);
 }
+
+pub(crate) fn an_argument_is_only_looked_up() {
+    let gate = gate();
+    let index = own::thread().selector().raw();
+    // Attributes, rights and order do not matter.
+    for (control, flexpage) in [
+        (8, index | 0x30),
+        (0xf8, index | 0x1f7),
+        (0x1008, index | 0x3b),
+    ] {
+        let reply = Message::new(label::KERNEL_OBJECT)
+            .words(&[BIND, 0x10])
+            .raw_item(control, flexpage)
+            .call(**gate);
+        assert_eq!(reply.outcome(), Ok(0), "{control:#x} {flexpage:#x}");
+    }
+}

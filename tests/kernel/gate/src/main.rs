@@ -17,6 +17,7 @@ l4_test::suite![
     control::without_send_phase_control_is_a_wait,
     control::unknown_operations_are_refused,
     control::a_gate_speaks_no_other_kernel_protocol,
+    control::an_argument_is_only_looked_up,
     control::asking_needs_no_right,
     control::what_is_wrong_first_is_told,
     control::a_gate_of_a_dead_thread_fails_until_it_is_bound_again,

@@ -14,6 +14,7 @@ mod partner;
 l4_test::suite![
     object::a_capability_arrives_in_its_slot,
     object::a_range_of_capabilities_arrives_in_a_window,
+    object::a_flexpage_of_all_slots_is_cut_to_one,
     object::without_the_read_right_nothing_is_mapped,
     object::an_empty_slot_maps_nothing,
     object::the_special_right_passes_only_through_a_special_capability,
@@ -28,6 +29,7 @@ l4_test::suite![
     memory::a_large_item_is_cut_to_a_small_window,
     memory::a_small_item_finds_its_place_in_a_large_window,
     memory::memory_that_is_not_there_maps_nothing,
+    memory::without_any_right_nothing_is_mapped,
     memory::orders_below_a_page_map_nothing,
     memory::kernel_user_memory_is_no_source,
     buffer::without_buffer_an_item_overflows,

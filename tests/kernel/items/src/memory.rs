@@ -76,6 +76,13 @@ pub(crate) fn memory_that_is_not_there_maps_nothing() {
     assert_eq!(send(item, PAGE_ORDER).words[0] & 0x3e, 0x1a);
 }
 
+pub(crate) fn without_any_right_nothing_is_mapped() {
+    let page = allocate(PAGE_ORDER);
+    let item = MapItem::memory(page, PAGE_ORDER, MemoryRights::empty());
+    assert_eq!(send(item, PAGE_ORDER).words[0] & 0x3e, 0x1a);
+    assert!(!is_mapped(0));
+}
+
 pub(crate) fn orders_below_a_page_map_nothing() {
     let page = allocate(PAGE_ORDER);
     let small = MapItem::memory(page, 11, MemoryRights::RW);

@@ -63,6 +63,19 @@ pub(crate) fn a_range_of_capabilities_arrives_in_a_window() {
     }
 }
 
+pub(crate) fn a_flexpage_of_all_slots_is_cut_to_one() {
+    let (gate, slot) = (gate(), Slot::allocate().unwrap());
+    let receiver = receiver([slot.buffer()]);
+    // The send base chooses which.
+    let all = Flexpage::objects(0, 63, CapabilityRights::RWS);
+    let base = gate.selector().raw() | 0x28;
+    Message::new(0)
+        .raw_item(base, all.raw())
+        .send(*receiver.thread());
+    assert!(receiver.join().outcome.is_ok());
+    assert_eq!(gate_label(&slot), Ok(0x1230));
+}
+
 pub(crate) fn without_the_read_right_nothing_is_mapped() {
     let (gate, slot) = (gate(), Slot::allocate().unwrap());
     let receiver = receiver([slot.buffer()]);
