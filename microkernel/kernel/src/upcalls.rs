@@ -7,6 +7,7 @@ use machine::per_cpu::Upcalls;
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
+use crate::object::thread::vcpu;
 use crate::object::{burial, icu, vlog};
 use crate::{debugger, fault, init, ipc, remote, scheduling, syscall};
 
@@ -25,8 +26,10 @@ impl Upcalls for CpuLocal {
     }
 
     fn syscall(cpu: &mut Cpu) {
-        syscall::syscall(cpu);
-        finish(cpu);
+        if !vcpu::fast::syscall(cpu) {
+            syscall::syscall(cpu);
+            finish(cpu);
+        }
     }
 
     fn fault(cpu: &mut Cpu, fault: &Fault) {

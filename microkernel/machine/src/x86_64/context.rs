@@ -404,6 +404,8 @@ impl Context {
                 self.load_segments(cpu);
             }
         } else if is_loaded {
+            // Even if they have not changed here: loading a null selector
+            // may have changed them.
             self.load_fs_base();
             self.load_gs_base();
         }

@@ -9,7 +9,7 @@ mod lifecycle;
 mod long_operation;
 mod operations;
 mod trampoline;
-mod vcpu;
+pub mod vcpu;
 mod wait_queue;
 
 use core::cell::Cell;

@@ -9,11 +9,12 @@ use l4_abi::utcb::MESSAGE_REGISTERS;
 use l4_abi::vcpu::{StateFlags, UserTaskChange};
 use machine::vcpu::{VcpuArea, mark_message};
 
+use super::entry::go_on_at_entry;
 use crate::capability;
 use crate::cpu::Cpu;
 use crate::object::ipc_gate::reference;
 use crate::object::task::{self, Task};
-use crate::object::thread::Thread;
+use crate::object::thread::{Thread, ThreadState};
 use crate::object::{Fail, Invocation, OperationResult, Outcome};
 use crate::scheduling;
 
@@ -63,23 +64,39 @@ impl Thread {
             self.take_pending(cpu, area, flags);
             return Ok(Outcome::Done);
         }
-        area.set_state(flags);
-        if flags.contains(StateFlags::USER_MODE) {
-            if state.vcpu.user_task.is_empty() {
-                return Err(ResultCode::ENOENT.into());
-            }
-            area.set_state(flags | StateFlags::ENTRY);
-            state.vcpu.in_user_task.set(true);
-            state.intercepts_syscalls.set(true);
-            let with_fpu = flags.contains(StateFlags::FPU_ENABLED);
-            if state.vcpu.without_fpu.replace(!with_fpu) == with_fpu {
-                scheduling::fpu_access_changed(cpu, self);
-            }
-            let is_loaded = cpu.loaded.is(self);
-            state.context.enter_user_task(cpu.block(), area, is_loaded);
+        if !flags.contains(StateFlags::USER_MODE) {
+            area.set_state(flags);
+            state.context.frame.load_from(&area.registers);
+        } else if state.vcpu.user_task.is_empty() {
+            area.set_state(flags);
+            return Err(ResultCode::ENOENT.into());
+        } else {
+            self.go_to_user_task(cpu, state, area, flags);
         }
-        state.context.frame.load_from(&area.registers);
         Ok(Outcome::Done)
+    }
+
+    /// Goes on in the user task, with the flags of the saved state. This is
+    /// the current thread.
+    #[inline]
+    pub(super) fn go_to_user_task(
+        &self,
+        cpu: &Cpu,
+        state: &ThreadState,
+        area: &VcpuArea,
+        flags: StateFlags,
+    ) {
+        area.set_state(flags | StateFlags::ENTRY);
+        state.vcpu.in_user_task.set(true);
+        state.intercepts_syscalls.set(true);
+        let with_fpu = flags.contains(StateFlags::FPU_ENABLED);
+        if state.vcpu.without_fpu.get() == with_fpu {
+            state.vcpu.without_fpu.set(!with_fpu);
+            scheduling::fpu_access_changed(cpu, self);
+        }
+        let context = &state.context;
+        context.enter_user_task(cpu.block(), area, cpu.loaded.is(self));
+        context.frame.load_from(&area.registers);
     }
 
     fn change_user_task(&self, call: &Invocation<'_>, area: &VcpuArea) -> Result<(), Fail> {
@@ -117,7 +134,7 @@ impl Thread {
         } else {
             area.interrupted_stack()
         };
-        self.go_on_at_entry(cpu, area, stack);
+        go_on_at_entry(self.state(cpu), area, stack);
     }
 }
 

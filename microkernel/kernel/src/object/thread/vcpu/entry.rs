@@ -5,21 +5,21 @@ use machine::vcpu::VcpuArea;
 
 use crate::cpu::Cpu;
 use crate::ipc::reply;
-use crate::object::thread::{Purpose, Thread};
+use crate::object::thread::{Purpose, Thread, ThreadState};
 use crate::scheduling;
 
 impl Thread {
     /// The fault in its frame enters the vCPU, if it takes such faults now.
     pub fn enter_with_fault(&self, cpu: &Cpu, kind: StateFlags) -> bool {
-        let vcpu = &self.state(cpu).vcpu;
-        let Some(area) = vcpu.area(cpu) else {
+        let state = self.state(cpu);
+        let Some(area) = state.vcpu.area(cpu) else {
             return false;
         };
-        if !vcpu.in_user_task.get() && !area.state().contains(kind) {
+        if !state.vcpu.in_user_task.get() && !area.state().contains(kind) {
             return false;
         }
-        let frame = &self.state(cpu).context.frame;
-        self.enter(cpu, area, |area| frame.save_to(&area.registers));
+        let frame = &state.context.frame;
+        self.enter(cpu, state, area, |area| frame.save_to(&area.registers));
         true
     }
 
@@ -31,12 +31,20 @@ impl Thread {
             return;
         };
         let frame = &state.context.frame;
-        self.enter(cpu, area, |area| frame.save_for_message(&area.registers));
+        self.enter(cpu, state, area, |area| {
+            frame.save_for_message(&area.registers);
+        });
         self.expect_upcall(cpu);
     }
 
-    fn enter(&self, cpu: &Cpu, area: &VcpuArea, save: impl FnOnce(&VcpuArea)) {
-        let state = self.state(cpu);
+    #[inline]
+    pub(super) fn enter(
+        &self,
+        cpu: &Cpu,
+        state: &ThreadState,
+        area: &VcpuArea,
+        save: impl FnOnce(&VcpuArea),
+    ) {
         let flags = area.state();
         area.set_saved_state(flags);
         area.set_state(flags.difference(StateFlags::ENTRY | StateFlags::USER_MODE));
@@ -49,19 +57,14 @@ impl Thread {
         save(area);
         if state.vcpu.in_user_task.replace(false) {
             state.intercepts_syscalls.set(state.is_alien.get());
-            if state.vcpu.without_fpu.replace(false) {
+            if state.vcpu.without_fpu.get() {
+                state.vcpu.without_fpu.set(false);
                 scheduling::fpu_access_changed(cpu, self);
             }
             let is_loaded = cpu.loaded.is(self);
             state.context.leave_user_task(cpu.block(), area, is_loaded);
         }
-        self.go_on_at_entry(cpu, area, stack);
-    }
-
-    pub(super) fn go_on_at_entry(&self, cpu: &Cpu, area: &VcpuArea, stack: u64) {
-        let state = self.state(cpu);
-        let frame = &state.context.frame;
-        frame.enter(area.entry_instruction(), stack, state.vcpu.address.get());
+        go_on_at_entry(state, area, stack);
     }
 
     /// The next message to it is an upcall's. Who calls can be answered
@@ -71,4 +74,12 @@ impl Thread {
         state.purpose.set(Purpose::Upcall);
         reply::expect_any(cpu, self);
     }
+}
+
+/// Lets the thread go on where entries begin.
+#[inline]
+pub(super) fn go_on_at_entry(state: &ThreadState, area: &VcpuArea, stack: u64) {
+    let address = state.vcpu.address.get();
+    let frame = &state.context.frame;
+    frame.enter(area.entry_instruction(), stack, address);
 }

@@ -8,6 +8,7 @@
 
 mod control;
 mod entry;
+pub mod fast;
 mod message;
 
 use core::cell::Cell;
