@@ -124,7 +124,7 @@ pub(crate) fn a_page_fault_is_handled_by_the_thread_itself() {
     });
     assert_eq!(worker.join(), 0x99);
     let told = TOLD.each_ref().map(|word| word.load(SeqCst));
-    assert_eq!(told[..2], [area, PLACE + 8 | arch::READ]);
+    assert_eq!(told[..2], [area, (PLACE + 8) | arch::READ]);
     assert_eq!(load(area + area_word::FLAGS as u64 * 8), 0);
     let ip = area_word::FRAME as u64 + arch::INSTRUCTION_POINTER_WORD;
     assert_eq!(load(area + ip * 8), arch::place_of_load());

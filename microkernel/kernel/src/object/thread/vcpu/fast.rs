@@ -14,7 +14,7 @@ use crate::cpu::Cpu;
 use crate::object::thread::{Thread, ThreadState};
 
 /// Performs the system call of the current thread, if it is a vCPU and no
-/// other thread has to run for it. False: nothing has happened.
+/// other thread could run. False: nothing has happened.
 #[inline]
 pub fn syscall(cpu: &Cpu) -> bool {
     let Some(thread) = cpu.current.get(cpu) else {
@@ -24,6 +24,9 @@ pub fn syscall(cpu: &Cpu) -> bool {
     let Some(area) = state.vcpu.area(cpu) else {
         return false;
     };
+    if cpu.reschedule.get() {
+        return false;
+    }
     if state.vcpu.is_in_user_task() {
         let frame = &state.context.frame;
         frame.rewind_syscall();
