@@ -33,14 +33,17 @@ pub enum Kernel {
     Plain,
     /// The kernel debugger.
     Debugger,
+    /// Trace buffers, and the names that the debugger keeps.
+    Trace,
 }
 
 impl Kernel {
-    /// The kernel crate's features.
-    fn features(self) -> &'static [&'static str] {
+    /// What cargo is told.
+    fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Plain => &[],
             Self::Debugger => &["--features", "kernel/debugger"],
+            Self::Trace => &["--features", "kernel/trace"],
         }
     }
 
@@ -49,6 +52,7 @@ impl Kernel {
         match self {
             Self::Plain => "kernel.elf",
             Self::Debugger => "kernel-debugger.elf",
+            Self::Trace => "kernel-trace.elf",
         }
     }
 }
@@ -139,7 +143,7 @@ impl Builder<'_> {
             OptionsBlock::V6 => &["--features", "machine/options-block-6"],
         };
         for kernel in kernels {
-            let built = self.cargo(&KERNEL, &["kernel"], &[options_block, kernel.features()])?;
+            let built = self.cargo(&KERNEL, &["kernel"], &[options_block, kernel.arguments()])?;
             copy_if_newer(&built.join("kernel"), &self.kernel(*kernel))?;
         }
         self.group(&BOOTSTRAP, &["bootstrap"], &[])?;

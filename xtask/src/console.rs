@@ -9,6 +9,8 @@ pub enum Report {
     Exit(u32),
     /// `@brio panic …`: kernel or a server gave up.
     Panic(String),
+    /// `@brio trace ADDRESS SIZE`: where in memory the kernel keeps a trace buffer.
+    Trace { address: u64, size: u64 },
     /// `@brio test NAME pass|fail MESSAGE`.
     Test {
         name: String,
@@ -26,6 +28,14 @@ pub fn report(line: &[u8]) -> Option<Report> {
     match kind {
         "exit" => rest.trim().parse().ok().map(Report::Exit),
         "panic" => Some(Report::Panic(rest.to_owned())),
+        "trace" => {
+            let number = |word: &str| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+            let (address, size) = rest.split_once(' ')?;
+            Some(Report::Trace {
+                address: number(address)?,
+                size: number(size)?,
+            })
+        }
         "test" => {
             let mut words = rest.splitn(3, ' ');
             let name = words.next()?.to_owned();
@@ -107,6 +117,11 @@ mod tests {
             message: "no such page".into(),
         };
         assert_eq!(report(b"@brio test map fail no such page"), Some(test));
+        let trace = Report::Trace {
+            address: 0xf0_0000,
+            size: 0x800,
+        };
+        assert_eq!(report(b"@brio trace 0xf00000 0x800\r"), Some(trace));
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod symbols;
 mod system;
 mod temporary;
 mod terminal;
+mod trace;
 mod verbs;
 mod workspace;
 

@@ -434,7 +434,7 @@ impl Session {
             match &report {
                 Report::Exit(code) => self.exit = Some(*code),
                 Report::Panic(message) => self.panic = Some(message.clone()),
-                Report::Test { .. } => {}
+                Report::Test { .. } | Report::Trace { .. } => {}
             }
             output(Output::Report(report));
         }

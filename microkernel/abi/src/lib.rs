@@ -23,5 +23,6 @@ pub mod operation;
 pub mod protocol;
 pub mod rights;
 pub mod timeout;
+pub mod trace;
 pub mod utcb;
 pub mod vcpu;

@@ -13,6 +13,7 @@ use crate::object::burial::Burial;
 use crate::object::task::LoadedSpace;
 use crate::object::thread::Thread;
 use crate::scheduling::{Budget, Departures, ReadyQueue, Timeouts};
+use crate::trace;
 
 /// A CPU, and the proof that code runs on it.
 pub type Cpu = PerCpu<CpuLocal>;
@@ -37,6 +38,8 @@ pub struct CpuLocal {
     pub timeouts: Timeouts,
     /// Where an operation on mappings is in the mapping tree.
     pub cursor: Cursor,
+    /// What this CPU did lately.
+    pub trace: trace::Buffer,
     /// Stands in for the registers of no thread.
     pub no_context: Context,
     /// A thread became ready that goes before `current`, if they are equally
@@ -64,7 +67,7 @@ pub struct CpuLocal {
 
 impl CpuLocal {
     /// A CPU that idles.
-    pub fn new(kernel: &'static Kernel, cursor: Cursor) -> Self {
+    pub fn new(kernel: &'static Kernel, cursor: Cursor, trace: trace::Buffer) -> Self {
         Self {
             kernel,
             current: Link::new(),
@@ -75,6 +78,7 @@ impl CpuLocal {
             ready: ReadyQueue::new(),
             timeouts: Timeouts::new(),
             cursor,
+            trace,
             no_context: Context::new(),
             preempt: Cell::new(false),
             paused: Cell::new(false),

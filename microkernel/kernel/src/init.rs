@@ -12,6 +12,7 @@ use machine::boxed::KernelBox;
 use machine::kernel_memory::{self, Descriptors};
 use machine::lock::Lock;
 use machine::object::Reaper;
+use machine::options::Options;
 use machine::paging;
 use machine::per_cpu::PerCpu;
 use machine::quiescence::{MAX_CPUS, Quiescence};
@@ -33,7 +34,7 @@ use crate::object::thread::Thread;
 use crate::object::vlog::Vlog;
 use crate::object::{Header as ObjectHeader, Kind, ObjectRef, Ref, create};
 use crate::remote::Reachable;
-use crate::scheduling;
+use crate::{scheduling, trace};
 
 /// The least kernel memory, in bytes.
 const MIN_KERNEL_MEMORY: u64 = 16 << 20;
@@ -58,8 +59,10 @@ pub fn start(boot: &mut Boot) -> ! {
 pub(crate) fn prepare(boot: &mut Boot) -> Result<&'static mut Cpu, OutOfMemory> {
     let kernel = make_kernel(boot)?;
     let quota = kernel.heap.new_root_quota()?;
-    let cpu = new_cpu(kernel, quota, 0)?.leak();
+    let options = &boot.options();
+    let cpu = new_cpu(kernel, quota, 0, options)?.leak();
     kernel.quiescence.join(cpu.id());
+    trace::announce(cpu);
     describe(boot, kernel);
     if let Some(pin) = kernel.platform.console.interrupt_pin() {
         kernel.platform.console.enable_receive_interrupt();
@@ -79,7 +82,8 @@ pub(crate) fn prepare(boot: &mut Boot) -> Result<&'static mut Cpu, OutOfMemory> 
 /// CPU that does not start is left out.
 fn start_other_cpus(boot: &mut Boot, kernel: &'static Kernel, quota: QuotaRef) {
     for id in 1..kernel.platform.cpus().len().min(MAX_CPUS) as u32 {
-        let started = new_cpu(kernel, quota, id).and_then(|cpu| {
+        let options = &boot.options();
+        let started = new_cpu(kernel, quota, id, options).and_then(|cpu| {
             let storage = kernel.heap.allocate(CPU_STORAGE)?;
             Ok(boot.start_cpu(&kernel.platform, cpu, storage))
         });
@@ -97,16 +101,19 @@ fn start_other_cpus(boot: &mut Boot, kernel: &'static Kernel, quota: QuotaRef) {
 pub(crate) fn start_cpu(cpu: &mut Cpu) {
     cpu.kernel.platform.initialise_cpu();
     cpu.kernel.quiescence.join(cpu.id());
+    trace::announce(cpu);
 }
 
 fn new_cpu(
     kernel: &'static Kernel,
     quota: QuotaRef,
     id: u32,
+    options: &Options,
 ) -> Result<KernelBox<Cpu>, OutOfMemory> {
     let storage = kernel.heap.allocate(size_of::<Cpu>())?;
     let cursor = Cursor::new(&kernel.heap, quota)?;
-    let local = CpuLocal::new(kernel, cursor);
+    let trace = trace::Buffer::new(&kernel.heap, options)?;
+    let local = CpuLocal::new(kernel, cursor, trace);
     KernelBox::new(storage, PerCpu::new(id, local)).map_err(|_| OutOfMemory)
 }
 
@@ -123,6 +130,7 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
     let reachable = heap.allocate(size_of::<[Reachable; MAX_CPUS]>())?;
     let reachable =
         KernelBox::new_array(reachable, |_| Reachable::new()).map_err(|_| OutOfMemory)?;
+    let debugger = Debugger::new(&heap, &boot.options())?;
     let kernel = Kernel {
         mappings: Mappings::new(),
         tlbs: Tlbs::new(),
@@ -137,7 +145,7 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         hotplug_pin: PinSlot::empty(),
         scrap_utcb: Utcb::new(),
         last_id: AtomicU64::new(0),
-        debugger: Debugger::new(&boot.options()),
+        debugger,
     };
     Ok(KernelBox::new(storage, kernel)
         .map_err(|_| OutOfMemory)?
@@ -253,8 +261,8 @@ fn initial_task(
         InitialTask::Sigma0 => "sigma0",
         InitialTask::Root => "root",
     };
-    debugger::name(&task, name);
-    debugger::name(&thread, name);
+    debugger::name(cpu.kernel, &task, name);
+    debugger::name(cpu.kernel, &thread, name);
     Ok(Started { task, thread })
 }
 

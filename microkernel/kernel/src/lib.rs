@@ -27,4 +27,6 @@ pub mod scheduling;
 pub mod syscall;
 #[cfg(test)]
 mod testing;
+#[cfg_attr(not(any(test, feature = "trace")), path = "trace/absent.rs")]
+pub mod trace;
 mod upcalls;

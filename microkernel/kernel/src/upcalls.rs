@@ -9,7 +9,7 @@ use machine::trap::Interrupt;
 use crate::cpu::{Cpu, CpuLocal};
 use crate::object::thread::vcpu;
 use crate::object::{burial, icu, vlog};
-use crate::{debugger, fault, init, ipc, remote, scheduling, syscall};
+use crate::{debugger, fault, init, ipc, remote, scheduling, syscall, trace};
 
 impl Upcalls for CpuLocal {
     fn start(boot: &mut Boot) -> ! {
@@ -22,17 +22,20 @@ impl Upcalls for CpuLocal {
     }
 
     fn short_syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64) -> bool {
-        ipc::fast::syscall(cpu, label, destination, tag, timeouts)
+        // The whole way notes what happens.
+        !trace::ENABLED && ipc::fast::syscall(cpu, label, destination, tag, timeouts)
     }
 
     fn syscall(cpu: &mut Cpu) {
-        if !vcpu::fast::syscall(cpu) {
+        trace::syscall(cpu);
+        if trace::ENABLED || !vcpu::fast::syscall(cpu) {
             syscall::syscall(cpu);
             finish(cpu);
         }
     }
 
     fn fault(cpu: &mut Cpu, fault: &Fault) {
+        trace::fault(cpu, fault);
         fault::fault(cpu, fault);
         finish(cpu);
     }
@@ -41,7 +44,9 @@ impl Upcalls for CpuLocal {
         if cpu.block().is_idle() {
             cpu.kernel.quiescence.wake(cpu.id());
         }
-        match cpu.kernel.platform.chip.claim(interrupt) {
+        let source = cpu.kernel.platform.chip.claim(interrupt);
+        trace::interrupt(cpu, source);
+        match source {
             Source::Timer => scheduling::timer(cpu),
             Source::Pin(pin) if cpu.kernel.platform.console.interrupt_pin() == Some(pin) => {
                 vlog::input(cpu, pin);
@@ -65,6 +70,7 @@ impl Upcalls for CpuLocal {
 /// Loads who runs next, and frees what nothing refers to any more.
 fn finish(cpu: &mut Cpu) {
     scheduling::leave(cpu);
+    trace::leave(cpu);
     remote::depart(cpu);
     burial::bury(cpu);
     burial::pass(cpu);

@@ -10,6 +10,7 @@ mod new;
 mod run;
 mod setup;
 mod test;
+mod trace;
 
 use crate::failure::{Result, fail};
 use crate::suggest::suggestion;
@@ -30,6 +31,7 @@ const VERBS: &[Verb] = &[
     check::VERB,
     graph::VERB,
     debug::VERB,
+    trace::VERB,
     image::VERB,
     build::VERB,
     setup::VERB,

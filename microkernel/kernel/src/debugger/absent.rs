@@ -6,8 +6,8 @@ use machine::options::Options;
 
 use crate::cpu::Cpu;
 use crate::kernel::Kernel;
-use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
+use crate::memory::{KernelHeap, OutOfMemory};
 use crate::object::{Header, Invocation, ObjectRef, OperationResult, Ref};
 
 /// No debugger.
@@ -15,8 +15,8 @@ pub struct Debugger;
 
 impl Debugger {
     /// No debugger, whatever the options say.
-    pub fn new(_options: &Options) -> Self {
-        Self
+    pub fn new(_heap: &KernelHeap, _options: &Options) -> Result<Self, OutOfMemory> {
+        Ok(Self)
     }
 }
 
@@ -46,7 +46,7 @@ pub fn forget(_kernel: &Kernel, _object: &Header) {}
 
 /// There are no names.
 #[inline(always)]
-pub fn name<T>(_object: &Ref<T>, _name: &str) {}
+pub fn name<T>(_kernel: &Kernel, _object: &Ref<T>, _name: &str) {}
 
 /// There is no debugger object.
 #[inline(always)]

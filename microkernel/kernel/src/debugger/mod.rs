@@ -31,6 +31,8 @@ use machine::lock::Lock;
 use machine::options::Options;
 
 use crate::cpu::Cpu;
+use crate::memory::{KernelHeap, OutOfMemory};
+use crate::trace;
 
 pub use protocol::{create_object, invoke};
 pub use registry::{Registered, forget, name, register};
@@ -53,6 +55,8 @@ pub struct Debugger {
     /// Input that is for others.
     keys: Lock<Keys>,
     cpus: cpus::Session,
+    /// Names, for who reads trace buffers.
+    pub trace_names: trace::Buffer,
 }
 
 /// The key that enters the debugger.
@@ -60,11 +64,11 @@ const ESCAPE: u8 = 0x1b;
 
 impl Debugger {
     /// The debugger as the options want it (abi/07 §1).
-    pub fn new(options: &Options) -> Self {
+    pub fn new(heap: &KernelHeap, options: &Options) -> Result<Self, OutOfMemory> {
         let flags = Flags::from_bits_retain(options.flags);
         let command = options.debugger_command;
         let command = command.split(|&byte| byte == 0).next();
-        Self {
+        Ok(Self {
             registry: Registry::new(),
             enabled: !flags.contains(Flags::NO_DEBUGGER),
             has_key: flags.contains(Flags::SERIAL_ESC),
@@ -74,7 +78,8 @@ impl Debugger {
                 .map_or(Line::new(), Line::of),
             keys: Lock::new(Keys::new()),
             cpus: cpus::Session::new(),
-        }
+            trace_names: trace::Buffer::new(heap, options)?,
+        })
     }
 }
 

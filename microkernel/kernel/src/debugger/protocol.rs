@@ -64,7 +64,7 @@ fn of_object(call: &Invocation<'_>, opcode: u64) -> OperationResult {
     let debug = &object.common().debug;
     match ObjectOpcode::from_word(opcode) {
         Some(ObjectOpcode::SetName) => {
-            debug.set_name(Name::of(text(call, 1)));
+            debug.set_name(call.cpu.kernel, Name::of(text(call, 1)));
             Ok(Outcome::OK)
         }
         Some(ObjectOpcode::GlobalId) => {

@@ -20,6 +20,7 @@ use crate::kernel::Kernel;
 use crate::object::irq::Irq;
 use crate::object::thread::Thread;
 use crate::object::{Header, Kind, Ref};
+use crate::trace;
 
 /// Bytes of a name that are kept, as the reference keeps.
 pub(super) const NAME_SIZE: usize = 16;
@@ -45,7 +46,7 @@ impl Registered {
     }
 
     /// The object's number.
-    pub(super) fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.number.load(Relaxed)
     }
 
@@ -53,7 +54,8 @@ impl Registered {
         Name([0, 1].map(|index: usize| self.name[index].load(Relaxed)))
     }
 
-    pub(super) fn set_name(&self, name: Name) {
+    pub(super) fn set_name(&self, kernel: &Kernel, name: Name) {
+        trace::name(kernel, self.number(), name.0);
         for (place, word) in self.name.iter().zip(name.0) {
             place.store(word, Relaxed);
         }
@@ -104,9 +106,9 @@ pub fn forget(kernel: &Kernel, object: &Header) {
 }
 
 /// Names an object that the kernel makes itself.
-pub fn name<T>(object: &Ref<T>, name: &str) {
+pub fn name<T>(kernel: &Kernel, object: &Ref<T>, name: &str) {
     let name = Name::of(name.bytes());
-    object.header().common().debug.set_name(name);
+    object.header().common().debug.set_name(kernel, name);
 }
 
 /// All objects, none of which goes while this is held.

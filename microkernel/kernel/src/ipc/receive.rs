@@ -7,7 +7,7 @@ use crate::cpu::Cpu;
 use crate::object::irq::Irq;
 use crate::object::thread::{Deferred, Source, Thread, Waiting};
 use crate::remote;
-use crate::scheduling;
+use crate::{scheduling, trace};
 
 /// Receives a message for `receiver`, the current thread.
 pub fn receive(cpu: &Cpu, receiver: &Thread, request: Request) {
@@ -54,6 +54,7 @@ pub fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source) -> bool {
     if let Some(irq) = queued_irq(cpu, receiver, source)
         && let Some(label) = irq.take(cpu, receiver)
     {
+        trace::irq_message(cpu, receiver, irq.id, label);
         finish::received_irq(cpu, receiver, label);
         return true;
     }
@@ -112,6 +113,7 @@ pub fn look_into_mailbox(cpu: &Cpu, receiver: &Thread) {
         && let Some(label) = irq.take(cpu, receiver)
     {
         receiver.waits_no_more(cpu);
+        trace::irq_message(cpu, receiver, irq.id, label);
         finish::received_irq(cpu, receiver, label);
         scheduling::make_ready(cpu, receiver);
     }

@@ -20,6 +20,7 @@ use crate::object::ipc_gate::IpcGate;
 use crate::object::task::{self, Task};
 use crate::object::thread::{Purpose, Thread};
 use crate::scheduling;
+use crate::trace;
 
 /// Copies the message of `request` from `sender` to `receiver`. On an error
 /// the items before the one at fault stay mapped.
@@ -30,6 +31,7 @@ pub(super) fn transfer(
     request: &Request,
 ) -> Result<(), IpcError> {
     let tag = request.tag;
+    trace::message(cpu, sender, receiver, tag);
     let from = sender.utcb(cpu);
     let to = receiver.utcb(cpu);
     let purpose = receiver.state(cpu).purpose.get();

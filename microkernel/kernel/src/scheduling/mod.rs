@@ -24,7 +24,7 @@ use crate::cpu::Cpu;
 use crate::ipc;
 use crate::object;
 use crate::object::thread::{Thread, ThreadState};
-use crate::remote;
+use crate::{remote, trace};
 use ready_queue::Ready;
 
 /// Threads that leave for another CPU: they are not ready on this one.
@@ -290,12 +290,14 @@ fn idle_time(cpu: &Cpu, act: impl FnOnce(&IdleTime)) {
 /// Loads the registers and the address space of the current thread.
 fn load(cpu: &Cpu) {
     let Some(current) = cpu.current.get(cpu) else {
+        trace::switch(cpu, None);
         idle_time(cpu, |idle| idle.begin(|| cpu.kernel.platform.timer.now()));
         rest(cpu);
         return;
     };
     idle_time(cpu, |idle| idle.end(|| cpu.kernel.platform.timer.now()));
     if !cpu.loaded.is(current) {
+        trace::switch(cpu, Some(current));
         let to = &current.state(cpu).context;
         match cpu.loaded.get(cpu) {
             Some(from) => context::switch(cpu.block(), &from.state(cpu).context, to),
@@ -304,6 +306,7 @@ fn load(cpu: &Cpu) {
         cpu.loaded.set(Some(current));
         fpu::switched(cpu, current);
     } else if cpu.block().is_idle() {
+        trace::switch(cpu, Some(current));
         let same = &current.state(cpu).context;
         context::switch(cpu.block(), same, same);
     }

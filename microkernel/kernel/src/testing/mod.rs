@@ -38,7 +38,7 @@ use crate::object::semaphore::Semaphore;
 use crate::object::task::Task;
 use crate::object::thread::{Life, Thread, Waiting};
 use crate::object::{self, Header, Kind, ObjectRef, Ref, create};
-use crate::{init, scheduling};
+use crate::{init, scheduling, trace};
 
 /// Where each test task has its UTCBs, and how many bytes of them.
 pub(crate) const UTCB_AREA: u64 = 0x10_0000;
@@ -139,6 +139,8 @@ impl World {
         let Ok(cpu) = init::prepare(&mut boot) else {
             panic!("a hosted kernel has memory enough");
         };
+        // What it says at the start.
+        cpu.kernel.platform.console.take_output();
         scheduling::leave(cpu);
         let mut initial = Vec::new();
         while let Some(current) = cpu.current.get(cpu) {
@@ -161,7 +163,8 @@ impl World {
         let other = |id: usize| {
             let cursor = Cursor::new(&kernel.heap, quota).expect("memory");
             kernel.quiescence.join(id as u32);
-            let cpu = PerCpu::new(id as u32, CpuLocal::new(kernel, cursor));
+            let trace = trace::Buffer::new(&kernel.heap, &boot.options()).expect("memory");
+            let cpu = PerCpu::new(id as u32, CpuLocal::new(kernel, cursor, trace));
             let cpu: &'static mut Cpu = Box::leak(Box::new(cpu));
             cpu
         };

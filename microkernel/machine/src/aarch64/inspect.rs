@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::kernel_space::{Access, ENTRIES, PEEPHOLE, POOL, descriptor};
+use super::timer::Timer;
 
 /// Registers by name, and their places in an exception message (abi/02).
 pub const REGISTERS: &[(&str, usize)] = &[
@@ -95,4 +96,14 @@ pub fn read_word(physical: u64) -> Option<u64> {
     barrier!("dsb ish");
     barrier!("isb");
     Some(word)
+}
+
+/// The clock's ticks: as fine as there is.
+pub fn ticks() -> u64 {
+    read_register!("cntvct_el0")
+}
+
+/// How many of them are a second.
+pub fn ticks_per_second(_timer: &Timer) -> u64 {
+    read_register!("cntfrq_el0")
 }

@@ -1,5 +1,7 @@
 //! What the kernel debugger asks of the machine.
 
+use super::instructions::read_tsc;
+use super::timer::Timer;
 use super::window;
 
 /// Registers by name, and their places in an exception message (abi/02).
@@ -37,4 +39,14 @@ pub const FRAME_POINTER: usize = 10;
 /// While all other CPUs stand still.
 pub fn read_word(physical: u64) -> Option<u64> {
     window::read_word(physical)
+}
+
+/// The clock's ticks: as fine as there is.
+pub fn ticks() -> u64 {
+    read_tsc()
+}
+
+/// How many of them are a second.
+pub fn ticks_per_second(timer: &Timer) -> u64 {
+    timer.frequency
 }

@@ -61,7 +61,7 @@ const _: () = {
 pub struct Timer {
     local: LocalApic,
     /// Ticks of the time stamp counter a second.
-    frequency: u64,
+    pub(super) frequency: u64,
     /// Microseconds for a tick, times 2^32.
     micros: u64,
     /// Ticks for a microsecond by `micros`, times 2^32, rounded up.

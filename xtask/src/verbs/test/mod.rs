@@ -12,6 +12,7 @@ mod images;
 mod style;
 mod systems;
 mod terminal;
+mod traces;
 
 use super::Verb;
 use crate::architecture::Architecture;
@@ -120,6 +121,7 @@ fn run(args: &[String]) -> Result<()> {
     )?;
     descriptions::run(&workspace, &mut report, &archs, &selected)?;
     images::run(&workspace, &mut report, &archs, &selected)?;
+    traces::run(&workspace, &mut report, &archs, &selected)?;
     failures::run(&workspace, &mut report, &archs, &selected)?;
     terminal::run(&workspace, &mut report, &archs, &selected)?;
     debug::run(&workspace, &mut report, &archs, &selected)?;

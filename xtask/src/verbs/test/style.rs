@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Instant;
 
 /// What only kernels for people who look inside have.
-const KERNEL_FEATURES: [&str; 2] = ["--features", "debugger"];
+const KERNEL_FEATURES: [&str; 2] = ["--features", "trace"];
 
 /// Lines of a tool's messages that are shown.
 const SHOWN_LINES: usize = 60;
@@ -36,7 +36,7 @@ pub(super) fn run(
             command.args(["--package", "kernel"]).args(KERNEL_FEATURES);
             command.args(core.arguments()).envs(core.environment());
         };
-        let name = format!("style warnings {arch}, debugger");
+        let name = format!("style warnings {arch}, debugger and traces");
         check(workspace, report, &name, kernel)?;
         check(
             workspace,

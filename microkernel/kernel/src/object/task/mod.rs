@@ -19,6 +19,7 @@ use crate::ipc::{ReplyPlace, reply};
 use crate::kernel::Kernel;
 use crate::memory::quota::QuotaRef;
 use crate::memory::{KernelHeap, OutOfMemory};
+use crate::trace;
 
 pub use create::InitialTask;
 pub use loaded_space::LoadedSpace;
@@ -117,6 +118,7 @@ pub fn map(
     item: MapItem,
     window: Flexpage,
 ) -> Result<bool, OutOfMemory> {
+    trace::map(cpu, item.flexpage, window);
     match item.space {
         Space::Memory => memory::map(cpu, source, destination, item, window),
         Space::IoPort => ports::map(cpu, source, destination, item, window),

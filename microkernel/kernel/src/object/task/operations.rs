@@ -18,6 +18,7 @@ use crate::mapping::map::Map;
 use crate::object::ipc_gate::reference;
 use crate::object::thread::LongOperation;
 use crate::object::{Invocation, Kind, OperationResult, Outcome, Ref};
+use crate::trace;
 
 /// Message word of the first flexpage of an unmap.
 const UNMAP_FLEXPAGES: usize = 2;
@@ -48,6 +49,7 @@ impl Task {
             return Ok(Outcome::OK);
         };
         let window = Flexpage::ALL_SPACES;
+        trace::map(call.cpu, item.flexpage, window);
         let result = match item.space {
             Space::Memory => {
                 let map = prepare_map(source, self, item, window);
@@ -99,6 +101,7 @@ impl Task {
         for index in first..words.min(MESSAGE_REGISTERS) {
             let flexpage = call.flexpage(index);
             let mut access = 0;
+            trace::unmap(call.cpu, flexpage);
             if flexpage.covers(Space::Object) && paused.is_none() {
                 capability::unmap(call.cpu, self, flexpage, mask);
             }
