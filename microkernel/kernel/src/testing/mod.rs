@@ -8,6 +8,7 @@
 //! After each kernel entry the [`invariants`] are checked, and at the end of
 //! each test everything is destroyed: then kernel memory is as at the start.
 
+mod explore;
 mod invariants;
 mod random;
 mod syscall;
