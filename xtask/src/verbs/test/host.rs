@@ -33,13 +33,13 @@ const SUITES: [Suite; 2] = [
     },
 ];
 
-pub(super) fn run(workspace: &Workspace, report: &mut Report) -> Result<()> {
+pub(super) fn run(workspace: &Workspace, report: &mut Report, long: bool) -> Result<()> {
     SUITES
         .iter()
-        .try_for_each(|suite| run_suite(suite, workspace, report))
+        .try_for_each(|suite| run_suite(suite, workspace, report, long))
 }
 
-fn run_suite(suite: &Suite, workspace: &Workspace, report: &mut Report) -> Result<()> {
+fn run_suite(suite: &Suite, workspace: &Workspace, report: &mut Report, long: bool) -> Result<()> {
     println!("{}", suite.name);
     let test = |arguments: &[&str]| {
         let mut command = cargo::command(workspace.root());
@@ -56,6 +56,8 @@ fn run_suite(suite: &Suite, workspace: &Workspace, report: &mut Report) -> Resul
     }
     let mut child = test(&["--no-fail-fast", "--quiet", "--", "--format=pretty"])
         .args(suite.filter)
+        // What takes long is ignored unless it is asked for.
+        .args(long.then_some("--include-ignored"))
         .stdout(Stdio::piped())
         .spawn()
         .context(|| "running cargo")?;

@@ -110,7 +110,7 @@ fn run(args: &[String]) -> Result<()> {
         style::run(&workspace, &mut report, &archs)?;
     }
     if group("host") {
-        host::run(&workspace, &mut report)?;
+        host::run(&workspace, &mut report, args.flag("--long"))?;
     }
     systems::run(
         &workspace,
