@@ -4,6 +4,7 @@ use core::ptr::NonNull;
 
 use crate::arch::fpu;
 use crate::memory::Storage;
+use crate::per_cpu::CpuBlock;
 
 /// The FPU registers of one thread, in kernel memory.
 #[must_use]
@@ -31,14 +32,16 @@ impl FpuArea {
         self.0.pointer()
     }
 
-    /// Takes the registers out of the FPU.
-    pub fn save(&mut self) {
+    /// Takes the registers out of the FPU, which is enabled.
+    pub fn save(&mut self, cpu: &CpuBlock) {
+        debug_assert!(fpu::is_enabled(cpu));
         // SAFETY: as in `new`.
         unsafe { fpu::save(self.pointer()) };
     }
 
-    /// Puts the registers into the FPU.
-    pub fn restore(&self) {
+    /// Puts the registers into the FPU, which is enabled.
+    pub fn restore(&self, cpu: &CpuBlock) {
+        debug_assert!(fpu::is_enabled(cpu));
         // SAFETY: as in `new`, which wrote a state.
         unsafe { fpu::restore(self.pointer()) };
     }

@@ -4,6 +4,7 @@ use l4_abi::capability::Selector;
 use l4_abi::item::ReceiveBuffer;
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::Operation;
+use l4_abi::protocol::factory::ObjectType;
 use l4_abi::protocol::{label, platform_control, scheduler};
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_abi::utcb::BufferDescriptor;
@@ -39,6 +40,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// Whether it asks a factory for a task.
+    pub fn makes_task(&self) -> bool {
+        self.tag.label() == label::FACTORY && self.words[0] == ObjectType::Task.word()
+    }
+
     /// The first message registers.
     pub fn words(&self) -> &[u64] {
         &self.words

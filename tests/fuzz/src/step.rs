@@ -18,10 +18,6 @@ pub enum Fault {
 /// What happens. Steps that no program makes are those of a test that is hardware and root task
 /// at once.
 #[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most steps are calls, and none is kept"
-)]
 pub enum Step {
     /// The thread that runs (0), or another one that could run, makes a system call.
     Call(u64, Call),

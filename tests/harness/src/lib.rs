@@ -5,6 +5,7 @@
 //! * [`worker`]: further threads, with a closure to run and a result to join.
 //! * [`message`]: messages word by word, also wrong ones, and all that comes back.
 //! * [`fault`]: touching memory, and learning whether that faults.
+//! * [`entry`]: the first instructions of threads.
 //! * [`kip`]: the kernel info page and its clock.
 //! * [`memory`]: pages of the program's own, and addresses that nobody uses.
 //!
@@ -18,6 +19,7 @@
 #[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
 mod arch;
 
+pub mod entry;
 pub mod fault;
 pub mod kip;
 pub mod memory;

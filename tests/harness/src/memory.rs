@@ -46,29 +46,51 @@ unsafe extern "C" {
     static __ehdr_start: [u8; 64];
 }
 
+/// A part of the program in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// Its first address.
+    pub start: u64,
+    /// The address behind it.
+    pub end: u64,
+    /// Whether it is code.
+    pub is_executable: bool,
+}
+
+/// The segments of the program that is running.
+pub fn segments() -> impl Iterator<Item = Segment> {
+    // System V ABI, ELF-64: e_phoff at 32, e_phnum at 56; headers of 56 bytes with p_type,
+    // p_flags, p_vaddr and p_memsz at 0, 4, 16 and 40.
+    const LOAD: u64 = 1;
+    const EXECUTABLE: u64 = 1 << 32;
+    let base = &raw const __ehdr_start as u64;
+    let first = base + load(base + 32);
+    let count = load(base + 56) & 0xffff;
+    let headers = (0..count).map(move |index| first + index * 56);
+    headers
+        .filter(|header| load(*header) & 0xffff_ffff == LOAD)
+        .map(move |header| {
+            let start = base + load(header + 16);
+            Segment {
+                start,
+                end: start + load(header + 40),
+                is_executable: load(header) & EXECUTABLE != 0,
+            }
+        })
+}
+
+/// The pages that the program is loaded to.
+pub fn program_pages() -> impl Iterator<Item = u64> {
+    let pages = |segment: Segment| (segment.start & !(PAGE - 1)..segment.end).step_by(PAGE as usize);
+    segments().flat_map(pages)
+}
+
 /// Touches every page of the program, so that no later access to it raises a page fault: threads
 /// whose pager is a test would send it there.
 pub fn touch_program() {
     for page in program_pages() {
         load(page);
     }
-}
-
-/// The pages that the program is loaded to.
-pub fn program_pages() -> impl Iterator<Item = u64> {
-    // System V ABI, ELF-64: e_phoff at 32, e_phnum at 56; headers of 56 bytes with p_type,
-    // p_vaddr and p_memsz at 0, 16 and 40.
-    const LOAD: u64 = 1;
-    let base = &raw const __ehdr_start as u64;
-    let first = base + load(base + 32);
-    let count = load(base + 56) & 0xffff;
-    let headers = (0..count).map(move |index| first + index * 56);
-    let segments = headers.filter(|header| load(*header) & 0xffff_ffff == LOAD);
-    segments.flat_map(move |header| {
-        let start = base + load(header + 16);
-        let end = start + load(header + 40);
-        (start & !(PAGE - 1)..end).step_by(PAGE as usize)
-    })
 }
 
 /// Maps 2^`order` bytes of a device's registers, where they lie physically.

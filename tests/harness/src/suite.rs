@@ -17,7 +17,7 @@ use l4_sys::fatal::Line;
 use l4_sys::slots::SLOTS;
 use l4_sys::{Utcb, ipc};
 
-use crate::{arch, kip, memory, own, worker};
+use crate::{entry, kip, memory, own, worker};
 
 /// Bytes of the runner's stack.
 pub const STACK_SIZE: usize = 128 * 1024;
@@ -44,6 +44,8 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// The test that is running.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 static FAILURES: AtomicUsize = AtomicUsize::new(0);
+/// Goes up whenever the test says that it gets on.
+static SIGNS: AtomicUsize = AtomicUsize::new(0);
 /// Where the runner's stack can start afresh.
 static ANCHOR: AtomicUsize = AtomicUsize::new(0);
 static RUNNER_UTCB: AtomicUsize = AtomicUsize::new(0);
@@ -99,13 +101,18 @@ pub fn fail(info: &PanicInfo<'_>) -> ! {
     ipc::sleep_forever()
 }
 
+/// A test that takes long gets on.
+pub fn is_alive() {
+    SIGNS.fetch_add(1, SeqCst);
+}
+
 /// Fails tests that do not end.
 fn watch() {
-    let mut watched = 0;
+    let mut watched = (0, 0);
     let mut beats = 0;
     loop {
         ipc::sleep(BEAT);
-        let now = NEXT.load(SeqCst);
+        let now = (NEXT.load(SeqCst), SIGNS.load(SeqCst));
         beats = if now == watched { beats + 1 } else { 0 };
         watched = now;
         if beats == BEATS && conclude(Some(format_args!("does not end"))) {
@@ -115,11 +122,11 @@ fn watch() {
 }
 
 fn restart_runner() {
-    let entry = arch::start as *const () as u64;
-    let stack = (ANCHOR.load(SeqCst) - 16) as *mut [usize; 2];
+    let anchor = ANCHOR.load(SeqCst) as u64;
     // SAFETY: this is the runner's stack, and nothing of what it holds there is used any more.
-    unsafe { stack.write([go_on as *const () as usize, 0]) };
-    let restarted = own::thread().ex_regs(Some(entry), Some(stack as u64), ExRegsFlags::CANCEL);
+    let stack = unsafe { entry::prepare_stack(anchor, go_on as *const (), 0) };
+    let first = entry::address();
+    let restarted = own::thread().ex_regs(Some(first), Some(stack), ExRegsFlags::CANCEL);
     if let Err(error) = restarted {
         print(format_args!(
             "@brio panic cannot restart the tests: {error}"

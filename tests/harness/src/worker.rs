@@ -19,7 +19,7 @@ use l4_sys::object::{Control, Thread};
 use l4_sys::slots::SLOTS;
 use l4_sys::{Cap, Object, Utcb, ipc};
 
-use crate::{arch, own, suite};
+use crate::{entry, own, suite};
 
 /// Number of blocks; the first is the watchdog's.
 const BLOCKS: usize = 16;
@@ -137,25 +137,22 @@ fn start<F: FnOnce() -> R, R>(index: usize, cpus: CpuSet, priority: u8, body: F)
     block.thread.store(thread.selector().index(), SeqCst);
 
     let job = job_address::<F, R>(index);
-    let entry = run::<F, R> as *const () as usize;
-    let stack = (job as usize - 16) as *mut [usize; 2];
     // SAFETY: both lie in the stack of this block, which has no thread yet.
-    unsafe {
+    let stack = unsafe {
         job.write(Job {
             result: None,
             body: Some(body),
             index,
         });
-        stack.write([entry, job as usize]);
-    }
+        entry::prepare_stack(job as u64, run::<F, R> as *const (), job as usize)
+    };
     let control = Control {
         pager: Some(own::pager().selector()),
         bind: Some((own::task(), utcb_address(index) as usize)),
         ..Control::default()
     };
     thread.control(control).expect("cannot bind a thread");
-    let first = arch::start as *const () as u64;
-    (thread.ex_regs(Some(first), Some(stack as u64), ExRegsFlags::empty()))
+    (thread.ex_regs(Some(entry::address()), Some(stack), ExRegsFlags::empty()))
         .expect("cannot start a thread");
     (own::scheduler().run_thread(thread, cpus, priority, 0)).expect("cannot schedule a thread");
     Worker {

@@ -27,9 +27,10 @@ impl FpuPlace {
         }
     }
 
-    fn save(&self) {
+    fn save(&self, cpu: &Cpu) {
         if let Some(mut area) = self.0.take() {
-            area.save();
+            fpu::enable(cpu.block());
+            area.save(cpu.block());
             self.0.set(Some(area));
         }
     }
@@ -47,7 +48,7 @@ impl FpuPlace {
                 })?
             }
         };
-        area.restore();
+        area.restore(cpu.block());
         self.0.set(Some(area));
         Ok(())
     }
@@ -67,7 +68,7 @@ pub fn give_fpu(cpu: &Cpu, thread: &Thread) -> Result<(), OutOfMemory> {
         return Ok(());
     }
     if let Some(owner) = cpu.fpu_owner.get(cpu) {
-        owner.state(cpu).fpu.save();
+        owner.state(cpu).fpu.save(cpu);
         cpu.fpu_owner.set(None);
     }
     match thread.state(cpu).fpu.load(cpu, thread) {
@@ -96,7 +97,7 @@ pub(super) fn unload(cpu: &Cpu, thread: &Thread) {
 /// initial ones afterwards (abi/02: moved, as a lazy kernel does).
 pub fn move_fpu(cpu: &Cpu, from: &Thread, to: &Thread) {
     if let Some(owner) = cpu.fpu_owner.get(cpu) {
-        owner.state(cpu).fpu.save();
+        owner.state(cpu).fpu.save(cpu);
         cpu.fpu_owner.set(None);
         fpu::disable(cpu.block());
     }

@@ -7,6 +7,8 @@ use l4_abi::operation::Operation;
 use l4_abi::protocol::{label, thread::Opcode};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::Timeout;
+use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BufferDescriptor};
+use machine::event::Fault;
 
 use super::*;
 use crate::object::Ref;
@@ -270,5 +272,28 @@ fn new_parameters_count_at_once() {
         // A set without a present CPU changes nothing.
         assert_eq!(run_thread(world, &other, &[1, 0, 2, 7, 0]), 0);
         assert_eq!(other.state(world.cpu).priority.get(), 255);
+    });
+}
+
+#[test]
+fn a_message_moves_fpu_registers_whoever_used_the_fpu_last() {
+    run(|world| {
+        let task = world.task();
+        let receiver = world.thread(&task, 5);
+        let sender = world.thread(&task, 5);
+        let other = world.thread(&task, 5);
+        let to_receiver = world.give_full(&task, receiver.header());
+        for thread in [&receiver, &sender, &other] {
+            world.fault(thread, Fault::FpuUnavailable);
+        }
+        let accepts = BufferDescriptor::DEFAULT.inheriting_fpu();
+        world.write_buffers(&receiver, &[]);
+        let place = BUFFER_DESCRIPTOR_OFFSET / 8;
+        (receiver.utcb(world.cpu)).set_word(place, accepts.raw());
+        world.syscall(&receiver, Syscall::wait());
+        // The FPU is the third thread's, and off while the sender runs.
+        let call = Syscall::send(to_receiver).flags(TagFlags::TRANSFER_FPU);
+        assert!(matches!(world.syscall(&sender, call), Doing::Done(_)));
+        assert!(world.cpu.fpu_owner.is_empty());
     });
 }

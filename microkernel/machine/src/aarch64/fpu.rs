@@ -138,3 +138,9 @@ fn set_control(control: u64) {
     unsafe { write_register!("cptr_el2", control) };
     barrier!("isb");
 }
+
+/// Whether the FPU can be used.
+#[inline]
+pub fn is_enabled(block: &CpuBlock) -> bool {
+    block.arch.fpu_enabled.get()
+}

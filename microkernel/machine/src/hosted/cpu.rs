@@ -1,14 +1,19 @@
-//! A CPU of a test: nothing but its number.
+//! A CPU of a test: little more than its number.
 
 use std::cell::Cell;
 
-/// What this machine keeps for each CPU: nothing.
-pub struct CpuState {}
+/// What this machine keeps for each CPU.
+pub struct CpuState {
+    /// User mode may use the FPU.
+    pub(super) fpu_enabled: Cell<bool>,
+}
 
 impl CpuState {
     /// A fresh CPU.
     pub const fn new() -> Self {
-        Self {}
+        Self {
+            fpu_enabled: Cell::new(false),
+        }
     }
 }
 

@@ -31,7 +31,16 @@ pub unsafe fn save(_area: NonNull<u8>) {}
 pub unsafe fn restore(_area: NonNull<u8>) {}
 
 /// Lets user mode use the FPU.
-pub fn enable(_block: &CpuBlock) {}
+pub fn enable(block: &CpuBlock) {
+    block.arch.fpu_enabled.set(true);
+}
 
 /// Makes the next use of the FPU a fault.
-pub fn disable(_block: &CpuBlock) {}
+pub fn disable(block: &CpuBlock) {
+    block.arch.fpu_enabled.set(false);
+}
+
+/// Whether the FPU can be used.
+pub fn is_enabled(block: &CpuBlock) -> bool {
+    block.arch.fpu_enabled.get()
+}

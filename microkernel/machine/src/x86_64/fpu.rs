@@ -95,3 +95,9 @@ pub fn disable(cpu: &CpuBlock) {
         set_fpu_trap(true);
     }
 }
+
+/// Whether the FPU can be used.
+#[inline]
+pub fn is_enabled(cpu: &CpuBlock) -> bool {
+    cpu.arch.fpu_enabled.get()
+}

@@ -1,0 +1,277 @@
+//! What a round is made of, and that nothing of it is left.
+
+use core::time::Duration;
+
+use fuzz::layout::{
+    GATE_LABELS, GATES, IRQS, MEMORY, PART_ORDER, QUOTA, TASKS, THREADS, UTCBS, UTCBS_ORDER, slots,
+};
+use l4_test::abi::capability::Selector;
+use l4_test::abi::flexpage::Flexpage;
+use l4_test::abi::item::{ItemControl, ItemFlags};
+use l4_test::abi::protocol::scheduler::CpuSet;
+use l4_test::abi::protocol::thread::ExRegsFlags;
+use l4_test::abi::rights::{CapabilityRights, MemoryRights};
+use l4_test::memory::{self, PAGE_ORDER};
+use l4_test::sys::object::{Control, Factory, IpcGate, Irq, Semaphore, Task, Thread};
+use l4_test::sys::{Cap, Object, OwnedCap, Result, ipc};
+use l4_test::{entry, own};
+
+use crate::attacker::{self, SHARED};
+
+/// Slot in the attackers' tasks through which the faults of the first thread come to the runner;
+/// those of the others follow. No choice names them.
+const FAULTS: u64 = 0x80;
+/// Label of the gate there. Those of the others follow, in steps of 4.
+const FAULTS_LABEL: u64 = 0x4000;
+
+/// Slot of the task without threads.
+const SPARE: u64 = slots::EMPTY;
+
+/// Kernel memory for a round, in bytes.
+const ROUND_QUOTA: u64 = 3 << 20;
+/// Priority of the attackers at the start.
+const PRIORITY: u8 = 3;
+/// How often to look whether the memory of a round is back; CPUs may take a moment to let go.
+const LOOKS: u32 = 100;
+
+/// What stays from round to round.
+pub(crate) struct Arena {
+    /// Has room for one round at a time.
+    factory: OwnedCap<Factory>,
+    /// Physical memory for the attackers' parts.
+    parts: [u64; TASKS as usize],
+}
+
+/// The objects of one round.
+pub(crate) struct Round {
+    factory: OwnedCap<Factory>,
+    tasks: [OwnedCap<Task>; TASKS as usize],
+    threads: [OwnedCap<Thread>; THREADS as usize],
+    gates: [OwnedCap<IpcGate>; GATES as usize],
+    irqs: [OwnedCap<Irq>; IRQS as usize],
+    semaphore: OwnedCap<Semaphore>,
+    attackers_factory: OwnedCap<Factory>,
+    /// A task without threads, which does not live long.
+    spare: OwnedCap<Task>,
+    faults: [OwnedCap<IpcGate>; THREADS as usize],
+}
+
+impl Arena {
+    pub(crate) fn new() -> Self {
+        let factory = own::factory().create_factory(ROUND_QUOTA * 3 / 2);
+        Self {
+            factory: factory.expect("no room for the arena"),
+            parts: [(); TASKS as usize].map(|()| memory::allocate(PART_ORDER)),
+        }
+    }
+
+    /// A new round. There is room for it only if nothing of the one before is left.
+    pub(crate) fn round(&self) -> Round {
+        let mut looks = 0;
+        let factory = loop {
+            match self.factory.create_factory(ROUND_QUOTA) {
+                Ok(factory) => break factory,
+                Err(error) => assert!(looks < LOOKS, "kernel memory of the round before: {error}"),
+            }
+            looks += 1;
+            ipc::sleep(Duration::from_millis(1));
+        };
+        Round::new(factory, self.parts).expect("the quota is too small")
+    }
+}
+
+impl Round {
+    fn new(factory: OwnedCap<Factory>, parts: [u64; TASKS as usize]) -> Result<Self> {
+        let area = Flexpage::memory(UTCBS, UTCBS_ORDER, MemoryRights::RW);
+        let tasks = try_array(|_| factory.create_task(area))?;
+        let threads = try_array(|_| factory.create_thread())?;
+        let gate = |number: usize| match GATE_LABELS.get(number) {
+            Some(label) => factory.create_gate(threads[number].as_cap(), *label),
+            None => factory.create_unbound_gate(),
+        };
+        let round = Self {
+            gates: try_array(gate)?,
+            irqs: try_array(|_| factory.create_irq())?,
+            semaphore: factory.create_semaphore()?,
+            attackers_factory: factory.create_factory(QUOTA)?,
+            spare: factory.create_task(area)?,
+            faults: try_array(|number| {
+                factory.create_gate(own::thread(), FAULTS_LABEL + 4 * number as u64)
+            })?,
+            tasks,
+            threads,
+            factory,
+        };
+        for (number, (task, part)) in (0..).zip(round.tasks.iter().zip(parts)) {
+            let memory = Flexpage::memory(part, PART_ORDER, MemoryRights::RWX);
+            let place = ItemControl::map(MEMORY + (number << PART_ORDER), ItemFlags::empty());
+            task.map(own::task(), place, memory)?;
+            for slot in slots::FIRST..=SPARE {
+                round.give(task.as_cap(), slot)?;
+            }
+        }
+        for number in 0..THREADS {
+            round.start(number)?;
+        }
+        Ok(round)
+    }
+
+    /// Gives `task` what is in `slot` at the start.
+    fn give(&self, task: Cap<Task>, slot: u64) -> Result<()> {
+        let all = CapabilityRights::FULL;
+        let at = |first: u64| (slot - first) as usize;
+        match slot {
+            slots::THREADS..slots::TASKS => {
+                task.map_capability(self.threads[at(slots::THREADS)].as_cap(), slot, all)
+            }
+            // Nobody may end the round by destroying these.
+            slots::TASKS..slots::GATES => {
+                let object = self.tasks[at(slots::TASKS)].as_cap();
+                task.map_capability(object, slot, CapabilityRights::RWS)
+            }
+            slots::FACTORY => {
+                let object = self.attackers_factory.as_cap();
+                task.map_capability(object, slot, CapabilityRights::RWS)
+            }
+            slots::GATES..slots::IRQS => {
+                task.map_capability(self.gates[at(slots::GATES)].as_cap(), slot, all)
+            }
+            slots::IRQS..slots::SEMAPHORE => {
+                task.map_capability(self.irqs[at(slots::IRQS)].as_cap(), slot, all)
+            }
+            slots::SEMAPHORE => task.map_capability(self.semaphore.as_cap(), slot, all),
+            slots::SCHEDULER => task.map_capability(own::scheduler(), slot, CapabilityRights::RWS),
+            slots::ICU => task.map_capability(own::icu(), slot, CapabilityRights::RWS),
+            SPARE => task.map_capability(self.spare.as_cap(), slot, CapabilityRights::RWS),
+            slots::LOG => task.map_capability(own::log(), slot, CapabilityRights::RWS),
+            _ => Ok(()),
+        }
+    }
+
+    /// Maps the program's page at `address` to all attackers.
+    pub(crate) fn map_page(&self, address: u64, rights: MemoryRights) -> Result<()> {
+        let page = Flexpage::memory(address, PAGE_ORDER, rights);
+        let control = ItemControl::map(page.address(), ItemFlags::empty());
+        let mut tasks = self.tasks.iter();
+        tasks.try_for_each(|task| task.map(own::task(), control, page))
+    }
+
+    /// Starts thread `number`, or starts it afresh, whatever it waits for.
+    fn start(&self, number: u64) -> Result<()> {
+        let thread = &self.threads[number as usize];
+        let task = self.tasks[(number % TASKS) as usize].as_cap();
+        let gate = self.faults[number as usize].as_cap();
+        task.map_capability(gate, FAULTS + number, CapabilityRights::RWS)?;
+        let faults = Some(Selector::new(FAULTS + number));
+        let mut control = Control {
+            pager: faults,
+            exception_handler: faults,
+            bind: Some((task, attacker::utcb(number) as usize)),
+            alien: Some(false),
+        };
+        if thread.control(control).is_err() {
+            // It is bound.
+            control.bind = None;
+            thread.control(control)?;
+        }
+        let argument = number as usize;
+        let stack = SHARED.stack_top(number);
+        // SAFETY: the stack is that of this thread, which begins anew.
+        let stack = unsafe { entry::prepare_stack(stack, attacker::attack as *const (), argument) };
+        thread.ex_regs(Some(entry::address()), Some(stack), ExRegsFlags::CANCEL)?;
+        let cpus = CpuSet::ALL;
+        own::scheduler().run_thread(thread.as_cap(), cpus, PRIORITY, 0)
+    }
+
+    /// Frees all threads from what they wait for. False if the round cannot go on.
+    pub(crate) fn restart_all(&mut self) -> bool {
+        (0..THREADS).all(|number| self.restart(number))
+    }
+
+    /// Starts thread `number` afresh; one that was destroyed is made anew.
+    pub(crate) fn restart(&mut self, number: u64) -> bool {
+        if self.start(number).is_ok() {
+            return true;
+        }
+        match self.factory.create_thread() {
+            Ok(thread) => self.threads[number as usize] = thread,
+            Err(_) => return false,
+        }
+        self.start(number).is_ok()
+    }
+
+    /// Gives one of the tasks back what was in one of its slots, made anew if it was destroyed;
+    /// another one with each `turn`. False if the round cannot go on.
+    pub(crate) fn repair(&mut self, turn: u64) -> bool {
+        let slot = slots::FIRST + turn % (SPARE + 1 - slots::FIRST);
+        let task = self.tasks[(turn % TASKS) as usize].as_cap();
+        self.renew(slot) && self.give(task, slot).is_ok()
+    }
+
+    fn renew(&mut self, slot: u64) -> bool {
+        let is_gone = |object: Selector| {
+            let object: Cap<Task> = Cap::new(object);
+            own::task().is_valid(object) != Ok(true)
+        };
+        match slot {
+            slots::GATES..slots::IRQS => {
+                let place = &mut self.gates[(slot - slots::GATES) as usize];
+                if is_gone(place.selector()) {
+                    match self.factory.create_unbound_gate() {
+                        Ok(gate) => *place = gate,
+                        Err(_) => return false,
+                    }
+                }
+            }
+            slots::IRQS..slots::SEMAPHORE => {
+                let place = &mut self.irqs[(slot - slots::IRQS) as usize];
+                if is_gone(place.selector()) {
+                    match self.factory.create_irq() {
+                        Ok(irq) => *place = irq,
+                        Err(_) => return false,
+                    }
+                }
+            }
+            SPARE => match self.factory.create_task(Flexpage::NIL) {
+                Ok(task) => self.spare = task,
+                Err(_) => return false,
+            },
+            slots::SEMAPHORE if is_gone(self.semaphore.selector()) => {
+                match self.factory.create_semaphore() {
+                    Ok(semaphore) => self.semaphore = semaphore,
+                    Err(_) => return false,
+                }
+            }
+            _ => {}
+        }
+        true
+    }
+}
+
+/// The thread whose fault came with this label.
+pub(crate) fn faulting_thread(label: u64) -> Option<u64> {
+    let number = label.checked_sub(FAULTS_LABEL)? / 4;
+    (number < THREADS).then_some(number)
+}
+
+/// The rights that attackers have on the program's page at `address`, if there is one.
+pub(crate) fn program_rights(address: u64) -> Option<MemoryRights> {
+    let (start, end) = SHARED.addresses();
+    if (start..end).contains(&address) {
+        return Some(MemoryRights::RW);
+    }
+    let mut segments = memory::segments();
+    let segment = segments.find(|segment| (segment.start..segment.end).contains(&address))?;
+    Some(match segment.is_executable {
+        true => MemoryRights::RX,
+        false => MemoryRights::READ,
+    })
+}
+
+fn try_array<T, const N: usize>(mut make: impl FnMut(usize) -> Result<T>) -> Result<[T; N]> {
+    let mut made: [Option<T>; N] = [const { None }; N];
+    for (number, place) in made.iter_mut().enumerate() {
+        *place = Some(make(number)?);
+    }
+    Ok(made.map(|object| object.expect("all were made")))
+}

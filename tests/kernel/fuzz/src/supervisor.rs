@@ -1,0 +1,92 @@
+//! The runner during a round. It has a higher priority than all attackers.
+
+use core::sync::atomic::Ordering::Relaxed;
+use core::time::Duration;
+
+use l4_test::abi::exception::FaultWord;
+use l4_test::abi::protocol::label;
+use l4_test::abi::rights::MemoryRights;
+use l4_test::abi::timeout::Timeout;
+use l4_test::message::{Message, wait_for, word};
+use l4_test::sys::ipc;
+use l4_test::{own, spawn_at, suite};
+
+use crate::arena::{self, Arena, Round};
+use crate::attacker::SHARED;
+
+/// Label of the message of the thread that runs when no other one can.
+const IDLE: i64 = 0x1d1e;
+/// Its priority.
+const IDLE_PRIORITY: u8 = 1;
+/// Of so many times that it runs, it waits once for timeouts before it says so.
+const SLEEP_EVERY: u32 = 4;
+const SLEEP: Duration = Duration::from_micros(300);
+/// How long attackers may go on without getting stuck, and how often without one step.
+const PATIENCE: Duration = Duration::from_millis(300);
+const MAX_SILENCES: u32 = 10;
+
+/// Lets attackers make up to `limit` calls of `seed`; how many they made.
+pub(crate) fn round(arena: &mut Arena, seed: u64, limit: u64) -> u64 {
+    SHARED.seed.store(seed, Relaxed);
+    SHARED.next.store(0, Relaxed);
+    SHARED.calls.store(0, Relaxed);
+    SHARED.limit.store(limit, Relaxed);
+    let mut round = arena.round();
+    let idle = spawn_at(IDLE_PRIORITY, tell_when_idle);
+    let (mut turn, mut silences, mut last) = (0, 0, 0);
+    let mut goes_on = true;
+    while goes_on && SHARED.calls.load(Relaxed) < limit {
+        let message = wait_for(Timeout::from_micros(PATIENCE.as_micros() as u64));
+        let now = SHARED.next.load(Relaxed);
+        if now > last {
+            last = now;
+            silences = 0;
+            suite::is_alive();
+        }
+        if !message.came() {
+            silences += 1;
+            assert!(silences < MAX_SILENCES, "nothing happens any more");
+            goes_on = round.restart_all();
+        } else if message.tag.label() == IDLE {
+            turn += 1;
+            goes_on = round.restart_all() && round.repair(turn);
+            Message::new(0).reply();
+        } else if let Some(thread) = arena::faulting_thread(message.label) {
+            goes_on = resolve(&mut round, thread, message.tag.label());
+        }
+    }
+    drop(idle);
+    SHARED.calls.load(Relaxed)
+}
+
+/// Brings back what `thread` has lost of the program; after any other fault it starts afresh.
+/// False if the round cannot go on.
+fn resolve(round: &mut Round, thread: u64, label: i64) -> bool {
+    let fault = FaultWord::from_raw(word(0));
+    let wanted = match (fault.is_write(), fault.is_fetch()) {
+        (true, _) => MemoryRights::WRITE,
+        (_, true) => MemoryRights::EXECUTE,
+        _ => MemoryRights::READ,
+    };
+    let rights = match label {
+        label::PAGE_FAULT => arena::program_rights(fault.address()),
+        _ => None,
+    };
+    match rights.filter(|rights| rights.contains(wanted)) {
+        Some(rights) => {
+            let mapped = round.map_page(fault.address(), rights);
+            Message::new(0).reply();
+            mapped.is_ok()
+        }
+        None => round.restart(thread),
+    }
+}
+
+fn tell_when_idle() {
+    for turn in 0_u32.. {
+        if turn.is_multiple_of(SLEEP_EVERY) {
+            ipc::sleep(SLEEP);
+        }
+        Message::new(IDLE).call(*own::thread());
+    }
+}
