@@ -81,7 +81,8 @@ pub fn segments() -> impl Iterator<Item = Segment> {
 
 /// The pages that the program is loaded to.
 pub fn program_pages() -> impl Iterator<Item = u64> {
-    let pages = |segment: Segment| (segment.start & !(PAGE - 1)..segment.end).step_by(PAGE as usize);
+    let pages =
+        |segment: Segment| (segment.start & !(PAGE - 1)..segment.end).step_by(PAGE as usize);
     segments().flat_map(pages)
 }
 

@@ -291,7 +291,9 @@ fn a_message_moves_fpu_registers_whoever_used_the_fpu_last() {
         let place = BUFFER_DESCRIPTOR_OFFSET / 8;
         (receiver.utcb(world.cpu)).set_word(place, accepts.raw());
         world.syscall(&receiver, Syscall::wait());
-        // The FPU is the third thread's, and off while the sender runs.
+        // The FPU stays the third thread's, and is off while the sender runs.
+        world.syscall(&other, Syscall::sleep());
+        assert!(world.cpu.fpu_owner.is(&other) && world.runs(&sender));
         let call = Syscall::send(to_receiver).flags(TagFlags::TRANSFER_FPU);
         assert!(matches!(world.syscall(&sender, call), Doing::Done(_)));
         assert!(world.cpu.fpu_owner.is_empty());

@@ -189,8 +189,8 @@ impl World {
 }
 
 /// How many seeds are tried, and how many steps each gives.
-const SEEDS: u64 = 6000;
-const STEPS: usize = 300;
+const SEEDS: u64 = 150;
+const STEPS: usize = 200;
 
 #[test]
 fn nothing_that_threads_do_harms_the_kernel() {

@@ -188,16 +188,28 @@ impl Round {
         (0..THREADS).all(|number| self.restart(number))
     }
 
-    /// Starts thread `number` afresh; one that was destroyed is made anew.
-    pub(crate) fn restart(&mut self, number: u64) -> bool {
-        if self.start(number).is_ok() {
-            return true;
+    /// Starts thread `number` afresh, or another one if it was destroyed.
+    fn restart(&mut self, number: u64) -> bool {
+        self.start(number).is_ok() || self.replace(number)
+    }
+
+    /// Puts another thread in the place of thread `number`. False if the round cannot go on.
+    pub(crate) fn replace(&mut self, number: u64) -> bool {
+        let Ok(thread) = self.factory.create_thread() else {
+            return false;
+        };
+        core::mem::replace(&mut self.threads[number as usize], thread).delete();
+        let slot = slots::THREADS + number;
+        let mut tasks = self.tasks.iter();
+        tasks.all(|task| self.give(task.as_cap(), slot).is_ok()) && self.start(number).is_ok()
+    }
+
+    /// Destroys everything. The tasks have capabilities to each other, so they must be deleted.
+    pub(crate) fn end(self) {
+        for task in self.tasks {
+            task.delete();
         }
-        match self.factory.create_thread() {
-            Ok(thread) => self.threads[number as usize] = thread,
-            Err(_) => return false,
-        }
-        self.start(number).is_ok()
+        self.spare.delete();
     }
 
     /// Gives one of the tasks back what was in one of its slots, made anew if it was destroyed;
@@ -233,7 +245,7 @@ impl Round {
                 }
             }
             SPARE => match self.factory.create_task(Flexpage::NIL) {
-                Ok(task) => self.spare = task,
+                Ok(task) => core::mem::replace(&mut self.spare, task).delete(),
                 Err(_) => return false,
             },
             slots::SEMAPHORE if is_gone(self.semaphore.selector()) => {
