@@ -48,6 +48,12 @@ pub const UTCBS: u64 = 0x10_0000;
 /// Log₂ of the bytes for UTCBs.
 pub const UTCBS_ORDER: u32 = 14;
 
+/// Where threads that become vCPUs have their states, in the memory for UTCBs: one for each of the
+/// numbers below [`VCPU_PLACES`].
+pub const VCPUS: u64 = UTCBS + 0x3000;
+/// Number of places for the states of vCPUs.
+pub const VCPU_PLACES: u64 = 8;
+
 /// Where the tasks have memory: task `n` from `n` parts on, one part.
 pub const MEMORY: u64 = 0x20_0000;
 /// Log₂ of the bytes of a part.

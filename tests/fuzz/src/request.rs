@@ -8,8 +8,9 @@ use l4_abi::protocol::thread::{ControlFlags, EX_REGS_KEEP};
 use l4_abi::protocol::{icu, ipc_gate, irq, label, log, scheduler, semaphore, task, thread};
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::utcb;
+use l4_abi::vcpu::BASIC_SIZE;
 
-use crate::layout::{MEMORY, PART_ORDER, UTCBS, slots};
+use crate::layout::{MEMORY, PART_ORDER, UTCBS, VCPU_PLACES, VCPUS, slots};
 use crate::word::{self, any_slot, control, flexpage, slot_from, word};
 use crate::{Choices, MAX_WORDS};
 
@@ -161,7 +162,7 @@ fn of_task(choices: &mut Choices<'_>) -> Request {
 fn of_thread(choices: &mut Choices<'_>) -> Request {
     use thread::Opcode;
     let slot = word::thread(choices);
-    match choices.weighted(&[2, 3, 2, 1, 1]) {
+    match choices.weighted(&[2, 3, 2, 1, 1, 1]) {
         0 => {
             let bind = ControlFlags::BIND_TASK;
             let flags = choices.of(&[
@@ -196,6 +197,10 @@ fn of_thread(choices: &mut Choices<'_>) -> Request {
         3 => {
             let words = [Opcode::RegisterDeletionIrq as u64];
             Request::new(slot, label::THREAD, &words).argument(word::irq(choices))
+        }
+        4 => {
+            let state = VCPUS + choices.below(VCPU_PLACES) * BASIC_SIZE as u64;
+            Request::new(slot, label::THREAD, &[Opcode::VcpuControl as u64, state])
         }
         _ => {
             let operation = choices.between(2, 0x14) | choices.below(4) << 16;

@@ -1,7 +1,10 @@
 //! What happens, one step after the other.
 
+use l4_abi::capability::Selector;
+use l4_abi::vcpu::{StateFlags, UserTask};
+
 use crate::layout::{MEMORY, MEMORY_END, TASKS, UTCBS, slots};
-use crate::word::{any_slot, word};
+use crate::word::{any_slot, control, flexpage, task, word};
 use crate::{Call, Choices};
 
 /// A fault that a program can make.
@@ -15,12 +18,27 @@ pub enum Fault {
     Instruction,
 }
 
+/// What a vCPU resumes with.
+#[derive(Clone, Copy, Debug)]
+pub struct Resume {
+    /// Its state, and the one that it takes on.
+    pub states: [StateFlags; 2],
+    /// The task in which it goes on.
+    pub user_task: UserTask,
+    /// Items for that task.
+    items: [[u64; 2]; 2],
+    item_count: usize,
+}
+
 /// What happens. Steps that no program makes are those of a test that is hardware and root task
 /// at once.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     /// The thread that runs (0), or another one that could run, makes a system call.
     Call(u64, Call),
+    /// The thread that runs (0), or another one that could run, becomes a vCPU if it is none, and
+    /// resumes.
+    Resume(u64, Resume),
     /// The thread that runs makes a fault.
     Fault(Fault),
     /// A device wants something.
@@ -48,7 +66,7 @@ pub enum Step {
 impl Step {
     /// A step.
     pub fn choose(choices: &mut Choices<'_>) -> Self {
-        match choices.weighted(&[20, 1, 2, 2, 2, 1, 4, 1]) {
+        match choices.weighted(&[20, 8, 1, 2, 2, 2, 1, 4, 1]) {
             0 => {
                 let thread = match choices.one_in(2) {
                     false => 0,
@@ -56,21 +74,57 @@ impl Step {
                 };
                 Step::Call(thread, Call::choose(choices))
             }
-            1 => Step::Fault(Fault::choose(choices)),
-            2 => Step::Pin(choices.below(6)),
-            3 => Step::Pending,
-            4 => Step::Time(match choices.one_in(2) {
+            1 => Step::Resume(choices.below(8), Resume::choose(choices)),
+            2 => Step::Fault(Fault::choose(choices)),
+            3 => Step::Pin(choices.below(6)),
+            4 => Step::Pending,
+            5 => Step::Time(match choices.one_in(2) {
                 false => choices.below(5000),
                 true => 20_000,
             }),
-            5 => Step::Write(choices.below(8), [(); 4].map(|()| word(choices))),
-            6 => Step::Give {
+            6 => Step::Write(choices.below(8), [(); 4].map(|()| word(choices))),
+            7 => Step::Give {
                 task: choices.below(TASKS),
                 object: choices.between(slots::FIRST, slots::EMPTY),
                 slot: any_slot(choices),
             },
             _ => Step::Thread(choices.below(TASKS)),
         }
+    }
+}
+
+impl Resume {
+    fn choose(choices: &mut Choices<'_>) -> Self {
+        let user_mode = StateFlags::USER_MODE | StateFlags::FPU_ENABLED;
+        let saved = match choices.weighted(&[3, 2, 1, 1]) {
+            0 => user_mode,
+            1 => user_mode | StateFlags::IRQ,
+            2 => StateFlags::IRQ,
+            _ => StateFlags::from_bits_retain(choices.below(0x1_0000) as u16),
+        };
+        let state = match choices.one_in(6) {
+            false => StateFlags::empty(),
+            true => StateFlags::from_bits_retain(choices.below(0x1_0000) as u16),
+        };
+        let task = Selector::new(task(choices)).raw();
+        Self {
+            states: [state, saved],
+            user_task: UserTask::from_raw(match choices.weighted(&[4, 1, 1]) {
+                0 => task,
+                1 => task | 1,
+                _ => word(choices),
+            }),
+            items: [(); 2].map(|()| [control(choices), flexpage(choices)]),
+            item_count: match choices.one_in(4) {
+                false => 0,
+                true => choices.below(3) as usize,
+            },
+        }
+    }
+
+    /// The words of the items, behind the message's first word.
+    pub fn items(&self) -> &[u64] {
+        self.items[..self.item_count].as_flattened()
     }
 }
 

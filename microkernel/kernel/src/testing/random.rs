@@ -4,12 +4,16 @@
 //! the end all memory is back.
 
 use fuzz::layout::{
-    self, GATE_LABELS, MAX_PRIORITY, MEMORY, PART_ORDER, QUOTA, TASKS, THREADS, slots,
+    self, GATE_LABELS, MAX_PRIORITY, MEMORY, PART_ORDER, QUOTA, TASKS, THREADS, VCPU_PLACES, VCPUS,
+    slots,
 };
-use fuzz::{Call, Choices, Fault, Step};
-use l4_abi::capability::slot;
+use fuzz::{Call, Choices, Fault, Resume, Step};
+use l4_abi::capability::{Selector, slot};
+use l4_abi::operation::Operation;
+use l4_abi::protocol::{label, thread::Opcode};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET};
+use l4_abi::vcpu::BASIC_SIZE;
 use machine::event::{Fault as Trap, Source};
 
 use super::{FIRST_SLOT, Syscall, TestTask, UTCB_AREA, UTCB_AREA_ORDER, World, run};
@@ -116,6 +120,11 @@ fn perform(world: &mut World, tasks: &[TestTask], step: Step) {
                 world.call(thread, &call);
             }
         }
+        Step::Resume(number, resume) => {
+            if let Some(thread) = threads.get(number as usize % threads.len().max(1)) {
+                world.resume_vcpu(thread, &resume);
+            }
+        }
         Step::Fault(fault) => {
             if let Some(thread) = threads.first() {
                 world.fault(thread, trap(fault));
@@ -171,6 +180,30 @@ impl World {
                 timeouts: call.timeouts,
             },
         );
+    }
+
+    /// `thread` becomes a vCPU if it is none, and resumes.
+    fn resume_vcpu(&mut self, thread: &Thread, resume: &Resume) {
+        let call = Syscall::new(Selector::INVALID, Operation::CALL);
+        if thread.vcpu_area(self.cpu).is_none() {
+            let state = VCPUS + thread.id % VCPU_PLACES * BASIC_SIZE as u64;
+            self.write(thread, &[Opcode::VcpuControl as u64, state]);
+            self.syscall(thread, call.tag(label::THREAD, 2, 0));
+        }
+        let Some(area) = thread.vcpu_area(self.cpu) else {
+            return;
+        };
+        area.set_state(resume.states[0]);
+        area.set_saved_state(resume.states[1]);
+        area.set_user_task(resume.user_task);
+        if thread.is_runnable(self.cpu) && !thread.has_deferred(self.cpu) {
+            let items = resume.items();
+            self.write(thread, &[Opcode::VcpuResume as u64]);
+            for (index, word) in items.iter().enumerate() {
+                thread.utcb(self.cpu).set_word(1 + index, *word);
+            }
+            self.syscall(thread, call.tag(label::THREAD, 1, items.len() / 2));
+        }
     }
 
     /// Fills an empty slot with what the root task has in `object`.

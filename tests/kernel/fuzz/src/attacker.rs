@@ -4,15 +4,18 @@
 
 use core::cell::UnsafeCell;
 use core::hint::black_box;
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use fuzz::layout::{TASKS, THREADS, UTCBS};
-use fuzz::{Call, Choices, Fault, Step};
+use fuzz::layout::{TASKS, THREADS, UTCBS, VCPU_PLACES, VCPUS};
+use fuzz::{Call, Choices, Fault, Resume, Step};
 use l4_test::abi::capability::Selector;
-use l4_test::abi::message_tag::MessageTag;
+use l4_test::abi::message_tag::{MessageTag, TagFlags};
 use l4_test::abi::operation::Operation;
+use l4_test::abi::protocol::{label, thread::Opcode};
 use l4_test::abi::timeout::TimeoutPair;
 use l4_test::abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, SIZE};
+use l4_test::abi::vcpu::{BASIC_SIZE, VcpuState};
 use l4_test::memory::{load, store};
 use l4_test::sys::ipc;
 
@@ -79,6 +82,10 @@ pub(crate) extern "C" fn attack(number: u64) -> ! {
                 SHARED.calls.fetch_add(1, Relaxed);
                 perform(number, &call);
             }
+            Step::Resume(_, resume) => {
+                SHARED.calls.fetch_add(1, Relaxed);
+                resume_vcpu(number, &resume);
+            }
             Step::Fault(Fault::Page(address, false)) => {
                 black_box(load(address & !7));
             }
@@ -119,6 +126,38 @@ fn perform(number: u64, call: &Call) {
         call.label,
         call.timeouts,
     );
+}
+
+/// Becomes a vCPU, if it is none, and resumes.
+fn resume_vcpu(number: u64, resume: &Resume) {
+    let state = VCPUS + number % VCPU_PLACES * BASIC_SIZE as u64;
+    let invoke = |words: usize, items: usize| {
+        let tag = MessageTag::new(label::THREAD, words, items, TagFlags::empty());
+        operate(
+            Selector::INVALID,
+            Operation::CALL,
+            tag,
+            0,
+            TimeoutPair::NEVER,
+        );
+    };
+    store(utcb(number), Opcode::VcpuControl as u64);
+    store(utcb(number) + 8, state);
+    invoke(2, 0);
+    // Both states are in one word.
+    const _: () = assert!(offset_of!(VcpuState, saved_state) == offset_of!(VcpuState, state) + 2);
+    let [first, saved] = resume.states.map(|flags| u64::from(flags.bits()));
+    store(
+        state + offset_of!(VcpuState, state) as u64,
+        first | saved << 16,
+    );
+    let user_task = offset_of!(VcpuState, user_task) as u64;
+    store(state + user_task, resume.user_task.raw());
+    store(utcb(number), Opcode::VcpuResume as u64);
+    for (index, word) in (1..).zip(resume.items()) {
+        store(utcb(number) + index * 8, *word);
+    }
+    invoke(1, resume.items().len() / 2);
 }
 
 fn operate(
