@@ -206,10 +206,18 @@ pub fn answered(cpu: &Cpu, thread: &Thread, purpose: Purpose, answer: FaultAnswe
             saved.restore(utcb);
             utcb.set_word(0, message[0]);
             utcb.set_word(1, message[1]);
-            if let FaultAnswer::Reply(tag) = answer
-                && tag.label() == ALLOW_SYSCALL
-            {
-                state.allow_syscall.set(true);
+            match answer {
+                FaultAnswer::Reply(tag) if tag.label() == ALLOW_SYSCALL => {
+                    state.allow_syscall.set(true);
+                }
+                FaultAnswer::Reply(_) => {}
+                // The exception comes again. If its registers are such that it does not even get
+                // to user mode before, nothing else would let an interrupt in.
+                FaultAnswer::Failed(_) if cpu.kernel.platform.chip.is_pending() => {
+                    cpu.paused.set(true);
+                    cpu.reschedule.set(true);
+                }
+                FaultAnswer::Failed(_) => {}
             }
         }
     }

@@ -188,6 +188,11 @@ impl Round {
         (0..THREADS).all(|number| self.restart(number))
     }
 
+    /// Puts other threads in the place of all.
+    pub(crate) fn replace_all(&mut self) -> bool {
+        (0..THREADS).all(|number| self.replace(number))
+    }
+
     /// Starts thread `number` afresh, or another one if it was destroyed.
     fn restart(&mut self, number: u64) -> bool {
         self.start(number).is_ok() || self.replace(number)

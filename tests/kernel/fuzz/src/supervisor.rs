@@ -22,7 +22,7 @@ const IDLE_PRIORITY: u8 = 1;
 const SLEEP_EVERY: u32 = 4;
 const SLEEP: Duration = Duration::from_micros(300);
 /// How long attackers may go on without getting stuck.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_millis(50);
 /// How many faults and the like a round may have without one step between them.
 const MAX_FUTILE: u32 = 30;
 
@@ -49,7 +49,8 @@ pub(crate) fn round(arena: &mut Arena, seed: u64, limit: u64) -> u64 {
             // They have destroyed too much of what they need to go on, their own code for instance.
             goes_on = false;
         } else if !message.came() {
-            goes_on = round.restart_all();
+            // Somebody may run for ever, or make faults that nobody hears of.
+            goes_on = round.replace_all();
         } else if message.tag.label() == IDLE {
             turn += 1;
             goes_on = round.restart_all() && round.repair(turn);
