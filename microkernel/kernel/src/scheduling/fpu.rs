@@ -27,6 +27,7 @@ impl FpuPlace {
         }
     }
 
+    /// Saves the registers, which are in the FPU: it may be off.
     fn save(&self, cpu: &Cpu) {
         if let Some(mut area) = self.0.take() {
             fpu::enable(cpu.block());
@@ -86,8 +87,7 @@ pub fn give_fpu(cpu: &Cpu, thread: &Thread) -> Result<(), OutOfMemory> {
 /// `thread` leaves this CPU: its registers are in its own place.
 pub(super) fn unload(cpu: &Cpu, thread: &Thread) {
     if cpu.fpu_owner.is(thread) {
-        fpu::enable(cpu.block());
-        thread.state(cpu).fpu.save();
+        thread.state(cpu).fpu.save(cpu);
         cpu.fpu_owner.set(None);
         fpu::disable(cpu.block());
     }
@@ -97,9 +97,7 @@ pub(super) fn unload(cpu: &Cpu, thread: &Thread) {
 /// initial ones afterwards (abi/02: moved, as a lazy kernel does).
 pub fn move_fpu(cpu: &Cpu, from: &Thread, to: &Thread) {
     if let Some(owner) = cpu.fpu_owner.get(cpu) {
-        owner.state(cpu).fpu.save(cpu);
-        cpu.fpu_owner.set(None);
-        fpu::disable(cpu.block());
+        unload(cpu, owner);
     }
     let from = &from.state(cpu).fpu.0;
     let to = &to.state(cpu).fpu.0;
