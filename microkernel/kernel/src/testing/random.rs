@@ -222,7 +222,7 @@ impl World {
 }
 
 /// How many seeds are tried, and how many steps each gives.
-const SEEDS: u64 = 80;
+const SEEDS: u64 = 40;
 const STEPS: usize = 200;
 
 #[test]
