@@ -1,8 +1,9 @@
-//! Boot images that others made, with our kernel in the place of theirs. They are no part of the
-//! project: without `--images` there is nothing to test, which is told and never counted as passed.
+//! Boot images that others made, with our kernel in the place of theirs; and systems of ours with
+//! programs that others made. They are no part of the project: without `--images` there is nothing to
+//! test, which is told and never counted as passed.
 
 use super::boots::{Boot, run_all};
-use super::{Outcome, Report};
+use super::{Outcome, Report, systems};
 use crate::architecture::Architecture;
 use crate::boot_image::{program, read, write_file};
 use crate::build::{Builder, Kernel, OptionsBlock, Profile};
@@ -10,12 +11,16 @@ use crate::failure::{Context, Result, fail};
 use crate::l4re_image::swap_kernel;
 use crate::qemu::{Machine, Medium};
 use crate::system::foreign::{DESCRIPTION, ForeignImage};
+use crate::system::source::Problems;
+use crate::system::{System, check};
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What the names of these tests begin with.
 const GROUP: &str = "conformance";
+/// A system of ours: servers of ours, programs of others.
+const SYSTEM: &str = "system.toml";
 
 pub(super) fn run(
     workspace: &Workspace,
@@ -32,19 +37,30 @@ pub(super) fn run(
         }
         return Ok(());
     };
-    let mut plans = vec![];
+    let (mut plans, mut ours) = (vec![], vec![]);
     for folder in folders(Path::new(images))? {
-        let name = format!(
-            "{GROUP} {}",
-            folder.file_name().unwrap_or_default().to_string_lossy()
-        );
-        match ForeignImage::read(&folder) {
-            Ok(image) => plans.extend(boots(&name, &image)),
-            Err(problems) if selected(&name) => {
-                let lines: Vec<String> = problems.0.iter().map(|one| one.line()).collect();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let name = format!("{GROUP} {name}");
+        let mut refuse = |problems: &Problems| {
+            let lines: Vec<String> = problems.0.iter().map(|one| one.line()).collect();
+            if selected(&name) {
                 report.add(&name, &Outcome::Failed(lines.join("; ")), Duration::ZERO);
             }
-            Err(_) => {}
+        };
+        let system = folder.join(SYSTEM);
+        if system.exists() {
+            let read = System::read(&system);
+            match read.and_then(|system| check::check(&system, workspace).map(|()| system)) {
+                Ok(system) => ours.push((format!("{name} on our servers"), system)),
+                Err(problems) => refuse(&problems),
+            }
+            if !folder.join(DESCRIPTION).exists() {
+                continue;
+            }
+        }
+        match ForeignImage::read(&folder) {
+            Ok(image) => plans.extend(boots(&name, &image)),
+            Err(problems) => refuse(&problems),
         }
     }
     for &arch in archs {
@@ -63,6 +79,13 @@ pub(super) fn run(
         if !of_arch.is_empty() {
             run_on(workspace, report, arch, &of_arch)?;
         }
+        let of_arch = ours
+            .iter()
+            .filter(|(_, system)| system.archs.contains(&arch));
+        let of_arch: Vec<_> = of_arch
+            .map(|(name, system)| (name.clone(), system))
+            .collect();
+        systems::run_on(workspace, report, arch, &of_arch, long, selected)?;
     }
     Ok(())
 }
@@ -123,7 +146,7 @@ fn folders(images: &Path) -> Result<Vec<PathBuf>> {
     folders.sort();
     if folders.is_empty() {
         fail!(
-            "{}: there is no folder with an image and its `{DESCRIPTION}` in it (docs/testing.md)",
+            "{}: there is no folder with `{DESCRIPTION}` or `{SYSTEM}` in it (docs/testing.md)",
             images.display()
         );
     }

@@ -37,10 +37,9 @@ pub(super) fn run(
         }
     }
     for &arch in archs {
-        let systems: Vec<&System> = systems
-            .iter()
-            .filter(|system| system.archs.contains(&arch))
-            .collect();
+        let systems = systems.iter().filter(|system| system.archs.contains(&arch));
+        let name = |system: &System| system.source.path.with_extension("").display().to_string();
+        let systems: Vec<_> = systems.map(|system| (name(system), system)).collect();
         run_on(workspace, report, arch, &systems, long, selected)?;
     }
     Ok(())
@@ -64,17 +63,18 @@ fn files(workspace: &Workspace) -> Vec<PathBuf> {
     files
 }
 
-fn run_on(
+/// Runs systems, of which each has a name for its tests.
+pub(super) fn run_on(
     workspace: &Workspace,
     report: &mut Report,
     arch: Architecture,
-    systems: &[&System],
+    systems: &[(String, &System)],
     long: bool,
     selected: &dyn Fn(&str) -> bool,
 ) -> Result<()> {
     let mut boots: Vec<(&System, Boot)> = vec![];
-    for system in systems {
-        for boot in boots_of(system, arch)
+    for (name, system) in systems {
+        for boot in boots_of(name, system, arch)
             .into_iter()
             .filter(|boot| selected(&boot.name))
         {
@@ -137,7 +137,7 @@ fn run_on(
 const GIC_V2_CPUS: u64 = 8;
 
 /// A system's boots on one architecture: with each number of CPUs and each interrupt controller.
-fn boots_of(system: &System, arch: Architecture) -> Vec<Boot> {
+fn boots_of(name: &str, system: &System, arch: Architecture) -> Vec<Boot> {
     let test = &system.test;
     let gics: &[u64] = match arch {
         Architecture::X86_64 => &[0],
@@ -149,7 +149,7 @@ fn boots_of(system: &System, arch: Architecture) -> Vec<Boot> {
             if gic == 2 && cpus > GIC_V2_CPUS {
                 continue;
             }
-            let mut name = format!("{} {arch}", system.source.path.with_extension("").display());
+            let mut name = format!("{name} {arch}");
             if test.smp.len() > 1 {
                 name += &format!(" smp {cpus}");
             }
