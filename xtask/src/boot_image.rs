@@ -89,9 +89,11 @@ pub fn kernel_command_line(system: &System) -> String {
     if let Some(bytes) = &system.kernel_memory {
         line += &format!(" -kmemsize={}", bytes.get_ref() >> 10);
     }
-    if system.kernel == Kernel::Debugger {
-        line += " -serial_esc";
-    }
+    line += match system.kernel {
+        Kernel::Plain | Kernel::Trace => "",
+        Kernel::Debugger => " -serial_esc",
+        Kernel::Gdb => " -nojdb",
+    };
     line
 }
 

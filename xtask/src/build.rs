@@ -33,6 +33,8 @@ pub enum Kernel {
     Plain,
     /// The kernel debugger.
     Debugger,
+    /// The debugger's list of all objects, and the types of everything: for gdb.
+    Gdb,
     /// Trace buffers, and the names that the debugger keeps.
     Trace,
 }
@@ -43,6 +45,12 @@ impl Kernel {
         match self {
             Self::Plain => &[],
             Self::Debugger => &["--features", "kernel/debugger"],
+            Self::Gdb => &[
+                "--features",
+                "kernel/debugger",
+                "--config",
+                "profile.checked.debug='full'",
+            ],
             Self::Trace => &["--features", "kernel/trace"],
         }
     }
@@ -52,6 +60,7 @@ impl Kernel {
         match self {
             Self::Plain => "kernel.elf",
             Self::Debugger => "kernel-debugger.elf",
+            Self::Gdb => "kernel-gdb.elf",
             Self::Trace => "kernel-trace.elf",
         }
     }

@@ -4,13 +4,14 @@ use super::Verb;
 use super::run::{build, default_arch, load};
 use crate::arguments::Arguments;
 use crate::boot_image::write_file;
-use crate::build::{Profile, kernel_path};
+use crate::build::{Kernel, Profile, kernel_path};
 use crate::failure::{Context, Result, fail};
 use crate::qemu::Machine;
 use crate::setup;
 use crate::workspace::{Workspace, relative};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,8 @@ pub(super) const VERB: Verb = Verb {
 fn run(args: &[String]) -> Result<()> {
     let args = Arguments::parse(args, &[], &["--arch", "--smp", "-x"])?;
     let workspace = Workspace::load()?;
-    let system = load(&workspace, args.word("SYSTEM")?)?;
+    let mut system = load(&workspace, args.word("SYSTEM")?)?;
+    system.kernel = Kernel::Gdb;
     let arch = args
         .architecture()?
         .unwrap_or_else(|| default_arch(&system));
@@ -53,12 +55,13 @@ fn run(args: &[String]) -> Result<()> {
     qemu.wait_for_gdb(port)?;
 
     let programs: Vec<String> = system.packages();
+    let commands_file = folder.join("brio.py");
+    write_file(&commands_file, COMMANDS.as_bytes())?;
     let script = script(
         port,
-        &kernel_path(&workspace, arch, system.kernel)
-            .display()
-            .to_string(),
-        &workspace.output(arch).display().to_string(),
+        &kernel_path(&workspace, arch, system.kernel),
+        &workspace.output(arch),
+        &commands_file,
     );
     let script_file = folder.join(format!("{}.gdb", system.file_name()));
     write_file(&script_file, script.as_bytes())?;
@@ -73,6 +76,7 @@ fn run(args: &[String]) -> Result<()> {
         "or a program ({}) instead; `kernel` the kernel's again.",
         programs.join(", ")
     );
+    println!("`help brio` lists commands that show threads, tasks and capabilities.");
 
     let mut gdb = Command::new(gdb);
     gdb.args(["-quiet", "-x"]).arg(&script_file);
@@ -86,7 +90,11 @@ fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn script(port: u16, kernel: &str, folder: &str) -> String {
+/// gdb commands that know the kernel's threads and tasks.
+const COMMANDS: &str = include_str!("../gdb/brio.py");
+
+fn script(port: u16, kernel: &Path, folder: &Path, commands: &Path) -> String {
+    let [kernel, folder, commands] = [kernel, folder, commands].map(Path::display);
     format!(
         "set confirm off\n\
          set pagination off\n\
@@ -104,6 +112,8 @@ fn script(port: u16, kernel: &str, folder: &str) -> String {
          document kernel\n\
          Load the kernel's symbols.\n\
          end\n\
+         python KERNEL = '{kernel}'; FOLDER = '{folder}'\n\
+         source {commands}\n\
          target remote 127.0.0.1:{port}\n"
     )
 }

@@ -32,9 +32,6 @@ const NAME_WORDS: usize = NAME_SIZE / 8 + 1;
 
 /// Makes the debugger object, of which there is one.
 pub fn create_object(cpu: &Cpu, quota: QuotaRef) -> Result<Option<ObjectRef>, OutOfMemory> {
-    if !cpu.kernel.debugger.enabled {
-        return Ok(None);
-    }
     let object = object::create(cpu, quota, Kind::Debugger, DebuggerObject)?;
     Ok(Some(object.into_any()))
 }

@@ -1,7 +1,7 @@
-//! `xtask debug`, and with it what no system can bring about by itself: a kernel that does what the
-//! processor refuses.
+//! `xtask debug`: what its commands show of a system's threads, and what no system can bring about by
+//! itself, a kernel that does what the processor refuses.
 //!
-//! gdb stops the kernel at its first system call and puts an undefined instruction there.
+//! For that gdb stops the kernel at its first system call and puts an undefined instruction there.
 
 use super::{Outcome, Report, xtask};
 use crate::architecture::Architecture;
@@ -12,7 +12,11 @@ use crate::workspace::Workspace;
 use std::process::Stdio;
 use std::time::Instant;
 
-/// The system that is booted.
+type Test = fn(&Workspace, Architecture) -> Result<()>;
+
+const TESTS: [(&str, Test); 2] = [("a kernel that faults", kernel_fault), ("threads", threads)];
+
+/// The system whose kernel is made to fault.
 const SYSTEM: &str = "hello";
 
 pub(super) fn run(
@@ -22,17 +26,18 @@ pub(super) fn run(
     selected: &dyn Fn(&str) -> bool,
 ) -> Result<()> {
     for &arch in archs {
-        let name = format!("debug a kernel that faults {arch}");
-        if !selected(&name) {
-            continue;
+        for (name, test) in TESTS {
+            let name = format!("debug {name} {arch}");
+            if !selected(&name) {
+                continue;
+            }
+            let start = Instant::now();
+            let outcome = match test(workspace, arch) {
+                Ok(()) => Outcome::Passed,
+                Err(failure) => Outcome::Failed(failure.to_string()),
+            };
+            report.add(&name, &outcome, start.elapsed());
         }
-        println!("Debugger on {arch}");
-        let start = Instant::now();
-        let outcome = match kernel_fault(workspace, arch) {
-            Ok(()) => Outcome::Passed,
-            Err(failure) => Outcome::Failed(failure.to_string()),
-        };
-        report.add(&name, &outcome, start.elapsed());
     }
     Ok(())
 }
@@ -46,19 +51,55 @@ fn script(arch: Architecture) -> String {
     format!("set language c\nhbreak brio_syscall\ncontinue\n{undefined}\ndelete\ncontinue\n")
 }
 
-fn kernel_fault(workspace: &Workspace, arch: Architecture) -> Result<()> {
+/// Runs gdb's commands on a system; what it shows.
+fn debug(workspace: &Workspace, system: &str, arch: Architecture, script: &str) -> Result<String> {
     let folder = Temporary::new("debug")?;
     let commands = folder.path().join("commands");
-    write_file(&commands, script(arch).as_bytes())?;
+    write_file(&commands, script.as_bytes())?;
     let output = xtask(workspace)?
-        .args(["debug", SYSTEM, "--arch", arch.name(), "-x"])
+        .args(["debug", system, "--arch", arch.name(), "-x"])
         .arg(&commands)
         .stdin(Stdio::null())
         .output()
         .context(|| "running xtask")?;
-    let shown = String::from_utf8_lossy(&output.stdout);
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A server that waits for the next call when ned is about to turn the machine off.
+const THREADS: &str = "hbreak kernel::object::platform_control::invoke\ncontinue\n\
+    brio threads\nbrio tasks\nbrio cpus\nbrio caps server\nbrio thread server\n";
+
+fn threads(workspace: &Workspace, arch: Architecture) -> Result<()> {
+    let shown = debug(workspace, "pingpong", arch, THREADS)?;
+    let mut lines = shown.lines();
+    for expected in [
+        &["sigma0", "Receive(Anyone)"][..],
+        &["server", "0   10  Receive(Anyone)"],
+        &["server", "pingpong-server"],
+        &["CPU 0: thread #"],
+        &["capabilities of task", "server"],
+        &["rights", "Task", "server"],
+        &["rights", "IpcGate", "ping"],
+        &["thread #", "server: Receive(Anyone)"],
+        &["backtrace pingpong-server 0x"],
+        &["start::start", " at l4re/rt/src/start.rs:"],
+    ] {
+        if !lines.any(|line| expected.iter().all(|part| line.contains(part))) {
+            fail!("gdb shows no line with {expected:?} after the others, but:\n{shown}");
+        }
+    }
+    Ok(())
+}
+
+fn kernel_fault(workspace: &Workspace, arch: Architecture) -> Result<()> {
+    let shown = debug(workspace, SYSTEM, arch, &script(arch))?;
     // The kernel's symbols are there, and with them the place in its source.
-    if !shown.contains("Breakpoint 1, brio_syscall () at microkernel/machine/src/") {
+    let stopped = shown.lines().any(|line| {
+        line.starts_with("Breakpoint 1, ")
+            && line.contains("brio_syscall (")
+            && line.contains(" at microkernel/machine/src/")
+    });
+    if !stopped {
         fail!("gdb did not stop the kernel where it was told; it said:\n{shown}");
     }
     let log = workspace
