@@ -14,6 +14,7 @@ mod arguments;
 mod boot_image;
 mod build;
 mod cargo;
+mod code_lines;
 mod console;
 mod failure;
 mod graph;

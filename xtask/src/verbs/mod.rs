@@ -9,6 +9,7 @@ mod image;
 mod new;
 mod run;
 mod setup;
+mod size;
 mod test;
 mod trace;
 
@@ -34,6 +35,7 @@ const VERBS: &[Verb] = &[
     trace::VERB,
     image::VERB,
     build::VERB,
+    size::VERB,
     setup::VERB,
 ];
 

@@ -5,6 +5,7 @@ use crate::architecture::Architecture;
 use crate::cargo;
 use crate::failure::{Context, Result};
 use crate::setup::Core;
+use crate::verbs::size;
 use crate::workspace::{BASE, Workspace};
 use std::process::Command;
 use std::time::Instant;
@@ -27,6 +28,19 @@ pub(super) fn run(
     check(workspace, report, "style warnings host", |command| {
         command.args(["clippy", "--quiet", "--all-targets"]);
     })?;
+    for &arch in archs {
+        let start = Instant::now();
+        let lines = size::kernel_lines(workspace, arch)?;
+        let outcome = match lines <= size::LIMIT {
+            true => Outcome::Passed,
+            false => Outcome::Failed(format!("{lines} lines; `cargo xtask size` lists the parts")),
+        };
+        let name = format!(
+            "style kernel and machine within {} lines {arch}",
+            size::LIMIT
+        );
+        report.add(&name, &outcome, start.elapsed());
+    }
     for &arch in archs {
         let core = Core::get(arch)?;
         let kernel = |command: &mut Command| {
