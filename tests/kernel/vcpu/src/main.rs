@@ -10,6 +10,7 @@ mod control;
 mod guest;
 mod kernel_mode;
 mod message;
+mod other_cpu;
 mod resume;
 mod user_mode;
 
@@ -47,6 +48,10 @@ l4_test::suite![
     message::further_messages_wait_and_are_announced,
     message::a_sender_that_gives_up_is_not_announced_any_more,
     message::without_the_flag_messages_wait,
+    other_cpu::no_interrupt_is_lost,
+    other_cpu::calls_are_answered,
+    other_cpu::it_moves_while_messages_come,
+    other_cpu::it_ends_in_its_user_task,
     user_mode::a_system_call_enters_at_its_instruction,
     user_mode::an_undefined_instruction_enters,
     user_mode::all_registers_go_both_ways,
