@@ -380,21 +380,19 @@ impl<F: EntryFormat, N> PageTable<F, N> {
             order_of(slot.level + 1)
         };
         let end = last.min(from | ((1 << bits) - 1));
-        let mut entry: *const Entry = slot.entry;
-        // SAFETY: `address` stays inside the table, and the entry with it.
-        while unsafe { &*entry }.0.load(Ordering::Relaxed) == 0 {
-            if end - address < size {
-                return if end == last {
-                    Next::End
-                } else {
-                    Next::Continue(end + 1)
-                };
-            }
-            address += size;
-            entry = entry.wrapping_add(1);
-        }
-        // SAFETY: as above.
-        let entry = unsafe { &*entry };
+        let count = ((end - address) >> order_of(slot.level)) as usize + 1;
+        // SAFETY: the addresses up to `end` are inside the table, and the
+        // entries with them.
+        let entries = unsafe { core::slice::from_raw_parts(slot.entry, count) };
+        let Some(index) = first_occupied(entries) else {
+            return if end == last {
+                Next::End
+            } else {
+                Next::Continue(end + 1)
+            };
+        };
+        address += index as u64 * size;
+        let entry = &entries[index];
         let slot = Slot { entry, ..slot };
         match slot.content() {
             Content::Leaf(leaf) => Next::Leaf(address, leaf, slot),
@@ -426,6 +424,19 @@ impl<F: EntryFormat, N> PageTable<F, N> {
             },
         }
     }
+}
+
+/// The first entry that is not empty. Tables are mostly empty, so they are
+/// looked through by groups.
+fn first_occupied(entries: &[Entry]) -> Option<usize> {
+    const GROUP: usize = 8;
+    let load = |entry: &Entry| entry.0.load(Ordering::Relaxed);
+    let is_empty = |group: &&[Entry]| group.iter().fold(0, |all, entry| all | load(entry)) == 0;
+    let skipped = entries.chunks_exact(GROUP).take_while(is_empty).count() * GROUP;
+    let rest = entries[skipped..]
+        .iter()
+        .position(|entry| load(entry) != 0)?;
+    Some(skipped + rest)
 }
 
 impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
