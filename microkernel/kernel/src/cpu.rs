@@ -34,6 +34,8 @@ pub struct CpuLocal {
     pub budget: Budget,
     /// Threads that could run, but for `current`.
     pub ready: ReadyQueue,
+    /// When the timer fires, in µs, or earlier; `u64::MAX`: it stands still.
+    pub timer_set: Cell<u64>,
     /// Threads that wait until some time.
     pub timeouts: Timeouts,
     /// Where an operation on mappings is in the mapping tree.
@@ -76,6 +78,7 @@ impl CpuLocal {
             space: LoadedSpace::new(),
             budget: Budget::new(),
             ready: ReadyQueue::new(),
+            timer_set: Cell::new(u64::MAX),
             timeouts: Timeouts::new(),
             cursor,
             trace,

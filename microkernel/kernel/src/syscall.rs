@@ -275,6 +275,23 @@ fn prepare_reply_slot(cpu: &Cpu, thread: &Thread, index: u64) -> Result<(), IpcE
         .map_err(|_| IpcError::NO_REPLY_CAPABILITY)
 }
 
+/// An operation of the kernel on `object` for `thread`, which runs now.
+pub fn invoke_short(
+    cpu: &Cpu,
+    thread: &Thread,
+    object: &Header,
+    operation: Operation,
+    mut request: Request,
+) {
+    if operation.contains(Operation::RECEIVE) {
+        request.receive = Some(PARTNER);
+    }
+    let rights = request.rights;
+    if let Err(error) = invoke(cpu, thread, Some(object), rights, operation, request) {
+        finish::failed(cpu, thread, error);
+    }
+}
+
 /// An operation of the kernel on one of its objects; `None`: on the thread
 /// itself.
 fn invoke(

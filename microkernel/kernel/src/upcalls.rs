@@ -3,7 +3,7 @@
 
 use machine::boot::Boot;
 use machine::event::{Fault, Source};
-use machine::per_cpu::Upcalls;
+use machine::per_cpu::{ShortWay, Upcalls};
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
@@ -21,9 +21,16 @@ impl Upcalls for CpuLocal {
         finish(cpu);
     }
 
-    fn short_syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64) -> bool {
-        // The whole way notes what happens.
-        !trace::ENABLED && ipc::fast::syscall(cpu, label, destination, tag, timeouts)
+    fn short_syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64) -> ShortWay {
+        if trace::ENABLED {
+            // The whole way notes what happens.
+            return ShortWay::Nowhere;
+        }
+        ipc::fast::syscall(cpu, label, destination, tag, timeouts)
+    }
+
+    fn finish(cpu: &mut Cpu) {
+        finish(cpu);
     }
 
     fn syscall(cpu: &mut Cpu) {

@@ -131,6 +131,18 @@ impl<L> DerefMut for PerCpu<L> {
     }
 }
 
+/// How far the short way through the kernel led.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ShortWay {
+    /// Nothing is done: [`Upcalls::syscall`] follows.
+    Nowhere = 0,
+    /// All is done.
+    ToTheEnd = 1,
+    /// The operation is done: [`Upcalls::finish`] follows.
+    ToTheExit = 2,
+}
+
 /// What the machine calls in the kernel. When one of these returns, the CPU
 /// goes on with the frame that [`CpuBlock::frame`] names.
 pub trait Upcalls: Sized + 'static {
@@ -138,17 +150,18 @@ pub trait Upcalls: Sized + 'static {
     fn start(boot: &mut Boot) -> !;
     /// `cpu` runs from now on; it idles when this returns.
     fn start_cpu(cpu: &mut PerCpu<Self>);
-    /// The current thread made a system call with these registers. True if
-    /// that is all done. False: nothing is done, and
-    /// [`syscall`](Self::syscall) follows. The registers that a C function
-    /// preserves are not in the thread's frame yet.
+    /// The current thread made a system call with these registers. The others
+    /// that it has are not all in its frame yet.
     fn short_syscall(
         cpu: &PerCpu<Self>,
         label: u64,
         destination: u64,
         tag: u64,
         timeouts: u64,
-    ) -> bool;
+    ) -> ShortWay;
+    /// What was done in [`short_syscall`](Self::short_syscall) has
+    /// consequences.
+    fn finish(cpu: &mut PerCpu<Self>);
     /// The current thread made a system call.
     fn syscall(cpu: &mut PerCpu<Self>);
     /// The current thread did what its CPU would not do.
@@ -179,7 +192,7 @@ macro_rules! upcalls {
             destination: u64,
             tag: u64,
             timeouts: u64,
-        ) -> bool {
+        ) -> $crate::per_cpu::ShortWay {
             <$local as $crate::per_cpu::Upcalls>::short_syscall(
                 cpu,
                 label,
@@ -187,6 +200,10 @@ macro_rules! upcalls {
                 tag,
                 timeouts,
             )
+        }
+        #[unsafe(no_mangle)]
+        extern "C" fn brio_finish(cpu: &mut $crate::per_cpu::PerCpu<$local>) {
+            <$local as $crate::per_cpu::Upcalls>::finish(cpu);
         }
         #[unsafe(no_mangle)]
         extern "C" fn brio_syscall(cpu: &mut $crate::per_cpu::PerCpu<$local>) {

@@ -154,7 +154,7 @@ impl Tlbs {
     }
 
     /// Lets user mode on this CPU have the space with root table `root`.
-    #[inline]
+    #[inline(always)]
     pub fn load(&self, cpu: &CpuBlock, tlb: &Tlb, space: &Residence, root: Root) {
         space.settle(cpu.id());
         let version = space.version(self);

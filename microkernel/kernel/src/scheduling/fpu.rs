@@ -121,6 +121,7 @@ pub fn move_fpu(cpu: &Cpu, from: &Thread, to: &Thread) {
 
 /// `thread` is the one that runs when the kernel is left: it has the FPU, or
 /// its first use of it is a fault.
+#[inline(always)]
 pub(super) fn switched(cpu: &Cpu, thread: &Thread) {
     if cpu.fpu_owner.is(thread) && thread.may_use_fpu(cpu) {
         fpu::enable(cpu.block());

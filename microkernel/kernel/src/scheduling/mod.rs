@@ -70,11 +70,13 @@ pub fn switch_to(cpu: &Cpu, from: &ThreadState, thread: &Thread, to: &ThreadStat
     debug_assert!(!cpu.reschedule.get() && cpu.doomed.is_empty());
     debug_assert!(cpu.ready.highest() <= Some(cpu.budget.priority()));
     debug_assert!(!thread.ready_links().is_linked() && thread.is_runnable(cpu));
+    // A vCPU leaves its user task before it waits.
+    debug_assert!(!to.vcpu.is_in_user_task());
     cpu.current.set(Some(thread));
     context::switch(cpu.block(), &from.context, &to.context);
     cpu.loaded.set(Some(thread));
     fpu::switched(cpu, thread);
-    cpu.space.load(cpu, thread);
+    cpu.space.load(cpu, thread.own_task());
 }
 
 /// `thread`, which is ready, runs next, on the time slice of the current
@@ -175,6 +177,7 @@ pub fn forget(cpu: &Cpu, thread: &Thread) {
 pub fn timer(cpu: &Cpu) {
     let now = cpu.kernel.platform.timer.now();
     // It stands still now, and may have fired a little early.
+    cpu.timer_set.set(u64::MAX);
     cpu.timeouts.set_changed();
     while let Some(thread) = cpu.timeouts.pop_expired(cpu, now) {
         thread.time_out(cpu);
@@ -269,15 +272,24 @@ fn choose(cpu: &Cpu) {
     }
 }
 
-/// Lets the timer fire when the next wait or the time slice ends.
+/// Lets the timer fire when the next wait or the time slice ends. One that is
+/// set to an earlier time stays so: setting it is slow, and mostly it is set
+/// to an even later time before it fires.
 fn program_timer(cpu: &Cpu) {
     let next = match (cpu.timeouts.next(), cpu.budget.ends()) {
         (Some(timeout), Some(slice)) => Some(timeout.min(slice)),
         (timeout, slice) => timeout.or(slice),
     };
     match next {
-        Some(deadline) => cpu.kernel.platform.timer.set_deadline(deadline),
-        None => cpu.kernel.platform.timer.stop(),
+        Some(deadline) if deadline >= cpu.timer_set.get() => {}
+        Some(deadline) => {
+            cpu.timer_set.set(deadline);
+            cpu.kernel.platform.timer.set_deadline(deadline);
+        }
+        None => {
+            cpu.timer_set.set(u64::MAX);
+            cpu.kernel.platform.timer.stop();
+        }
     }
 }
 
@@ -310,7 +322,7 @@ fn load(cpu: &Cpu) {
         let same = &current.state(cpu).context;
         context::switch(cpu.block(), same, same);
     }
-    cpu.space.load(cpu, current);
+    cpu.space.load(cpu, current.running_task(cpu));
 }
 
 /// Lets the CPU idle, with nothing of any thread or task in its registers but

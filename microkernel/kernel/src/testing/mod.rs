@@ -26,7 +26,7 @@ use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, ERROR_OFFSET, SIZE};
 use machine::boot::Boot;
 use machine::event::{Fault, Source};
-use machine::per_cpu::{PerCpu, Upcalls};
+use machine::per_cpu::{PerCpu, ShortWay, Upcalls};
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
@@ -248,7 +248,7 @@ impl World {
             self.on(id);
             if id == 0 {
                 let thread = self.sigma0.clone();
-                self.cpu.space.load(self.cpu, &thread);
+                self.cpu.space.load(self.cpu, thread.own_task());
             } else {
                 self.cpu.space.unload(self.cpu);
             }
@@ -489,8 +489,10 @@ impl World {
         self.on(thread.home() as usize);
         self.run_now(thread);
         syscall::set(self.cpu, thread, call);
-        if !self.take_fast_path(thread) {
-            CpuLocal::syscall(self.cpu);
+        match self.take_fast_path(thread) {
+            ShortWay::Nowhere => CpuLocal::syscall(self.cpu),
+            ShortWay::ToTheEnd => {}
+            ShortWay::ToTheExit => CpuLocal::finish(self.cpu),
         }
         self.check();
         self.doing(thread)
@@ -498,18 +500,19 @@ impl World {
 
     /// Tries the system call in the registers of `thread` as entry code does;
     /// not if it is not in user mode, but was only made the current one.
-    fn take_fast_path(&self, thread: &Thread) -> bool {
+    fn take_fast_path(&self, thread: &Thread) -> ShortWay {
         let cpu = &*self.cpu;
         let frame = &thread.state(cpu).context.frame;
         let timeouts = u64::from(frame.timeouts());
         let in_user_mode = cpu.loaded.is(thread) && !cpu.reschedule.get();
         let (label, destination, tag) = (frame.label(), frame.destination(), frame.tag());
-        let taken = self.fast
-            && in_user_mode
-            && CpuLocal::short_syscall(cpu, label, destination, tag, timeouts);
-        self.short_syscalls
-            .set(self.short_syscalls.get() + usize::from(taken));
-        taken
+        if !self.fast || !in_user_mode {
+            return ShortWay::Nowhere;
+        }
+        let led = CpuLocal::short_syscall(cpu, label, destination, tag, timeouts);
+        let taken = self.short_syscalls.get() + usize::from(led != ShortWay::Nowhere);
+        self.short_syscalls.set(taken);
+        led
     }
 
     /// `thread`, which is ready, makes a fault.

@@ -323,7 +323,7 @@ const SET_TPIDRRO: u64 = 0x10;
 
 /// Makes `to` the thread that runs when the kernel is left; `from` ran until
 /// now on this CPU. Address space and FPU are switched elsewhere.
-#[inline]
+#[inline(always)]
 pub fn switch(block: &CpuBlock, from: &Context, to: &Context) {
     from.save_live();
     if from.tpidr.get() != to.tpidr.get() {

@@ -8,6 +8,7 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 
 use super::context::Frame;
+use crate::per_cpu::ShortWay;
 
 /// Offsets in [`CpuBlock`](crate::per_cpu::CpuBlock), which `per_cpu.rs` fixes.
 const BLOCK_FRAME: usize = 8;
@@ -172,7 +173,8 @@ global_asm!(
     "brio_short_end:",
     "mrs x9, tpidr_el2",
     "ldr x11, [x9, #{caller}]",
-    "cbz w0, 3f",
+    "cmp w0, #{done}",
+    "b.ne 3f",
     "ldr x1, [x9, #{frame}]",
     "mov sp, x1",
     "cmp x1, x11",
@@ -187,8 +189,12 @@ global_asm!(
     "3: save_rest",
     "mrs x1, esr_el2",
     "str x1, [x11, #{error}]",
+    "mov w1, w0",
     "mov x0, x9",
-    "bl brio_syscall",
+    "cbz w1, 6f",
+    "bl brio_finish",
+    "b brio_leave",
+    "6: bl brio_syscall",
     "b brio_leave",
     // It led to another thread.
     "4: save_rest",
@@ -235,6 +241,7 @@ global_asm!(
     frame = const BLOCK_FRAME,
     stack_top = const BLOCK_STACK_TOP,
     caller = const BLOCK_CALLER,
+    done = const ShortWay::ToTheEnd as u8,
     svc = const l4_abi::arch::aarch64::exception::class::SVC64,
     interrupt = sym super::trap::interrupt,
     fault = sym super::trap::fault,

@@ -1,9 +1,10 @@
 //! Pointers that do not keep what they point to, and what checks them.
 
+use core::cell::Cell;
 use core::ptr;
 
 use crate::per_cpu::PerCpu;
-use crate::sync::{AtomicPtr, AtomicU32, Ordering, const_fn};
+use crate::sync::{AtomicU32, Ordering, const_fn};
 
 /// In what [`Link`]s point to: how many do.
 pub struct Anchor(AtomicU32);
@@ -41,13 +42,13 @@ pub trait Anchored {
 /// A pointer to an object on the same CPU that does not keep it: whoever ends
 /// the object clears the pointer first, which the object's [`Anchor`] checks.
 /// Cheaper than a counted reference, because nothing is locked.
-pub struct Link<T>(AtomicPtr<T>);
+pub struct Link<T>(Cell<*mut T>);
 
 impl<T: Anchored> Link<T> {
     const_fn! {
         /// Points nowhere.
         pub fn new() -> Self {
-            Self(AtomicPtr::new(ptr::null_mut()))
+            Self(Cell::new(ptr::null_mut()))
         }
     }
 
@@ -56,19 +57,19 @@ impl<T: Anchored> Link<T> {
     pub fn get<'cpu, L>(&self, _cpu: &'cpu PerCpu<L>) -> Option<&'cpu T> {
         // SAFETY: the object is alive, because its anchor counts this link,
         // and it is not freed before `'cpu` ends.
-        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
+        unsafe { self.0.get().as_ref() }
     }
 
     /// True if it points to `object`.
     #[inline]
     pub fn is(&self, object: &T) -> bool {
-        ptr::eq(self.0.load(Ordering::Relaxed), object)
+        ptr::eq(self.0.get(), object)
     }
 
     /// True if it points nowhere.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.0.load(Ordering::Relaxed).is_null()
+        self.0.get().is_null()
     }
 
     /// Lets it point to `new`. Links to an object are only changed on the
@@ -76,7 +77,7 @@ impl<T: Anchored> Link<T> {
     #[inline]
     pub fn set(&self, new: Option<&T>) {
         // SAFETY: as in `get`; the reference is used right here.
-        if let Some(old) = unsafe { self.0.load(Ordering::Relaxed).as_ref() } {
+        if let Some(old) = unsafe { self.0.get().as_ref() } {
             let count = &old.anchor().0;
             count.store(
                 count.load(Ordering::Relaxed).wrapping_sub(1),
@@ -91,7 +92,7 @@ impl<T: Anchored> Link<T> {
             );
         }
         let new = new.map_or(ptr::null_mut(), |new| ptr::from_ref(new).cast_mut());
-        self.0.store(new, Ordering::Relaxed);
+        self.0.set(new);
     }
 }
 

@@ -112,6 +112,15 @@ impl<C: 'static, T: 'static> RefSlot<C, T> {
         Some(&object.value)
     }
 
+    /// A further counted reference to the object that is here.
+    #[inline]
+    pub fn counted<L>(&self, cpu: &PerCpu<L>) -> Option<Ref<C, T>> {
+        Some(Ref {
+            any: self.header(cpu)?.any_ref(),
+            kind: PhantomData,
+        })
+    }
+
     /// The header of the object that is here.
     #[inline]
     pub fn header<'cpu, L>(&self, _cpu: &'cpu PerCpu<L>) -> Option<&'cpu Header<C>> {
@@ -127,6 +136,7 @@ impl<C: 'static, T: 'static> RefSlot<C, T> {
     }
 
     /// Puts something else here; what was here comes back.
+    #[inline]
     pub fn replace(&self, new: Option<Ref<C, T>>) -> Option<Ref<C, T>> {
         let new = new.map_or(ptr::null_mut(), |new| new.into_any().into_raw().cast());
         let old = self.object.swap(new, Ordering::AcqRel);

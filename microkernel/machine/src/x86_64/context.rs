@@ -574,7 +574,7 @@ fn usable(selector: u16) -> u16 {
 
 /// Makes `to` the thread that runs when the kernel is left; `from` ran until
 /// now on this CPU. Address space and FPU are switched elsewhere.
-#[inline]
+#[inline(always)]
 pub fn switch(cpu: &CpuBlock, from: &Context, to: &Context) {
     from.save_selectors();
     if from.selectors.get() == from.kind.get() && to.kind.get() == PLAIN {

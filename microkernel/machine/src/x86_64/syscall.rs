@@ -8,7 +8,7 @@ use core::mem::offset_of;
 
 use super::context::{Frame, SYSCALL_MARKER};
 use super::cpu::selector;
-use crate::per_cpu::CpuBlock;
+use crate::per_cpu::{CpuBlock, ShortWay};
 
 unsafe extern "C" {
     /// The kernel's part, see [`upcalls!`](crate::upcalls).
@@ -19,7 +19,8 @@ unsafe extern "C" {
         destination: u64,
         tag: u64,
         timeouts: u64,
-    ) -> bool;
+    ) -> ShortWay;
+    fn brio_finish(cpu: *mut CpuBlock);
 
     /// Leaves the kernel: to the frame that the [`CpuBlock`] names, or to
     /// idle. GS is the kernel's.
@@ -76,8 +77,8 @@ pub(super) unsafe extern "C" fn entry() {
         "mov rcx, rax",
         "mov rsp, gs:[{stack_top}]",
         "call {short}",
-        "test al, al",
-        "jz 6f",
+        "cmp al, {done}",
+        "jne 6f",
         "mov rsp, gs:[{frame}]",
         "cmp rsp, gs:[{caller}]",
         "jne 7f",
@@ -108,9 +109,14 @@ pub(super) unsafe extern "C" fn entry() {
         "mov [\\frame + {r15}], r15",
         ".endm",
         "6:",
-        "mov rax, gs:[{caller}]",
-        "save_rest rax",
+        "mov rdx, gs:[{caller}]",
+        "save_rest rdx",
         "mov rdi, gs:[{this}]",
+        "test al, al",
+        "jz 8f",
+        "call {finish}",
+        "jmp brio_leave",
+        "8:",
         "call {upcall}",
         "",
         ".global brio_leave",
@@ -211,6 +217,8 @@ pub(super) unsafe extern "C" fn entry() {
         r15 = const offset_of!(Frame, r15),
         upcall = sym brio_syscall,
         short = sym brio_short_syscall,
+        finish = sym brio_finish,
+        done = const ShortWay::ToTheEnd as u8,
     );
 }
 

@@ -7,8 +7,7 @@ use machine::tlb::{Residence, Tlb};
 use super::Task;
 use crate::cpu::Cpu;
 use crate::mapping::memory_space::MemorySpace;
-use crate::object::thread::Thread;
-use crate::object::{Ref, RefSlot};
+use crate::object::RefSlot;
 
 /// The address space that a CPU has loaded, and what it remembers of others.
 pub struct LoadedSpace {
@@ -26,11 +25,10 @@ impl LoadedSpace {
         }
     }
 
-    /// Loads the address space of `thread`.
-    #[inline]
-    pub fn load(&self, cpu: &Cpu, thread: &Thread) {
-        let running = thread.running_task(cpu);
-        let (Some(task), Some(header)) = (running.get(cpu), running.header(cpu)) else {
+    /// Loads the address space of the task in `slot`, whose thread is to run.
+    #[inline(always)]
+    pub fn load(&self, cpu: &Cpu, slot: &RefSlot<Task>) {
+        let Some(task) = slot.get(cpu) else {
             return;
         };
         let is_loaded = self
@@ -45,7 +43,7 @@ impl LoadedSpace {
         let tlbs = &cpu.kernel.tlbs;
         tlbs.load(cpu.block(), &self.tlb, space.residence(), root);
         ports::forbid(cpu.block());
-        self.task.replace(Ref::from_header(header));
+        self.task.replace(slot.counted(cpu));
     }
 
     /// Loads none: the CPU idles, and keeps no task from its end.

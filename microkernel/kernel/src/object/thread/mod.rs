@@ -384,6 +384,12 @@ impl Thread {
         self.task.get(cpu)
     }
 
+    /// The place of the task that it is bound to.
+    #[inline]
+    pub fn own_task(&self) -> &RefSlot<Task> {
+        &self.task
+    }
+
     /// The header of the task that it is bound to.
     pub fn task_header<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu super::Header> {
         self.task.header(cpu)

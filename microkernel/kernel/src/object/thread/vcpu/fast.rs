@@ -35,7 +35,7 @@ pub fn syscall(cpu: &Cpu) -> bool {
     } else if !resume(cpu, thread, state, area) {
         return false;
     }
-    cpu.space.load(cpu, thread);
+    cpu.space.load(cpu, thread.running_task(cpu));
     true
 }
 
