@@ -23,6 +23,7 @@ pub fn bury(cpu: &mut Cpu) {
     if let Some(mut burial) = cpu.burial.take() {
         if kernel.quiescence.lagging(&mut burial.grace) != 0 {
             cpu.burial.set(Some(burial));
+            hold(cpu);
             return;
         }
         free(kernel, burial.dead);
@@ -35,9 +36,20 @@ pub fn bury(cpu: &mut Cpu) {
         if lagging != 0 {
             interrupt(kernel, lagging);
             cpu.burial.set(Some(Burial { dead, grace }));
+            hold(cpu);
             return;
         }
         free(kernel, dead);
+    }
+}
+
+/// Lets the CPU wait for an interrupt in place of its thread, which may count
+/// on the memory that it has just given back. The CPUs that lag behind were
+/// interrupted, and interrupt this one.
+fn hold(cpu: &Cpu) {
+    if !cpu.block().is_idle() {
+        cpu.unfinished.set(true);
+        cpu.block().set_idle();
     }
 }
 

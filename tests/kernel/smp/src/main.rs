@@ -14,6 +14,7 @@ l4_test::suite![
     cpus::a_set_begins_at_its_offset,
     cpus::a_bit_of_a_coarse_set_is_many_cpus,
     memory::what_is_deleted_can_be_used_at_once,
+    memory::what_is_deleted_can_be_used_while_others_work,
     parallel::a_thread_runs_on_each_cpu,
     clock::the_clock_goes_forward_from_cpu_to_cpu,
     clock::a_sleep_is_as_long_on_each_cpu,
