@@ -229,13 +229,19 @@ fn next_departure(cpu: &Cpu) -> Option<Ref<Thread>> {
     thread.counted()
 }
 
+/// Letters that a CPU reads before other interrupts can come.
+const LETTERS: usize = 8;
+
 /// Does what other CPUs asked of this one.
 pub fn run_errands(cpu: &Cpu) {
     let Some(own) = cpu.kernel.reachable.get(cpu.id() as usize) else {
         return;
     };
     cpu.in_errands.set(true);
-    for (thread, _kept) in own.inbox.take(cpu) {
+    for _ in 0..LETTERS {
+        let Some((thread, _kept)) = own.inbox.take(cpu) else {
+            break;
+        };
         if thread.is_here(cpu) {
             run(cpu, thread);
         } else {
@@ -243,6 +249,10 @@ pub fn run_errands(cpu: &Cpu) {
         }
     }
     cpu.in_errands.set(false);
+    if !own.inbox.is_empty() {
+        // The rest after other interrupts.
+        ipi::send(&cpu.kernel.platform, cpu.id());
+    }
 }
 
 /// Looks at a thread that has come, or about which something is asked.

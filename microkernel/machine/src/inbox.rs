@@ -1,11 +1,11 @@
 //! What other CPUs ask of a CPU: a list of items that anybody may add to
-//! without a lock and without memory, and that the CPU takes off at once.
+//! without a lock and without memory, and from which the CPU takes them in
+//! the order in which they came.
 //!
 //! The node is inside the item, so an item is in one inbox at a time. While
 //! it is there it keeps itself ([`Posted::keep`]), which its node's drop
 //! checks.
 
-use core::marker::PhantomData;
 use core::ptr;
 
 use crate::per_cpu::PerCpu;
@@ -79,6 +79,9 @@ pub enum Delivery {
 pub struct Inbox<T> {
     /// The item posted last; each knows the one posted before it.
     last: AtomicPtr<T>,
+    /// The oldest item of those that the CPU has turned round; each knows the
+    /// one posted after it. The CPU's own.
+    oldest: AtomicPtr<T>,
 }
 
 impl<T: Posted> Inbox<T> {
@@ -87,6 +90,7 @@ impl<T: Posted> Inbox<T> {
         pub fn new() -> Self {
             Self {
                 last: AtomicPtr::new(ptr::null_mut()),
+                oldest: AtomicPtr::new(ptr::null_mut()),
             }
         }
     }
@@ -117,54 +121,48 @@ impl<T: Posted> Inbox<T> {
 
     /// True if nothing is there.
     pub fn is_empty(&self) -> bool {
-        self.last.load(Ordering::Relaxed).is_null()
+        self.oldest.load(Ordering::Relaxed).is_null() && self.last.load(Ordering::Relaxed).is_null()
     }
 
-    /// Takes all that is there, in the order in which it was posted.
-    pub fn take<'cpu, L>(&self, _cpu: &'cpu PerCpu<L>) -> Letters<'cpu, T> {
+    /// Takes the item that was posted first, and what kept it. Only the
+    /// inbox's own CPU does that. From here on the item can be posted again,
+    /// so what it asks is read afterwards.
+    pub fn take<'cpu, L>(&self, _cpu: &'cpu PerCpu<L>) -> Option<(&'cpu T, T::Kept)> {
+        let mut oldest = self.oldest.load(Ordering::Relaxed);
+        if oldest.is_null() {
+            oldest = self.turn_round();
+        }
+        // SAFETY: an item in an inbox is alive (its envelope checks that);
+        // and what dies is freed only when the `PerCpu` is borrowed whole,
+        // which `'cpu` excludes.
+        let item = unsafe { oldest.as_ref() }?;
+        let next = item.envelope().next.load(Ordering::Relaxed);
+        self.oldest.store(next, Ordering::Relaxed);
+        let kept = item.let_go();
+        // An exchange, to see what whoever found it posted wrote before.
+        item.envelope().posted.swap(0, Ordering::AcqRel);
+        Some((item, kept))
+    }
+
+    /// Takes all that was posted; the oldest.
+    fn turn_round(&self) -> *mut T {
         let mut newest = self.last.swap(ptr::null_mut(), Ordering::Acquire);
         let mut oldest = ptr::null_mut();
-        // SAFETY: an item in an inbox is alive (its envelope checks that),
-        // and nobody else changes `next` while it is posted.
+        // SAFETY: an item in an inbox is alive, and nobody else changes
+        // `next` while it is posted.
         while let Some(item) = unsafe { newest.as_ref() } {
             let before = item.envelope().next.load(Ordering::Relaxed);
             item.envelope().next.store(oldest, Ordering::Relaxed);
             oldest = newest;
             newest = before;
         }
-        Letters {
-            next: oldest,
-            cpu: PhantomData,
-        }
+        oldest
     }
 }
 
 impl<T: Posted> Default for Inbox<T> {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// Items taken out of an inbox.
-pub struct Letters<'cpu, T> {
-    next: *mut T,
-    cpu: PhantomData<&'cpu T>,
-}
-
-impl<'cpu, T: Posted> Iterator for Letters<'cpu, T> {
-    type Item = (&'cpu T, T::Kept);
-
-    /// From here on the item can be posted again, so what it asks is read
-    /// afterwards.
-    fn next(&mut self) -> Option<(&'cpu T, T::Kept)> {
-        // SAFETY: as in `Inbox::take`; and what dies is freed only when the
-        // `PerCpu` is borrowed whole, which `'cpu` excludes.
-        let item = unsafe { self.next.as_ref() }?;
-        self.next = item.envelope().next.load(Ordering::Relaxed);
-        let kept = item.let_go();
-        // An exchange, to see what whoever found it posted wrote before.
-        item.envelope().posted.swap(0, Ordering::AcqRel);
-        Some((item, kept))
     }
 }
 

@@ -623,3 +623,33 @@ fn what_ends_on_one_cpu_is_freed_when_the_others_have_passed() {
         assert_eq!(world.used(), before);
     });
 }
+
+#[test]
+fn many_letters_let_other_interrupts_in() {
+    run_on(2, |world| {
+        let task = world.task();
+        let server = world.on(1).thread(&task, 5);
+        let gate = world.gate(LABEL, &server);
+        let slot = world.give_full(&task, gate.header());
+        let clients: Vec<_> = (0..12).map(|_| world.on(0).thread(&task, 5)).collect();
+        for client in &clients {
+            world.syscall(client, Syscall::send(slot));
+        }
+        world.deliver(1);
+        let waits = Doing::Waits(Waiting::Send);
+        let there = |world: &World| {
+            let waiting = clients.iter().filter(|client| world.doing(client) == waits);
+            waiting.count()
+        };
+        assert!((1..12).contains(&there(world)));
+        assert!(world.is_interrupted(1), "it tells itself of the rest");
+        world.deliver_all();
+        assert_eq!(there(world), 12);
+        // First come, first served.
+        for client in &clients {
+            world.syscall(&server, Syscall::wait());
+            world.deliver_all();
+            assert!(world.doing(client) == DONE);
+        }
+    });
+}

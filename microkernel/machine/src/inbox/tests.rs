@@ -35,8 +35,7 @@ impl Posted for Letter {
 }
 
 fn numbers(inbox: &Inbox<Letter>, cpu: &PerCpu<()>) -> Vec<u32> {
-    inbox
-        .take(cpu)
+    core::iter::from_fn(|| inbox.take(cpu))
         .map(|(letter, kept)| {
             assert_eq!(kept, 1, "a letter is kept once while it is in an inbox");
             letter.number.load(Ordering::Relaxed)
@@ -115,8 +114,7 @@ mod loom {
             });
             let cpu = PerCpu::new(0, ());
             let take = || {
-                inbox
-                    .take(&cpu)
+                core::iter::from_fn(|| inbox.take(&cpu))
                     .map(|(letter, _)| letter.number.swap(0, Ordering::AcqRel))
                     .fold(0, |all, asked| all | asked)
             };
