@@ -11,10 +11,12 @@ use l4_abi::capability::slot;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{MapItem, SendItem};
 use l4_abi::protocol::label;
+use l4_abi::protocol::thread::Opcode;
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::timeout::Timeout;
+use l4_abi::vcpu::StateFlags;
 
-use super::{Syscall, TEST_MEMORY, TestTask, World, run_on};
+use super::{Syscall, TEST_MEMORY, TestTask, UTCB_AREA, World, run_on};
 use crate::object::Ref;
 use crate::object::thread::{Life, Source, Thread, Waiting};
 
@@ -50,6 +52,10 @@ enum Op {
     Map,
     /// Takes what was mapped from the page back.
     Unmap,
+    /// Becomes a vCPU that takes messages.
+    BecomeVcpu,
+    /// Goes on as a vCPU that takes messages.
+    Resume,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +73,8 @@ const IRQ: u64 = 4;
 const SEMAPHORE: u64 = 5;
 const TASKS: u64 = 6;
 
+/// Where the thread that becomes a vCPU has its state.
+const AREA: u64 = UTCB_AREA + 0x3000;
 const PAGE: u64 = TEST_MEMORY;
 const COPY: u64 = TEST_MEMORY + 0x20_0000;
 
@@ -209,6 +217,32 @@ impl Stage {
                 let page = Flexpage::memory(PAGE, 12, MemoryRights::RWX);
                 let words = [1, 0, page.raw()];
                 invoke(world, slot(TASKS), label::TASK, &words, None);
+            }
+            Op::BecomeVcpu => {
+                let words = [Opcode::VcpuControl.word(), AREA];
+                invoke(
+                    world,
+                    slot(THREADS + number as u64),
+                    label::THREAD,
+                    &words,
+                    None,
+                );
+                if let Some(area) = thread.vcpu_area(world.cpu_of(thread)) {
+                    area.set_state(StateFlags::IRQ);
+                }
+            }
+            Op::Resume => {
+                if let Some(area) = thread.vcpu_area(world.cpu_of(thread)) {
+                    area.set_saved_state(StateFlags::IRQ);
+                }
+                let words = [Opcode::VcpuResume.word()];
+                invoke(
+                    world,
+                    slot(THREADS + number as u64),
+                    label::THREAD,
+                    &words,
+                    None,
+                );
             }
         }
     }
@@ -468,6 +502,40 @@ fn mappings() {
         &[
             [&[Op::Map, Op::Unmap], NOTHING, &[Op::Map, Op::Unmap]],
             [&[Op::Map], &[Op::Unmap], &[Op::Map, Op::Migrate(0, 1)]],
+        ],
+    );
+}
+
+#[test]
+fn vcpus() {
+    explore_all(
+        100,
+        &[
+            [
+                &[Op::SendTo(2)],
+                &[Op::ImpatientCall],
+                &[Op::BecomeVcpu, Op::Resume, Op::Resume],
+            ],
+            [
+                &[Op::Trigger, Op::Trigger],
+                NOTHING,
+                &[Op::BindIrq(2), Op::BecomeVcpu, Op::Resume, Op::Resume],
+            ],
+            [
+                &[Op::Call],
+                &[Op::Migrate(2, 0)],
+                &[Op::BecomeVcpu, Op::Resume, Op::Reply],
+            ],
+            [
+                &[Op::Call],
+                &[Op::Destroy(Target::Thread(2))],
+                &[Op::BecomeVcpu, Op::Resume],
+            ],
+            [
+                &[Op::Call],
+                &[Op::Cancel(0)],
+                &[Op::BecomeVcpu, Op::Resume, Op::Resume],
+            ],
         ],
     );
 }
