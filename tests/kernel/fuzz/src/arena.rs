@@ -179,7 +179,9 @@ impl Round {
         // SAFETY: the stack is that of this thread, which begins anew.
         let stack = unsafe { entry::prepare_stack(stack, attacker::attack as *const (), argument) };
         thread.ex_regs(Some(entry::address()), Some(stack), ExRegsFlags::CANCEL)?;
-        let cpus = CpuSet::ALL;
+        // Around the CPUs that there are.
+        let cpus = own::scheduler().info()?.cpus.count_ones().max(1);
+        let cpus = CpuSet::single(number as u32 % cpus);
         own::scheduler().run_thread(thread.as_cap(), cpus, PRIORITY, 0)
     }
 
