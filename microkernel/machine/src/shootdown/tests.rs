@@ -173,10 +173,14 @@ mod loom {
     }
 
     impl World {
+        /// The space has a version, and no residents.
         fn new() -> Arc<Self> {
+            let tlbs = Tlbs::new();
+            let space = Residence::new();
+            space.version(&tlbs);
             Arc::new(Self {
-                tlbs: Tlbs::new(),
-                space: Residence::new(),
+                tlbs,
+                space,
                 mapped: AtomicBool::new(true),
                 reused: AtomicBool::new(false),
             })
