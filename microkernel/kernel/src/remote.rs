@@ -289,8 +289,8 @@ pub fn wait_for_ends(cpu: &Cpu, thread: &Thread, set: u64) {
 fn go_round(cpu: &Cpu, thread: &Thread) {
     let state = thread.state(cpu);
     let left = state.round.get() & !(1 << cpu.id());
+    state.round.set(left);
     if left == 0 {
-        state.round.set(0);
         return;
     }
     state.waiting.set(Waiting::Remote);

@@ -2,8 +2,10 @@
 //! test says when a CPU notices that it has been interrupted.
 
 use l4_abi::error::IpcError;
+use l4_abi::flexpage::Flexpage;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::label;
+use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::Timeout;
 use machine::event::{Fault, Source as Event};
 
@@ -236,7 +238,7 @@ fn who_destroys_a_thread_goes_on_when_it_runs_no_more() {
         assert!(world.runs(&victim));
         let slot = world.give_full(&setup.client_task, victim.header());
         let own = world.give_full(&setup.client_task, setup.client_task.header());
-        let page = l4_abi::flexpage::Flexpage::object(slot, l4_abi::rights::CapabilityRights::FULL);
+        let page = Flexpage::object(slot, CapabilityRights::FULL);
         let words = [1, 0xc000_0000, page.raw()];
         world
             .on(0)
@@ -245,6 +247,35 @@ fn who_destroys_a_thread_goes_on_when_it_runs_no_more() {
         world.deliver(1);
         assert_eq!(world.doing(&victim), Doing::Dead);
         world.deliver_all();
+        assert!(world.runs(&setup.client));
+    });
+}
+
+#[test]
+fn who_destroys_threads_of_several_cpus_visits_each_of_them_once() {
+    run_on(4, |world| {
+        let setup = set_up(world);
+        world.syscall(&setup.server, Syscall::wait());
+        let victims = [1, 2, 3].map(|cpu| world.on(cpu).thread(&setup.server_task, 9));
+        let own = world.give_full(&setup.client_task, setup.client_task.header());
+        let pages = victims.each_ref().map(|victim| {
+            let slot = world.give_full(&setup.client_task, victim.header());
+            Flexpage::object(slot, CapabilityRights::FULL).raw()
+        });
+        let words = [1, 0xc000_0000, pages[0], pages[1], pages[2]];
+        world
+            .on(0)
+            .start_invocation(&setup.client, own, label::TASK, &words, None);
+        // Behind the letters that end them.
+        for cpu in [1, 2, 3] {
+            assert_eq!(setup.client.home(), cpu);
+            assert!(!world.runs(&setup.client));
+            world.deliver(cpu as usize);
+        }
+        for victim in &victims {
+            assert_eq!(world.doing(victim), Doing::Dead);
+        }
+        world.deliver(0);
         assert!(world.runs(&setup.client));
     });
 }
