@@ -23,8 +23,9 @@ const SLEEP_EVERY: u32 = 4;
 const SLEEP: Duration = Duration::from_micros(300);
 /// How long attackers may go on without getting stuck.
 const PATIENCE: Duration = Duration::from_millis(50);
-/// How many faults and the like a round may have without one step between them.
-const MAX_FUTILE: u32 = 30;
+/// How many faults and the like a round may have without one call between them. Threads on several
+/// CPUs fault at once on each page of the program before one of them can make a call.
+const MAX_FUTILE: u32 = 200;
 
 /// Lets attackers make up to `limit` calls of `seed`; how many they made.
 pub(crate) fn round(arena: &mut Arena, seed: u64, limit: u64) -> u64 {
@@ -38,7 +39,8 @@ pub(crate) fn round(arena: &mut Arena, seed: u64, limit: u64) -> u64 {
     let mut goes_on = true;
     while goes_on && SHARED.calls.load(Relaxed) < limit {
         let message = wait_for(Timeout::from_micros(PATIENCE.as_micros() as u64));
-        let now = SHARED.next.load(Relaxed);
+        // Not steps: a thread that faults in each step takes one more whenever it is replaced.
+        let now = SHARED.calls.load(Relaxed);
         futile += 1;
         if now > last {
             last = now;
@@ -46,7 +48,8 @@ pub(crate) fn round(arena: &mut Arena, seed: u64, limit: u64) -> u64 {
             suite::is_alive();
         }
         if futile > MAX_FUTILE {
-            // They have destroyed too much of what they need to go on, their own code for instance.
+            // They have destroyed too much of what they need to go on: mapped memory of theirs
+            // over their own code, for instance.
             goes_on = false;
         } else if !message.came() {
             // Somebody may run for ever, or make faults that nobody hears of.
