@@ -27,7 +27,7 @@ const BLOCKS: usize = 16;
 const AREA_ORDER: u32 = 14;
 const STACK_SIZE: usize = 16 * 1024;
 /// How long [`Worker::join`] waits, and how often it looks.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(20);
 const INTERVAL: Duration = Duration::from_micros(500);
 
 const _: () = assert!(BLOCKS * utcb::SIZE == 1 << AREA_ORDER);
@@ -54,6 +54,15 @@ static TABLE: [Block; BLOCKS] = [const {
     }
 }; BLOCKS];
 static AREA: AtomicU64 = AtomicU64::new(0);
+
+/// Sleeps until all other threads of this CPU wait: then it is idle, however slow the machine is.
+pub fn settle() {
+    let idle_time = || own::scheduler().idle_time(CpuSet::single(0)).unwrap();
+    let before = idle_time();
+    while idle_time() < before + 500 {
+        ipc::sleep(INTERVAL);
+    }
+}
 
 /// A thread that runs a closure; dropped, it is destroyed.
 pub struct Worker<R> {

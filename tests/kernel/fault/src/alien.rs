@@ -7,6 +7,7 @@ use l4_test::fault::spawn_paged;
 use l4_test::memory::{UNUSED, load};
 use l4_test::message::{nobody, receive, wait};
 use l4_test::sys::object::Control;
+use l4_test::worker::settle;
 use l4_test::{Message, Outcome, Worker, failed};
 
 use crate::arch;
@@ -18,7 +19,7 @@ fn alien<R: 'static>(body: impl FnOnce() -> R + 'static) -> Worker<R> {
         wait();
         body()
     });
-    receive(nobody(), Timeout::from_micros(2000));
+    settle();
     let control = Control {
         alien: Some(true),
         ..Control::default()

@@ -13,7 +13,7 @@ use l4_test::{Message, Reply};
 
 /// Waits for a message, but not for ever.
 pub(crate) fn await_message() -> Reply {
-    let reply = wait_for(Timeout::from_micros(1_000_000));
+    let reply = wait_for(Timeout::from_micros(10_000_000));
     assert!(reply.came(), "no message came");
     reply
 }

@@ -4,6 +4,7 @@ use l4_test::abi::protocol::thread::ExRegsFlags;
 use l4_test::abi::timeout::Timeout;
 use l4_test::fault::spawn_paged;
 use l4_test::message::{nobody, receive};
+use l4_test::worker::settle;
 
 use crate::arch;
 use crate::handler::{answer, await_exception};
@@ -22,7 +23,7 @@ pub(crate) fn a_triggered_exception_comes_before_the_next_instruction() {
 
 pub(crate) fn it_tells_the_registers_that_were_given() {
     let worker = spawn_paged(|| receive(nobody(), Timeout::NEVER));
-    receive(nobody(), Timeout::from_micros(2000));
+    settle();
     let flags = ExRegsFlags::TRIGGER_EXCEPTION | ExRegsFlags::CANCEL;
     let thread = worker.thread();
     thread.ex_regs(Some(0x1230), Some(0x5670), flags).unwrap();

@@ -21,7 +21,7 @@ fn worker() -> Worker<u64> {
 
 /// Waits for the exception; the registers, behind the instruction.
 fn await_exception() -> [u64; FRAME_WORDS] {
-    let reply = wait_for(Timeout::from_micros(1_000_000));
+    let reply = wait_for(Timeout::from_micros(10_000_000));
     assert!(reply.came() && reply.tag.label() == label::EXCEPTION);
     skip(core::array::from_fn(word))
 }

@@ -8,6 +8,7 @@ use l4_test::abi::timeout::Timeout;
 use l4_test::message::{nobody, receive, wait};
 use l4_test::sys::Cap;
 use l4_test::sys::object::Thread;
+use l4_test::worker::settle;
 use l4_test::{Message, Outcome, failed, kip, own, spawn};
 
 fn cancel(thread: Cap<Thread>) {
@@ -54,7 +55,7 @@ pub(crate) fn a_cancelled_thread_goes_on_where_it_is_told() {
         .ex_regs(Some(target), None, ExRegsFlags::CANCEL)
         .unwrap();
     assert_ne!(old.instruction_pointer, target);
-    receive(nobody(), Timeout::from_micros(1000));
+    settle();
     assert!(ARRIVED.load(SeqCst) && !sleeper.has_ended());
 }
 

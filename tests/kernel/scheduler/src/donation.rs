@@ -6,7 +6,8 @@ use l4_test::message::wait;
 use l4_test::suite::PRIORITY;
 use l4_test::{Message, Worker, own, spawn_at};
 
-use crate::trace::{clear, measure, note, settle, trace, work_until};
+use crate::trace::{clear, measure, note, trace, work_until};
+use l4_test::worker::settle;
 
 /// A server below the runner, then a thread between the two that is ready.
 fn server_and_ready(service: fn()) -> (Worker<()>, Worker<()>) {

@@ -9,7 +9,8 @@ use l4_test::sys::Cap;
 use l4_test::sys::object::Thread;
 use l4_test::{Message, Worker, own, spawn_at};
 
-use crate::trace::{clear, note, settle, sleep, trace, work, work_until};
+use crate::trace::{clear, note, sleep, trace, work, work_until};
+use l4_test::worker::settle;
 
 const RUNNER: u64 = 0xa;
 

@@ -2,10 +2,9 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
-use l4_test::abi::protocol::scheduler::CpuSet;
 use l4_test::abi::timeout::Timeout;
+use l4_test::kip;
 use l4_test::message::{nobody, receive};
-use l4_test::{kip, own};
 
 /// Up to 16 entries of four bits, the latest in the lowest.
 static TRACE: AtomicU64 = AtomicU64::new(0);
@@ -56,13 +55,4 @@ pub(crate) fn work_until(happened: impl Fn() -> bool) {
 /// Sleeps for this many µs.
 pub(crate) fn sleep(time: u64) {
     receive(nobody(), Timeout::from_micros(time));
-}
-
-/// Sleeps until all other threads wait: then the CPU is idle, however slow the machine is.
-pub(crate) fn settle() {
-    let idle_time = || own::scheduler().idle_time(CpuSet::single(0)).unwrap();
-    let before = idle_time();
-    while idle_time() < before + 500 {
-        sleep(1000);
-    }
 }

@@ -68,7 +68,7 @@ fn take_from_writers(rights: MemoryRights) {
             wait_until("for the writer", || load(page) != before);
             unmap(UNUSED, rights);
             let last = load(page);
-            let fault = receive(*worker.thread(), Timeout::from_micros(1_000_000));
+            let fault = receive(*worker.thread(), Timeout::from_micros(10_000_000));
             assert!(fault.came(), "CPU {cpu} writes on in round {round}");
             assert_eq!(fault.tag.label(), label::PAGE_FAULT);
             assert_eq!(word(0) & !7, UNUSED);

@@ -10,6 +10,7 @@ use l4_test::abi::rights::CapabilityRights;
 use l4_test::abi::timeout::Timeout;
 use l4_test::message::{nobody, receive};
 use l4_test::sys::object::{Control, Registers};
+use l4_test::worker::settle;
 use l4_test::{Message, own, refused, spawn};
 
 use crate::arch;
@@ -83,7 +84,7 @@ pub(crate) fn a_thread_begins_with_clean_registers() {
     thread
         .ex_regs(Some(entry), Some(stack), ExRegsFlags::empty())
         .unwrap();
-    receive(nobody(), Timeout::from_micros(2000));
+    settle();
     let registers = core::array::from_fn(|index| DUMP.0[index].load(SeqCst));
     arch::check_first_registers(registers, stack, spare_utcb() as u64);
 }
@@ -122,7 +123,7 @@ pub(crate) fn the_order_of_starting_is_free() {
         if !registers_first {
             set();
         }
-        receive(nobody(), Timeout::from_micros(2000));
+        settle();
     };
     start(true);
     assert_eq!(RAN.load(SeqCst), 1);

@@ -10,6 +10,7 @@ use l4_test::message::{nobody, receive};
 use l4_test::suite::PRIORITY;
 use l4_test::sys::Selector;
 use l4_test::sys::object::Control;
+use l4_test::worker::settle;
 use l4_test::{Message, failed, own, refused, spawn, spawn_at};
 
 use crate::binding::{bind, spare_utcb, thread};
@@ -21,7 +22,7 @@ pub(crate) fn a_thread_without_pager_dies_of_a_fault() {
         ..Control::default()
     };
     victim.thread().control(control).unwrap();
-    receive(nobody(), Timeout::from_micros(20_000));
+    settle();
     let reply = Message::new(0).send(*victim.thread());
     assert_eq!(reply.outcome(), failed(IpcError::NOT_EXISTENT));
 }
@@ -33,7 +34,7 @@ pub(crate) fn a_thread_that_died_cannot_be_used_again() {
         ..Control::default()
     };
     victim.thread().control(control).unwrap();
-    receive(nobody(), Timeout::from_micros(20_000));
+    settle();
     let invalid = refused(ResultCode::EINVAL);
     let bound = bind(victim.thread(), own::task(), spare_utcb());
     assert_eq!(bound, invalid);
@@ -53,7 +54,7 @@ pub(crate) fn a_thread_can_delete_itself() {
         SURVIVED.store(true, SeqCst);
     });
     SLOT.store(worker.selector().index(), SeqCst);
-    receive(nobody(), Timeout::from_micros(2000));
+    settle();
     assert!(!SURVIVED.load(SeqCst));
     assert_eq!(own::task().is_valid(worker.thread()), Ok(false));
 }

@@ -240,7 +240,7 @@ pub(crate) fn messages_are_held_while_a_fault_is_reported() {
             },
         );
     });
-    let reply = wait_for(Timeout::from_micros(1_000_000));
+    let reply = wait_for(Timeout::from_micros(10_000_000));
     assert_eq!(reply.tag.label(), label::EXCEPTION);
     let mut frame = Entry::of_message();
     assert_eq!(vcpu.state(), StateFlags::empty());
