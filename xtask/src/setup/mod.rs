@@ -18,7 +18,7 @@ use host::Host;
 use packages::need;
 pub use rust::Core;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tools::{GDB, ISO, MKRESCUE, OVMF, QEMU_AARCH64, QEMU_X86_64, Tool};
+use tools::{CXX, GDB, ISO, MKRESCUE, OVMF, QEMU_AARCH64, QEMU_X86_64, Tool};
 
 /// Held while something is looked for and got: systems that boot side by side miss the same things at
 /// the same time.
@@ -64,6 +64,11 @@ pub fn gdb() -> Result<&'static str> {
     Ok(GDB.name(host.system))
 }
 
+/// The compiler that the fuzzer needs.
+pub fn cxx() -> Result<()> {
+    need(&Host::detect(), &[CXX])
+}
+
 /// Fails with the reason if a system cannot run on this machine's own processor.
 pub fn kvm(arch: Architecture) -> Result<()> {
     let own = Architecture::from_name(std::env::consts::ARCH).ok();
@@ -74,7 +79,7 @@ pub fn kvm(arch: Architecture) -> Result<()> {
 pub fn everything() -> Result<()> {
     let mut tools: Vec<Tool> = Architecture::ALL.map(qemu_tool).into();
     tools.extend(ISO);
-    tools.extend([OVMF, GDB]);
+    tools.extend([OVMF, GDB, CXX]);
     need(&Host::detect(), &tools)?;
     Architecture::ALL
         .into_iter()

@@ -55,6 +55,14 @@ pub const QEMU_AARCH64: Tool = Tool {
     mac_os: Some(source("qemu-system-aarch64", "qemu")),
 };
 
+/// What compiles the fuzzer.
+pub const CXX: Tool = Tool {
+    debian: source("g++", "g++"),
+    fedora: source("g++", "gcc-c++"),
+    arch: source("g++", "gcc"),
+    mac_os: Some(source("g++", "gcc")),
+};
+
 /// One that knows both architectures.
 pub const GDB: Tool = Tool {
     debian: source("gdb-multiarch", "gdb-multiarch"),

@@ -31,6 +31,8 @@ mod table;
 #[cfg(feature = "write")]
 pub mod writer;
 
+#[cfg(feature = "write")]
+pub use checksum::seal;
 pub use error::Error;
 pub use model::{
     Capability, CapabilityKind, Channel, Colour, Component, ComponentIndex, Dataspace, Grant,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use system_description::writer::{Channel, Component, Dataspace, Grant, System};
 use system_description::{
     CAPABILITY_NAME_MAX, CapabilityKind, Colour, Description, Error, List, NAME_MAX, PRIORITY_MAX,
-    Restart, Rights, Runtime,
+    Restart, Rights, Runtime, seal,
 };
 
 fn texts(list: List<'_, &str>) -> Vec<String> {
@@ -111,17 +111,6 @@ fn example() -> System {
             users: vec![grant(0), grant(1)],
         }],
     }
-}
-
-/// Writes the right checksum over a block that a test has changed.
-fn seal(block: &mut [u8]) {
-    let content = block.len() - 4;
-    let crc = !block[..content].iter().fold(!0u32, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            crc >> 1 ^ (0xedb8_8320 * (crc & 1))
-        })
-    });
-    block[content..].copy_from_slice(&crc.to_le_bytes());
 }
 
 fn error_of(system: System) -> Error {

@@ -7,6 +7,7 @@ mod conformance;
 mod debug;
 mod descriptions;
 mod failures;
+mod guided;
 mod host;
 mod images;
 mod style;
@@ -125,6 +126,7 @@ fn run(args: &[String]) -> Result<()> {
     failures::run(&workspace, &mut report, &archs, &selected)?;
     terminal::run(&workspace, &mut report, &archs, &selected)?;
     debug::run(&workspace, &mut report, &archs, &selected)?;
+    guided::run(&workspace, &mut report, args.flag("--long"), &selected)?;
     conformance::run(
         &workspace,
         &mut report,
