@@ -7,8 +7,6 @@ use l4_test::abi::protocol::label;
 use l4_test::abi::protocol::scheduler::CpuSet;
 use l4_test::abi::protocol::thread::ExRegsFlags;
 use l4_test::abi::rights::CapabilityRights;
-use l4_test::abi::timeout::Timeout;
-use l4_test::message::{nobody, receive};
 use l4_test::sys::object::{Control, Registers};
 use l4_test::worker::settle;
 use l4_test::{Message, own, refused, spawn};

@@ -4,9 +4,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use l4_test::abi::error::{IpcError, ResultCode};
 use l4_test::abi::protocol::thread::ExRegsFlags;
-use l4_test::abi::timeout::Timeout;
 use l4_test::memory::{UNUSED, load};
-use l4_test::message::{nobody, receive};
 use l4_test::suite::PRIORITY;
 use l4_test::sys::Selector;
 use l4_test::sys::object::Control;
