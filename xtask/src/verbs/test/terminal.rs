@@ -68,7 +68,9 @@ pub(super) fn run(
         for case in cases {
             let start = Instant::now();
             let outcome = match case.run(workspace, arch) {
-                _ if !has_script() => Outcome::Skipped("no `script` of util-linux here".into()),
+                _ if !has_script() => {
+                    Outcome::Skipped("`script` of util-linux cannot make a terminal here".into())
+                }
                 Ok(()) => Outcome::Passed,
                 Err(failure) => Outcome::Failed(failure.to_string()),
             };
@@ -78,9 +80,13 @@ pub(super) fn run(
     Ok(())
 }
 
+/// Whether `script` is there and can make a terminal.
 fn has_script() -> bool {
-    let version = Command::new("script").arg("--version").output();
-    version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("util-linux"))
+    let script = Command::new("script")
+        .args(["--quiet", "--return", "--command", "true", "/dev/null"])
+        .stdin(Stdio::null())
+        .output();
+    script.is_ok_and(|output| output.status.success())
 }
 
 impl Case {
