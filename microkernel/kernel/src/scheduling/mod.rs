@@ -216,16 +216,17 @@ pub fn leave(cpu: &Cpu) {
             cpu.reschedule.set(true);
         }
     }
+    if cpu.paused.replace(false) {
+        // The interrupt that waits comes at once. It may be the timer's, which
+        // would be gone if the timer were set now.
+        cpu.unfinished.set(true);
+        cpu.block().set_idle();
+        return;
+    }
     if cpu.timeouts.take_changed() | cpu.budget.take_changed() {
         program_timer(cpu);
     }
-    if cpu.paused.replace(false) {
-        // The interrupt that waits comes at once.
-        cpu.unfinished.set(true);
-        cpu.block().set_idle();
-    } else {
-        load(cpu);
-    }
+    load(cpu);
 }
 
 /// The most urgent thread becomes the current one.

@@ -8,11 +8,11 @@ use l4_abi::protocol::{label, thread::Opcode};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::Timeout;
 use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BufferDescriptor};
-use machine::event::Fault;
+use machine::event::{Fault, Source};
 
 use super::*;
 use crate::object::Ref;
-use crate::testing::{Doing, Syscall, World, run};
+use crate::testing::{Doing, Syscall, TEST_MEMORY, World, run};
 
 /// Who runs is the most urgent thread, or runs on the most urgent one's time.
 pub(crate) fn check(cpu: &Cpu) {
@@ -226,6 +226,27 @@ fn a_yield_lets_equals_run_when_it_waits_for_any_time() {
         assert!(world.runs(&ready));
         world.advance(2);
         assert_eq!(world.doing(&running), failed);
+    });
+}
+
+#[test]
+fn a_pause_does_not_take_back_the_timer_interrupt_that_it_is_for() {
+    run(|world| {
+        let task = world.task();
+        world.give_memory(&task, TEST_MEMORY);
+        let thread = world.thread(&task, 5);
+        let platform = &world.cpu.kernel.platform;
+        let deadline = platform.timer.deadline();
+        assert!(platform.timer.advance(10_000), "the time slice is over");
+        platform.chip.set_pending(true);
+        // Afterwards nobody runs, so no time slice ends.
+        object::delete(world.cpu, task.header());
+        world.destroy(thread.header());
+        assert!(world.cpu.unfinished.get());
+        assert_eq!(platform.timer.deadline(), deadline);
+        platform.chip.set_pending(false);
+        world.enter(Source::Timer);
+        assert_eq!(platform.timer.deadline(), None);
     });
 }
 
