@@ -19,9 +19,11 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Asks cargo.
+    /// Asks cargo. The workspace is that from which cargo runs xtask, or from which it was built.
     pub fn load() -> Result<Self> {
-        let output = cargo::command(Path::new(env!("CARGO_MANIFEST_DIR")))
+        let xtask = std::env::var_os("CARGO_MANIFEST_DIR");
+        let xtask = xtask.unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+        let output = cargo::command(Path::new(&xtask))
             .args([
                 "metadata",
                 "--format-version",

@@ -10,7 +10,6 @@ use crate::failure::{Context, Result, fail};
 use crate::temporary::Temporary;
 use crate::workspace::Workspace;
 use std::process::Stdio;
-use std::time::Instant;
 
 type Test = fn(&Workspace, Architecture) -> Result<()>;
 
@@ -31,12 +30,7 @@ pub(super) fn run(
             if !selected(&name) {
                 continue;
             }
-            let start = Instant::now();
-            let outcome = match test(workspace, arch) {
-                Ok(()) => Outcome::Passed,
-                Err(failure) => Outcome::Failed(failure.to_string()),
-            };
-            report.add(&name, &outcome, start.elapsed());
+            report.run(&name, || test(workspace, arch).map(|()| Outcome::Passed));
         }
     }
     Ok(())

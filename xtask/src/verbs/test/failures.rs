@@ -8,7 +8,6 @@ use crate::failure::{Context, Result, fail};
 use crate::workspace::Workspace;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 /// A way to fail.
 struct Case {
@@ -93,12 +92,9 @@ pub(super) fn run(
             println!("Failures on {arch}");
         }
         for case in cases {
-            let start = Instant::now();
-            let outcome = match case.run(workspace, arch) {
-                Ok(()) => Outcome::Passed,
-                Err(failure) => Outcome::Failed(failure.to_string()),
-            };
-            report.add(&name(case), &outcome, start.elapsed());
+            report.run(&name(case), || {
+                case.run(workspace, arch).map(|()| Outcome::Passed)
+            });
         }
     }
     Ok(())

@@ -10,7 +10,6 @@ use crate::system::{System, compile};
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 const PACKAGE: &str = "fuzz-targets";
 
@@ -39,13 +38,10 @@ pub(super) fn run(
         if !selected(&name) {
             continue;
         }
-        let start = Instant::now();
-        let outcome = match long.then(|| fuzz(workspace, target, length)) {
-            None => Outcome::Skipped("only with --long".into()),
-            Some(Ok(())) => Outcome::Passed,
-            Some(Err(failure)) => Outcome::Failed(failure.to_string()),
-        };
-        report.add(&name, &outcome, start.elapsed());
+        report.run(&name, || match long {
+            true => fuzz(workspace, target, length).map(|()| Outcome::Passed),
+            false => Ok(Outcome::Skipped("only with --long".into())),
+        });
     }
     Ok(())
 }

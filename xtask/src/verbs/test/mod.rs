@@ -10,6 +10,7 @@ mod failures;
 mod guided;
 mod host;
 mod images;
+mod new;
 mod style;
 mod systems;
 mod terminal;
@@ -49,6 +50,13 @@ struct Report {
 }
 
 impl Report {
+    /// Runs one test.
+    fn run(&mut self, name: &str, test: impl FnOnce() -> Result<Outcome>) {
+        let start = Instant::now();
+        let outcome = test().unwrap_or_else(|failure| Outcome::Failed(failure.to_string()));
+        self.add(name, &outcome, start.elapsed());
+    }
+
     /// Prints one test's line.
     fn add(&mut self, name: &str, outcome: &Outcome, time: Duration) {
         let seconds = format!("{:.1} s", time.as_secs_f64());
@@ -126,6 +134,7 @@ fn run(args: &[String]) -> Result<()> {
     failures::run(&workspace, &mut report, &archs, &selected)?;
     terminal::run(&workspace, &mut report, &archs, &selected)?;
     debug::run(&workspace, &mut report, &archs, &selected)?;
+    new::run(&workspace, &mut report, &selected);
     guided::run(&workspace, &mut report, args.flag("--long"), &selected)?;
     conformance::run(
         &workspace,

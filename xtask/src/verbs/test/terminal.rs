@@ -9,7 +9,6 @@ use crate::failure::{Context, Result, fail};
 use crate::workspace::Workspace;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 /// Something that a person does once the component listens.
 struct Case {
@@ -66,15 +65,12 @@ pub(super) fn run(
             println!("Terminals on {arch}");
         }
         for case in cases {
-            let start = Instant::now();
-            let outcome = match case.run(workspace, arch) {
-                _ if !has_script() => {
-                    Outcome::Skipped("`script` of util-linux cannot make a terminal here".into())
-                }
-                Ok(()) => Outcome::Passed,
-                Err(failure) => Outcome::Failed(failure.to_string()),
-            };
-            report.add(&name(case), &outcome, start.elapsed());
+            report.run(&name(case), || match has_script() {
+                true => case.run(workspace, arch).map(|()| Outcome::Passed),
+                false => Ok(Outcome::Skipped(
+                    "`script` of util-linux cannot make a terminal here".into(),
+                )),
+            });
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::trace::chrome;
 use crate::verbs::run::load;
 use crate::verbs::trace::Recording;
 use crate::workspace::Workspace;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The system that is watched: a server, and a client that calls it a thousand times.
 const SYSTEM: &str = "pingpong";
@@ -30,12 +30,9 @@ pub(super) fn run(
             if !selected(&name) {
                 continue;
             }
-            let start = Instant::now();
-            let outcome = match record(workspace, arch, cpus) {
-                Ok(()) => Outcome::Passed,
-                Err(failure) => Outcome::Failed(failure.to_string()),
-            };
-            report.add(&name, &outcome, start.elapsed());
+            report.run(&name, || {
+                record(workspace, arch, cpus).map(|()| Outcome::Passed)
+            });
         }
     }
     Ok(())
