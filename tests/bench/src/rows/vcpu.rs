@@ -87,7 +87,10 @@ impl Rows {
     }
 }
 
-const USER: StateFlags = StateFlags::USER_MODE.union(StateFlags::FPU_ENABLED);
+/// With interrupts, so that one enters that came before user mode.
+const USER: StateFlags = StateFlags::USER_MODE
+    .union(StateFlags::FPU_ENABLED)
+    .union(StateFlags::IRQ);
 
 /// Makes `thread` a vCPU.
 fn make(thread: Cap<Thread>, address: u64) -> Vcpu {
