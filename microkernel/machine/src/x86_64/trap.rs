@@ -325,24 +325,21 @@ pub(super) unsafe extern "C" fn entry_from_compatibility_mode() {
 unsafe extern "C" fn fault(cpu: &mut CpuBlock) {
     // SAFETY: an exception in user mode, so a frame was entered.
     let frame = unsafe { &*cpu.frame() };
-    let error = frame.error();
-    let fault = match frame.trap_number.get() {
+    let (number, error) = (frame.trap_number.get(), frame.error());
+    if number != vector::PAGE_FAULT {
+        // An old one, maybe another task's.
+        frame.set_fault_address(0);
+    }
+    let fault = match number {
         vector::PAGE_FAULT => Fault::Page {
             address: frame.fault_address(),
             bits: fault_word(0, error).raw(),
             beyond_user: frame.fault_address() > paging::USER_END,
         },
         vector::DEVICE_NOT_AVAILABLE => Fault::FpuUnavailable,
-        number => {
-            let port_access_possible = number == vector::GENERAL_PROTECTION && error & 7 == 0;
-            if port_access_possible {
-                // Not an old one (abi/02).
-                frame.set_fault_address(0);
-            }
-            Fault::Exception {
-                port_access_possible,
-            }
-        }
+        number => Fault::Exception {
+            port_access_possible: number == vector::GENERAL_PROTECTION && error & 7 == 0,
+        },
     };
     // SAFETY: the kernel's upcall takes the CPU's block.
     unsafe { brio_fault(cpu, &fault) };
