@@ -35,10 +35,18 @@ impl Upcalls for CpuLocal {
 
     fn syscall(cpu: &mut Cpu) {
         trace::syscall(cpu);
-        if trace::ENABLED || !vcpu::fast::syscall(cpu) {
-            syscall::syscall(cpu);
-            finish(cpu);
+        let way = if trace::ENABLED {
+            ShortWay::Nowhere
+        } else {
+            vcpu::fast::syscall(cpu)
+        };
+        if way == ShortWay::ToTheEnd {
+            return;
         }
+        if way == ShortWay::Nowhere {
+            syscall::syscall(cpu);
+        }
+        finish(cpu);
     }
 
     fn fault(cpu: &mut Cpu, fault: &Fault) {

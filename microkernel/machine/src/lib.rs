@@ -24,7 +24,7 @@ mod arch;
 
 pub use arch::{
     boot, console, context, cpu, entry_format, fpu, ipi, irqchip, paging, platform, ports, timer,
-    tlb, trap,
+    tlb, trap, vm,
 };
 
 #[cfg(any(feature = "debugger", not(target_os = "none")))]
@@ -37,6 +37,7 @@ pub mod cell;
 mod clock_offset;
 pub mod event;
 pub mod fpu_area;
+pub mod guest;
 pub mod handle;
 // A hosted machine starts no CPUs: a test is as many as it likes.
 #[cfg(any(target_os = "none", test))]

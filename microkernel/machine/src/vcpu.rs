@@ -8,7 +8,7 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 
 use l4_abi::arch::native::exception::{FRAME_WORDS, TRAP_FRAME_WORDS};
-use l4_abi::arch::native::vcpu::{HostState, IpcRegisters, VERSION, VcpuState};
+use l4_abi::arch::native::vcpu::{EXTENDED_SIZE, HostState, IpcRegisters, VERSION, VcpuState};
 use l4_abi::message_tag::MessageTag;
 use l4_abi::vcpu::{StateFlags, StickyFlags, UserTask};
 
@@ -61,6 +61,33 @@ unsafe impl Shared for VcpuArea {}
 
 /// Where the kernel finds a vCPU's state.
 pub type VcpuPointer = SharedPointer<VcpuArea>;
+
+/// The state of an extended vCPU: the basic state, and behind it what it has
+/// to run a virtual machine. What that is only the architecture knows.
+#[repr(C)]
+pub struct ExtendedArea {
+    /// The basic state.
+    pub vcpu: VcpuArea,
+    words: [AtomicU64; EXTENDED_SIZE / 8 - VCPU_WORDS],
+}
+
+const VCPU_WORDS: usize = size_of::<VcpuArea>() / 8;
+const _: () = assert!(size_of::<ExtendedArea>() == EXTENDED_SIZE);
+
+// SAFETY: atomics only.
+unsafe impl Shared for ExtendedArea {}
+
+/// Where the kernel finds an extended vCPU's state.
+pub type ExtendedPointer = SharedPointer<ExtendedArea>;
+
+impl ExtendedArea {
+    /// The words from byte `OFFSET` on, which is behind the basic state.
+    #[inline]
+    #[allow(dead_code, reason = "not every machine has virtual machines yet")]
+    pub(crate) fn words<const OFFSET: usize>(&self) -> &[AtomicU64] {
+        &self.words[const { OFFSET / 8 - VCPU_WORDS }..]
+    }
+}
 
 impl VcpuArea {
     /// Tells user mode which layout this is.

@@ -76,7 +76,8 @@ impl Factory {
                 create(call.cpu, self.quota, Kind::Semaphore, Semaphore::new())?.into_any()
             }
             ObjectType::DmaSpace => return Err(ResultCode::ENOMEM.into()),
-            ObjectType::Vm | ObjectType::VcpuContext => return Err(ResultCode::ENODEV.into()),
+            ObjectType::Vm => Task::create_vm(call.cpu, self.quota)?.into_any(),
+            ObjectType::VcpuContext => return Err(ResultCode::ENODEV.into()),
         };
         self.hand_out(call, slot, &object)?;
         call.reply(words, ReceivedItem::NEW_OBJECT_WORD);

@@ -22,6 +22,7 @@ pub mod timer;
 pub mod tlb;
 pub mod trap;
 pub(crate) mod vcpu;
+pub mod vm;
 
 // What of a real machine is pure enough for a host to test.
 #[cfg(test)]

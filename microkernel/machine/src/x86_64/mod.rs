@@ -31,4 +31,5 @@ pub mod timer;
 pub mod tlb;
 pub mod trap;
 pub(crate) mod vcpu;
+pub mod vm;
 mod window;

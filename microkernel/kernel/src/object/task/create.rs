@@ -4,7 +4,9 @@ use l4_abi::error::ResultCode;
 use l4_abi::flexpage::{Flexpage, Space};
 use machine::paging;
 use machine::utcb::UtcbPointer;
+use machine::vm;
 
+use super::memory::MemoryKind;
 use super::{Task, TaskMemory};
 use crate::cpu::Cpu;
 use crate::memory::OutOfMemory;
@@ -28,7 +30,7 @@ impl Task {
         quota: QuotaRef,
         area: Flexpage,
     ) -> Result<(Ref<Task>, Option<Flexpage>), Fail> {
-        let task = Self::empty(cpu, quota, false)?;
+        let task = Self::empty(cpu, quota, MemoryKind::Task)?;
         if area.is_nil() {
             return Ok((task, None));
         }
@@ -45,8 +47,17 @@ impl Task {
         }
     }
 
-    fn empty(cpu: &Cpu, quota: QuotaRef, physical: bool) -> Result<Ref<Task>, OutOfMemory> {
-        let memory = TaskMemory::new(cpu, quota, physical)?;
+    /// A virtual machine: a task for its memory.
+    pub fn create_vm(cpu: &Cpu, quota: QuotaRef) -> Result<Ref<Task>, Fail> {
+        if !vm::is_supported(cpu.block()) {
+            return Err(ResultCode::ENODEV.into());
+        }
+        let kind = vm::format().map_or(MemoryKind::Task, MemoryKind::Guest);
+        Ok(Self::empty(cpu, quota, kind)?)
+    }
+
+    fn empty(cpu: &Cpu, quota: QuotaRef, kind: MemoryKind) -> Result<Ref<Task>, OutOfMemory> {
+        let memory = TaskMemory::new(cpu, quota, kind)?;
         create(cpu, quota, Kind::Task, Task::new(quota, memory))
     }
 
@@ -57,7 +68,11 @@ impl Task {
         quota: QuotaRef,
         which: InitialTask,
     ) -> Result<Ref<Task>, OutOfMemory> {
-        let task = Self::empty(cpu, quota, which == InitialTask::Sigma0)?;
+        let kind = match which {
+            InitialTask::Sigma0 => MemoryKind::Physical,
+            InitialTask::Root => MemoryKind::Task,
+        };
+        let task = Self::empty(cpu, quota, kind)?;
         let area = Flexpage::memory(
             paging::initial_utcb(),
             l4_abi::utcb::AREA_MIN_ORDER,

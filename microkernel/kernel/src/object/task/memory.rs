@@ -4,6 +4,7 @@ use l4_abi::error::ResultCode;
 use l4_abi::flexpage::{Flexpage, PAGE_ORDER};
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
+use machine::entry_format::Format;
 use machine::lock::Lock;
 use machine::memory::{Shared, SharedPointer};
 use machine::paging;
@@ -22,28 +23,41 @@ use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::object::Fail;
 
+/// What a task's memory is for.
+#[derive(Clone, Copy, Debug)]
+pub enum MemoryKind {
+    /// What is mapped to it, for its threads.
+    Task,
+    /// sigma0's: all there is, at its physical address.
+    Physical,
+    /// That of a virtual machine, in a page table without the kernel's part:
+    /// no thread can be in it.
+    Guest(Format),
+}
+
 /// The memory of a task.
 pub struct TaskMemory {
     space: SpaceRef,
-    is_physical: bool,
+    kind: MemoryKind,
     /// How far the revocation of everything is, if it has paused.
     destruction: Lock<Option<Unmap>>,
 }
 
 impl TaskMemory {
-    /// No memory; or, `is_physical`, all there is at its physical address.
-    pub fn new(cpu: &Cpu, quota: QuotaRef, is_physical: bool) -> Result<Self, OutOfMemory> {
-        let origin = if is_physical {
-            Origin::Physical
-        } else {
-            Origin::Mapped
-        };
+    /// New memory of this kind.
+    pub fn new(cpu: &Cpu, quota: QuotaRef, kind: MemoryKind) -> Result<Self, OutOfMemory> {
         let heap = &cpu.kernel.heap;
-        let format = paging::format();
-        let space = MemorySpace::new(heap, quota, format, origin, paging::prepare_root)?;
+        let (format, tasks) = (paging::format(), paging::prepare_root);
+        let space = match kind {
+            MemoryKind::Task => MemorySpace::new(heap, quota, format, Origin::Mapped, tasks),
+            MemoryKind::Physical => MemorySpace::new(heap, quota, format, Origin::Physical, tasks),
+            MemoryKind::Guest(format) => {
+                MemorySpace::new(heap, quota, format, Origin::Mapped, |_| ())
+            }
+        }?;
         Ok(Self {
             space,
-            is_physical,
+            kind,
             destruction: Lock::new(None),
         })
     }
@@ -55,7 +69,13 @@ impl TaskMemory {
 
     /// True for sigma0, whose faults the kernel resolves itself.
     pub fn is_physical(&self) -> bool {
-        self.is_physical
+        matches!(self.kind, MemoryKind::Physical)
+    }
+
+    /// True for a virtual machine's, in which no thread can be.
+    #[inline]
+    pub fn is_guest(&self) -> bool {
+        matches!(self.kind, MemoryKind::Guest(_))
     }
 
     /// True once the task is being destroyed.
@@ -83,6 +103,9 @@ impl TaskMemory {
 
     /// Adds kernel-user memory.
     pub fn add_kernel_user_memory(&self, cpu: &Cpu, area: Flexpage) -> Result<(), Fail> {
+        if self.is_guest() {
+            return Err(ResultCode::ENOSYS.into());
+        }
         let mut flush = CpuFlush { cpu };
         match kernel_user_memory::add(self.space, &context(cpu, &mut flush), area) {
             Ok(_) => Ok(()),

@@ -8,6 +8,7 @@ use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::MESSAGE_REGISTERS;
 use l4_abi::vcpu::{StateFlags, UserTaskChange};
 use machine::vcpu::{VcpuArea, mark_message};
+use machine::vm;
 
 use super::entry::go_on_at_entry;
 use crate::capability;
@@ -21,18 +22,29 @@ use crate::scheduling;
 impl Thread {
     /// Makes it a vCPU for good, or moves the state of one.
     pub fn control_vcpu(&self, call: &Invocation<'_>) -> OperationResult {
-        if call.word(0) & VCPU_EXTENDED != 0 {
+        let is_extended = call.word(0) & VCPU_EXTENDED != 0;
+        if is_extended && !vm::is_supported(call.cpu.block()) {
             return Err(ResultCode::ENOSYS.into());
         }
         call.require_words(2, ResultCode::EINVAL)?;
         let (cpu, address) = (call.cpu, call.word(1));
-        let area = self
+        let memory = &self
             .task(cpu)
             .filter(|_| address != 0)
-            .and_then(|task| task.memory.find_shared(cpu, address))
-            .ok_or(ResultCode::EINVAL)?;
+            .ok_or(ResultCode::EINVAL)?
+            .memory;
+        let extended = match memory.find_shared(cpu, address) {
+            None if is_extended => return Err(ResultCode::EINVAL.into()),
+            extended => extended.filter(|_| is_extended),
+        };
+        let area = memory.find_shared(cpu, address).ok_or(ResultCode::EINVAL)?;
         let state = self.state(cpu);
         state.vcpu.area.set(Some(area));
+        state.vcpu.extended.set(extended);
+        state.vcpu.guest_cpu.set(None);
+        if let Some(extended) = extended {
+            vm::begin(extended.get(cpu));
+        }
         state.vcpu.address.set(address);
         let area = area.get(cpu);
         area.set_version();
@@ -67,11 +79,14 @@ impl Thread {
         if !flags.contains(StateFlags::USER_MODE) {
             area.set_state(flags);
             state.context.frame.load_from(&area.registers);
-        } else if state.vcpu.user_task.is_empty() {
+        } else if let Some(task) = state.vcpu.user_task.get(cpu) {
+            if task.memory.is_guest() {
+                return self.run_guest(cpu, state, area, flags, task);
+            }
+            self.go_to_user_task(cpu, state, area, flags);
+        } else {
             area.set_state(flags);
             return Err(ResultCode::ENOENT.into());
-        } else {
-            self.go_to_user_task(cpu, state, area, flags);
         }
         Ok(Outcome::Done)
     }

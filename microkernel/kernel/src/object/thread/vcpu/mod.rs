@@ -1,6 +1,7 @@
 //! Virtual CPUs (abi/06 §1 to §4): a thread that takes faults and messages as
 //! a CPU takes exceptions and interrupts, and that runs code of another task,
-//! its *user task*, until the next of them.
+//! its *user task*, until the next of them. An *extended* vCPU can have a
+//! virtual machine in the user task's place (`guest`).
 //!
 //! User mode shares the [`VcpuArea`] and may write anything to it. So what
 //! the kernel relies on is here: whether the thread is in its user task, and
@@ -9,11 +10,12 @@
 mod control;
 mod entry;
 pub mod fast;
+mod guest;
 mod message;
 
 use core::cell::Cell;
 
-use machine::vcpu::{VcpuArea, VcpuPointer};
+use machine::vcpu::{ExtendedPointer, VcpuArea, VcpuPointer};
 
 use super::Thread;
 use crate::cpu::Cpu;
@@ -23,6 +25,10 @@ use crate::object::task::Task;
 /// What makes a thread a vCPU.
 pub struct Vcpu {
     area: Cell<Option<VcpuPointer>>,
+    /// The same, if the vCPU is extended.
+    extended: Cell<Option<ExtendedPointer>>,
+    /// The CPU on which it last ran a guest with this state.
+    guest_cpu: Cell<Option<u32>>,
     /// Where user mode finds the area.
     address: Cell<u64>,
     /// Whose address space its user mode has.
@@ -40,6 +46,8 @@ impl Vcpu {
     pub const fn new() -> Self {
         Self {
             area: Cell::new(None),
+            extended: Cell::new(None),
+            guest_cpu: Cell::new(None),
             address: Cell::new(0),
             user_task: RefSlot::empty(),
             in_user_task: Cell::new(false),
@@ -62,6 +70,7 @@ impl Vcpu {
     /// The thread is dead.
     pub fn release(&self) {
         self.area.set(None);
+        self.extended.set(None);
         self.in_user_task.set(false);
         self.user_task.replace(None);
     }

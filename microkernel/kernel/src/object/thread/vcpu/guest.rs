@@ -1,0 +1,72 @@
+//! Guests of machines that have a mode for them which the kernel enters and
+//! leaves as it likes (abi/06 §5): the resume runs the guest and returns.
+//!
+//! The guest's whole state is the user's, in the vCPU's extended state, from
+//! one run to the next; so nothing of it needs to be kept when an interrupt
+//! ends a run. The resume is then one of the operations that
+//! [pause](crate::object::thread::LongOperation): it is repeated when it is
+//! the thread's turn again.
+
+use l4_abi::error::ResultCode;
+use l4_abi::vcpu::{RESUME_EXIT, RESUME_PENDING, StateFlags};
+use machine::guest::{Exit, Guest};
+use machine::paging::Root;
+use machine::vcpu::VcpuArea;
+use machine::vm;
+
+use crate::cpu::Cpu;
+use crate::object::task::Task;
+use crate::object::thread::{Deferred, Thread, ThreadState};
+use crate::object::{OperationResult, Outcome};
+use crate::scheduling;
+
+impl Thread {
+    /// Runs the guest in `task`, with the flags of the saved state, until
+    /// there is something for its VMM. This is the current thread.
+    pub(super) fn run_guest(
+        &self,
+        cpu: &Cpu,
+        state: &ThreadState,
+        area: &VcpuArea,
+        flags: StateFlags,
+        task: &Task,
+    ) -> OperationResult {
+        // As it is afterwards: nobody looks at it before.
+        area.set_state(flags.difference(StateFlags::ENTRY | StateFlags::USER_MODE));
+        let Some(extended) = state.vcpu.extended.get() else {
+            return Err(ResultCode::EINVAL.into());
+        };
+        // The guest has the FPU registers of the thread.
+        if !flags.contains(StateFlags::FPU_ENABLED) {
+            return Err(ResultCode::EINVAL.into());
+        }
+        scheduling::give_fpu(cpu, self)?;
+        let extended = extended.get(cpu);
+        let space = task.memory.space();
+        loop {
+            if area.is_irq_pending() {
+                vm::mark_pending(extended);
+                return Ok(Outcome::label(RESUME_PENDING));
+            }
+            let guest = Guest {
+                root: Root::new(space.root().as_u64()),
+                residence: space.residence(),
+                tlbs: &cpu.kernel.tlbs,
+                vcpu: self.id,
+                has_moved: state.vcpu.guest_cpu.replace(Some(cpu.id())) != Some(cpu.id()),
+            };
+            match vm::run(cpu.block(), extended, &guest) {
+                Exit::Vmm => return Ok(Outcome::label(RESUME_EXIT)),
+                Exit::Invalid => return Err(ResultCode::EINVAL.into()),
+                Exit::Interrupt if cpu.kernel.platform.chip.is_pending() => {
+                    state.deferred.set(Deferred::Syscall);
+                    cpu.paused.set(true);
+                    cpu.reschedule.set(true);
+                    return Ok(Outcome::Done);
+                }
+                // It went away.
+                Exit::Interrupt => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Virtual machines that do nothing: the first word behind the extended
+//! state's start says how a run ends.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use l4_abi::arch::native::vcpu::EXTENDED_STATE_OFFSET;
+
+use super::entry_format::Format;
+use super::paging;
+use crate::guest::{Exit, Guest};
+use crate::per_cpu::CpuBlock;
+use crate::vcpu::ExtendedArea;
+
+/// Ends of runs, as a test writes them.
+pub const INTERRUPT: u64 = 1;
+/// Any other number is an exit for the VMM.
+pub const INVALID: u64 = 2;
+/// What [`mark_pending`] writes.
+pub const PENDING: u64 = 0x60;
+
+/// Whether the CPUs can run virtual machines.
+pub fn is_supported(_cpu: &CpuBlock) -> bool {
+    true
+}
+
+/// The format of page tables for virtual machines, if it is not that of tasks.
+pub fn format() -> Option<Format> {
+    Some(paging::format())
+}
+
+/// Fills in what a new extended vCPU finds in its state.
+pub fn begin(_area: &ExtendedArea) {}
+
+/// Runs the guest.
+pub fn run(_cpu: &CpuBlock, area: &ExtendedArea, _guest: &Guest<'_>) -> Exit {
+    match area.words::<EXTENDED_STATE_OFFSET>()[0].load(Relaxed) {
+        INTERRUPT => Exit::Interrupt,
+        INVALID => Exit::Invalid,
+        _ => Exit::Vmm,
+    }
+}
+
+/// Tells in the state that a message waits.
+pub fn mark_pending(area: &ExtendedArea) {
+    area.words::<EXTENDED_STATE_OFFSET>()[0].store(PENDING, Relaxed);
+}
