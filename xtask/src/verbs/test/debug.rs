@@ -3,7 +3,7 @@
 //!
 //! For that gdb stops the kernel at its first system call and puts an undefined instruction there.
 
-use super::{Outcome, Report, xtask};
+use super::{Outcome, Report, run_cases, xtask};
 use crate::architecture::Architecture;
 use crate::boot_image::{read, write_file};
 use crate::failure::{Context, Result, fail};
@@ -23,17 +23,10 @@ pub(super) fn run(
     report: &mut Report,
     archs: &[Architecture],
     selected: &dyn Fn(&str) -> bool,
-) -> Result<()> {
-    for &arch in archs {
-        for (name, test) in TESTS {
-            let name = format!("debug {name} {arch}");
-            if !selected(&name) {
-                continue;
-            }
-            report.run(&name, || test(workspace, arch).map(|()| Outcome::Passed));
-        }
-    }
-    Ok(())
+) {
+    run_cases(report, archs, selected, "debug", &TESTS, |test, arch| {
+        test(workspace, arch).map(|()| Outcome::Passed)
+    });
 }
 
 /// gdb's commands.

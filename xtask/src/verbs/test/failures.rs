@@ -2,7 +2,7 @@
 //!
 //! xtask is run as a program of its own here, so that what a person gets is what is tested.
 
-use super::{Outcome, Report, xtask};
+use super::{Outcome, Report, run_cases, xtask};
 use crate::architecture::Architecture;
 use crate::failure::{Context, Result, fail};
 use crate::workspace::Workspace;
@@ -11,7 +11,6 @@ use std::process::{Command, Stdio};
 
 /// A way to fail.
 struct Case {
-    name: &'static str,
     /// What `xtask run` is given, but for the architecture.
     arguments: &'static [&'static str],
     /// Whether the emulator is killed once a component runs.
@@ -20,61 +19,75 @@ struct Case {
     says: (&'static str, &'static str),
 }
 
-const CASES: &[Case] = &[
-    Case {
-        name: "kernel panic",
-        arguments: &["tests/failures/kernel-memory.toml", "--mem", "48M"],
-        killed: false,
-        says: (
-            "system `kernel-memory` panicked: kernel: out of kernel memory at boot",
-            ")",
-        ),
-    },
-    Case {
-        name: "component that fails for good",
-        arguments: &["tests/failures/crash.toml"],
-        killed: false,
-        says: (
-            "system `crash` ended with exit code 1: component `crash` failed",
-            "cannot go on without it",
-        ),
-    },
-    Case {
-        name: "timeout",
-        arguments: &["tests/failures/hang.toml", "--timeout", "5"],
-        killed: false,
-        says: ("system `hang` did not end within 5 seconds", ""),
-    },
-    Case {
-        name: "end without a word",
-        arguments: &["tests/failures/silent.toml"],
-        killed: false,
-        says: (
-            "system `silent` ended without saying `@brio exit`",
-            "(QEMU: exit status: 0)",
-        ),
-    },
-    Case {
-        name: "killed emulator",
-        arguments: &["tests/failures/hang.toml"],
-        killed: true,
-        says: (
-            "system `hang` ended without saying `@brio exit`",
-            "(QEMU: signal: 9 (SIGKILL))",
-        ),
-    },
-    Case {
-        name: "bad configuration",
-        arguments: &["tests/configurations/broken/empty.toml"],
-        killed: false,
-        says: ("tests/configurations/broken/empty.toml:1:1: ", ""),
-    },
-    Case {
-        name: "unknown system",
-        arguments: &["tests/failures/no-such.toml"],
-        killed: false,
-        says: ("tests/failures/no-such.toml:1:1: cannot be read", ""),
-    },
+const CASES: &[(&str, Case)] = &[
+    (
+        "kernel panic",
+        Case {
+            arguments: &["tests/failures/kernel-memory.toml", "--mem", "48M"],
+            killed: false,
+            says: (
+                "system `kernel-memory` panicked: kernel: out of kernel memory at boot",
+                ")",
+            ),
+        },
+    ),
+    (
+        "component that fails for good",
+        Case {
+            arguments: &["tests/failures/crash.toml"],
+            killed: false,
+            says: (
+                "system `crash` ended with exit code 1: component `crash` failed",
+                "cannot go on without it",
+            ),
+        },
+    ),
+    (
+        "timeout",
+        Case {
+            arguments: &["tests/failures/hang.toml", "--timeout", "5"],
+            killed: false,
+            says: ("system `hang` did not end within 5 seconds", ""),
+        },
+    ),
+    (
+        "end without a word",
+        Case {
+            arguments: &["tests/failures/silent.toml"],
+            killed: false,
+            says: (
+                "system `silent` ended without saying `@brio exit`",
+                "(QEMU: exit status: 0)",
+            ),
+        },
+    ),
+    (
+        "killed emulator",
+        Case {
+            arguments: &["tests/failures/hang.toml"],
+            killed: true,
+            says: (
+                "system `hang` ended without saying `@brio exit`",
+                "(QEMU: signal: 9 (SIGKILL))",
+            ),
+        },
+    ),
+    (
+        "bad configuration",
+        Case {
+            arguments: &["tests/configurations/broken/empty.toml"],
+            killed: false,
+            says: ("tests/configurations/broken/empty.toml:1:1: ", ""),
+        },
+    ),
+    (
+        "unknown system",
+        Case {
+            arguments: &["tests/failures/no-such.toml"],
+            killed: false,
+            says: ("tests/failures/no-such.toml:1:1: cannot be read", ""),
+        },
+    ),
 ];
 
 pub(super) fn run(
@@ -82,22 +95,10 @@ pub(super) fn run(
     report: &mut Report,
     archs: &[Architecture],
     selected: &dyn Fn(&str) -> bool,
-) -> Result<()> {
-    for &arch in archs {
-        let name = |case: &Case| format!("failure {} {arch}", case.name);
-        let cases: Vec<&Case> = (CASES.iter())
-            .filter(|case| selected(&name(case)))
-            .collect();
-        if !cases.is_empty() {
-            println!("Failures on {arch}");
-        }
-        for case in cases {
-            report.run(&name(case), || {
-                case.run(workspace, arch).map(|()| Outcome::Passed)
-            });
-        }
-    }
-    Ok(())
+) {
+    run_cases(report, archs, selected, "failure", CASES, |case, arch| {
+        case.run(workspace, arch).map(|()| Outcome::Passed)
+    });
 }
 
 impl Case {

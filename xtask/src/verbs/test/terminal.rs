@@ -3,7 +3,7 @@
 //!
 //! `script`, which every Debian has, plays the terminal.
 
-use super::{Outcome, Report, xtask};
+use super::{Outcome, Report, run_cases, xtask};
 use crate::architecture::Architecture;
 use crate::failure::{Context, Result, fail};
 use crate::workspace::Workspace;
@@ -12,7 +12,6 @@ use std::process::{Command, Stdio};
 
 /// Something that a person does once the component listens.
 struct Case {
-    name: &'static str,
     typed: &'static str,
     /// What the console shows then.
     shows: &'static str,
@@ -20,31 +19,39 @@ struct Case {
     status: u8,
 }
 
-const CASES: [Case; 4] = [
-    Case {
-        name: "input",
-        typed: "Hello\rquit\r",
-        shows: "you said: Hello",
-        status: 0,
-    },
-    Case {
-        name: "end of input",
-        typed: "Hello\r\u{4}",
-        shows: "you said: Hello",
-        status: 0,
-    },
-    Case {
-        name: "control-C",
-        typed: "Hello\u{3}",
-        shows: "system `echo` was stopped",
-        status: 130,
-    },
-    Case {
-        name: "control-A X",
-        typed: "\u{1}x",
-        shows: "system `echo` was stopped",
-        status: 130,
-    },
+const CASES: [(&str, Case); 4] = [
+    (
+        "input",
+        Case {
+            typed: "Hello\rquit\r",
+            shows: "you said: Hello",
+            status: 0,
+        },
+    ),
+    (
+        "end of input",
+        Case {
+            typed: "Hello\r\u{4}",
+            shows: "you said: Hello",
+            status: 0,
+        },
+    ),
+    (
+        "control-C",
+        Case {
+            typed: "Hello\u{3}",
+            shows: "system `echo` was stopped",
+            status: 130,
+        },
+    ),
+    (
+        "control-A X",
+        Case {
+            typed: "\u{1}x",
+            shows: "system `echo` was stopped",
+            status: 130,
+        },
+    ),
 ];
 
 /// Where the echo component listens.
@@ -55,25 +62,20 @@ pub(super) fn run(
     report: &mut Report,
     archs: &[Architecture],
     selected: &dyn Fn(&str) -> bool,
-) -> Result<()> {
-    for &arch in archs {
-        let name = |case: &Case| format!("terminal {} {arch}", case.name);
-        let cases: Vec<&Case> = (CASES.iter())
-            .filter(|case| selected(&name(case)))
-            .collect();
-        if !cases.is_empty() {
-            println!("Terminals on {arch}");
-        }
-        for case in cases {
-            report.run(&name(case), || match has_script() {
-                true => case.run(workspace, arch).map(|()| Outcome::Passed),
-                false => Ok(Outcome::Skipped(
-                    "`script` of util-linux cannot make a terminal here".into(),
-                )),
-            });
-        }
-    }
-    Ok(())
+) {
+    run_cases(
+        report,
+        archs,
+        selected,
+        "terminal",
+        &CASES,
+        |case, arch| match has_script() {
+            true => case.run(workspace, arch).map(|()| Outcome::Passed),
+            false => Ok(Outcome::Skipped(
+                "`script` of util-linux cannot make a terminal here".into(),
+            )),
+        },
+    );
 }
 
 /// Whether `script` is there and can make a terminal.
