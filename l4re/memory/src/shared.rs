@@ -1,37 +1,66 @@
 //! A dataspace in this program's memory.
 
 use alloc::vec::Vec;
-use core::ptr;
 
-use l4_rt::{CapabilityRights, env, memory};
+use l4_rt::{CapabilityRights, ResultCode, env, memory};
 use l4_sys::{Cap, Result};
-use l4re::Dataspace;
 use l4re::region_map::Flags;
+use l4re::{Dataspace, PAGE_SIZE};
 
-/// The whole of a dataspace, mapped. Dropped, it is unmapped.
+use crate::guarded::{self, Inaccessible};
+
+/// A dataspace, or a part of one, mapped. Dropped, it is unmapped.
 #[derive(Debug)]
 pub struct Shared {
+    /// Of the mapping, which begins at a page.
+    mapping: u64,
     start: u64,
     size: u64,
     is_writable: bool,
 }
 
+/// Whether an access was possible.
+pub type Access<T = ()> = core::result::Result<T, Inaccessible>;
+
 impl Shared {
     /// Maps `dataspace` to be read.
     pub fn read_only(dataspace: Cap<Dataspace>) -> Result<Self> {
-        Self::map(dataspace, CapabilityRights::READ, Flags::READ)
+        Self::map(dataspace, 0, dataspace.size()?, Flags::READ)
     }
 
     /// Maps `dataspace` to be read and written. Error: EACCESS if that is not allowed.
     pub fn writable(dataspace: Cap<Dataspace>) -> Result<Self> {
-        Self::map(dataspace, CapabilityRights::RW, Flags::RW)
+        Self::map(dataspace, 0, dataspace.size()?, Flags::RW)
     }
 
-    fn map(dataspace: Cap<Dataspace>, rights: CapabilityRights, flags: Flags) -> Result<Self> {
-        let size = dataspace.size()?;
-        let start = env::region_map().attach_anywhere(dataspace.pass(rights), 0, size, flags)?;
+    /// Maps `size` bytes of somebody else's `dataspace` from `offset` on, to be read and written.
+    ///
+    /// The dataspace itself is asked nothing: its owner need not answer. If there are fewer bytes in
+    /// it, or they are taken away later, the accesses fail that try.
+    ///
+    /// # Errors
+    /// EACCESS if it cannot be written; EINVAL if the range is empty or wraps around, and if the
+    /// dataspace is none of the region map's own server.
+    pub fn part(dataspace: Cap<Dataspace>, offset: u64, size: u64) -> Result<Self> {
+        Self::map(dataspace, offset, size, Flags::RW)
+    }
+
+    fn map(dataspace: Cap<Dataspace>, offset: u64, size: u64, flags: Flags) -> Result<Self> {
+        guarded::prepare()?;
+        let rights = if flags.contains(Flags::WRITE) {
+            CapabilityRights::RW
+        } else {
+            CapabilityRights::READ
+        };
+        // A mapping begins at a page, so it may be larger than what is to be seen.
+        let before = offset % PAGE_SIZE;
+        let whole = size.checked_add(before);
+        let whole = whole.ok_or(ResultCode::EINVAL)?;
+        let (first, passed) = (offset - before, dataspace.pass(rights));
+        let mapping = env::region_map().attach_anywhere(passed, first, whole, flags)?;
         Ok(Self {
-            start,
+            mapping,
+            start: mapping + before,
             size,
             is_writable: flags.contains(Flags::WRITE),
         })
@@ -42,14 +71,43 @@ impl Shared {
         self.size
     }
 
+    /// Copies bytes from `offset` on into `target`, if they are all there.
+    pub fn try_read(&self, offset: u64, target: &mut [u8]) -> Access {
+        let source = self.place(offset, target.len())?;
+        // SAFETY: `target` is ours, and the mapping is overlapped by no Rust object.
+        unsafe { guarded::copy(target.as_mut_ptr(), source, target.len()) }
+    }
+
+    /// Copies `source` to `offset`, if it fits there and can be written.
+    pub fn try_write(&self, offset: u64, source: &[u8]) -> Access {
+        let target = self.writable_place(offset, source.len())?;
+        // SAFETY: as for `try_read`.
+        unsafe { guarded::copy(target, source.as_ptr(), source.len()) }
+    }
+
+    /// Reads the 16-bit word at `offset` at once, before everything that is read later.
+    /// An error also if it is not aligned.
+    pub fn try_load(&self, offset: u64) -> Access<u16> {
+        let place = aligned(self.place(offset, 2)?)?;
+        // SAFETY: aligned, and in the mapping.
+        unsafe { guarded::load(place) }
+    }
+
+    /// Writes the 16-bit word at `offset` at once, after everything that was written before.
+    /// An error also if it is not aligned.
+    pub fn try_store(&self, offset: u64, word: u16) -> Access {
+        let place = aligned(self.writable_place(offset, 2)?)?;
+        // SAFETY: aligned, and in the mapping.
+        unsafe { guarded::store(place, word) }
+    }
+
     /// Copies bytes from `offset` on into `target`.
     ///
     /// # Panics
     /// If they do not all lie in the dataspace.
     pub fn read(&self, offset: u64, target: &mut [u8]) {
-        let source = self.place(offset, target.len()) as *const u8;
-        // SAFETY: checked to lie in the mapping, which a Rust object never overlaps.
-        unsafe { ptr::copy_nonoverlapping(source, target.as_mut_ptr(), target.len()) }
+        let length = target.len();
+        self.expect(self.try_read(offset, target), offset, length);
     }
 
     /// Copies `source` to `offset`.
@@ -58,9 +116,7 @@ impl Shared {
     /// If it does not lie in the dataspace, or that was mapped to be read only.
     pub fn write(&self, offset: u64, source: &[u8]) {
         assert!(self.is_writable, "the dataspace is mapped to be read only");
-        let target = self.place(offset, source.len());
-        // SAFETY: as for `read`.
-        unsafe { ptr::copy_nonoverlapping(source.as_ptr(), target, source.len()) }
+        self.expect(self.try_write(offset, source), offset, source.len());
     }
 
     /// Reads the word at `offset`, a multiple of 8, at once.
@@ -69,8 +125,9 @@ impl Shared {
     /// As [`read`](Self::read).
     pub fn read_word(&self, offset: u64) -> u64 {
         assert!(offset.is_multiple_of(8));
+        let place = self.expect(self.place(offset, 8), offset, 8);
         // SAFETY: aligned, and checked to lie in the mapping.
-        unsafe { self.place(offset, 8).cast::<u64>().read_volatile() }
+        unsafe { place.cast::<u64>().read_volatile() }
     }
 
     /// Writes the word at `offset`, a multiple of 8, at once.
@@ -79,8 +136,9 @@ impl Shared {
     /// As [`write`](Self::write).
     pub fn write_word(&self, offset: u64, word: u64) {
         assert!(self.is_writable && offset.is_multiple_of(8));
+        let place = self.expect(self.place(offset, 8), offset, 8);
         // SAFETY: aligned, and checked to lie in the mapping.
-        unsafe { self.place(offset, 8).cast::<u64>().write_volatile(word) }
+        unsafe { place.cast::<u64>().write_volatile(word) }
     }
 
     /// A copy of all its bytes.
@@ -90,20 +148,41 @@ impl Shared {
         bytes
     }
 
-    fn place(&self, offset: u64, length: usize) -> *mut u8 {
-        let end = offset.checked_add(length as u64);
-        assert!(
-            end.is_some_and(|end| end <= self.size),
-            "{length} bytes at offset {offset:#x} are not in a dataspace of {:#x} bytes",
-            self.size
-        );
-        (self.start + offset) as *mut u8
+    fn expect<T>(&self, access: Access<T>, offset: u64, length: usize) -> T {
+        access.unwrap_or_else(|_| {
+            panic!(
+                "{length} bytes at offset {offset:#x} are not in a dataspace of {:#x} bytes",
+                self.size
+            )
+        })
     }
+
+    fn writable_place(&self, offset: u64, length: usize) -> Access<*mut u8> {
+        if self.is_writable {
+            self.place(offset, length)
+        } else {
+            Err(Inaccessible)
+        }
+    }
+
+    fn place(&self, offset: u64, length: usize) -> Access<*mut u8> {
+        match offset.checked_add(length as u64) {
+            Some(end) if end <= self.size => Ok((self.start + offset) as *mut u8),
+            _ => Err(Inaccessible),
+        }
+    }
+}
+
+fn aligned(place: *mut u8) -> Access<*mut u16> {
+    let place = place.cast::<u16>();
+    place.is_aligned().then_some(place).ok_or(Inaccessible)
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let _ = env::region_map().detach_range(self.start, self.size);
-        memory::unmap(self.start, self.size);
+        let size = self.start - self.mapping + self.size;
+        let size = size.next_multiple_of(PAGE_SIZE);
+        let _ = env::region_map().detach_range(self.mapping, size);
+        memory::unmap(self.mapping, size);
     }
 }

@@ -5,6 +5,10 @@
 //! that reach new code.
 #![forbid(unsafe_code)]
 
+mod virtqueue;
+
+pub use virtqueue::{example_virtqueue, virtqueue};
+
 use l4_loader::elf::segment_type;
 use l4_loader::fixture::{Kind, Part, program, words};
 use l4_loader::{Elf, Machine};

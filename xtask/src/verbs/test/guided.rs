@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 const PACKAGE: &str = "fuzz-targets";
 
 /// Its programs: what is fuzzed, and how long the inputs may become.
-const TARGETS: [(&str, usize); 2] = [("description", 8192), ("elf", 4096)];
+const TARGETS: [(&str, usize); 3] = [("description", 8192), ("elf", 4096), ("virtqueue", 2048)];
 
 /// Inputs that each gets.
 const RUNS: usize = 2_000_000;
@@ -77,8 +77,10 @@ fn plant(workspace: &Workspace, target: &str, corpus: &Path) -> Result<()> {
         let file = corpus.join(name);
         std::fs::write(&file, content).context(|| format!("writing {}", file.display()))
     };
-    if target == "elf" {
-        return write("example", fuzz_targets::example_elf());
+    match target {
+        "elf" => return write("example", fuzz_targets::example_elf()),
+        "virtqueue" => return write("example", fuzz_targets::example_virtqueue()),
+        _ => {}
     }
     for path in workspace.systems("configs") {
         if let Ok(system) = System::read(&path) {

@@ -1,0 +1,31 @@
+//! Virtio 1.x: split virtqueues, for both ends.
+//!
+//! * [`memory`]: memory that both ends see, by the addresses that go through the queue.
+//! * [`ring`]: where a queue lies, and what its three parts look like.
+//! * [`DeviceQueue`] takes requests out: for device models over a guest's memory, and for servers
+//!   over what their clients share. [`Chain`] is one request: its buffers, to be read and written.
+//! * [`DriverQueue`] puts requests in: for clients.
+//!
+//! **The other end is hostile.** What lies in shared memory is read once, into a local value, then
+//! checked, and never read again. An index that ran ahead, a descriptor that is not there, a chain that
+//! has no end or an address that leads nowhere is a [`QueueError`]; what a queue keeps to itself
+//! (free descriptors, what is under way) is not in shared memory. Nothing here panics or allocates.
+//!
+//! Not offered: packed queues, indirect descriptors, event indices. Numbers are those of the virtio
+//! specification 1.2, §2.7.
+#![cfg_attr(not(any(test, feature = "fixture")), no_std)]
+#![forbid(unsafe_code)]
+
+mod chain;
+mod device_queue;
+mod driver_queue;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
+pub mod memory;
+pub mod ring;
+
+pub use chain::{Chain, MAX_BUFFERS};
+pub use device_queue::DeviceQueue;
+pub use driver_queue::{Completion, DriverQueue};
+pub use memory::{Inaccessible, Memory, Regions};
+pub use ring::{Buffer, Layout, QueueError};
