@@ -1,0 +1,5 @@
+//! A virtual machine monitor for unmodified Linux: small, without an instruction emulator.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+pub mod devices;
