@@ -10,3 +10,4 @@ pub mod pci;
 pub mod pic;
 pub mod pit;
 pub mod serial;
+pub mod virtio;

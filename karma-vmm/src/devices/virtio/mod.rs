@@ -1,0 +1,296 @@
+//! Virtio 1.2 devices: what all of them have in common, whatever bus they are on.
+//!
+//! * [`Transport`]: features, status and queues of one device, which the guest sets up through the
+//!   registers of [`pci`] or [`mmio`].
+//! * [`Device`]: what is behind it. [`console`] and [`entropy`] are models of their own.
+//!
+//! A guest that makes a queue wrong finds its device in need of a reset, and nothing else happens.
+
+pub mod console;
+pub mod entropy;
+pub mod mmio;
+pub mod pci;
+
+use alloc::boxed::Box;
+use heapless::Vec;
+use l4_virtio::memory::Memory;
+use l4_virtio::{DeviceQueue, Layout, QueueError};
+
+/// Queues that a device can have.
+pub const MAX_QUEUES: usize = 4;
+/// Descriptors that a queue can have.
+const QUEUE_SIZE: u16 = 256;
+
+/// It follows version 1 of the specification.
+const VERSION_1: u64 = 1 << 32;
+
+/// Bits of the status register (§2.1).
+mod status {
+    pub(super) const DRIVER_OK: u8 = 1 << 2;
+    pub(super) const FEATURES_OK: u8 = 1 << 3;
+    pub(super) const NEEDS_RESET: u8 = 1 << 6;
+}
+
+/// Bits of the interrupt status register.
+const QUEUE_INTERRUPT: u8 = 1 << 0;
+const CONFIGURATION_INTERRUPT: u8 = 1 << 1;
+
+/// A device, without its bus. `M` is the guest's memory.
+pub trait Device<M> {
+    /// Its type (§5).
+    fn kind(&self) -> u16;
+
+    /// Features of its type that it offers.
+    fn features(&self) -> u64 {
+        0
+    }
+
+    /// The configuration of its type, from its first byte on.
+    fn configuration(&self) -> &[u8] {
+        &[]
+    }
+
+    /// Sizes of its queues are up to the guest, their number is not.
+    fn queues(&self) -> usize;
+
+    /// Does what it can, with the queues that the guest has made ready: after a notification for queue
+    /// `notified`, or when something has come from outside. Whether requests were completed that the guest
+    /// wants to know of.
+    fn serve(
+        &mut self,
+        queues: &mut [Queue],
+        notified: Option<usize>,
+        memory: &M,
+    ) -> Result<bool, QueueError>;
+
+    /// The guest starts from the beginning.
+    fn reset(&mut self) {}
+
+    /// Takes of what a person typed; how many bytes.
+    fn type_in(&mut self, _bytes: &[u8]) -> usize {
+        0
+    }
+}
+
+/// A queue as the guest sets it up, and then uses it.
+#[derive(Debug)]
+pub struct Queue {
+    size: u16,
+    /// Addresses of descriptors, available ring and used ring.
+    parts: [u64; 3],
+    ready: Option<DeviceQueue>,
+}
+
+/// A part of a queue's set-up.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// The descriptor table.
+    Descriptors = 0,
+    /// The ring that the driver writes.
+    Available = 1,
+    /// The ring that the device writes.
+    Used = 2,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            size: QUEUE_SIZE,
+            parts: [0; 3],
+            ready: None,
+        }
+    }
+}
+
+impl Queue {
+    /// The queue, if the guest has made it ready.
+    pub fn ready(&mut self) -> Option<&mut DeviceQueue> {
+        self.ready.as_mut()
+    }
+}
+
+/// The registers of a device.
+pub struct Transport<M> {
+    device: Box<dyn Device<M>>,
+    status: u8,
+    interrupts: u8,
+    /// Which 32 of the features the registers show: of the device, of the driver.
+    feature_pages: [u32; 2],
+    driver_features: u64,
+    selected: u16,
+    queues: Vec<Queue, MAX_QUEUES>,
+}
+
+impl<M: Memory> Transport<M> {
+    /// One that is reset.
+    pub fn new(device: Box<dyn Device<M>>) -> Self {
+        let mut transport = Self {
+            device,
+            status: 0,
+            interrupts: 0,
+            feature_pages: [0; 2],
+            driver_features: 0,
+            selected: 0,
+            queues: Vec::new(),
+        };
+        transport.reset();
+        transport
+    }
+
+    /// The device behind it.
+    pub fn device(&mut self) -> &mut dyn Device<M> {
+        &mut *self.device
+    }
+
+    /// Level of the interrupt line.
+    pub fn interrupt(&self) -> bool {
+        self.interrupts != 0
+    }
+
+    /// Lets the device look what has come from outside.
+    pub fn poll(&mut self, memory: &M) {
+        self.serve(None, memory);
+    }
+
+    fn kind(&self) -> u16 {
+        self.device.kind()
+    }
+
+    fn device_features(&self) -> u32 {
+        page(self.device.features() | VERSION_1, self.feature_pages[0])
+    }
+
+    fn driver_features(&self) -> u32 {
+        page(self.driver_features, self.feature_pages[1])
+    }
+
+    fn set_driver_features(&mut self, features: u32) {
+        // They are agreed on once (§3.1.1).
+        if self.status & status::FEATURES_OK == 0 && self.feature_pages[1] < 2 {
+            let shift = 32 * self.feature_pages[1];
+            self.driver_features &= !(u64::from(u32::MAX) << shift);
+            self.driver_features |= u64::from(features) << shift;
+        }
+    }
+
+    fn set_status(&mut self, value: u8, memory: &M) {
+        if value == 0 {
+            self.reset();
+            return;
+        }
+        let offered = self.device.features() | VERSION_1;
+        let agreed = self.driver_features & !offered == 0 && self.driver_features & VERSION_1 != 0;
+        let refused = if agreed { 0 } else { status::FEATURES_OK };
+        // The driver adds bits, and cannot take away what the device said.
+        self.status |= value & !refused & !status::NEEDS_RESET;
+        if value & status::DRIVER_OK != 0 {
+            self.serve(None, memory);
+        }
+    }
+
+    fn reset(&mut self) {
+        self.device.reset();
+        self.status = 0;
+        self.interrupts = 0;
+        self.feature_pages = [0; 2];
+        self.driver_features = 0;
+        self.selected = 0;
+        self.queues = (0..self.device.queues().min(MAX_QUEUES))
+            .map(|_| Queue::default())
+            .collect();
+    }
+
+    fn queue(&mut self) -> Option<&mut Queue> {
+        self.queues.get_mut(usize::from(self.selected))
+    }
+
+    /// 0 if there is no such queue.
+    fn queue_size(&mut self) -> u16 {
+        self.queue().map_or(0, |queue| queue.size)
+    }
+
+    fn set_queue_size(&mut self, size: u16) {
+        if let Some(queue) = self.queue()
+            && queue.ready.is_none()
+            && size <= QUEUE_SIZE
+        {
+            queue.size = size;
+        }
+    }
+
+    fn queue_address(&mut self, part: Part) -> u64 {
+        self.queue().map_or(0, |queue| queue.parts[part as usize])
+    }
+
+    /// Sets one half of an address.
+    fn set_queue_address(&mut self, part: Part, high: bool, value: u32) {
+        if let Some(queue) = self.queue()
+            && queue.ready.is_none()
+        {
+            let shift = if high { 32 } else { 0 };
+            let address = &mut queue.parts[part as usize];
+            *address = *address & !(u64::from(u32::MAX) << shift) | u64::from(value) << shift;
+        }
+    }
+
+    fn is_queue_ready(&mut self) -> bool {
+        self.queue().is_some_and(|queue| queue.ready.is_some())
+    }
+
+    fn set_queue_ready(&mut self, ready: bool) {
+        let Some(queue) = self.queue() else {
+            return;
+        };
+        if !ready {
+            queue.ready = None;
+        } else if queue.ready.is_none() {
+            let [descriptors, available, used] = queue.parts;
+            match Layout::new(queue.size, descriptors, available, used) {
+                Ok(layout) => queue.ready = Some(DeviceQueue::new(layout)),
+                Err(_) => self.fail(),
+            }
+        }
+    }
+
+    fn notify(&mut self, queue: u32, memory: &M) {
+        self.serve(Some(queue as usize), memory);
+    }
+
+    /// A byte of the device's own configuration; 0 behind its end.
+    fn configuration(&self, offset: usize) -> u8 {
+        self.device
+            .configuration()
+            .get(offset)
+            .copied()
+            .unwrap_or(0)
+    }
+
+    fn serve(&mut self, notified: Option<usize>, memory: &M) {
+        let works = self.status & (status::DRIVER_OK | status::NEEDS_RESET) == status::DRIVER_OK;
+        if !works || notified.is_some_and(|queue| queue >= self.queues.len()) {
+            return;
+        }
+        match self.device.serve(&mut self.queues, notified, memory) {
+            Ok(true) => self.interrupts |= QUEUE_INTERRUPT,
+            Ok(false) => {}
+            Err(_) => self.fail(),
+        }
+    }
+
+    fn fail(&mut self) {
+        self.status |= status::NEEDS_RESET;
+        self.interrupts |= CONFIGURATION_INTERRUPT;
+    }
+}
+
+/// 32 bits of the features.
+fn page(features: u64, page: u32) -> u32 {
+    match page {
+        0 => features as u32,
+        1 => (features >> 32) as u32,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;
