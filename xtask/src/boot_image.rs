@@ -90,7 +90,7 @@ pub fn kernel_command_line(system: &System) -> String {
         line += &format!(" -kmemsize={}", bytes.get_ref() >> 10);
     }
     line += match system.kernel {
-        Kernel::Plain | Kernel::Trace => "",
+        Kernel::Plain | Kernel::Trace | Kernel::Measure => "",
         Kernel::Debugger => " -serial_esc",
         Kernel::Gdb => " -nojdb",
     };

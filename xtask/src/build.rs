@@ -37,6 +37,8 @@ pub enum Kernel {
     Gdb,
     /// Trace buffers, and the names that the debugger keeps.
     Trace,
+    /// Tells how long interrupts stay off.
+    Measure,
 }
 
 impl Kernel {
@@ -52,6 +54,7 @@ impl Kernel {
                 "profile.checked.debug='full'",
             ],
             Self::Trace => &["--features", "kernel/trace"],
+            Self::Measure => &["--features", "kernel/measure"],
         }
     }
 
@@ -62,6 +65,7 @@ impl Kernel {
             Self::Debugger => "kernel-debugger.elf",
             Self::Gdb => "kernel-gdb.elf",
             Self::Trace => "kernel-trace.elf",
+            Self::Measure => "kernel-measure.elf",
         }
     }
 }

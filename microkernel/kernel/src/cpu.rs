@@ -7,6 +7,7 @@ use machine::object::{Link, Queue};
 use machine::per_cpu::PerCpu;
 
 use crate::kernel::Kernel;
+use crate::latency::{self, Latency};
 use crate::mapping::Cursor;
 use crate::object::Common;
 use crate::object::burial::Burial;
@@ -40,6 +41,8 @@ pub struct CpuLocal {
     pub timeouts: Timeouts,
     /// Where an operation on mappings is in the mapping tree.
     pub cursor: Cursor,
+    /// How long interrupts stay off.
+    pub latency: Latency,
     /// What this CPU did lately.
     pub trace: trace::Buffer,
     /// Stands in for the registers of no thread.
@@ -81,6 +84,7 @@ impl CpuLocal {
             timer_set: Cell::new(u64::MAX),
             timeouts: Timeouts::new(),
             cursor,
+            latency: Latency::new(),
             trace,
             no_context: Context::new(),
             preempt: Cell::new(false),
@@ -93,5 +97,15 @@ impl CpuLocal {
             burial: Cell::new(None),
             doomed: Queue::new(),
         }
+    }
+}
+
+impl CpuLocal {
+    /// True if an interrupt waits: whoever asks, in the middle of a long
+    /// operation, lets it in.
+    #[inline]
+    pub fn has_waiting_interrupt(cpu: &Cpu) -> bool {
+        latency::look(cpu);
+        cpu.kernel.platform.chip.is_pending()
     }
 }

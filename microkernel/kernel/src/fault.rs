@@ -14,7 +14,7 @@ use machine::context::EXCEPTION_WORDS;
 use machine::trap::Fault;
 use machine::utcb::Utcb;
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc::Request;
 use crate::ipc::finish::FaultAnswer;
 use crate::object::thread::{Deferred, Purpose, Source, Stop, Thread, Waiting};
@@ -213,7 +213,7 @@ pub fn answered(cpu: &Cpu, thread: &Thread, purpose: Purpose, answer: FaultAnswe
                 FaultAnswer::Reply(_) => {}
                 // The exception comes again. If its registers are such that it does not even get
                 // to user mode before, nothing else would let an interrupt in.
-                FaultAnswer::Failed(_) if cpu.kernel.platform.chip.is_pending() => {
+                FaultAnswer::Failed(_) if CpuLocal::has_waiting_interrupt(cpu) => {
                     cpu.paused.set(true);
                     cpu.reschedule.set(true);
                 }

@@ -19,6 +19,8 @@ pub mod fault;
 pub mod init;
 pub mod ipc;
 pub mod kernel;
+#[cfg_attr(not(any(test, feature = "measure")), path = "latency/absent.rs")]
+pub mod latency;
 pub mod mapping;
 pub mod memory;
 pub mod object;

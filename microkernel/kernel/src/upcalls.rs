@@ -9,7 +9,7 @@ use machine::trap::Interrupt;
 use crate::cpu::{Cpu, CpuLocal};
 use crate::object::thread::vcpu;
 use crate::object::{burial, icu, vlog};
-use crate::{debugger, fault, init, ipc, remote, scheduling, syscall, trace};
+use crate::{debugger, fault, init, ipc, latency, remote, scheduling, syscall, trace};
 
 impl Upcalls for CpuLocal {
     fn start(boot: &mut Boot) -> ! {
@@ -26,7 +26,12 @@ impl Upcalls for CpuLocal {
             // The whole way notes what happens.
             return ShortWay::Nowhere;
         }
-        ipc::fast::syscall(cpu, label, destination, tag, timeouts)
+        latency::syscall(cpu, tag);
+        let led = ipc::fast::syscall(cpu, label, destination, tag, timeouts);
+        if led == ShortWay::ToTheEnd {
+            latency::leave(cpu);
+        }
+        led
     }
 
     fn finish(cpu: &mut Cpu) {
@@ -41,6 +46,7 @@ impl Upcalls for CpuLocal {
             vcpu::fast::syscall(cpu)
         };
         if way == ShortWay::ToTheEnd {
+            latency::leave(cpu);
             return;
         }
         if way == ShortWay::Nowhere {
@@ -50,6 +56,7 @@ impl Upcalls for CpuLocal {
     }
 
     fn fault(cpu: &mut Cpu, fault: &Fault) {
+        latency::fault(cpu);
         trace::fault(cpu, fault);
         fault::fault(cpu, fault);
         finish(cpu);
@@ -60,6 +67,7 @@ impl Upcalls for CpuLocal {
             cpu.kernel.quiescence.wake(cpu.id());
         }
         let source = cpu.kernel.platform.chip.claim(interrupt);
+        latency::interrupt(cpu, source);
         trace::interrupt(cpu, source);
         match source {
             Source::Timer => scheduling::timer(cpu),
@@ -89,4 +97,5 @@ fn finish(cpu: &mut Cpu) {
     remote::depart(cpu);
     burial::bury(cpu);
     burial::pass(cpu);
+    latency::leave(cpu);
 }

@@ -4,6 +4,7 @@ use l4_abi::error::ResultCode;
 use l4_abi::protocol::platform_control::{Opcode, Shutdown};
 
 use super::{Invocation, OperationResult, Outcome};
+use crate::latency;
 
 /// Performs an operation.
 pub fn invoke(call: &Invocation<'_>) -> OperationResult {
@@ -14,6 +15,7 @@ pub fn invoke(call: &Invocation<'_>) -> OperationResult {
             if call.tag.words() != 2 {
                 return Err(ResultCode::EINVAL.into());
             }
+            latency::report(call.cpu);
             match Shutdown::from_word(call.word(1)) {
                 Some(Shutdown::PowerOff) => call.cpu.kernel.platform.shutdown(),
                 Some(Shutdown::Reboot) => call.cpu.kernel.platform.reset(),

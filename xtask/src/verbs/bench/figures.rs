@@ -6,6 +6,12 @@ use std::collections::BTreeMap;
 /// What marks the program's lines.
 const MARK: &str = "bench ";
 
+/// What marks the lines of a kernel that measures how long it keeps interrupts off: `TICKS WHAT`.
+const UNINTERRUPTED: &str = "@brio uninterrupted ";
+
+/// The row of the longest of these times.
+pub const LONGEST: &str = "interrupts-off";
+
 /// How far the calibrated scale may be from a whole number: else the counter does not count
 /// instructions.
 const TOLERANCE: f64 = 0.02;
@@ -19,7 +25,11 @@ pub struct Figure {
 
 /// Figures by row, and by how many idle threads, tasks and mappings there were.
 #[derive(Debug, Default)]
-pub struct Figures(BTreeMap<String, BTreeMap<u64, Figure>>);
+pub struct Figures {
+    rows: BTreeMap<String, BTreeMap<u64, Figure>>,
+    /// In what interrupts were off for the longest time.
+    pub longest_in: String,
+}
 
 impl Figures {
     /// Reads the console of the program: `bench scale INSTRUCTIONS TICKS` first, then `bench row NAME
@@ -27,7 +37,13 @@ impl Figures {
     pub fn read<'l>(lines: impl Iterator<Item = &'l str>) -> Result<Self> {
         let mut figures = Self::default();
         let mut scale = None;
-        for line in lines.filter_map(|line| line.strip_prefix(MARK)) {
+        for line in lines {
+            if let (Some(said), Some(scale)) = (line.strip_prefix(UNINTERRUPTED), scale) {
+                figures.uninterrupted(said, scale)?;
+            }
+            let Some(line) = line.strip_prefix(MARK) else {
+                continue;
+            };
             let doing = || format!("reading `{MARK}{line}`");
             let words: Vec<&str> = line.split_whitespace().collect();
             let number = |index: usize| words[index].parse::<u64>().context(doing);
@@ -41,7 +57,7 @@ impl Figures {
                         minimum: number(4)? as f64 * per_operation,
                         median: number(5)? as f64 * per_operation,
                     };
-                    let row = figures.0.entry(words[1].to_owned()).or_default();
+                    let row = figures.rows.entry(words[1].to_owned()).or_default();
                     row.insert(number(2)?, figure);
                 }
                 _ => fail!("tests/bench says `{MARK}{line}`, which means nothing here"),
@@ -50,14 +66,33 @@ impl Figures {
         Ok(figures)
     }
 
+    /// The kernel did not look for interrupts for so many ticks, in something.
+    fn uninterrupted(&mut self, said: &str, scale: f64) -> Result<()> {
+        let doing = || format!("reading `{UNINTERRUPTED}{said}`");
+        let (ticks, what) = said.split_once(' ').unwrap_or((said, ""));
+        let instructions = ticks.parse::<u64>().context(doing)? as f64 * scale;
+        if self
+            .get(LONGEST)
+            .is_none_or(|known| known.median < instructions)
+        {
+            let figure = Figure {
+                minimum: instructions,
+                median: instructions,
+            };
+            self.rows.insert(LONGEST.to_owned(), [(1, figure)].into());
+            self.longest_in = what.trim().to_owned();
+        }
+        Ok(())
+    }
+
     /// The figure of a row in the smallest crowd.
     pub fn get(&self, row: &str) -> Option<Figure> {
-        Some(*self.0.get(row)?.first_key_value()?.1)
+        Some(*self.rows.get(row)?.first_key_value()?.1)
     }
 
     /// For each larger crowd: how much the median of a row grows, in percent.
     pub fn growth(&self, row: &str) -> Vec<(u64, f64)> {
-        let (Some(first), Some(all)) = (self.get(row), self.0.get(row)) else {
+        let (Some(first), Some(all)) = (self.get(row), self.rows.get(row)) else {
             return vec![];
         };
         all.iter()
@@ -100,6 +135,18 @@ mod tests {
         let growth = figures.growth("call");
         assert_eq!(growth.len(), 1);
         assert!(growth[0].0 == 100 && (growth[0].1 - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_longest_time_without_interrupts_is_kept() {
+        let figures = read(
+            "bench scale 1600 100\n@brio uninterrupted 20 fault\n\
+             @brio uninterrupted 300 system call, label -11, word 0x1\n@brio uninterrupted 4 interrupt, Ipi",
+        )
+        .unwrap();
+        assert_eq!(figures.get(LONGEST).unwrap().median, 4800.0);
+        assert_eq!(figures.longest_in, "system call, label -11, word 0x1");
+        assert!(read("bench scale 1 1\n@brio uninterrupted long fault").is_err());
     }
 
     #[test]

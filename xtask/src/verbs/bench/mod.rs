@@ -11,7 +11,7 @@ use super::{Verb, run};
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
 use crate::boot_image::write_file;
-use crate::build::Profile;
+use crate::build::{Kernel, Profile};
 use crate::failure::{Result, fail};
 use crate::qemu::{End, Machine, Output, Session, Typing};
 use crate::symbols::Symbols;
@@ -22,19 +22,23 @@ use std::time::Duration;
 
 pub(super) const VERB: Verb = Verb {
     name: "bench",
-    usage: "[--arch x86_64|aarch64] [--check] [--csv FILE]",
-    about: "measures the kernel's operations, in instructions; --check fails if one misses its target",
+    usage: "[--arch x86_64|aarch64] [--check] [--csv FILE] [--interrupts]",
+    about: "measures the kernel's operations, in instructions; --check fails if one misses its target; --interrupts\n\
+            tells only how long interrupts are off, in what",
     run,
 };
 
 /// The system that measures.
 const SYSTEM: &str = "tests/bench.toml";
 
+/// The system that makes the kernel do what takes long, to measure how long interrupts are off.
+const LONG_OPERATIONS: &str = "tests/kernel/latency.toml";
+
 /// For one architecture, on a slow host.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &["--check"], &["--arch", "--csv"])?;
+    let args = Arguments::parse(args, &["--check", "--interrupts"], &["--arch", "--csv"])?;
     args.no_words()?;
     let workspace = Workspace::load()?;
     let archs = args
@@ -43,6 +47,12 @@ fn run(args: &[String]) -> Result<()> {
     let mut csv = report::CSV_HEAD.to_owned();
     let mut missed = vec![];
     for arch in archs {
+        if args.flag("--interrupts") {
+            let lines = boot(&workspace, arch, LONG_OPERATIONS, Kernel::Measure)?;
+            let found = lines.iter().filter(|line| line.starts_with("@brio "));
+            found.for_each(|line| println!("{line}"));
+            continue;
+        }
         let figures = measure(&workspace, arch)?;
         println!("{}", report::table(arch, &figures));
         csv += &report::csv(arch, &figures);
@@ -61,10 +71,23 @@ fn run(args: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Boots the program and collects what it prints.
+/// Boots the programs and collects what they and the kernel print.
 fn measure(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
-    let path = relative(&workspace.root().join(SYSTEM));
-    let system = run::load(workspace, &path.to_string_lossy())?;
+    let mut lines = boot(workspace, arch, SYSTEM, Kernel::Plain)?;
+    lines.extend(boot(workspace, arch, LONG_OPERATIONS, Kernel::Measure)?);
+    Figures::read(lines.iter().map(String::as_str))
+}
+
+/// Boots a system and collects what it prints.
+fn boot(
+    workspace: &Workspace,
+    arch: Architecture,
+    system: &str,
+    kernel: Kernel,
+) -> Result<Vec<String>> {
+    let path = relative(&workspace.root().join(system));
+    let mut system = run::load(workspace, &path.to_string_lossy())?;
+    system.kernel = kernel;
     let image = run::build(&system, workspace, arch, Profile::Release)?;
     let mut machine = Machine::new(&system, arch, image);
     machine.extra = ["-icount", "shift=0"].map(str::to_owned).to_vec();
@@ -81,5 +104,5 @@ fn measure(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
         lines.iter().for_each(|line| eprintln!("{line}"));
         end.into_result(&system.name)?;
     }
-    Figures::read(lines.iter().map(String::as_str))
+    Ok(lines)
 }

@@ -1,6 +1,6 @@
 //! The table that people read, the one that programs read, and what misses.
 
-use super::figures::Figures;
+use super::figures::{Figures, LONGEST};
 use super::rows::{GROWTH_LIMIT, ROWS, Row};
 use crate::architecture::Architecture;
 
@@ -43,11 +43,13 @@ fn columns(row: &Row, arch: Architecture, figures: &Figures) -> String {
         .iter()
         .map(|(crowd, percent)| format!("{crowd}: {percent:+.1} %"))
         .collect();
+    let comment = match row.name {
+        LONGEST => format!("in: {}", figures.longest_in),
+        _ => growth.join("  "),
+    };
     format!(
-        "{:>8.0} {:>8.0} {shown:>8} {verdict:<4}  {}",
-        figure.minimum,
-        figure.median,
-        growth.join("  ")
+        "{:>8.0} {:>8.0} {shown:>8} {verdict:<4}  {comment}",
+        figure.minimum, figure.median
     )
 }
 

@@ -11,7 +11,7 @@ use machine::paging;
 use machine::utcb::{Utcb, UtcbPointer};
 
 use super::Task;
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, CpuLocal};
 use crate::kernel::Kernel;
 use crate::mapping::kernel_user_memory::{self, AddError};
 use crate::mapping::map::Map;
@@ -136,7 +136,7 @@ impl TaskMemory {
             .take()
             .unwrap_or_else(|| Unmap::everything(self.space));
         while unmap_step(cpu, &mut unmap, &cpu.cursor).is_none() {
-            if cpu.kernel.platform.chip.is_pending() {
+            if CpuLocal::has_waiting_interrupt(cpu) {
                 *self.destruction.lock() = Some(unmap);
                 return false;
             }

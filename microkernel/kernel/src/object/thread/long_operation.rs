@@ -7,7 +7,7 @@
 //! progress.
 
 use super::{Deferred, LongOperation, Thread};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, CpuLocal};
 use crate::mapping::Cursor;
 use crate::mapping::map::Map;
 use crate::mapping::unmap::Unmap;
@@ -33,7 +33,7 @@ impl Thread {
         };
         let result = loop {
             match step(&own) {
-                None if cpu.kernel.platform.chip.is_pending() => break None,
+                None if CpuLocal::has_waiting_interrupt(cpu) => break None,
                 None => {}
                 done => break done,
             }
