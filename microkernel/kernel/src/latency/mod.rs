@@ -135,3 +135,29 @@ pub fn report(cpu: &Cpu) {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use machine::event::Source;
+
+    use crate::latency;
+    use crate::testing::{Syscall, run};
+
+    #[test]
+    fn each_cause_has_a_line() {
+        run(|world| {
+            let task = world.task();
+            let thread = world.thread(&task, 10);
+            world.syscall(&thread, Syscall::call(1).tag(-7, 0, 0));
+            world.enter(Source::Timer);
+            world.cpu.kernel.platform.console.take_output();
+            latency::report(world.cpu);
+            let said = world.cpu.kernel.platform.console.take_output();
+            let said = String::from_utf8_lossy(&said).into_owned();
+            for cause in ["system call, label -7, word 0x0", "interrupt, Timer"] {
+                let line = format!("@brio uninterrupted 0 {cause}\r\n");
+                assert_eq!(said.matches(&line).count(), 1, "{said}");
+            }
+        });
+    }
+}
