@@ -4,8 +4,10 @@ use crate::architecture::Architecture;
 use crate::cargo;
 use crate::failure::{Context, Result, fail};
 use crate::setup::Core;
+use crate::sources::{self, SourceFile};
 use crate::workspace::Workspace;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// How it is optimised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,8 +188,48 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// Builds one program, and finds out which files it was made of.
+    pub fn sources(&self, package: &str, kernel: Kernel) -> Result<Vec<SourceFile>> {
+        let (group, extra) = match package {
+            "kernel" => (&KERNEL, kernel.arguments()),
+            "bootstrap" => (&BOOTSTRAP, [].as_slice()),
+            "sigma0" | "moe" => (&BASE, [].as_slice()),
+            root if self.workspace.is_root_task(root) => (&BASE, [].as_slice()),
+            _ => (&PROGRAMS, [].as_slice()),
+        };
+        let (mut command, built) = self.command(group, &[package], &[extra])?;
+        let messages = command
+            .args(["--message-format", "json-render-diagnostics"])
+            .stderr(Stdio::inherit())
+            .output()
+            .context(|| "running cargo")?;
+        if !messages.status.success() {
+            fail!("building {package} for {} failed", self.arch);
+        }
+        let messages = String::from_utf8_lossy(&messages.stdout);
+        sources::of_program(self.workspace, &built.join(package), &messages)
+    }
+
     /// Runs cargo; where what it built is.
     fn cargo(&self, group: &Group, packages: &[&str], extra: &[&[&str]]) -> Result<PathBuf> {
+        let (command, built) = self.command(group, packages, extra)?;
+        if !cargo::run(command)? {
+            fail!(
+                "building {} for {} failed; the messages above say why",
+                group.about,
+                self.arch
+            );
+        }
+        Ok(built)
+    }
+
+    /// How cargo is run, and where it puts what it builds.
+    fn command(
+        &self,
+        group: &Group,
+        packages: &[&str],
+        extra: &[&[&str]],
+    ) -> Result<(Command, PathBuf)> {
         for package in packages {
             if !self.workspace.has_binary(package) {
                 fail!("package `{package}` has no program of its name to build");
@@ -214,14 +256,7 @@ impl Builder<'_> {
             .args(core.arguments())
             .env("CARGO_ENCODED_RUSTFLAGS", flags)
             .envs(core.environment());
-        if !cargo::run(command)? {
-            fail!(
-                "building {} for {} failed; the messages above say why",
-                group.about,
-                self.arch
-            );
-        }
-        Ok(folder.join(target).join(self.profile.name()))
+        Ok((command, folder.join(target).join(self.profile.name())))
     }
 }
 

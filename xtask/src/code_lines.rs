@@ -1,4 +1,5 @@
-//! Counting lines of code: what is neither blank, nor comment, nor there for tests only.
+//! Counting lines of code: what is neither blank, nor comment, nor there for tests only. Lines of unsafe
+//! code and of assembler are counted apart as well.
 
 use crate::failure::{Context, Result};
 use std::path::Path;
@@ -34,12 +35,123 @@ fn is_test(path: &str) -> bool {
     parts.any(|part| TESTS.contains(&part))
 }
 
+/// Lines of code, and how many of them are special.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    pub all: usize,
+    /// In unsafe blocks, functions, implementations and declarations.
+    pub unsafe_code: usize,
+    /// In `asm!` and its kind.
+    pub assembler: usize,
+}
+
+impl std::ops::AddAssign for Lines {
+    fn add_assign(&mut self, other: Self) {
+        self.all += other.all;
+        self.unsafe_code += other.unsafe_code;
+        self.assembler += other.assembler;
+    }
+}
+
 /// Lines of code in a Rust file, without items that only tests have.
 pub fn count(text: &str) -> usize {
+    measure(text).all
+}
+
+/// The same, with what is special about them.
+pub fn measure(text: &str) -> Lines {
     let mut code = mask(text);
     remove_tests(&mut code);
-    let code: String = code.into_iter().collect();
-    code.lines().filter(|line| !line.trim().is_empty()).count()
+    let marks = special(&code);
+    let mut lines = Lines::default();
+    let (mut at, mut line) = (0, Line::default());
+    for &c in code.iter().chain(&['\n']) {
+        if c == '\n' {
+            lines.all += usize::from(line.is_code);
+            lines.unsafe_code += usize::from(line.is_unsafe);
+            lines.assembler += usize::from(line.is_assembler);
+            line = Line::default();
+        } else if !c.is_whitespace() {
+            line.is_code = true;
+            line.is_unsafe |= marks[at].is_unsafe;
+            line.is_assembler |= marks[at].is_assembler;
+        }
+        at += 1;
+    }
+    lines
+}
+
+#[derive(Clone, Copy, Default)]
+struct Line {
+    is_code: bool,
+    is_unsafe: bool,
+    is_assembler: bool,
+}
+
+/// Macros whose content is assembler.
+const ASSEMBLER: [&str; 3] = ["asm!", "global_asm!", "naked_asm!"];
+
+/// What each character of masked code belongs to.
+fn special(code: &[char]) -> Vec<Line> {
+    let mut marks = vec![Line::default(); code.len()];
+    for at in 0..code.len() {
+        if at > 0 && is_word(code[at - 1]) {
+            continue;
+        }
+        if starts_with(code, at, "unsafe") && !code.get(at + 6).is_some_and(|&c| is_word(c)) {
+            let end = unsafe_end(code, at + "unsafe".len());
+            marks[at..end]
+                .iter_mut()
+                .for_each(|mark| mark.is_unsafe = true);
+        } else if ASSEMBLER.iter().any(|name| starts_with(code, at, name)) {
+            let end = group_end(code, at);
+            (marks[at..end].iter_mut()).for_each(|mark| mark.is_assembler = true);
+        }
+    }
+    marks
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn starts_with(code: &[char], at: usize, text: &str) -> bool {
+    let mut rest = code[at..].iter();
+    text.chars().all(|c| rest.next() == Some(&c))
+}
+
+/// Where the braces that follow `unsafe` close; or its declaration, type or attribute ends.
+fn unsafe_end(code: &[char], from: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, &c) in code.iter().enumerate().skip(from) {
+        match c {
+            '{' if depth == 0 => return group_end(code, at),
+            '(' | '[' => depth += 1,
+            ')' | ']' if depth == 0 => return at,
+            ')' | ']' => depth -= 1,
+            ';' | ',' | '=' if depth == 0 => return at + 1,
+            _ => {}
+        }
+    }
+    code.len()
+}
+
+/// Behind the bracket that closes the first one from `from` on.
+fn group_end(code: &[char], from: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, &c) in code.iter().enumerate().skip(from) {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    code.len()
 }
 
 /// The text with comments blanked, and an `x` for each character of texts.
@@ -218,6 +330,17 @@ mod tests {
         // Not only in tests.
         assert_eq!(count("#[cfg(any(test, feature = \"x\"))]\nmod y;\n"), 2);
         assert_eq!(count("#[cfg(not(test))]\nmod y;\n"), 2);
+    }
+
+    #[test]
+    fn unsafe_code_and_assembler_are_counted_apart() {
+        let text = include_str!("../tests/data/counted.rs");
+        let lines = measure(text);
+        assert_eq!(lines.all, 27);
+        // The attribute, `first`, the declarations, the implementation, the type, and two blocks.
+        assert_eq!(lines.unsafe_code, 1 + 5 + 3 + 1 + 1 + 1 + 7);
+        assert_eq!(lines.assembler, 1 + 4);
+        assert_eq!(count(text), lines.all);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Workspace {
     binaries: Vec<String>,
     /// Those of them that run in moe's place, which their manifest says.
     root_tasks: Vec<String>,
+    /// All packages, with their folders.
+    packages: Vec<(PathBuf, String)>,
 }
 
 impl Workspace {
@@ -51,6 +53,7 @@ impl Workspace {
             target,
             binaries: packages().filter_map(binary).collect(),
             root_tasks: packages().filter_map(root_task).collect(),
+            packages: packages().filter_map(folder).collect(),
         })
     }
 
@@ -63,6 +66,7 @@ impl Workspace {
             target: PathBuf::new(),
             binaries,
             root_tasks: vec!["kernel-ipc".into()],
+            packages: vec![],
         }
     }
 
@@ -101,6 +105,13 @@ impl Workspace {
     /// Whether the program is linked like moe, to be placed by bootstrap.
     pub fn is_root_task(&self, name: &str) -> bool {
         self.root_tasks.iter().any(|root_task| root_task == name)
+    }
+
+    /// The package that a file belongs to, with its folder.
+    pub fn package_of(&self, file: &Path) -> Option<(&Path, &str)> {
+        let around = (self.packages.iter()).filter(|(folder, _)| file.starts_with(folder));
+        let nearest = around.max_by_key(|(folder, _)| folder.components().count())?;
+        Some((&nearest.0, &nearest.1))
     }
 
     pub fn has_binary(&self, name: &str) -> bool {
@@ -149,6 +160,11 @@ fn binary(package: &Value) -> Option<String> {
                 .is_some_and(|kind| kind.contains(&"bin".into()))
     });
     binary.then(|| name.to_owned())
+}
+
+fn folder(package: &Value) -> Option<(PathBuf, String)> {
+    let manifest = Path::new(package["manifest_path"].as_str()?);
+    Some((manifest.parent()?.into(), package["name"].as_str()?.into()))
 }
 
 /// `[package.metadata.brio] root-task = true` in the manifest.

@@ -7,6 +7,7 @@ mod scene;
 mod svg;
 
 use crate::system::System;
+pub use svg::escape;
 
 /// The picture of a system, as an SVG file.
 pub fn draw(system: &System) -> String {

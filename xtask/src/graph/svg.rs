@@ -76,7 +76,7 @@ pub(super) fn draw(system: &System, scene: &Scene) -> String {
     svg.finish()
 }
 
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -10,6 +10,7 @@ mod new;
 mod run;
 mod setup;
 mod size;
+mod tcb;
 mod test;
 mod trace;
 
@@ -36,6 +37,7 @@ const VERBS: &[Verb] = &[
     image::VERB,
     build::VERB,
     size::VERB,
+    tcb::VERB,
     setup::VERB,
 ];
 

@@ -15,6 +15,7 @@ mod style;
 mod systems;
 mod terminal;
 mod traces;
+mod trust;
 
 use super::Verb;
 use crate::architecture::Architecture;
@@ -131,6 +132,7 @@ fn run(args: &[String]) -> Result<()> {
     descriptions::run(&workspace, &mut report, &archs, &selected)?;
     images::run(&workspace, &mut report, &archs, &selected)?;
     traces::run(&workspace, &mut report, &archs, &selected)?;
+    trust::run(&workspace, &mut report, &archs, &selected);
     failures::run(&workspace, &mut report, &archs, &selected);
     terminal::run(&workspace, &mut report, &archs, &selected);
     debug::run(&workspace, &mut report, &archs, &selected);
