@@ -39,7 +39,12 @@ fn script(arch: Architecture) -> String {
 }
 
 /// Runs gdb's commands on a system; what it shows.
-fn debug(workspace: &Workspace, system: &str, arch: Architecture, script: &str) -> Result<String> {
+pub(super) fn gdb(
+    workspace: &Workspace,
+    system: &str,
+    arch: Architecture,
+    script: &str,
+) -> Result<String> {
     let folder = Temporary::new("debug")?;
     let commands = folder.path().join("commands");
     write_file(&commands, script.as_bytes())?;
@@ -49,7 +54,18 @@ fn debug(workspace: &Workspace, system: &str, arch: Architecture, script: &str) 
         .stdin(Stdio::null())
         .output()
         .context(|| "running xtask")?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    // What QEMU's monitor says to gdb comes last, by the other stream.
+    let shown = [output.stdout, output.stderr].concat();
+    Ok(String::from_utf8_lossy(&shown).into_owned())
+}
+
+/// What a system has said when gdb has ended.
+pub(super) fn console(workspace: &Workspace, system: &str, arch: Architecture) -> Result<String> {
+    let log = workspace
+        .output(arch)
+        .join("logs")
+        .join(format!("{system}-debug.log"));
+    Ok(String::from_utf8_lossy(&read(&log)?).into_owned())
 }
 
 /// A server that waits for the next call when ned is about to turn the machine off.
@@ -57,7 +73,7 @@ const THREADS: &str = "hbreak kernel::object::platform_control::invoke\ncontinue
     brio threads\nbrio tasks\nbrio cpus\nbrio caps server\nbrio thread server\n";
 
 fn threads(workspace: &Workspace, arch: Architecture) -> Result<()> {
-    let shown = debug(workspace, "pingpong", arch, THREADS)?;
+    let shown = gdb(workspace, "pingpong", arch, THREADS)?;
     let mut lines = shown.lines();
     for expected in [
         &["sigma0", "Receive(Anyone)"][..],
@@ -79,7 +95,7 @@ fn threads(workspace: &Workspace, arch: Architecture) -> Result<()> {
 }
 
 fn kernel_fault(workspace: &Workspace, arch: Architecture) -> Result<()> {
-    let shown = debug(workspace, SYSTEM, arch, &script(arch))?;
+    let shown = gdb(workspace, SYSTEM, arch, &script(arch))?;
     // The kernel's symbols are there, and with them the place in its source.
     let stopped = shown.lines().any(|line| {
         line.starts_with("Breakpoint 1, ")
@@ -89,11 +105,7 @@ fn kernel_fault(workspace: &Workspace, arch: Architecture) -> Result<()> {
     if !stopped {
         fail!("gdb did not stop the kernel where it was told; it said:\n{shown}");
     }
-    let log = workspace
-        .output(arch)
-        .join("logs")
-        .join(format!("{SYSTEM}-debug.log"));
-    let console = String::from_utf8_lossy(&read(&log)?).into_owned();
+    let console = console(workspace, SYSTEM, arch)?;
     let panics = console
         .lines()
         .filter(|line| line.starts_with("@brio panic kernel: "));

@@ -8,6 +8,7 @@ mod debug;
 mod descriptions;
 mod failures;
 mod guided;
+mod hardening;
 mod host;
 mod images;
 mod new;
@@ -137,6 +138,7 @@ fn run(args: &[String]) -> Result<()> {
     terminal::run(&workspace, &mut report, &archs, &selected);
     debug::run(&workspace, &mut report, &archs, &selected);
     new::run(&workspace, &mut report, &selected);
+    hardening::run(&workspace, &mut report, &archs, &selected)?;
     guided::run(&workspace, &mut report, args.flag("--long"), &selected)?;
     conformance::run(
         &workspace,
