@@ -102,9 +102,9 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "runs over the end of its stack",
-        // push rax, and then the processor's own push.
+        // push rax; ud2. The processor cannot push either.
         x86_64: Attempt(
-            "set $rsp = (long)&__guard_end\nset {unsigned int}$pc = 0x50",
+            "set $rsp = (long)&__guard_end\nset {unsigned int}$pc = 0x0b0f50",
             "double fault",
             0,
         ),
