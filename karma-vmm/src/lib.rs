@@ -5,3 +5,4 @@
 extern crate alloc;
 
 pub mod devices;
+pub mod x86_64;

@@ -1,0 +1,369 @@
+//! The devices of the PC: which ports they have, and which interrupt lines.
+//!
+//! The table is [`Device::at`]. What is at no port of it reads as ones, and ignores writes.
+
+use super::acpi;
+use crate::devices::clock::{self, Clock};
+use crate::devices::pci::{self, Pci};
+use crate::devices::pic::{self, Pics};
+use crate::devices::pit::{self, Pit};
+use crate::devices::serial::{self, Serial};
+use crate::devices::virtio::Transport;
+use alloc::boxed::Box;
+use heapless::Vec;
+use l4_virtio::memory::Memory;
+
+const TIMER_LINE: u8 = 0;
+const SERIAL_LINE: u8 = 4;
+/// Lines of PCI devices, which are levels; the devices take them in turns.
+const PCI_LINES: [u8; 3] = [10, 11, 5];
+/// Window of the first PCI device; those of the others follow.
+const PCI_WINDOWS: u16 = 0xc000;
+
+/// First serial port.
+const COM1: u16 = 0x3f8;
+const COM1_LAST: u16 = COM1 + serial::PORTS - 1;
+/// The keyboard controller's command port, and the command that resets the machine by it.
+const KEYBOARD_COMMAND: u16 = 0x64;
+const KEYBOARD_RESET: u8 = 0xfe;
+const SPEAKER: u16 = 0x61;
+
+/// How a guest ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It switched itself off.
+    Off,
+    /// It wants to start anew.
+    Reset,
+}
+
+/// What is at a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Device {
+    Pic,
+    Pit,
+    Clock,
+    Speaker,
+    Keyboard,
+    Serial,
+    PowerEvent,
+    PowerControl,
+    Reset,
+    Pci,
+    Virtio,
+}
+
+impl Device {
+    fn at(port: u16, size: u8) -> Self {
+        match port {
+            pic::FIRST..=0x21 | pic::SECOND..=0xa1 | pic::LEVEL_CONTROL..=0x4d1 => Self::Pic,
+            0x40..=0x43 => Self::Pit,
+            SPEAKER => Self::Speaker,
+            KEYBOARD_COMMAND => Self::Keyboard,
+            0x70..=0x71 => Self::Clock,
+            COM1..=COM1_LAST => Self::Serial,
+            acpi::EVENT_PORT..acpi::CONTROL_PORT => Self::PowerEvent,
+            acpi::CONTROL_PORT => Self::PowerControl,
+            // It is in the middle of the configuration address, which is of four bytes.
+            acpi::RESET_PORT if size == 1 => Self::Reset,
+            0xcf8..=0xcff => Self::Pci,
+            // Perhaps: windows move.
+            _ => Self::Virtio,
+        }
+    }
+}
+
+// The ranges above are those of the models.
+const _: () = {
+    assert!(*pit::PORTS.start() == 0x40 && *pit::PORTS.end() == 0x43);
+    assert!(*clock::PORTS.start() == 0x70 && *clock::PORTS.end() == 0x71);
+    assert!(*pci::PORTS.start() == 0xcf8 && *pci::PORTS.end() == 0xcff);
+};
+
+/// The machine around the CPUs. `M` is the guest's memory.
+pub struct Platform<M> {
+    pics: Pics,
+    pit: Pit,
+    clock: Clock,
+    serial: Serial,
+    serial_output: Box<dyn FnMut(u8)>,
+    pci: Pci,
+    /// By device number on the bus, from 1 on.
+    virtio: Vec<Transport<M>, { pci::MAX_DEVICES }>,
+}
+
+impl<M: Memory> Platform<M> {
+    /// One with a serial port, which prints to `serial_output`, and no virtio devices.
+    pub fn new(serial_output: Box<dyn FnMut(u8)>) -> Self {
+        let level = PCI_LINES.iter().map(|line| 1 << line).sum();
+        Self {
+            pics: Pics::new(level),
+            pit: Pit::default(),
+            clock: Clock::default(),
+            serial: Serial::default(),
+            serial_output,
+            pci: Pci::default(),
+            virtio: Vec::new(),
+        }
+    }
+
+    /// Adds a device to the bus; whether there was room.
+    pub fn add(&mut self, device: Transport<M>) -> bool {
+        let number = self.virtio.len();
+        let window = PCI_WINDOWS + number as u16 * pci::WINDOW;
+        let function = device.function(window, line_of(number));
+        self.pci.add(function).is_some() && self.virtio.push(device).is_ok()
+    }
+
+    /// A guest's CPU reads `size` bytes from a port at `now`, in nanoseconds.
+    pub fn read_port(&mut self, port: u16, size: u8, now: u64) -> u32 {
+        let nothing = u32::MAX >> (32 - 8 * u32::from(size.clamp(1, 4)));
+        match Device::at(port, size) {
+            Device::Pic => self.pics.read(port).into(),
+            Device::Pit => self.pit.read(port, now).into(),
+            Device::Clock => self.clock.read(port).into(),
+            // No parity error, no refresh, no sound.
+            Device::Speaker => 0,
+            Device::Serial => self.serial.read(port - COM1).into(),
+            Device::PowerEvent => 0,
+            // ACPI is on.
+            Device::PowerControl => 1,
+            Device::Pci => self.pci.read(port, size),
+            Device::Keyboard | Device::Reset => nothing,
+            Device::Virtio => match self.virtio_at(port) {
+                Some((device, offset)) => device.read_port(offset, size),
+                None => nothing,
+            },
+        }
+    }
+
+    /// A guest's CPU writes a port; whether that ends the guest.
+    pub fn write_port(
+        &mut self,
+        port: u16,
+        size: u8,
+        value: u32,
+        now: u64,
+        memory: &M,
+    ) -> Option<End> {
+        let byte = value as u8;
+        match Device::at(port, size) {
+            Device::Pic => self.pics.write(port, byte),
+            Device::Pit => self.pit.write(port, byte, now),
+            Device::Clock => self.clock.write(port, byte),
+            Device::Serial => {
+                if let Some(sent) = self.serial.write(port - COM1, byte) {
+                    (self.serial_output)(sent);
+                }
+            }
+            Device::PowerControl => {
+                const SLEEP: u32 = 1 << 13;
+                let kind = (value >> 10 & 7) as u8;
+                return (value & SLEEP != 0 && kind == acpi::OFF).then_some(End::Off);
+            }
+            Device::Reset => {
+                return (byte & acpi::RESET_VALUE == acpi::RESET_VALUE).then_some(End::Reset);
+            }
+            Device::Keyboard => return (byte == KEYBOARD_RESET).then_some(End::Reset),
+            Device::Pci => self.pci.write(port, size, value),
+            Device::Speaker | Device::PowerEvent => {}
+            Device::Virtio => {
+                if let Some((device, offset)) = self.virtio_at(port) {
+                    device.write_port(offset, value, memory);
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether the interrupt controllers ask for an interrupt at `now`.
+    pub fn interrupts(&mut self, now: u64) -> bool {
+        if self.pit.expire(now) {
+            self.pics.pulse(TIMER_LINE);
+        }
+        self.pics.set_line(SERIAL_LINE, self.serial.interrupt());
+        for line in PCI_LINES {
+            let mut devices =
+                (self.virtio.iter().enumerate()).filter(|(number, _)| line_of(*number) == line);
+            let high = devices.any(|(_, device)| device.interrupt());
+            self.pics.set_line(line, high);
+        }
+        self.pics.interrupts()
+    }
+
+    /// The CPU takes the interrupt: its vector.
+    pub fn acknowledge(&mut self) -> u8 {
+        self.pics.acknowledge()
+    }
+
+    /// When [`interrupts`](Self::interrupts) may change by itself, in nanoseconds.
+    pub fn deadline(&self) -> Option<u64> {
+        self.pit.expires()
+    }
+
+    /// A person types on the serial port; how many bytes had room.
+    pub fn type_in(&mut self, bytes: &[u8]) -> usize {
+        bytes
+            .iter()
+            .take_while(|&&byte| self.serial.receive(byte))
+            .count()
+    }
+
+    /// Lets the devices look what has come from outside.
+    pub fn poll(&mut self, memory: &M) {
+        self.virtio
+            .iter_mut()
+            .for_each(|device| device.poll(memory));
+    }
+
+    /// The device that has a port in its window, with the offset there.
+    fn virtio_at(&mut self, port: u16) -> Option<(&mut Transport<M>, u16)> {
+        let (number, offset) = self.pci.find(port)?;
+        Some((self.virtio.get_mut(number - 1)?, offset))
+    }
+}
+
+fn line_of(number: usize) -> u8 {
+    PCI_LINES[number % PCI_LINES.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::devices::virtio::console::Console;
+    use alloc::rc::Rc;
+    use alloc::vec;
+    use core::cell::RefCell;
+    use l4_virtio::fixture::Ram;
+
+    fn pc() -> (Platform<Ram>, Rc<RefCell<vec::Vec<u8>>>) {
+        let printed = Rc::new(RefCell::new(vec![]));
+        let output = printed.clone();
+        (
+            Platform::new(Box::new(move |byte| output.borrow_mut().push(byte))),
+            printed,
+        )
+    }
+
+    fn silent_console() -> Transport<Ram> {
+        Transport::new(Box::new(Console::new(|_: &[u8]| {})))
+    }
+
+    /// Writes bytes to ports.
+    fn write(pc: &mut Platform<Ram>, writes: &[(u16, u8)]) {
+        for &(port, value) in writes {
+            assert_eq!(pc.write_port(port, 1, value.into(), 0, &Ram::new(0)), None);
+        }
+    }
+
+    /// As Linux starts the interrupt controllers.
+    const PICS: [(u16, u8); 10] = [
+        (0x20, 0x11),
+        (0x21, 0x30),
+        (0x21, 4),
+        (0x21, 1),
+        (0x21, 0),
+        (0xa0, 0x11),
+        (0xa1, 0x38),
+        (0xa1, 2),
+        (0xa1, 1),
+        (0xa1, 0),
+    ];
+
+    #[test]
+    fn the_serial_port_prints_and_interrupts_on_line_4() {
+        let (mut pc, printed) = pc();
+        write(&mut pc, &PICS);
+        write(
+            &mut pc,
+            &[(0x3f8, b'h'), (0x3f8, b'i'), (0x3f9, 1), (0x3fc, 8)],
+        );
+        assert_eq!(*printed.borrow(), b"hi");
+        assert!(!pc.interrupts(0));
+        assert_eq!(pc.type_in(b"x"), 1);
+        assert!(pc.interrupts(0));
+        assert_eq!(pc.acknowledge(), 0x34);
+        assert_eq!(pc.read_port(0x3f8, 1, 0), b'x'.into());
+    }
+
+    #[test]
+    fn the_timer_interrupts_on_line_0_when_it_is_due() {
+        let (mut pc, _) = pc();
+        write(&mut pc, &PICS);
+        write(&mut pc, &[(0x43, 0x34), (0x40, 0xff), (0x40, 0xff)]);
+        let due = pc.deadline().unwrap();
+        assert!(!pc.interrupts(due - 1));
+        assert!(pc.interrupts(due));
+        assert_eq!(pc.acknowledge(), 0x30);
+        assert!(pc.deadline().unwrap() > due);
+    }
+
+    #[test]
+    fn devices_on_the_bus_are_found_and_have_their_lines() {
+        let (mut pc, _) = pc();
+        write(&mut pc, &PICS);
+        for _ in 0..pci::MAX_DEVICES {
+            assert!(pc.add(silent_console()));
+        }
+        assert!(!pc.add(silent_console()));
+        let memory = Ram::new(0);
+        for number in 0..pci::MAX_DEVICES as u16 {
+            let window = 0xc000 + 128 * number;
+            assert_eq!(pc.read_port(window + 18, 2, 0), 2, "queues");
+            // A queue that cannot be is an interrupt for a reset.
+            for (offset, value) in [(24, 3), (28, 1)] {
+                pc.write_port(window + offset, 2, value, 0, &memory);
+            }
+            assert!(pc.interrupts(0));
+            let line = [10, 11, 5][usize::from(number) % 3];
+            assert_eq!(pc.acknowledge(), 0x30 + line);
+            write(&mut pc, &[(0xa0, 0x20), (0x20, 0x20)]);
+            assert_eq!(pc.read_port(window + 56, 1, 0), 2);
+            assert!(!pc.interrupts(0));
+        }
+        assert_eq!(
+            pc.read_port(0xc000 + 128 * 7, 2, 0),
+            0xffff,
+            "behind the last one"
+        );
+    }
+
+    #[test]
+    fn a_guest_ends_by_acpi_keyboard_controller_or_reset_port() {
+        let (mut pc, _) = pc();
+        let mut write = |port, size, value| pc.write_port(port, size, value, 0, &Ram::new(0));
+        assert_eq!(write(0x604, 2, 0x3401), Some(End::Off));
+        assert_eq!(write(0x604, 2, 0x1401), None, "only a sleep type");
+        assert_eq!(write(0x604, 2, 0x2401), None, "another sleep state");
+        assert_eq!(write(0x64, 1, 0xfe), Some(End::Reset));
+        assert_eq!(write(0x64, 1, 0xff), None);
+        assert_eq!(write(0xcf9, 1, 0x06), Some(End::Reset));
+        assert_eq!(write(0xcf9, 1, 0x02), None);
+    }
+
+    #[test]
+    fn what_is_not_there_reads_as_ones() {
+        let (mut pc, _) = pc();
+        for (size, ones) in [(1, 0xff), (2, 0xffff), (4, u32::MAX)] {
+            assert_eq!(pc.read_port(0x2f8, size, 0), ones);
+        }
+    }
+
+    #[test]
+    fn no_port_panics_whatever_is_written() {
+        let (mut pc, _) = pc();
+        assert!(pc.add(silent_console()));
+        let memory = Ram::new(64);
+        for value in [0, 0x11, 0x80, 0xff, 0x3401, u32::MAX] {
+            for port in 0..=u16::MAX {
+                for size in [1, 2, 4] {
+                    pc.write_port(port, size, value, u64::MAX, &memory);
+                    pc.read_port(port, size, u64::MAX);
+                }
+            }
+            pc.interrupts(u64::MAX);
+            pc.acknowledge();
+            pc.poll(&memory);
+        }
+    }
+}
