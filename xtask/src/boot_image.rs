@@ -2,6 +2,7 @@
 
 use crate::build::{Builder, Kernel};
 use crate::failure::{Context, Result, fail};
+use crate::guests;
 use crate::system::{FileContent, System, compile};
 use ::boot_image::{Kind, Module, write};
 use l4_loader::Elf;
@@ -49,6 +50,9 @@ pub fn pack(system: &System, builder: &Builder<'_>) -> Result<PathBuf> {
         let content = match &module.content {
             FileContent::Package(package) => program(&builder.program(package))?,
             FileContent::Path(path) => read(&system.file_path(path, builder.arch))?,
+            FileContent::Guest(guest) => {
+                read(&guests::file(builder.workspace, *guest, builder.arch)?)?
+            }
         };
         modules.push((kind, module.name, content));
     }

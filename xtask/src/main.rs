@@ -18,6 +18,7 @@ mod code_lines;
 mod console;
 mod failure;
 mod graph;
+mod guests;
 mod l4re_image;
 mod qemu;
 mod setup;

@@ -84,6 +84,11 @@ impl Workspace {
         self.target.join("brio")
     }
 
+    /// What guests of virtual machines boot from.
+    pub fn guests(&self) -> PathBuf {
+        self.target.join("guests")
+    }
+
     /// cargo's own folder for a group of programs that are built with the same flags.
     pub fn build_folder(&self, group: &str) -> PathBuf {
         self.target.join("build").join(group)

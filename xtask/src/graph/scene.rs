@@ -162,6 +162,7 @@ fn card(system: &System, component: &Component) -> Card {
     let origin = match (&component.program, &module.content) {
         (Program::Package(_), _) => "a program of this project".to_owned(),
         (_, FileContent::Path(path) | FileContent::Package(path)) => format!("the file {path}"),
+        (_, FileContent::Guest(guest)) => format!("the guest's {}", guest.name()),
     };
     let files: Vec<&str> = component
         .rom

@@ -18,7 +18,9 @@ use host::Host;
 use packages::need;
 pub use rust::Core;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tools::{CXX, GDB, ISO, MKRESCUE, OVMF, QEMU_AARCH64, QEMU_X86_64, Tool};
+use tools::{
+    APT, CXX, DPKG_DEB, GDB, ISO, MKRESCUE, OVMF, QEMU_AARCH64, QEMU_X86_64, SHA256, Tool,
+};
 
 /// Held while something is looked for and got: systems that boot side by side miss the same things at
 /// the same time.
@@ -67,6 +69,11 @@ pub fn gdb() -> Result<&'static str> {
 /// The compiler that the fuzzer needs.
 pub fn cxx() -> Result<()> {
     need(&Host::detect(), &[CXX])
+}
+
+/// What gets Debian's packages for guests.
+pub fn debian_packages() -> Result<()> {
+    need(&Host::detect(), &[APT, DPKG_DEB, SHA256])
 }
 
 /// Fails with the reason if a system cannot run on this machine's own processor.

@@ -112,6 +112,20 @@ const MTOOLS: Tool = Tool {
 /// What makes ISO images that boot by BIOS and by UEFI.
 pub const ISO: [Tool; 5] = [MKRESCUE, XORRISO, MTOOLS, GRUB_BIOS, GRUB_UEFI];
 
+/// What gets packages of Debian. Its lists of sources must be Debian's, so it is of use there only.
+pub const APT: Tool = only_debian("apt-get", "apt");
+pub const DPKG_DEB: Tool = only_debian("dpkg-deb", "dpkg");
+pub const SHA256: Tool = only_debian("sha256sum", "coreutils");
+
+const fn only_debian(name: &'static str, package: &'static str) -> Tool {
+    Tool {
+        debian: source(name, package),
+        fedora: source(name, package),
+        arch: source(name, package),
+        mac_os: None,
+    }
+}
+
 /// UEFI firmware for the emulator, in one file.
 pub const OVMF: Tool = Tool {
     debian: source("/usr/share/ovmf/OVMF.fd", "ovmf"),

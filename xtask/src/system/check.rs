@@ -193,6 +193,7 @@ impl Checker<'_, '_> {
                     self.reader.unknown(&file.span, "program", name, &programs);
                 }
             }
+            FileContent::Guest(_) => {}
             FileContent::Path(path) => {
                 for &arch in &self.system.archs {
                     let full = self.system.file_path(path, arch);

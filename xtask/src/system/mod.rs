@@ -15,6 +15,7 @@ mod value;
 
 use crate::architecture::Architecture;
 use crate::build::Kernel;
+use crate::guests::Guest;
 use source::{Problems, Source, Span};
 use std::path::{Path, PathBuf};
 use system_description::{CapabilityKind, Colour, Restart, Rights, Runtime};
@@ -88,6 +89,8 @@ pub enum FileContent {
     Path(String),
     /// Package of the workspace.
     Package(String),
+    /// What a guest of a virtual machine boots from.
+    Guest(Guest),
 }
 
 #[derive(Debug)]
@@ -208,7 +211,7 @@ impl System {
     pub fn packages(&self) -> Vec<String> {
         let package = |file: File| match file.content {
             FileContent::Package(name) => Some(name),
-            FileContent::Path(_) => None,
+            FileContent::Path(_) | FileContent::Guest(_) => None,
         };
         self.modules().into_iter().filter_map(package).collect()
     }

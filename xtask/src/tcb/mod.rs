@@ -109,6 +109,7 @@ impl Programs {
         match program.module().content {
             FileContent::Package(package) => self.packages.push((part, package)),
             FileContent::Path(path) => self.foreign.push(path),
+            FileContent::Guest(guest) => self.foreign.push(guest.name().into()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Programs and files: what becomes a boot module.
 
 use super::{NAME_RULE, is_name};
+use crate::guests::Guest;
 use crate::system::value::{Reader, Table, Value};
 use crate::system::{File, FileContent, Program};
 use std::path::Path;
@@ -29,7 +30,9 @@ pub(super) fn files(
             return path_file(reader, &path, None);
         }
         let Some(table) = value.table(format!("an entry of `{field}`")) else {
-            value.expected("a path, { file = \"PATH\" } or { program = \"PACKAGE\" }");
+            value.expected(
+                "a path, { file = \"PATH\" }, { program = \"PACKAGE\" } or { guest = \"NAME\" }",
+            );
             return None;
         };
         file_table(reader, table)
@@ -45,11 +48,13 @@ pub(super) fn files(
 fn file_table(reader: &Reader<'_>, table: Table<'_, '_, '_>) -> Option<File> {
     let name = table.string("name");
     let (path, package) = (table.string("file"), table.string("program"));
+    let guest = table.string("guest");
     let span = table.span.clone();
     table.finish();
-    match (path, package) {
-        (Some(path), None) => path_file(reader, &path, name),
-        (None, Some(package)) => {
+    match (path, package, guest) {
+        (Some(path), None, None) => path_file(reader, &path, name),
+        (None, None, Some(guest)) => guest_file(reader, &guest, name),
+        (None, Some(package), None) => {
             let name = name.unwrap_or(package.clone());
             module_name(reader, &name);
             let content = FileContent::Package(package.get_ref().clone());
@@ -60,8 +65,9 @@ fn file_table(reader: &Reader<'_>, table: Table<'_, '_, '_>) -> Option<File> {
             })
         }
         _ => {
-            let help = "write { file = \"PATH\" } or { program = \"PACKAGE\" }";
-            reader.problem_with_help(&span, "neither one file nor one program", help);
+            let help =
+                "write { file = \"PATH\" }, { program = \"PACKAGE\" } or { guest = \"NAME\" }";
+            reader.problem_with_help(&span, "not one file, one program or one guest's", help);
             None
         }
     }
@@ -89,6 +95,28 @@ fn path_file(
         name: name.into_inner(),
         content,
         span: path.span(),
+    })
+}
+
+fn guest_file(
+    reader: &Reader<'_>,
+    guest: &Spanned<String>,
+    name: Option<Spanned<String>>,
+) -> Option<File> {
+    let known = Guest::ALL.map(Guest::name);
+    let found = Guest::ALL
+        .into_iter()
+        .find(|one| one.name() == guest.get_ref());
+    let Some(found) = found else {
+        reader.unknown(&guest.span(), "guest's file", guest.get_ref(), &known);
+        return None;
+    };
+    let name = name.unwrap_or(guest.clone());
+    module_name(reader, &name);
+    Some(File {
+        name: name.into_inner(),
+        content: FileContent::Guest(found),
+        span: guest.span(),
     })
 }
 

@@ -1,0 +1,193 @@
+//! The initial RAM disk of guests: busybox, and the drivers of virtio devices, which are modules in Debian's
+//! kernels.
+
+use super::packages::find;
+use crate::architecture::Architecture;
+use crate::boot_image::read;
+use crate::failure::{Context, Result, fail};
+use cpio::newc::{Builder, ModeFileType, trailer};
+use std::io::Write;
+use std::path::Path;
+
+/// Changes with what is made here, so that disks are made anew.
+pub(super) const VERSION: u32 = 1;
+
+/// Modules of each bus in the order in which they depend on each other, below the kernel's folder of modules.
+const PCI: [&str; 5] = [
+    "drivers/virtio/virtio_ring.ko",
+    "drivers/virtio/virtio.ko",
+    "drivers/virtio/virtio_pci_legacy_dev.ko",
+    "drivers/virtio/virtio_pci_modern_dev.ko",
+    "drivers/virtio/virtio_pci.ko",
+];
+const MMIO: [&str; 3] = [
+    "drivers/virtio/virtio_ring.ko",
+    "drivers/virtio/virtio.ko",
+    "drivers/virtio/virtio_mmio.ko",
+];
+/// Modules of the devices.
+const DEVICES: [&str; 6] = [
+    "drivers/block/virtio_blk.ko",
+    "net/core/failover.ko",
+    "drivers/net/net_failover.ko",
+    "drivers/net/virtio_net.ko",
+    "drivers/char/virtio_console.ko",
+    "drivers/char/hw_random/virtio-rng.ko",
+];
+
+/// busybox's init does this first.
+const START: &str = r#"#!/bin/sh
+mount -t devtmpfs none /dev 2>/dev/null
+mkdir -p /dev/pts
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t devpts none /dev/pts
+while read module; do insmod /lib/modules/$module; done </lib/modules/order
+hostname guest
+echo "Linux $(uname -r) is ready: a shell of busybox"
+"#;
+
+/// And then this: a shell on the console, which comes back when it is left.
+const TABLE: &str = "\
+::sysinit:/etc/start
+::respawn:/bin/cttyhack /bin/sh -l
+::ctrlaltdel:/bin/reboot
+::shutdown:/bin/umount -a -r 2>/dev/null
+";
+
+const PROFILE: &str = "export PS1='guest:\\w# '\n";
+
+/// Makes the disk of unpacked packages.
+pub(super) fn make(packages: &Path, arch: Architecture) -> Result<Vec<u8>> {
+    let mut disk = Disk::default();
+    for folder in [
+        "bin",
+        "dev",
+        "etc",
+        "lib",
+        "lib/modules",
+        "mnt",
+        "proc",
+        "root",
+        "sys",
+        "tmp",
+    ] {
+        disk.add(folder, ModeFileType::Directory, 0o755, &[])?;
+    }
+    disk.add(
+        "bin/busybox",
+        ModeFileType::Regular,
+        0o755,
+        &read(&packages.join("bin/busybox"))?,
+    )?;
+    disk.link("init", "bin/busybox")?;
+    for applet in APPLETS.split_whitespace() {
+        disk.link(&format!("bin/{applet}"), "busybox")?;
+    }
+    disk.console()?;
+    disk.add("etc/start", ModeFileType::Regular, 0o755, START.as_bytes())?;
+    disk.add(
+        "etc/inittab",
+        ModeFileType::Regular,
+        0o644,
+        TABLE.as_bytes(),
+    )?;
+    disk.add(
+        "etc/profile",
+        ModeFileType::Regular,
+        0o644,
+        PROFILE.as_bytes(),
+    )?;
+    disk.add(
+        "etc/passwd",
+        ModeFileType::Regular,
+        0o644,
+        b"root::0:0:root:/root:/bin/sh\n",
+    )?;
+
+    let Some(kernel) = find(&packages.join("lib/modules"), "")? else {
+        fail!("Debian's kernel for {arch} has no modules");
+    };
+    let bus: &[&str] = match arch {
+        Architecture::X86_64 => &PCI,
+        Architecture::Aarch64 => &MMIO,
+    };
+    let mut order = String::new();
+    for module in bus.iter().chain(&DEVICES) {
+        let name = module.rsplit('/').next().unwrap_or(module);
+        let content = read(&kernel.join("kernel").join(module))?;
+        disk.add(
+            &format!("lib/modules/{name}"),
+            ModeFileType::Regular,
+            0o644,
+            &content,
+        )?;
+        order += &format!("{name}\n");
+    }
+    disk.add(
+        "lib/modules/order",
+        ModeFileType::Regular,
+        0o644,
+        order.as_bytes(),
+    )?;
+    disk.finish()
+}
+
+/// The programs of busybox that guests have.
+const APPLETS: &str = "[ ash awk base64 basename blockdev cat chmod chown chroot clear cmp cp cttyhack cut date dd df \
+    dirname dmesg du echo egrep env expr false fgrep find free grep gunzip gzip halt head hexdump hostname hwclock id \
+    ifconfig init insmod ip kill killall less ln ls lsmod md5sum mkdir mke2fs mkfifo mknod mktemp more mount mv nc \
+    netstat nproc nslookup od passwd ping pivot_root poweroff printf ps pwd readlink realpath reboot reset rev rm \
+    rmdir rmmod route run-parts sed seq setsid sh sha256sum shuf sleep sort stat stty su swapoff swapon switch_root \
+    sync sysctl tac tail tar taskset tee telnet test tftp time timeout top touch tr traceroute true truncate tty \
+    udhcpc umount uname uniq unlink uptime usleep vi wc wget which xargs xxd yes zcat";
+
+/// An archive in the format that Linux unpacks.
+#[derive(Default)]
+struct Disk {
+    bytes: Vec<u8>,
+    entries: u32,
+}
+
+impl Disk {
+    fn add(&mut self, path: &str, kind: ModeFileType, mode: u32, content: &[u8]) -> Result<()> {
+        let entry = self.entry(path).mode(mode).set_mode_file_type(kind);
+        self.write(path, entry, content)
+    }
+
+    fn link(&mut self, path: &str, target: &str) -> Result<()> {
+        self.add(path, ModeFileType::Symlink, 0o777, target.as_bytes())
+    }
+
+    /// The console's device file, which the kernel opens before anything is mounted.
+    fn console(&mut self) -> Result<()> {
+        let entry = self
+            .entry("dev/console")
+            .rdev_major(5)
+            .rdev_minor(1)
+            .mode(0o600);
+        self.write(
+            "dev/console",
+            entry.set_mode_file_type(ModeFileType::Char),
+            &[],
+        )
+    }
+
+    fn entry(&mut self, path: &str) -> Builder {
+        self.entries += 1;
+        Builder::new(path).ino(self.entries).nlink(1)
+    }
+
+    fn write(&mut self, path: &str, entry: Builder, content: &[u8]) -> Result<()> {
+        let mut writer = entry.write(&mut self.bytes, content.len() as u32);
+        let written = writer
+            .write_all(content)
+            .and_then(|()| writer.finish().map(drop));
+        written.context(|| format!("packing {path}"))
+    }
+
+    fn finish(mut self) -> Result<Vec<u8>> {
+        trailer(&mut self.bytes).context(|| "packing the RAM disk")?;
+        Ok(self.bytes)
+    }
+}
