@@ -3,16 +3,12 @@
 
 use l4_abi::error::IpcError;
 use l4_abi::exception::ALLOW_SYSCALL;
-use l4_abi::flexpage::Flexpage;
-use l4_abi::item::ReceiveBuffer;
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::protocol::label;
 use l4_abi::timeout::TimeoutPair;
-use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, BufferDescriptor};
 use l4_abi::vcpu::StateFlags;
 use machine::context::EXCEPTION_WORDS;
 use machine::trap::Fault;
-use machine::utcb::Utcb;
 
 use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc::Request;
@@ -20,41 +16,6 @@ use crate::ipc::finish::FaultAnswer;
 use crate::object::thread::{Deferred, Purpose, Source, Stop, Thread, Waiting};
 use crate::scheduling;
 use crate::syscall;
-
-const BDR: usize = BUFFER_DESCRIPTOR_OFFSET / 8;
-const BR0: usize = BUFFERS_OFFSET / 8;
-const BR1: usize = BR0 + 1;
-
-/// The words of a thread's UTCB that the kernel's own message replaces.
-#[derive(Clone, Copy, Debug)]
-pub struct SavedMessage {
-    message: [u64; 2],
-    descriptor: u64,
-    buffers: [u64; 2],
-}
-
-impl SavedMessage {
-    /// Saves them, and opens the whole address space for the reply's items.
-    fn take(utcb: &Utcb) -> Self {
-        let saved = Self {
-            message: [utcb.word(0), utcb.word(1)],
-            descriptor: utcb.word(BDR),
-            buffers: [utcb.word(BR0), utcb.word(BR1)],
-        };
-        utcb.set_word(BDR, BufferDescriptor::DEFAULT.inheriting_fpu().raw());
-        utcb.set_word(BR0, ReceiveBuffer::WINDOW_WORD);
-        utcb.set_word(BR1, Flexpage::ALL_SPACES.raw());
-        saved
-    }
-
-    fn restore(&self, utcb: &Utcb) {
-        utcb.set_word(0, self.message[0]);
-        utcb.set_word(1, self.message[1]);
-        utcb.set_word(BDR, self.descriptor);
-        utcb.set_word(BR0, self.buffers[0]);
-        utcb.set_word(BR1, self.buffers[1]);
-    }
-}
 
 /// The current thread did what its CPU would not do.
 pub fn fault(cpu: &Cpu, fault: &Fault) {
@@ -107,14 +68,8 @@ fn report_page_fault(cpu: &Cpu, thread: &Thread, address: u64, bits: u64) {
     if thread.enter_trampoline(cpu, fault) {
         return;
     }
-    let state = thread.state(cpu);
     thread.hold_messages(cpu);
-    let utcb = thread.utcb(cpu);
-    state
-        .purpose
-        .set(Purpose::PageFault(SavedMessage::take(utcb)));
-    utcb.set_word(0, fault);
-    utcb.set_word(1, state.context.frame.ip());
+    thread.state(cpu).purpose.set(Purpose::PageFault(fault));
     report(cpu, thread);
 }
 
@@ -134,8 +89,7 @@ pub fn report_exception(cpu: &Cpu, thread: &Thread) {
         return;
     }
     thread.hold_messages(cpu);
-    let saved = SavedMessage::take(thread.utcb(cpu));
-    thread.state(cpu).purpose.set(Purpose::Exception(saved));
+    thread.state(cpu).purpose.set(Purpose::Exception);
     report(cpu, thread);
 }
 
@@ -149,7 +103,7 @@ pub fn report(cpu: &Cpu, thread: &Thread) {
             let tag = MessageTag::words_only(label::PAGE_FAULT, 2);
             (state.pager.get(), tag)
         }
-        Purpose::Exception(_) => {
+        Purpose::Exception => {
             let tag = MessageTag::new(label::EXCEPTION, EXCEPTION_WORDS, 0, TagFlags::TRANSFER_FPU);
             (state.exception_handler.get(), tag)
         }
@@ -188,8 +142,7 @@ pub fn answered(cpu: &Cpu, thread: &Thread, purpose: Purpose, answer: FaultAnswe
     thread.release_messages(cpu);
     match purpose {
         Purpose::Syscall | Purpose::Upcall => {}
-        Purpose::PageFault(saved) => {
-            saved.restore(thread.utcb(cpu));
+        Purpose::PageFault(_) => {
             let unhandled = match answer {
                 FaultAnswer::Reply(tag) => tag.label() < 0,
                 FaultAnswer::Failed(error) => error == IpcError::NOT_EXISTENT,
@@ -200,26 +153,19 @@ pub fn answered(cpu: &Cpu, thread: &Thread, purpose: Purpose, answer: FaultAnswe
                 cpu.reschedule.set(true);
             }
         }
-        Purpose::Exception(saved) => {
-            let utcb = thread.utcb(cpu);
-            let message = [utcb.word(0), utcb.word(1)];
-            saved.restore(utcb);
-            utcb.set_word(0, message[0]);
-            utcb.set_word(1, message[1]);
-            match answer {
-                FaultAnswer::Reply(tag) if tag.label() == ALLOW_SYSCALL => {
-                    state.allow_syscall.set(true);
-                }
-                FaultAnswer::Reply(_) => {}
-                // The exception comes again. If its registers are such that it does not even get
-                // to user mode before, nothing else would let an interrupt in.
-                FaultAnswer::Failed(_) if CpuLocal::has_waiting_interrupt(cpu) => {
-                    cpu.paused.set(true);
-                    cpu.reschedule.set(true);
-                }
-                FaultAnswer::Failed(_) => {}
+        Purpose::Exception => match answer {
+            FaultAnswer::Reply(tag) if tag.label() == ALLOW_SYSCALL => {
+                state.allow_syscall.set(true);
             }
-        }
+            FaultAnswer::Reply(_) => {}
+            // The exception comes again. If its registers are such that it does not even get
+            // to user mode before, nothing else would let an interrupt in.
+            FaultAnswer::Failed(_) if CpuLocal::has_waiting_interrupt(cpu) => {
+                cpu.paused.set(true);
+                cpu.reschedule.set(true);
+            }
+            FaultAnswer::Failed(_) => {}
+        },
     }
 }
 

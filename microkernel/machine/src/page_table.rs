@@ -320,7 +320,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
 
     /// The entry for `address` in `level`, or the one further up where the walk ends because it
     /// is no table. Of the address only the bits below [`EntryFormat::address_bits`] count.
-    #[inline]
+    #[inline(always)]
     pub fn walk(&self, address: u64, level: Level) -> Slot<'_, F, N> {
         let mut at = self.format.root_level();
         let mut order = order_of(at);
@@ -349,7 +349,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
 
     /// Looks for the first leaf that has an address between `from` and `last`, as far as the end
     /// of the lowest table at `from`: at most [`ENTRIES`] entries, or the root.
-    #[inline]
+    #[inline(always)]
     pub fn next_leaf(&self, from: u64, last: u64) -> Next<'_, F, N> {
         let last = last.min((1 << self.format.address_bits()) - 1);
         if from > last {
@@ -365,6 +365,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
     }
 
     /// Looks on from an empty entry, in the same table.
+    #[inline(never)]
     fn next_leaf_after<'a>(
         &'a self,
         slot: Slot<'a, F, N>,

@@ -173,7 +173,7 @@ impl fmt::Display for Doing<'_> {
                 "page fault at {:#x}: ",
                 state.context.frame.fault_address()
             )?,
-            Purpose::Exception(_) => out.write_str("exception: ")?,
+            Purpose::Exception => out.write_str("exception: ")?,
             Purpose::Upcall => out.write_str("vCPU upcall: ")?,
         }
         waiting(out, cpu, thread)?;

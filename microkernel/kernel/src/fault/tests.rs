@@ -5,6 +5,7 @@ use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::Operation;
 use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::Timeout;
+use l4_abi::utcb::BUFFER_DESCRIPTOR_OFFSET;
 use machine::context::SYSCALL_TRAP;
 
 use super::*;
@@ -95,7 +96,8 @@ fn a_page_fault_is_a_call_to_the_pager() {
         assert_eq!(setup.ip(world), 0x4000, "the instruction is repeated");
         // Its own message is as before.
         let utcb = setup.user.utcb(world.cpu);
-        let words = [0, 1, BDR, BR0, BR1].map(|index| utcb.word(index));
+        let buffers = BUFFER_DESCRIPTOR_OFFSET / 8;
+        let words = [0, 1, buffers, buffers + 1, buffers + 2].map(|index| utcb.word(index));
         assert_eq!(words, [0xaaa, 0xbbb, 0, 0x111, 0x222]);
     });
 }

@@ -2,11 +2,11 @@
 
 use l4_abi::capability::Target;
 use l4_abi::error::IpcError;
-use l4_abi::flexpage::Space;
+use l4_abi::flexpage::{Flexpage, Space};
 use l4_abi::item::{
     BufferCursors, Delivery, ITEM_WORDS, MapItem, ReceiveBuffer, ReceivedItem, SendItem,
 };
-use l4_abi::message_tag::TagFlags;
+use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::Operation;
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, BufferDescriptor, MESSAGE_REGISTERS};
@@ -35,18 +35,15 @@ pub(super) fn transfer(
     let from = sender.utcb(cpu);
     let to = receiver.utcb(cpu);
     let purpose = receiver.state(cpu).purpose.get();
-    let sends_exception = matches!(sender.state(cpu).purpose.get(), Purpose::Exception(_));
+    let is_in_fault = matches!(purpose, Purpose::PageFault(_) | Purpose::Exception);
     match purpose {
-        Purpose::Syscall | Purpose::Upcall if sends_exception => {
-            sender.state(cpu).context.save_exception(to)
-        }
-        Purpose::Syscall | Purpose::Upcall => to.copy_words(from, tag.words()),
+        Purpose::Syscall | Purpose::Upcall => words(cpu, sender, to, tag),
         // Only the items of a pager's reply count.
         Purpose::PageFault(_) => {}
         // A short reply leaves the registers as they are, and its items are
         // not looked at (abi/02).
-        Purpose::Exception(_) if tag.words() < EXCEPTION_WORDS => return Ok(()),
-        Purpose::Exception(_) => receiver.state(cpu).context.load_exception(from),
+        Purpose::Exception if tag.words() < EXCEPTION_WORDS => return Ok(()),
+        Purpose::Exception => receiver.state(cpu).context.load_exception(from),
     }
     if tag.items() > 0 {
         let items = Items {
@@ -55,19 +52,36 @@ pub(super) fn transfer(
             to,
             source: sender.task(cpu).ok_or(IpcError::NOT_EXISTENT)?,
             destination: receiver.task(cpu).ok_or(IpcError::NOT_EXISTENT)?,
-            report: matches!(purpose, Purpose::Syscall | Purpose::Upcall),
+            is_in_fault,
             rights: request.rights,
         };
         items.all(tag.words(), tag.items())?;
     }
-    let descriptor = BufferDescriptor::from_raw(to.word(BUFFER_DESCRIPTOR_OFFSET / 8));
     if tag.flags().contains(TagFlags::TRANSFER_FPU)
-        && descriptor.inherits_fpu()
+        && (is_in_fault || descriptor(to).inherits_fpu())
         && request.rights.contains(CapabilityRights::SPECIAL)
     {
         scheduling::move_fpu(cpu, sender, receiver);
     }
     Ok(())
+}
+
+/// Writes the words of the sender's message; those about a fault come from
+/// its registers.
+fn words(cpu: &Cpu, sender: &Thread, to: &Utcb, tag: MessageTag) {
+    let state = sender.state(cpu);
+    match state.purpose.get() {
+        Purpose::Syscall | Purpose::Upcall => to.copy_words(sender.utcb(cpu), tag.words()),
+        Purpose::PageFault(fault) => {
+            to.set_word(0, fault);
+            to.set_word(1, state.context.frame.ip());
+        }
+        Purpose::Exception => state.context.save_exception(to),
+    }
+}
+
+fn descriptor(utcb: &Utcb) -> BufferDescriptor {
+    BufferDescriptor::from_raw(utcb.word(BUFFER_DESCRIPTOR_OFFSET / 8))
 }
 
 /// The typed items of one message.
@@ -77,18 +91,25 @@ struct Items<'cpu> {
     to: &'cpu Utcb,
     source: &'cpu Task,
     destination: &'cpu Task,
-    /// The receiver finds in its registers what became of the items; a
-    /// faulting thread does not.
-    report: bool,
+    /// The receiver did not ask for the message: nothing is said about the
+    /// items in its registers, and its first buffer is all that it has.
+    is_in_fault: bool,
     /// W and S of the capability through which the message goes.
     rights: CapabilityRights,
 }
 
 impl Items<'_> {
     fn all(&self, words: usize, items: usize) -> Result<(), IpcError> {
-        let buffers = |register: usize| self.to.word(BUFFERS_OFFSET / 8 + register);
-        let descriptor = self.to.word(BUFFER_DESCRIPTOR_OFFSET / 8);
-        let mut cursors = BufferCursors::new(BufferDescriptor::from_raw(descriptor));
+        let buffers = |register: usize| match register {
+            0 if self.is_in_fault => ReceiveBuffer::WINDOW_WORD,
+            1 if self.is_in_fault => Flexpage::ALL_SPACES.raw(),
+            _ => self.to.word(BUFFERS_OFFSET / 8 + register),
+        };
+        let mut cursors = BufferCursors::new(if self.is_in_fault {
+            BufferDescriptor::DEFAULT
+        } else {
+            descriptor(self.to)
+        });
         for index in 0..items {
             let at = words + index * ITEM_WORDS;
             if at >= MESSAGE_REGISTERS {
@@ -121,7 +142,7 @@ impl Items<'_> {
 
     /// Writes what became of the item at message register `at`.
     fn tell(&self, at: usize, control: u64, second: Option<u64>) {
-        if !self.report {
+        if self.is_in_fault {
             return;
         }
         self.to.set_word(at, control);

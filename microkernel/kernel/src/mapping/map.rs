@@ -56,6 +56,7 @@ enum Step {
 
 impl Map {
     /// Maps `flexpage` of `from` into `window` of `to`, both of memory or all spaces.
+    #[inline]
     pub fn new(
         from: SpaceRef,
         to: SpaceRef,
@@ -147,7 +148,7 @@ impl Map {
     }
 
     /// The page to map next; `None` if there is none at this place. Moves on to it.
-    #[inline]
+    #[inline(always)]
     fn next_source<F: Flush>(
         &mut self,
         context: &Context<F>,
@@ -195,7 +196,7 @@ impl Map {
     }
 
     /// Maps a page of the largest size that fits, or says what is in the way.
-    #[inline]
+    #[inline(always)]
     fn map_page<F: Flush>(
         &mut self,
         context: &mut Context<F>,
@@ -239,7 +240,7 @@ impl Map {
     }
 
     /// The largest page that fits in the source, the destination and the rest of the flexpage.
-    #[inline]
+    #[inline(always)]
     fn largest_level(&self, source: &Source, address: u64) -> Level {
         let mut level = source.level.min(self.to.table.format().largest_leaf());
         let left = self.size - self.offset;

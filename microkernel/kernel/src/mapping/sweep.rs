@@ -339,11 +339,7 @@ impl Sweep {
                 Begun::At(Next::Begin)
             }
             None => {
-                let parent = self.top.parent();
-                self.access = self.access.union(remove(context, self.top));
-                if let Some(parent) = parent {
-                    remove_unused_block(context, parent);
-                }
+                self.access = self.access.union(remove_page(context, self.top));
                 Begun::Done
             }
         }
@@ -373,6 +369,18 @@ fn parts_of(level: Level, part: Part) -> ((usize, usize), Option<usize>) {
 fn first_as_large(node: NodeRef) -> Option<NodeRef> {
     node.first_child()
         .filter(|child| child.level() == node.level())
+}
+
+/// Unmaps a page that has no children, and frees the block that it was the last page of; what
+/// hardware had noted.
+#[inline]
+pub(super) fn remove_page<F: Flush>(context: &mut Context<F>, page: NodeRef) -> Access {
+    let parent = page.parent();
+    let access = remove(context, page);
+    if let Some(parent) = parent {
+        remove_unused_block(context, parent);
+    }
+    access
 }
 
 /// Unmaps a page, or frees a block, that has no children; what hardware had noted.

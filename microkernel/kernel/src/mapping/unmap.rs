@@ -8,7 +8,8 @@ use machine::memory::FRAME_ORDER;
 use machine::page_table::{Access, EntryFormat, Next, order_of, size_of_page};
 
 use super::memory_space::SpaceRef;
-use super::sweep::{Action, Part, Reach, Sweep};
+use super::sweep::{self, Action, Part, Reach, Sweep};
+use super::tree::NodeRef;
 use super::{Budget, Context, Cursor, Flush, Progress, STEPS};
 
 /// Whose mappings an unmap is about.
@@ -114,18 +115,24 @@ impl Unmap {
             if !budget.take(1) {
                 return Progress::More;
             }
-            self.next_page(budget);
+            self.next_page(context, budget);
         }
     }
 
-    /// Moves on to the next page, and prepares its sweep.
-    fn next_page(&mut self, budget: &mut Budget) {
+    /// Moves on to the next page, and prepares its sweep, or removes it if that is all there is to
+    /// do.
+    #[inline(always)]
+    fn next_page<F: Flush>(&mut self, context: &mut Context<F>, budget: &mut Budget) {
         let size = 1 << self.order;
         let wanted = self.start + self.offset;
         match self.space.table.next_leaf(wanted, self.start + (size - 1)) {
             Next::Leaf(address, _, slot) => {
                 let next = (address + size_of_page(slot.level())).saturating_sub(self.start);
                 match slot.linked() {
+                    Some(node) if self.is_single(node) => {
+                        self.access = self.access.union(sweep::remove_page(context, node));
+                        self.offset = next;
+                    }
                     Some(node) => {
                         let reach = self.reach(address, order_of(slot.level()));
                         self.sweep = Some((Sweep::new(node, self.action, reach), next));
@@ -140,6 +147,14 @@ impl Unmap {
             }
             Next::End => self.offset = size,
         }
+    }
+
+    /// Whether the page goes, and nothing was mapped from it.
+    #[inline]
+    fn is_single(&self, node: NodeRef) -> bool {
+        self.action == Action::Remove
+            && self.scope == Scope::All
+            && node.first_child().is_none()
     }
 
     /// What is swept of a page of 2^`order` bytes at `address`. The space's own pages are

@@ -17,7 +17,7 @@ use crate::mapping::Cursor;
 use crate::mapping::map::Map;
 use crate::object::ipc_gate::reference;
 use crate::object::thread::LongOperation;
-use crate::object::{Invocation, Kind, OperationResult, Outcome, Ref};
+use crate::object::{Header, Invocation, Kind, OperationResult, Outcome};
 use crate::trace;
 
 /// Message word of the first flexpage of an unmap.
@@ -37,8 +37,8 @@ impl Task {
     }
 
     fn map(&self, call: &Invocation<'_>) -> OperationResult {
-        if let Some((map, tasks)) = call.caller.take_map(call.cpu) {
-            return self.run_map(call, map, tasks);
+        if let Some((map, [source, destination])) = call.caller.take_map(call.cpu) {
+            return self.run_map(call, map, [source.header(), destination.header()]);
         }
         call.require_rights(CapabilityRights::WRITE)?;
         let (source, entry) = call.argument::<Task>()?;
@@ -53,8 +53,7 @@ impl Task {
         let result = match item.space {
             Space::Memory => {
                 let map = prepare_map(source, self, item, window);
-                let tasks = [reference(entry.object)?, reference(call.header()?)?];
-                return self.run_map(call, map, tasks);
+                return self.run_map(call, map, [entry.object, call.header()?]);
             }
             Space::Object => {
                 let both = call.rights.intersection(entry.rights);
@@ -67,12 +66,13 @@ impl Task {
         Ok(Outcome::OK)
     }
 
-    /// Goes on with a map operation between `tasks`.
+    /// Goes on with a map operation between two tasks.
+    #[inline(always)]
     fn run_map(
         &self,
         call: &Invocation<'_>,
         mut map: Map,
-        tasks: [Ref<Task>; 2],
+        [source, destination]: [&Header; 2],
     ) -> OperationResult {
         let step = |cursor: &Cursor| map_step(call.cpu, &mut map, cursor);
         match call.caller.run_steps(call.cpu, step) {
@@ -81,8 +81,8 @@ impl Task {
                 Ok(Outcome::OK)
             }
             None => {
-                let operation = LongOperation::Map(map, tasks);
-                call.caller.pause(call.cpu, operation);
+                let tasks = [reference(source)?, reference(destination)?];
+                call.caller.pause(call.cpu, LongOperation::Map(map, tasks));
                 Ok(Outcome::Done)
             }
         }
@@ -107,16 +107,14 @@ impl Task {
             }
             if flexpage.covers(Space::Memory) {
                 let (mut unmap, task) = match paused.take() {
-                    Some((unmap, _, task)) => (unmap, task),
-                    None => {
-                        let unmap = self.memory.prepare_unmap(flexpage, mask);
-                        (unmap, reference(call.header()?)?)
-                    }
+                    Some((unmap, _, task)) => (unmap, Some(task)),
+                    None => (self.memory.prepare_unmap(flexpage, mask), None),
                 };
                 let step = |cursor: &Cursor| unmap_step(call.cpu, &mut unmap, cursor);
                 match call.caller.run_steps(call.cpu, step) {
                     Some(noted) => access |= noted,
                     None => {
+                        let task = task.map_or_else(|| reference(call.header()?), Ok)?;
                         let operation = LongOperation::Unmap(unmap, index, task);
                         call.caller.pause(call.cpu, operation);
                         return Ok(Outcome::Done);

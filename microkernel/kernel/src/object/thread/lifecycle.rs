@@ -212,7 +212,7 @@ impl Thread {
     /// Whether its exception waits for a handler, which ex_regs respects.
     pub(super) fn is_in_exception(&self, cpu: &Cpu) -> bool {
         let state = self.state(cpu);
-        matches!(state.purpose.get(), super::Purpose::Exception(_))
+        matches!(state.purpose.get(), super::Purpose::Exception)
             && state.waiting.get() != Waiting::Nothing
     }
 

@@ -46,45 +46,57 @@ impl Thread {
     /// one, until it is its turn again.
     pub fn pause(&self, cpu: &Cpu, operation: LongOperation) {
         let state = self.state(cpu);
-        state.operation.set(Some(operation));
+        state.operation.replace(Some(operation));
         state.deferred.set(Deferred::Syscall);
         cpu.paused.set(true);
         cpu.reschedule.set(true);
     }
 
     /// The map operation that has paused, to go on with, and its tasks.
+    #[inline]
     pub fn take_map(&self, cpu: &Cpu) -> Option<(Map, [Ref<Task>; 2])> {
-        match self.state(cpu).operation.take() {
-            Some(LongOperation::Map(map, tasks)) => Some((map, tasks)),
+        match self.take_operation(cpu)? {
+            LongOperation::Map(map, tasks) => Some((map, tasks)),
             other => self.refuse_operation(cpu, other),
         }
     }
 
     /// The unmap operation that has paused, to go on with: of the flexpage in
     /// this message word, and its task.
+    #[inline]
     pub fn take_unmap(&self, cpu: &Cpu) -> Option<(Unmap, usize, Ref<Task>)> {
-        match self.state(cpu).operation.take() {
-            Some(LongOperation::Unmap(unmap, index, task)) => Some((unmap, index, task)),
+        match self.take_operation(cpu)? {
+            LongOperation::Unmap(unmap, index, task) => Some((unmap, index, task)),
             other => self.refuse_operation(cpu, other),
         }
     }
 
+    #[inline]
+    fn take_operation(&self, cpu: &Cpu) -> Option<LongOperation> {
+        let operation = &self.state(cpu).operation;
+        // Mostly there is none; moving that out would take longer.
+        if operation.borrow().is_none() {
+            return None;
+        }
+        operation.take()
+    }
+
     /// The system call is not the one that paused: its message was changed
     /// meanwhile.
-    fn refuse_operation<T>(&self, cpu: &Cpu, operation: Option<LongOperation>) -> Option<T> {
-        self.state(cpu).operation.set(operation);
+    #[cold]
+    fn refuse_operation<T>(&self, cpu: &Cpu, operation: LongOperation) -> Option<T> {
+        self.state(cpu).operation.replace(Some(operation));
         self.give_up_operation(cpu);
         None
     }
 
     /// Gives up an operation that has paused.
     pub fn give_up_operation(&self, cpu: &Cpu) {
-        let state = self.state(cpu);
-        if state.operation.take().is_some()
-            && let Some(cursor) = state.cursor.take()
+        if self.take_operation(cpu).is_some()
+            && let Some(cursor) = self.state(cpu).cursor.take()
         {
             cursor.retract(&cpu.kernel.mappings);
-            state.cursor.set(Some(cursor));
+            self.state(cpu).cursor.set(Some(cursor));
         }
     }
 

@@ -12,7 +12,7 @@ mod trampoline;
 pub mod vcpu;
 mod wait_queue;
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use l4_abi::capability::Selector;
@@ -32,7 +32,6 @@ use super::semaphore::Semaphore;
 use super::task::Task;
 use super::{Common, Kind, Ref, RefSlot};
 use crate::cpu::Cpu;
-use crate::fault::SavedMessage;
 use crate::ipc::{Mailbox, ReplyPlace, Request};
 use crate::mapping::Cursor;
 use crate::mapping::map::Map;
@@ -122,10 +121,11 @@ pub enum Life {
 pub enum Purpose {
     /// Its own system call.
     Syscall,
-    /// The kernel reports its page fault.
-    PageFault(SavedMessage),
+    /// The kernel reports its page fault: this is the address, and what it
+    /// wanted there.
+    PageFault(u64),
     /// The kernel reports its exception.
-    Exception(SavedMessage),
+    Exception,
     /// It enters its vCPU.
     Upcall,
 }
@@ -225,7 +225,7 @@ pub struct ThreadState {
     /// The exception that it has before it goes on in user mode.
     pub stop: Cell<Option<Stop>>,
     /// Its operation that has paused.
-    pub operation: Cell<Option<LongOperation>>,
+    pub operation: RefCell<Option<LongOperation>>,
     /// Where that is in the mapping tree; from its first long operation on.
     pub cursor: Cell<Option<Cursor>>,
     /// Its FPU registers, once it has used the FPU.
@@ -309,7 +309,7 @@ impl Thread {
                     is_alien: Cell::new(false),
                     allow_syscall: Cell::new(false),
                     stop: Cell::new(None),
-                    operation: Cell::new(None),
+                    operation: RefCell::new(None),
                     cursor: Cell::new(None),
                     fpu: crate::scheduling::FpuPlace::new(),
                     vcpu: Vcpu::new(),
