@@ -158,6 +158,18 @@ impl Flexpage {
         self.0 & Self::ADDRESS_MASK
     }
 
+    /// The address, if this is one page of 4 KiB of memory.
+    pub const fn page(self) -> Option<u64> {
+        const KIND: u64 = Flexpage::TYPE_MASK << Flexpage::TYPE_SHIFT
+            | Flexpage::ORDER_MASK << Flexpage::ORDER_SHIFT;
+        let page = Self::memory(self.address(), PAGE_ORDER, MemoryRights::empty());
+        if self.0 & (KIND | Self::ADDRESS_MASK) == page.0 {
+            Some(self.address())
+        } else {
+            None
+        }
+    }
+
     /// The first port or slot of an I/O or object flexpage as written.
     pub const fn index(self) -> u64 {
         self.0 >> Self::ADDRESS_SHIFT

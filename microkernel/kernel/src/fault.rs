@@ -13,6 +13,7 @@ use machine::trap::Fault;
 use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc::Request;
 use crate::ipc::finish::FaultAnswer;
+use crate::object::task::Task;
 use crate::object::thread::{Deferred, Purpose, Source, Stop, Thread, Waiting};
 use crate::scheduling;
 use crate::syscall;
@@ -60,6 +61,24 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
             }
         }
     }
+}
+
+/// Whether the page fault of `thread`, the current one, is for its pager and
+/// for nobody else before that.
+#[inline]
+pub fn is_for_pager(cpu: &Cpu, thread: &Thread, fault: &Fault) -> bool {
+    let state = thread.state(cpu);
+    let is_physical = |task: &Task| task.memory.is_physical();
+    matches!(
+        *fault,
+        Fault::Page {
+            beyond_user: false,
+            ..
+        }
+    ) && !state.is_alien.get()
+        && !state.vcpu.is_one()
+        && !state.trampoline.is_enabled()
+        && !thread.task(cpu).is_none_or(is_physical)
 }
 
 /// Goes to the thread's trampoline, or calls its pager.

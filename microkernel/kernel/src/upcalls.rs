@@ -58,8 +58,10 @@ impl Upcalls for CpuLocal {
     fn fault(cpu: &mut Cpu, fault: &Fault) {
         latency::fault(cpu);
         trace::fault(cpu, fault);
-        fault::fault(cpu, fault);
-        finish(cpu);
+        if trace::ENABLED || !ipc::fast::page_fault(cpu, fault) {
+            fault::fault(cpu, fault);
+            finish(cpu);
+        }
     }
 
     fn interrupt(cpu: &mut Cpu, interrupt: Interrupt) {

@@ -94,6 +94,11 @@ impl ItemControl {
         self.0 & ItemFlags::GRANT.bits() != 0
     }
 
+    /// Whether it only maps: no flags, no attributes.
+    pub const fn is_plain(self) -> bool {
+        self.0 & !Self::BASE_MASK == ItemFlags::MAP.bits()
+    }
+
     /// Send base of a memory item, in bytes.
     pub const fn base_address(self) -> u64 {
         self.0 & Self::BASE_MASK

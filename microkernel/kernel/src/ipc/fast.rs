@@ -1,6 +1,7 @@
 //! The fast path: calls, and replies that wait for the next call, between
 //! threads on one CPU that need nothing but words copied and the other thread
-//! switched to; and operations on kernel objects.
+//! switched to; page faults, and their answers with one page; and operations
+//! on kernel objects.
 //!
 //! For messages it does what [`syscall`](crate::syscall) would, in a straight
 //! line: first all checks, then all changes. Whatever it does not handle it
@@ -9,11 +10,15 @@
 //! urgent one still is.
 
 use l4_abi::capability::Selector;
+use l4_abi::flexpage::Flexpage;
+use l4_abi::item::ItemControl;
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::{Destination, Operation};
 use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::TimeoutPair;
+use l4_abi::utcb::MESSAGE_REGISTERS;
+use machine::event::Fault;
 use machine::per_cpu::ShortWay;
 use machine::utcb::Utcb;
 
@@ -22,6 +27,7 @@ use crate::capability::Entry;
 use crate::cpu::Cpu;
 use crate::object::Kind;
 use crate::object::ipc_gate::IpcGate;
+use crate::object::task;
 use crate::object::thread::{Purpose, Source, Thread, ThreadState, Waiting};
 use crate::scheduling;
 
@@ -72,7 +78,10 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
                 _ => None,
             }
         }
-        _ if destination == REPLY && is_plain => Handover::reply(cpu, thread, state, label),
+        _ if destination == REPLY => match Handover::reply(cpu, thread, state, label, is_plain) {
+            Some(handover) => Some(handover),
+            None => return answer_fault(cpu, thread, tag, timeouts),
+        },
         _ => None,
     };
     let Some(handover) = handover else {
@@ -80,6 +89,77 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
     };
     handover.perform(cpu, state, utcb.get(cpu), MessageTag::from_raw(tag));
     ShortWay::ToTheEnd
+}
+
+/// Tells the pager about the page fault of the current thread, if there is
+/// nothing special about the two.
+#[inline(always)]
+pub fn page_fault(cpu: &Cpu, fault: &Fault) -> bool {
+    const TAG: MessageTag = MessageTag::words_only(label::PAGE_FAULT, 2);
+    let (Fault::Page { address, bits, .. }, Some(thread)) = (*fault, cpu.current.get(cpu)) else {
+        return false;
+    };
+    let state = thread.state(cpu);
+    if !crate::fault::is_for_pager(cpu, thread, fault) {
+        return false;
+    }
+    let Some(entry) = look_up(cpu, thread, state.pager.get()) else {
+        return false;
+    };
+    let Target::Thread(pager, label) = target(cpu, &entry, 0, TAG.raw()) else {
+        return false;
+    };
+    let Some(handover) = Handover::call(cpu, thread, pager, &entry, label) else {
+        return false;
+    };
+    let fault = address & !7 | bits;
+    state.purpose.set(Purpose::PageFault(fault));
+    handover.utcb.set_word(0, fault);
+    handover.utcb.set_word(1, state.context.frame.ip());
+    handover.deliver(TAG);
+    handover.switch(cpu, state);
+    true
+}
+
+/// Answers the page fault of the last caller: without items, or with one page
+/// that can be mapped at once.
+#[inline(never)]
+fn answer_fault(cpu: &Cpu, pager: &Thread, tag: u64, timeouts: u64) -> ShortWay {
+    const ITEMS: u64 = MessageTag::new(0, 0, 63, TagFlags::empty()).raw();
+    let is_special = tag & (MORE_THAN_WORDS & !ITEMS) | u64::from(timeouts as u16) != 0;
+    let state = pager.state(cpu);
+    let Some(answer) = Handover::back(cpu, pager, state, 0).filter(|_| !is_special) else {
+        return ShortWay::Nowhere;
+    };
+    let tag = MessageTag::from_raw(tag);
+    let is_for_here = matches!(answer.state.purpose.get(), Purpose::PageFault(_))
+        && tag.label() >= 0
+        && !answer.state.vcpu.is_one();
+    if !is_for_here || map_item(cpu, pager, answer.thread, tag).is_none() {
+        return ShortWay::Nowhere;
+    }
+    reply::disconnect_implicit(pager, answer.thread);
+    answer.state.purpose.set(Purpose::Syscall);
+    answer.switch(cpu, state);
+    ShortWay::ToTheEnd
+}
+
+/// Maps the page that the message has, if it has no more than that. Nothing is
+/// done if not.
+#[inline(always)]
+fn map_item(cpu: &Cpu, from: &Thread, to: &Thread, tag: MessageTag) -> Option<()> {
+    let (utcb, at) = (from.utcb(cpu), tag.words());
+    match tag.items() {
+        0 => Some(()),
+        1 if at + 1 < MESSAGE_REGISTERS => task::map_page(
+            cpu,
+            from.task(cpu)?,
+            to.task(cpu)?,
+            ItemControl::from_raw(utcb.word(at)),
+            Flexpage::from_raw(utcb.word(at + 1)),
+        ),
+        _ => None,
+    }
 }
 
 #[inline(always)]
@@ -204,36 +284,54 @@ impl<'cpu> Handover<'cpu> {
         Some(handover)
     }
 
-    /// Of an answer to the last caller, by a server that waits for anybody then
-    /// and has run on the caller's time slice. The caller is forgotten.
+    /// Of an answer to the last caller, by a server that waits for anybody then.
+    /// The caller is forgotten.
     #[inline(always)]
     fn reply(
         cpu: &'cpu Cpu,
         server: &'cpu Thread,
         state: &ThreadState,
         label: u64,
+        is_plain: bool,
     ) -> Option<Self> {
+        let handover = Self::back(cpu, server, state, label)?;
+        if !is_plain || !matches!(handover.state.purpose.get(), Purpose::Syscall) {
+            return None;
+        }
+        reply::disconnect_implicit(server, handover.thread);
+        Some(handover)
+    }
+
+    /// To the last caller, if the server has run on its time slice.
+    #[inline(always)]
+    fn back(cpu: &'cpu Cpu, server: &'cpu Thread, state: &ThreadState, label: u64) -> Option<Self> {
         let caller = server.reply.caller(cpu)?;
         let waiting = Waiting::Receive(Source::Anyone);
         let handover = Self::to(cpu, caller, label, waiting)?;
-        if !matches!(handover.state.purpose.get(), Purpose::Syscall)
-            || !reply::waits_implicitly(state)
-            || cpu.budget.is_of(server)
-            || !server.mailbox.is_empty()
-        {
-            return None;
-        }
-        reply::disconnect_implicit(server, caller);
-        Some(handover)
+        let goes_back = reply::waits_implicitly(state)
+            && !cpu.budget.is_of(server)
+            && server.mailbox.is_empty();
+        goes_back.then_some(handover)
     }
 
     /// Copies the message, and switches.
     #[inline(always)]
     fn perform(&self, cpu: &Cpu, from: &ThreadState, utcb: &Utcb, tag: MessageTag) {
-        let to = self.state;
         self.utcb.copy_words(utcb, tag.words());
-        to.context.frame.set_tag(tag.raw());
-        to.context.frame.set_label(self.label);
+        self.deliver(tag);
+        self.switch(cpu, from);
+    }
+
+    /// Tells the receiver about the message.
+    #[inline(always)]
+    fn deliver(&self, tag: MessageTag) {
+        self.state.context.frame.set_tag(tag.raw());
+        self.state.context.frame.set_label(self.label);
+    }
+
+    #[inline(always)]
+    fn switch(&self, cpu: &Cpu, from: &ThreadState) {
+        let to = self.state;
         to.waiting.set(Waiting::Nothing);
         from.waiting.set(self.waiting);
         scheduling::switch_to(cpu, from, self.thread, to);

@@ -6,16 +6,15 @@ use l4_abi::flexpage::{Flexpage, Transfer};
 use l4_abi::item::{CacheMode, ItemControl};
 use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
-use machine::handle::Handle;
 use machine::memory::FRAME_ORDER;
 use machine::page_table::{
     Attributes, Cache, Content, EntryFormat, Leaf, Level, Next, order_of, size_of_page,
 };
 
 use super::memory_space::{self, SpaceRef, SpaceSlot};
-use super::sweep::{self, Action, Reach, Sweep};
-use super::tree::{self, Node, NodeRef, Parts, Place};
-use super::{Budget, Context, Cursor, Flush, Progress, STEPS};
+use super::sweep::{Action, Reach, Sweep};
+use super::tree::{Node, NodeRef, Parts};
+use super::{Budget, Context, Cursor, Flush, Progress, STEPS, page};
 use crate::memory::{KernelHeap, OutOfMemory};
 
 /// A map operation and its progress. Both spaces stay until it is done or given up.
@@ -233,7 +232,12 @@ impl Map {
         if self.is_grant && self.may_move(source, level) {
             self.move_page(context, source, slot, address)?;
         } else {
-            self.map_new(context, source, slot, address)?;
+            let leaf = Leaf {
+                memory: source.memory,
+                attributes: self.attributes(source),
+                access: source.leaf.access,
+            };
+            page::add(context, source.node, to, &slot, address, leaf)?;
         }
         self.offset += size_of_page(level);
         Ok(Step::Next)
@@ -295,43 +299,6 @@ impl Map {
         }
     }
 
-    /// Makes a child of the source page.
-    #[inline]
-    fn map_new<F: Flush>(
-        &self,
-        context: &mut Context<F>,
-        source: &Source,
-        slot: SpaceSlot,
-        address: u64,
-    ) -> Result<(), OutOfMemory> {
-        let level = slot.level();
-        let storage = context
-            .heap
-            .allocate_charged(self.to.quota, size_of::<Node>())?;
-        let parent = match structural_parent(context, source, level) {
-            Ok(parent) => parent,
-            Err(OutOfMemory) => {
-                context.heap.free_charged(self.to.quota, storage);
-                return Err(OutOfMemory);
-            }
-        };
-        let part = if level == parent.level() {
-            0
-        } else {
-            tree::part_at(source.memory.as_u64(), level)
-        };
-        let place = Place::new(address, level, part);
-        let node = Handle::new(storage, Node::page(self.to, slot.entry(), place));
-        tree::insert(node, parent);
-        let leaf = Leaf {
-            memory: source.memory,
-            attributes: self.attributes(source),
-            access: source.leaf.access,
-        };
-        slot.set_leaf(leaf, Some(node));
-        Ok(())
-    }
-
     /// Whether a grant moves the page. A part of a page cannot move, what is made up cannot, and
     /// a page of 1 GiB does not once something was mapped from parts of it.
     fn may_move(&self, source: &Source, level: Level) -> bool {
@@ -372,54 +339,4 @@ impl Map {
         slot.set_leaf(leaf, Some(node));
         Ok(())
     }
-}
-
-/// The node to put a child of `level` below: the source page, or the block of it.
-#[inline]
-fn structural_parent<F: Flush>(
-    context: &mut Context<F>,
-    source: &Source,
-    level: Level,
-) -> Result<NodeRef, OutOfMemory> {
-    let page = source.node;
-    if level == page.level() {
-        return Ok(page);
-    }
-    ensure_parts(context, page)?;
-    if page.level() == 1 {
-        return Ok(page);
-    }
-    let part = tree::part_at(source.memory.as_u64(), 1);
-    let block = match page.first_of_part(part) {
-        Some(block) => block,
-        None => {
-            let payer = page.payer().ok_or(OutOfMemory)?;
-            let storage = context
-                .heap
-                .allocate_charged(payer.quota, size_of::<Node>())?;
-            let block = Handle::new(storage, Node::block(Place::new(0, 1, part)));
-            tree::insert(block, page);
-            block
-        }
-    };
-    if level == 0
-        && let Err(OutOfMemory) = ensure_parts(context, block)
-    {
-        sweep::remove_unused_block(context, block);
-        return Err(OutOfMemory);
-    }
-    Ok(block)
-}
-
-/// Gives a node its table of parts, which the owner of the page pays for.
-#[inline]
-fn ensure_parts<F>(context: &Context<F>, node: NodeRef) -> Result<(), OutOfMemory> {
-    if node.parts().is_none() {
-        let payer = node.payer().ok_or(OutOfMemory)?;
-        let storage = context
-            .heap
-            .allocate_charged(payer.quota, size_of::<Parts>())?;
-        node.set_parts(Handle::zeroed(storage));
-    }
-    Ok(())
 }

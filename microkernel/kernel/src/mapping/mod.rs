@@ -3,6 +3,7 @@
 //! - [`memory_space`]: a page table with a node of the mapping tree beside each page
 //! - `tree`: which page was mapped from which
 //! - [`map`], [`unmap`]: the operations, over flexpages
+//! - [`page`]: the same for one page, at once
 //! - `sweep`: revoking all that was mapped from a page
 //! - [`teardown`]: giving back what a space is made of
 //! - [`kernel_user_memory`]: UTCB areas, which are mapped but not part of the tree
@@ -24,6 +25,7 @@ pub mod inspect;
 pub mod kernel_user_memory;
 pub mod map;
 pub mod memory_space;
+pub mod page;
 mod sweep;
 pub mod teardown;
 mod tree;

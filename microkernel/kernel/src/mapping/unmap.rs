@@ -152,9 +152,7 @@ impl Unmap {
     /// Whether the page goes, and nothing was mapped from it.
     #[inline]
     fn is_single(&self, node: NodeRef) -> bool {
-        self.action == Action::Remove
-            && self.scope == Scope::All
-            && node.first_child().is_none()
+        self.action == Action::Remove && self.scope == Scope::All && node.first_child().is_none()
     }
 
     /// What is swept of a page of 2^`order` bytes at `address`. The space's own pages are

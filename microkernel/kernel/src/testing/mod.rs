@@ -504,9 +504,8 @@ impl World {
         let cpu = &*self.cpu;
         let frame = &thread.state(cpu).context.frame;
         let timeouts = u64::from(frame.timeouts());
-        let in_user_mode = cpu.loaded.is(thread) && !cpu.reschedule.get();
         let (label, destination, tag) = (frame.label(), frame.destination(), frame.tag());
-        if !self.fast || !in_user_mode {
+        if !self.fast || !self.is_in_user_mode(thread) {
             return ShortWay::Nowhere;
         }
         let led = CpuLocal::short_syscall(cpu, label, destination, tag, timeouts);
@@ -515,11 +514,20 @@ impl World {
         led
     }
 
+    fn is_in_user_mode(&self, thread: &Thread) -> bool {
+        self.cpu.loaded.is(thread) && !self.cpu.reschedule.get()
+    }
+
     /// `thread`, which is ready, makes a fault.
     pub(crate) fn fault(&mut self, thread: &Thread, fault: Fault) -> Doing {
         self.on(thread.home() as usize);
         self.run_now(thread);
-        CpuLocal::fault(self.cpu, &fault);
+        if self.fast && self.is_in_user_mode(thread) {
+            CpuLocal::fault(self.cpu, &fault);
+        } else {
+            crate::fault::fault(self.cpu, &fault);
+            CpuLocal::finish(self.cpu);
+        }
         self.check();
         self.doing(thread)
     }

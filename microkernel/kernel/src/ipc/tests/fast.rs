@@ -2,12 +2,16 @@
 
 use std::cell::Cell;
 
+use l4_abi::flexpage::Flexpage;
+use l4_abi::item::{ItemControl, ItemFlags, MapItem, SendItem};
 use l4_abi::operation::Destination;
 use l4_abi::protocol::irq::BindOpcode;
 use l4_abi::protocol::label;
+use l4_abi::rights::MemoryRights;
 use l4_abi::timeout::TimeoutPair;
 use l4_abi::utcb::MESSAGE_REGISTERS;
-use machine::event::Source as Interrupt;
+use machine::event::{Fault, Source as Interrupt};
+use machine::page_table::Leaf;
 use machine::per_cpu::{ShortWay, Upcalls};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -15,8 +19,11 @@ use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::cpu::CpuLocal;
+use crate::ipc::fast::page_fault;
 use crate::object::irq::Irq;
-use crate::object::thread::Stop;
+use crate::object::task;
+use crate::object::thread::{Purpose, Stop};
+use crate::testing::TEST_MEMORY;
 
 /// Tries the fast path alone.
 fn is_fast(world: &World, call: Syscall) -> bool {
@@ -118,10 +125,141 @@ fn a_partner_with_more_to_do_is_not_for_it() {
     });
 }
 
+/// Where threads fault, and where their pagers have pages.
+const FAULTS: u64 = 0x100_0000;
+const PAGES: u64 = 0x200_0000;
+const PAGE: u64 = 0x1000;
+
+fn fault_at(address: u64) -> Fault {
+    Fault::Page {
+        address,
+        bits: 4,
+        beyond_user: false,
+    }
+}
+
+/// Gives a task four pages.
+fn give_pages(world: &World, task: &TestTask) {
+    let item = MapItem::memory(TEST_MEMORY, 14, MemoryRights::RWX);
+    let window = Flexpage::memory(PAGES, 14, MemoryRights::empty());
+    let mapped = task::map(world.cpu, &world.sigma0_task(), &task.task, item, window);
+    assert_eq!(mapped, Ok(true));
+}
+
+/// Page `index` of those, to where a thread faults.
+fn item(index: u64) -> MapItem {
+    MapItem {
+        control: ItemControl::map(FAULTS + index * PAGE, ItemFlags::empty()),
+        ..MapItem::memory(PAGES + index * PAGE, 12, MemoryRights::RW)
+    }
+}
+
+/// A client that has faulted, and its pager, which runs and has pages.
+fn faulting_pair(world: &mut World) -> Pair {
+    let (pair, gate) = ready_pair(world);
+    give_pages(world, &pair.server_task);
+    pair.client.state(world.cpu).pager.set(gate);
+    pair.client.state(world.cpu).context.frame.set_ip(0x4000);
+    assert!(page_fault(world.cpu, &fault_at(FAULTS + 0x123)));
+    pair
+}
+
+#[test]
+fn a_page_fault_and_its_answer_take_the_fast_path() {
+    run(|world| {
+        let pair = faulting_pair(world);
+        assert!(world.runs(&pair.server));
+        assert_eq!(world.doing(&pair.server), done(label::PAGE_FAULT, 2));
+        assert_eq!(world.label(&pair.server), 0x43);
+        let words = [0, 1].map(|index| world.word(&pair.server, index));
+        assert_eq!(words, [FAULTS + 0x124, 0x4000]);
+
+        let registers = |world: &World| {
+            let frame = &pair.client.state(world.cpu).context.frame;
+            [frame.tag(), frame.label()]
+        };
+        let before = registers(world);
+        world.write(&pair.server, &SendItem::Map(item(0)).words());
+        assert!(is_fast(world, Syscall::reply_and_wait().tag(0, 0, 1)));
+        assert!(world.runs(&pair.client));
+        assert_eq!(world.doing(&pair.server), WAITS);
+        assert_eq!(registers(world), before);
+        let space = pair.client_task.task.memory.space();
+        let (page, _) = space.page_at(FAULTS).expect("it is mapped");
+        assert_eq!(page.attributes.rights, MemoryRights::RW);
+
+        // Nor does it need an item.
+        assert!(page_fault(world.cpu, &fault_at(FAULTS)));
+        assert!(is_fast(world, Syscall::reply_and_wait()));
+        assert!(world.runs(&pair.client));
+    });
+}
+
+#[test]
+fn a_fault_that_is_not_for_the_pager_does_not() {
+    let refuses = |fault: Fault, prepare: fn(&mut World, &Pair)| {
+        run(|world| {
+            let (pair, gate) = ready_pair(world);
+            pair.client.state(world.cpu).pager.set(gate);
+            prepare(world, &pair);
+            assert!(world.runs(&pair.client));
+            assert!(!page_fault(world.cpu, &fault));
+        });
+    };
+    let nothing = |_: &mut World, _: &Pair| {};
+    refuses(Fault::FpuUnavailable, nothing);
+    let beyond_user = Fault::Page {
+        address: FAULTS,
+        bits: 0,
+        beyond_user: true,
+    };
+    refuses(beyond_user, nothing);
+    refuses(fault_at(FAULTS), |world, pair| {
+        pair.client.set_alien(world.cpu, true);
+    });
+    refuses(fault_at(FAULTS), |world, pair| {
+        pair.client.state(world.cpu).pager.set(0x999);
+    });
+}
+
+#[test]
+fn an_answer_with_more_than_a_page_does_not() {
+    run(|world| {
+        let pair = faulting_pair(world);
+        let answer = Syscall::reply_and_wait().tag(0, 0, 1);
+        let grant = ItemControl::map(FAULTS, ItemFlags::GRANT);
+        let order = |order| Flexpage::memory(PAGES, order, MemoryRights::RW);
+        for (control, flexpage) in [
+            (grant, order(12)),
+            (item(0).control, order(13)),
+            (item(0).control, order(12).with_rights(0)),
+            (item(0).control, Flexpage::memory(0, 12, MemoryRights::RW)),
+            (item(0).control, Flexpage::object(0, CapabilityRights::RW)),
+            (ItemControl::map(1 << 60, ItemFlags::empty()), order(12)),
+        ] {
+            world.write(&pair.server, &[control.raw(), flexpage.raw()]);
+            assert!(!is_fast(world, answer), "{flexpage:?}");
+        }
+        world.write(&pair.server, &SendItem::Map(item(0)).words());
+        for answer in [
+            answer.tag(-1, 0, 1),
+            answer.tag(0, 0, 2),
+            answer.tag(0, 62, 1),
+            answer.flags(TagFlags::ERROR),
+        ] {
+            assert!(!is_fast(world, answer), "{answer:?}");
+        }
+        assert!(world.runs(&pair.server));
+        assert!(is_fast(world, answer));
+    });
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     /// The running thread, or another one, makes a system call.
     Syscall(usize, Syscall),
+    /// The running thread, or another one, touches a page.
+    Fault(usize, u64),
     /// The running thread serves, or calls a server, with so many words.
     Usual(usize),
     Trigger(usize),
@@ -174,6 +312,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         60 => (thread, syscall).prop_map(|(thread, call)| Step::Syscall(thread, call)),
         60 => (0..64_usize).prop_map(Step::Usual),
+        30 => (0..THREADS, 0..4_u64).prop_map(|(thread, page)| Step::Fault(thread, page)),
         1 => (0..2_usize).prop_map(Step::Trigger),
         1 => prop_oneof![0..400_u64, Just(20_000)].prop_map(Step::Time),
         1 => (0..THREADS).prop_map(Step::Stop),
@@ -186,11 +325,14 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug, PartialEq)]
 struct Picture {
     running: Option<usize>,
+    /// Of both tasks, where threads fault.
+    pages: Vec<Option<Leaf>>,
     threads: Vec<(Doing, u64, Vec<u64>, Option<usize>)>,
 }
 
 /// A world in which the steps happen.
 struct Stage {
+    tasks: [TestTask; 2],
     threads: Vec<Ref<Thread>>,
     irqs: Vec<Ref<Irq>>,
     /// System calls that took the fast path.
@@ -222,8 +364,13 @@ impl Stage {
         for thread in &threads {
             let state = thread.state(world.cpu);
             state.exception_handler.set(FIRST + 4);
+            state.pager.set(FIRST + 4 + thread.id % 2);
+        }
+        for task in &tasks {
+            give_pages(world, task);
         }
         Self {
+            tasks,
             threads,
             irqs,
             fast: Cell::new(0),
@@ -233,8 +380,13 @@ impl Stage {
     fn perform(&self, world: &mut World, number: u64, step: &Step) {
         match step {
             Step::Syscall(choice, call) => self.syscall(world, number, *choice, |_, _| *call),
-            Step::Usual(words) => {
-                self.syscall(world, number, 0, |_, thread| self.usual(thread, *words))
+            Step::Usual(words) => self.syscall(world, number, 0, |world, thread| {
+                self.usual(world, thread, *words)
+            }),
+            Step::Fault(choice, page) => {
+                if let Some(thread) = self.able(world, *choice) {
+                    world.fault(&thread, fault_at(FAULTS + page * PAGE));
+                }
             }
             Step::Trigger(irq) => {
                 self.irqs[*irq].hit(world.cpu);
@@ -254,14 +406,9 @@ impl Stage {
         }
     }
 
-    /// The thread of this `choice` among those that can, the running one first.
-    fn syscall(
-        &self,
-        world: &mut World,
-        number: u64,
-        choice: usize,
-        call: impl FnOnce(&World, &Thread) -> Syscall,
-    ) {
+    /// The thread of this `choice` among those that can do something, the
+    /// running one first. If none can, their waits end.
+    fn able(&self, world: &mut World, choice: usize) -> Option<Ref<Thread>> {
         let can_run = |thread: &&Ref<Thread>| {
             thread.is_runnable(world.cpu) && !thread.has_deferred(world.cpu)
         };
@@ -272,22 +419,43 @@ impl Stage {
                 .iter()
                 .for_each(|thread| thread.cancel(world.cpu));
             world.enter(Interrupt::Spurious);
-            return;
+            return None;
         }
-        let thread = able[choice % able.len()];
-        let call = call(world, thread);
+        Some(able[choice % able.len()].clone())
+    }
+
+    fn syscall(
+        &self,
+        world: &mut World,
+        number: u64,
+        choice: usize,
+        call: impl FnOnce(&World, &Thread) -> Syscall,
+    ) {
+        let Some(thread) = self.able(world, choice) else {
+            return;
+        };
+        let thread = &*thread;
         let words: Vec<u64> = (0..MESSAGE_REGISTERS as u64)
             .map(|word| number << 8 | word)
             .collect();
         world.write(thread, &words);
+        let call = call(world, thread);
         let before = world.short_syscalls.get();
         world.syscall(thread, call);
         let fast = world.short_syscalls.get() - before;
         self.fast.set(self.fast.get() + fast);
     }
 
-    /// The first two threads serve, the others call them.
-    fn usual(&self, thread: &Thread, words: usize) -> Syscall {
+    /// The first two threads serve, and give a page for a fault, the others
+    /// call them.
+    fn usual(&self, world: &World, thread: &Thread, words: usize) -> Syscall {
+        if let Some(caller) = thread.reply.caller(world.cpu)
+            && let Purpose::PageFault(fault) = caller.state(world.cpu).purpose.get()
+        {
+            let item = item((fault - FAULTS) / PAGE);
+            world.write(thread, &SendItem::Map(item).words());
+            return Syscall::reply_and_wait().tag(0, 0, words % 4);
+        }
         let call = if thread.id <= self.threads[1].id {
             if thread.reply.is_empty() {
                 Syscall::wait()
@@ -315,7 +483,12 @@ impl Stage {
             let caller = self.threads.iter().position(answers);
             (doing, world.label(thread), words.collect(), caller)
         });
+        let pages = self.tasks.iter().flat_map(|task| {
+            let page = |page| task.task.memory.space().page_at(FAULTS + page * PAGE);
+            (0..4).map(move |index| page(index).map(|(leaf, _)| leaf))
+        });
         Picture {
+            pages: pages.collect(),
             threads: threads.collect(),
             running: self.threads.iter().position(|thread| world.runs(thread)),
         }

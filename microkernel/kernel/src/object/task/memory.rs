@@ -2,8 +2,9 @@
 
 use l4_abi::error::ResultCode;
 use l4_abi::flexpage::{Flexpage, PAGE_ORDER};
-use l4_abi::item::MapItem;
+use l4_abi::item::{ItemControl, MapItem};
 use l4_abi::protocol::task::UnmapMask;
+use l4_abi::rights::MemoryRights;
 use machine::entry_format::Format;
 use machine::lock::Lock;
 use machine::memory::{Shared, SharedPointer};
@@ -16,6 +17,7 @@ use crate::kernel::Kernel;
 use crate::mapping::kernel_user_memory::{self, AddError};
 use crate::mapping::map::Map;
 use crate::mapping::memory_space::{self, MemorySpace, Origin, SpaceRef};
+use crate::mapping::page;
 use crate::mapping::teardown::Teardown;
 use crate::mapping::unmap::{Scope, Unmap};
 use crate::mapping::{Context, Cursor, Flush, Progress};
@@ -101,6 +103,17 @@ impl TaskMemory {
         Unmap::new(self.space, flexpage, scope)
     }
 
+    /// Revokes a flexpage, if that is one page that can be revoked at once; what hardware noted.
+    /// Nothing is done if not.
+    #[inline]
+    pub fn unmap_page(&self, cpu: &Cpu, flexpage: Flexpage, mask: UnmapMask) -> Option<u8> {
+        let is_whole = mask.includes_own() && flexpage.memory_rights().contains(MemoryRights::READ);
+        let address = flexpage.page().filter(|_| is_whole)?;
+        let mut flush = CpuFlush { cpu };
+        let access = page::unmap(&mut context(cpu, &mut flush), self.space, address)?;
+        Some(access.bits())
+    }
+
     /// Adds kernel-user memory.
     pub fn add_kernel_user_memory(&self, cpu: &Cpu, area: Flexpage) -> Result<(), Fail> {
         if self.is_guest() {
@@ -178,6 +191,24 @@ pub(super) fn prepare_map(
 ) -> Map {
     let (from, to) = (source.memory.space, destination.memory.space);
     Map::new(from, to, item.control, item.flexpage, window)
+}
+
+/// Maps an item from `source` to wherever it wants in `destination`, if that is one page that can
+/// be mapped at once. Nothing is done if not.
+#[inline]
+pub fn map_page(
+    cpu: &Cpu,
+    source: &Task,
+    destination: &Task,
+    control: ItemControl,
+    flexpage: Flexpage,
+) -> Option<()> {
+    let send = flexpage.page().filter(|_| control.is_plain())?;
+    let receive = control.base_address();
+    let (from, to) = (source.memory.space, destination.memory.space);
+    let mut flush = CpuFlush { cpu };
+    let context = &mut context(cpu, &mut flush);
+    page::map(context, from, to, [send, receive], flexpage.memory_rights())
 }
 
 /// Goes on with `map`. At the end, whether there was anything to map.

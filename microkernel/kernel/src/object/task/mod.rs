@@ -23,7 +23,7 @@ use crate::trace;
 
 pub use create::InitialTask;
 pub use loaded_space::LoadedSpace;
-pub use memory::TaskMemory;
+pub use memory::{TaskMemory, map_page};
 pub use ports::TaskPorts;
 
 /// A task.

@@ -10,7 +10,7 @@ use l4_abi::protocol::task::{Opcode, UnmapMask};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::MESSAGE_REGISTERS;
 
-use super::memory::{map_step, prepare_map, unmap_step};
+use super::memory::{map_page, map_step, prepare_map, unmap_step};
 use super::{Task, ports};
 use crate::capability;
 use crate::mapping::Cursor;
@@ -52,6 +52,9 @@ impl Task {
         trace::map(call.cpu, item.flexpage, window);
         let result = match item.space {
             Space::Memory => {
+                if map_page(call.cpu, source, self, item.control, item.flexpage).is_some() {
+                    return Ok(Outcome::OK);
+                }
                 let map = prepare_map(source, self, item, window);
                 return self.run_map(call, map, [entry.object, call.header()?]);
             }
@@ -105,7 +108,11 @@ impl Task {
             if flexpage.covers(Space::Object) && paused.is_none() {
                 capability::unmap(call.cpu, self, flexpage, mask);
             }
-            if flexpage.covers(Space::Memory) {
+            if paused.is_none()
+                && let Some(noted) = self.memory.unmap_page(call.cpu, flexpage, mask)
+            {
+                access |= noted;
+            } else if flexpage.covers(Space::Memory) {
                 let (mut unmap, task) = match paused.take() {
                     Some((unmap, _, task)) => (unmap, Some(task)),
                     None => (self.memory.prepare_unmap(flexpage, mask), None),

@@ -33,6 +33,12 @@ impl Trampoline {
         }
     }
 
+    /// True if the next page fault goes there.
+    #[inline]
+    pub fn is_enabled(&self) -> bool {
+        self.is_enabled.get()
+    }
+
     /// The thread is dead.
     pub fn release(&self) {
         self.area.set(None);

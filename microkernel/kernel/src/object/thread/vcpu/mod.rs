@@ -56,6 +56,12 @@ impl Vcpu {
         }
     }
 
+    /// True if the thread is a vCPU.
+    #[inline]
+    pub fn is_one(&self) -> bool {
+        self.area.get().is_some()
+    }
+
     /// True if the thread is in its user task.
     #[inline]
     pub fn is_in_user_task(&self) -> bool {

@@ -1,0 +1,167 @@
+//! Single pages: how one comes below another in the mapping tree, and the short way for those of
+//! 4 KiB, of which most page faults need one.
+//!
+//! The short way does at once what [`Map`](super::map::Map) and [`Unmap`](super::unmap::Unmap)
+//! would do, or it does nothing and says so.
+
+use l4_abi::rights::MemoryRights;
+use machine::address::PhysicalAddress;
+use machine::handle::Handle;
+use machine::page_table::{Access, Attributes, Content, Leaf, Level, size_of_page};
+
+use super::memory_space::{SpaceRef, SpaceSlot};
+use super::tree::{self, Node, NodeRef, Parts, Place};
+use super::{Context, Flush, sweep};
+use crate::memory::OutOfMemory;
+
+/// Maps 4 KiB at `send` of `from` to `receive` of `to`, with as many of `rights` as there are, if
+/// nothing is there. Nothing is done if not.
+#[inline]
+pub fn map<F: Flush>(
+    context: &mut Context<F>,
+    from: SpaceRef,
+    to: SpaceRef,
+    [send, receive]: [u64; 2],
+    rights: MemoryRights,
+) -> Option<()> {
+    let mappings = context.mappings;
+    let _guard = mappings.tree.lock();
+    let can_map = !from.is_physical() && !from.is_closed() && !to.is_closed();
+    if !can_map || send > from.last_address() || receive > to.last_address() {
+        return None;
+    }
+    let source = from.table.walk(send, 0);
+    let Content::Leaf(leaf) = source.content() else {
+        return None;
+    };
+    let page = source.linked()?;
+    let slot = to.table.walk(receive, 0);
+    let rights = leaf.attributes.rights.intersection(rights);
+    if rights.is_empty() || slot.content() != Content::Empty {
+        return None;
+    }
+    let slot = to.deepen(context.heap, slot, receive, 0).ok()?;
+    let leaf = Leaf {
+        memory: leaf
+            .memory
+            .offset(send & (size_of_page(source.level()) - 1)),
+        attributes: Attributes {
+            rights,
+            ..leaf.attributes
+        },
+        ..leaf
+    };
+    add(context, page, to, &slot, receive, leaf).ok()
+}
+
+/// Unmaps the page of 4 KiB at `address`, if nothing was mapped from it; what hardware had noted.
+/// Nothing is done if there is no such page.
+#[inline]
+pub fn unmap<F: Flush>(context: &mut Context<F>, space: SpaceRef, address: u64) -> Option<Access> {
+    let mappings = context.mappings;
+    let guard = mappings.tree.lock();
+    if space.is_physical() || address > space.last_address() {
+        return None;
+    }
+    let slot = space.table.walk(address, 0);
+    if slot.level() != 0 || slot.content() == Content::Empty {
+        return None;
+    }
+    let page = slot.linked().filter(|page| page.first_child().is_none())?;
+    let access = sweep::remove_page(context, page);
+    drop(guard);
+    context.flush.commit();
+    Some(access)
+}
+
+/// Maps a page as a child of `source`, whose memory it shows, into an empty place.
+#[inline(always)]
+pub(super) fn add<F: Flush>(
+    context: &mut Context<F>,
+    source: NodeRef,
+    to: SpaceRef,
+    slot: &SpaceSlot,
+    address: u64,
+    leaf: Leaf,
+) -> Result<(), OutOfMemory> {
+    let level = slot.level();
+    let storage = context.heap.allocate_charged(to.quota, size_of::<Node>())?;
+    let parent = match structural_parent(context, source, leaf.memory, level) {
+        Ok(parent) => parent,
+        Err(OutOfMemory) => {
+            context.heap.free_charged(to.quota, storage);
+            return Err(OutOfMemory);
+        }
+    };
+    let part = if level == parent.level() {
+        0
+    } else {
+        tree::part_at(leaf.memory.as_u64(), level)
+    };
+    let place = Place::new(address, level, part);
+    let node = Handle::new(storage, Node::page(to, slot.entry(), place));
+    tree::insert(node, parent);
+    slot.set_leaf(leaf, Some(node));
+    Ok(())
+}
+
+/// The node to put a child of `level` below: the source page, or the block of it.
+#[inline(always)]
+fn structural_parent<F: Flush>(
+    context: &mut Context<F>,
+    page: NodeRef,
+    memory: PhysicalAddress,
+    level: Level,
+) -> Result<NodeRef, OutOfMemory> {
+    if level == page.level() {
+        Ok(page)
+    } else {
+        parent_of_part(context, page, memory, level)
+    }
+}
+
+/// The same for a child that is smaller than the page.
+fn parent_of_part<F: Flush>(
+    context: &mut Context<F>,
+    page: NodeRef,
+    memory: PhysicalAddress,
+    level: Level,
+) -> Result<NodeRef, OutOfMemory> {
+    ensure_parts(context, page)?;
+    if page.level() == 1 {
+        return Ok(page);
+    }
+    let part = tree::part_at(memory.as_u64(), 1);
+    let block = match page.first_of_part(part) {
+        Some(block) => block,
+        None => {
+            let payer = page.payer().ok_or(OutOfMemory)?;
+            let storage = context
+                .heap
+                .allocate_charged(payer.quota, size_of::<Node>())?;
+            let block = Handle::new(storage, Node::block(Place::new(0, 1, part)));
+            tree::insert(block, page);
+            block
+        }
+    };
+    if level == 0
+        && let Err(OutOfMemory) = ensure_parts(context, block)
+    {
+        sweep::remove_unused_block(context, block);
+        return Err(OutOfMemory);
+    }
+    Ok(block)
+}
+
+/// Gives a node its table of parts, which the owner of the page pays for.
+#[inline]
+fn ensure_parts<F>(context: &Context<F>, node: NodeRef) -> Result<(), OutOfMemory> {
+    if node.parts().is_none() {
+        let payer = node.payer().ok_or(OutOfMemory)?;
+        let storage = context
+            .heap
+            .allocate_charged(payer.quota, size_of::<Parts>())?;
+        node.set_parts(Handle::zeroed(storage));
+    }
+    Ok(())
+}
