@@ -184,20 +184,20 @@ impl<C: Send + Sync + 'static, T: Send + Sync + 'static> Ref<C, T> {
         }
         let (start, size) = storage.into_raw();
         let object = start.cast::<Object<C, T>>();
-        // SAFETY: the storage is large enough, aligned, and ours alone.
+        let header = Header {
+            count: AtomicUsize::new(1),
+            kind: TypeId::of::<T>(),
+            size,
+            drop: drop_value::<C, T>,
+            next: AtomicPtr::new(ptr::null_mut()),
+            reaper,
+            common,
+        };
+        // SAFETY: the storage is large enough, aligned, and ours alone. Written
+        // by parts, so that a large value is not copied twice.
         unsafe {
-            object.write(Object {
-                header: Header {
-                    count: AtomicUsize::new(1),
-                    kind: TypeId::of::<T>(),
-                    size,
-                    drop: drop_value::<C, T>,
-                    next: AtomicPtr::new(ptr::null_mut()),
-                    reaper,
-                    common,
-                },
-                value,
-            });
+            (&raw mut (*object.as_ptr()).header).write(header);
+            (&raw mut (*object.as_ptr()).value).write(value);
         }
         Ok(Self {
             any: AnyRef(object.cast()),

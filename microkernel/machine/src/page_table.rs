@@ -135,6 +135,8 @@ pub trait EntryFormat: Copy {
     fn table(&self, table: PhysicalAddress) -> u64;
     /// A leaf.
     fn leaf(&self, level: Level, leaf: Leaf) -> u64;
+    /// A leaf of `level` for `memory` that is otherwise as `leaf`, but has no more than `rights`.
+    fn part(&self, leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64;
     /// What an entry of `level` says.
     fn decode(&self, level: Level, entry: u64) -> Content;
     /// The table that an entry of `level` refers to, if it does.
@@ -323,9 +325,11 @@ impl<F: EntryFormat, N> PageTable<F, N> {
     #[inline(always)]
     pub fn walk(&self, address: u64, level: Level) -> Slot<'_, F, N> {
         let mut at = self.format.root_level();
-        let mut order = order_of(at);
+        let order = order_of(at);
         let mut table = self.root;
         let mut index = (address >> order) & self.root_mask;
+        // What is left of the address, from the highest bit on.
+        let mut rest = address << (u64::BITS - order);
         loop {
             // SAFETY: the root has more entries than `root_mask`, other tables have `ENTRIES`;
             // tables stay as long as the entries that refer to them.
@@ -334,9 +338,9 @@ impl<F: EntryFormat, N> PageTable<F, N> {
                 && let Some(next) = self.format.next_table(at, entry.0.load(Ordering::Relaxed))
             {
                 at -= 1;
-                order -= INDEX_BITS;
                 table = self.window.pointer(next).cast();
-                index = (address >> order) & (ENTRIES as u64 - 1);
+                index = rest >> (u64::BITS - INDEX_BITS);
+                rest <<= INDEX_BITS;
                 continue;
             }
             return Slot {
@@ -430,7 +434,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
 /// The first entry that is not empty. Tables are mostly empty, so they are
 /// looked through by groups.
 fn first_occupied(entries: &[Entry]) -> Option<usize> {
-    const GROUP: usize = 8;
+    const GROUP: usize = 32;
     let load = |entry: &Entry| entry.0.load(Ordering::Relaxed);
     let is_empty = |group: &&[Entry]| group.iter().fold(0, |all, entry| all | load(entry)) == 0;
     let skipped = entries.chunks_exact(GROUP).take_while(is_empty).count() * GROUP;
@@ -484,6 +488,29 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
     /// If there is a table here, or pages of this size do not exist.
     #[inline]
     pub fn set_leaf(&self, leaf: Leaf, linked: Option<Handle<N>>) {
+        self.set_entry(self.table.format.leaf(self.level, leaf), linked);
+    }
+
+    /// The same with `memory`, which is that of the leaf at `source` or a part of it, as that leaf
+    /// is, but with no more than `rights`.
+    ///
+    /// # Panics
+    /// If there is a table here, or pages of this size do not exist.
+    #[inline]
+    pub fn set_part(
+        &self,
+        source: &Self,
+        memory: PhysicalAddress,
+        rights: MemoryRights,
+        linked: Option<Handle<N>>,
+    ) {
+        let leaf = source.entry.0.load(Ordering::Relaxed);
+        let part = self.table.format.part(leaf, self.level, memory, rights);
+        self.set_entry(part, linked);
+    }
+
+    #[inline]
+    fn set_entry(&self, entry: u64, linked: Option<Handle<N>>) {
         let format = &self.table.format;
         let before = self.entry.0.load(Ordering::Relaxed);
         assert!(
@@ -491,9 +518,7 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
         );
         self.link().set(linked);
         // Release: whoever sees the leaf sees the link.
-        self.entry
-            .0
-            .store(format.leaf(self.level, leaf), Ordering::Release);
+        self.entry.0.store(entry, Ordering::Release);
         paging::leaf_written();
     }
 

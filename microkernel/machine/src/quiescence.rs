@@ -87,15 +87,21 @@ impl Quiescence {
     }
 
     /// A grace period that begins now, on CPU `own`, which holds no plain
-    /// reference itself. The CPUs that lag behind are to be interrupted; each
-    /// then interrupts this one.
-    pub fn begin(&self, own: u32) -> Grace {
+    /// reference itself; none, if no other CPU has to pass. Those that lag
+    /// behind are to be interrupted; each then interrupts this one.
+    pub fn begin(&self, own: u32) -> Option<Grace> {
         fence(Ordering::SeqCst);
+        let others = self.online() & !(1 << own);
+        (others != 0).then(|| self.begin_with(own, others))
+    }
+
+    #[cold]
+    fn begin_with(&self, own: u32, others: u64) -> Grace {
         let mut grace = Grace {
             passed: [0; MAX_CPUS],
             lagging: 0,
         };
-        for id in bits(self.online() & !(1 << own)) {
+        for id in bits(others) {
             let passage = &self.passages[id as usize];
             let passed = passage.passed.load(Ordering::Acquire);
             if passed.is_multiple_of(2) {

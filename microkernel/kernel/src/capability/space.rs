@@ -136,15 +136,26 @@ impl CapabilitySpace {
     }
 
     /// The slot `index`, with memory for it from `quota`.
+    #[inline]
     pub fn make_slot(
         &self,
         heap: &KernelHeap,
         quota: QuotaRef,
         index: u64,
     ) -> Result<&Capability, OutOfMemory> {
-        if let Some(slot) = self.slot(index) {
-            return Ok(slot);
+        match self.slot(index) {
+            Some(slot) => Ok(slot),
+            None => self.make_page(heap, quota, index),
         }
+    }
+
+    #[cold]
+    fn make_page(
+        &self,
+        heap: &KernelHeap,
+        quota: QuotaRef,
+        index: u64,
+    ) -> Result<&Capability, OutOfMemory> {
         let index = usize::try_from(index).map_err(|_| OutOfMemory)?;
         if index >= PAGES * PAGE_SLOTS {
             return Err(OutOfMemory);
@@ -161,20 +172,23 @@ impl CapabilitySpace {
         Ok(&page[index % PAGE_SLOTS])
     }
 
-    /// The first slot at or behind `index` for which there is memory.
-    pub fn next_slot(&self, index: u64) -> Option<(u64, &Capability)> {
-        let pages = self.pages.get()?;
-        let index = usize::try_from(index).ok()?;
-        let mut page = index / PAGE_SLOTS;
-        let mut first = index % PAGE_SLOTS;
-        while page < PAGES {
-            if let Some(slots) = pages[page].get() {
-                return Some(((page * PAGE_SLOTS + first) as u64, &slots[first]));
+    /// The slots `first` to `last` for which there is memory, with their numbers.
+    #[inline]
+    pub fn slots(&self, first: u64, last: u64) -> impl Iterator<Item = (u64, &Capability)> {
+        let pages = self.pages.get();
+        let mut next = first;
+        core::iter::from_fn(move || {
+            let pages = pages?;
+            while next <= last {
+                let index = usize::try_from(next).ok()?;
+                if let Some(page) = pages.get(index / PAGE_SLOTS)?.get() {
+                    next += 1;
+                    return Some((index as u64, &page[index % PAGE_SLOTS]));
+                }
+                next = ((index | (PAGE_SLOTS - 1)) + 1) as u64;
             }
-            page += 1;
-            first = 0;
-        }
-        None
+            None
+        })
     }
 
     /// Gives all memory back. Every slot is empty.

@@ -36,19 +36,15 @@ pub fn map(
         item.control.base_index(),
     );
     let mut any = false;
-    let mut next = transfer.send.start();
-    while let Some((index, slot)) = source.capabilities.next_slot(next) {
-        if !transfer.send.contains(index) {
-            break;
-        }
-        next = index + 1;
+    let send = transfer.send;
+    for (index, slot) in source.capabilities.slots(send.start(), send.last()) {
         let Some(entry) = slot.get(cpu) else {
             continue;
         };
         let Some(rights) = item.passed_object_rights(entry.rights, pass_special) else {
             continue;
         };
-        let to = transfer.receive.start() + (index - transfer.send.start());
+        let to = transfer.receive.start() + (index - send.start());
         if to >= OBJECT_SPACE_SLOTS {
             continue;
         }
@@ -139,18 +135,14 @@ pub fn revoke_all(cpu: &Cpu, task: &Task) {
     });
 }
 
+#[inline]
 fn for_each<'cpu>(
     cpu: &'cpu Cpu,
     task: &Task,
     block: Block,
     mut act: impl FnMut(&Capability, Entry<'cpu>),
 ) {
-    let mut next = block.start();
-    while let Some((index, slot)) = task.capabilities.next_slot(next) {
-        if !block.contains(index) {
-            break;
-        }
-        next = index + 1;
+    for (_, slot) in task.capabilities.slots(block.start(), block.last()) {
         if let Some(entry) = slot.get(cpu) {
             act(slot, entry);
         }

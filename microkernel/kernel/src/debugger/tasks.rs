@@ -75,16 +75,8 @@ pub(super) fn entries<'cpu>(
     cpu: &'cpu Cpu,
     task: &'cpu Task,
 ) -> impl Iterator<Item = (u64, Entry<'cpu>)> {
-    let mut next = 0;
-    core::iter::from_fn(move || {
-        loop {
-            let (index, slot) = task.capabilities.next_slot(next)?;
-            next = index + 1;
-            if let Some(entry) = slot.get(cpu) {
-                return Some((index, entry));
-            }
-        }
-    })
+    let slots = task.capabilities.slots(0, u64::MAX);
+    slots.filter_map(|(index, slot)| Some((index, slot.get(cpu)?)))
 }
 
 /// What is special of a task, gate or factory; false for others.

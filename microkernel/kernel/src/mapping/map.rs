@@ -237,7 +237,17 @@ impl Map {
                 attributes: self.attributes(source),
                 access: source.leaf.access,
             };
-            page::add(context, source.node, to, &slot, address, leaf)?;
+            page::add(
+                context,
+                source.node,
+                to,
+                &slot,
+                address,
+                leaf.memory,
+                |node| {
+                    slot.set_leaf(leaf, Some(node));
+                },
+            )?;
         }
         self.offset += size_of_page(level);
         Ok(Step::Next)

@@ -160,8 +160,22 @@ impl MemorySpace {
 
     /// The entry for `address` in `level`, after making the tables down to there. The walk so
     /// far ended at an empty entry, `slot`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn deepen<'a>(
+        &'a self,
+        heap: &KernelHeap,
+        slot: SpaceSlot<'a>,
+        address: u64,
+        level: Level,
+    ) -> Result<SpaceSlot<'a>, OutOfMemory> {
+        if slot.level() == level {
+            Ok(slot)
+        } else {
+            self.make_tables(heap, slot, address, level)
+        }
+    }
+
+    fn make_tables<'a>(
         &'a self,
         heap: &KernelHeap,
         mut slot: SpaceSlot<'a>,

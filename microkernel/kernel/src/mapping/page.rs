@@ -7,7 +7,7 @@
 use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
 use machine::handle::Handle;
-use machine::page_table::{Access, Attributes, Content, Leaf, Level, size_of_page};
+use machine::page_table::{Access, Content, Level, size_of_page};
 
 use super::memory_space::{SpaceRef, SpaceSlot};
 use super::tree::{self, Node, NodeRef, Parts, Place};
@@ -36,22 +36,18 @@ pub fn map<F: Flush>(
     };
     let page = source.linked()?;
     let slot = to.table.walk(receive, 0);
-    let rights = leaf.attributes.rights.intersection(rights);
-    if rights.is_empty() || slot.content() != Content::Empty {
+    let is_shown = leaf.attributes.rights.intersects(rights);
+    if !is_shown || slot.content() != Content::Empty {
         return None;
     }
     let slot = to.deepen(context.heap, slot, receive, 0).ok()?;
-    let leaf = Leaf {
-        memory: leaf
-            .memory
-            .offset(send & (size_of_page(source.level()) - 1)),
-        attributes: Attributes {
-            rights,
-            ..leaf.attributes
-        },
-        ..leaf
-    };
-    add(context, page, to, &slot, receive, leaf).ok()
+    let memory = leaf
+        .memory
+        .offset(send & (size_of_page(source.level()) - 1));
+    add(context, page, to, &slot, receive, memory, |node| {
+        slot.set_part(&source, memory, rights, Some(node));
+    })
+    .ok()
 }
 
 /// Unmaps the page of 4 KiB at `address`, if nothing was mapped from it; what hardware had noted.
@@ -74,7 +70,8 @@ pub fn unmap<F: Flush>(context: &mut Context<F>, space: SpaceRef, address: u64) 
     Some(access)
 }
 
-/// Maps a page as a child of `source`, whose memory it shows, into an empty place.
+/// Maps a page that shows `memory` as a child of `source`, whose memory that is, into an empty
+/// place; `fill` does so with the page's node.
 #[inline(always)]
 pub(super) fn add<F: Flush>(
     context: &mut Context<F>,
@@ -82,11 +79,12 @@ pub(super) fn add<F: Flush>(
     to: SpaceRef,
     slot: &SpaceSlot,
     address: u64,
-    leaf: Leaf,
+    memory: PhysicalAddress,
+    fill: impl FnOnce(NodeRef),
 ) -> Result<(), OutOfMemory> {
     let level = slot.level();
     let storage = context.heap.allocate_charged(to.quota, size_of::<Node>())?;
-    let parent = match structural_parent(context, source, leaf.memory, level) {
+    let parent = match structural_parent(context, source, memory, level) {
         Ok(parent) => parent,
         Err(OutOfMemory) => {
             context.heap.free_charged(to.quota, storage);
@@ -96,12 +94,12 @@ pub(super) fn add<F: Flush>(
     let part = if level == parent.level() {
         0
     } else {
-        tree::part_at(leaf.memory.as_u64(), level)
+        tree::part_at(memory.as_u64(), level)
     };
     let place = Place::new(address, level, part);
     let node = Handle::new(storage, Node::page(to, slot.entry(), place));
     tree::insert(node, parent);
-    slot.set_leaf(leaf, Some(node));
+    fill(node);
     Ok(())
 }
 

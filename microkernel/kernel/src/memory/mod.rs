@@ -77,7 +77,7 @@ impl KernelHeap {
     }
 
     /// What storage of `size` bytes really takes and is charged, in bytes.
-    #[inline]
+    #[inline(always)]
     pub fn charge_for(size: usize) -> usize {
         match Class::of(size) {
             Some(class) => class.size(),
@@ -90,7 +90,7 @@ impl KernelHeap {
 
     /// Storage of `size` bytes with any content, aligned to its size if that is a power of two,
     /// up to 2 MiB.
-    #[inline]
+    #[inline(always)]
     pub fn allocate(&self, size: usize) -> Result<Storage, OutOfMemory> {
         let offset = match Class::of(size) {
             Some(class) => self.allocate_block(class)?,
@@ -140,7 +140,7 @@ impl KernelHeap {
     }
 
     /// Takes storage back.
-    #[inline]
+    #[inline(always)]
     pub fn free(&self, storage: Storage) {
         let (offset, size) = self.memory.reclaim(storage);
         self.used
@@ -161,7 +161,7 @@ impl KernelHeap {
     }
 
     /// As [`KernelHeap::allocate`], at the cost of `quota`.
-    #[inline]
+    #[inline(always)]
     pub fn allocate_charged(&self, quota: QuotaRef, size: usize) -> Result<Storage, OutOfMemory> {
         let charge = Self::charge_for(size) as u64;
         quota.charge(charge)?;
@@ -170,7 +170,7 @@ impl KernelHeap {
     }
 
     /// Takes storage back that was charged to `quota`. The quota may be gone afterwards.
-    #[inline]
+    #[inline(always)]
     pub fn free_charged(&self, quota: QuotaRef, storage: Storage) {
         let charge = Self::charge_for(storage.size()) as u64;
         self.free(storage);

@@ -34,7 +34,7 @@ const CLASS_OF_STEP: [u8; SIZES[CLASSES - 1] / STEP + 1] = {
 
 impl Class {
     /// The class for blocks of `size` bytes, if such blocks come from slabs.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(size: usize) -> Option<Class> {
         CLASS_OF_STEP
             .get(size.div_ceil(STEP))

@@ -31,13 +31,14 @@ pub fn bury(cpu: &mut Cpu) {
     // Freeing one may be the end of another.
     while !kernel.reaper.is_empty() {
         let dead = kernel.reaper.take(cpu);
-        let mut grace = kernel.quiescence.begin(cpu.id());
-        let lagging = kernel.quiescence.lagging(&mut grace);
-        if lagging != 0 {
-            interrupt(kernel, lagging);
-            cpu.burial.set(Some(Burial { dead, grace }));
-            hold(cpu);
-            return;
+        if let Some(mut grace) = kernel.quiescence.begin(cpu.id()) {
+            let lagging = kernel.quiescence.lagging(&mut grace);
+            if lagging != 0 {
+                interrupt(kernel, lagging);
+                cpu.burial.set(Some(Burial { dead, grace }));
+                hold(cpu);
+                return;
+            }
         }
         free(kernel, dead);
     }

@@ -154,9 +154,7 @@ impl<'cpu> Found<'cpu> {
     }
 
     fn add_slots(&mut self, cpu: &'cpu Cpu, task: &Task) {
-        let mut next = 0;
-        while let Some((index, slot)) = task.capabilities.next_slot(next) {
-            next = index + 1;
+        for (_, slot) in task.capabilities.slots(0, u64::MAX) {
             if let Some(entry) = slot.get(cpu) {
                 assert!(entry.object.common().capabilities.lock().contains(slot));
                 self.slots.push((entry.object, entry.rights));

@@ -227,9 +227,7 @@ impl World {
 
     fn empty(&mut self) {
         self.cpu.kernel.platform.chip.set_pending(false);
-        let mut next = FIRST_SLOT;
-        while let Some((index, slot)) = self.root.task.capabilities.next_slot(next) {
-            next = index + 1;
+        for (_, slot) in self.root.task.capabilities.slots(FIRST_SLOT, u64::MAX) {
             if let Some(entry) = slot.get(self.cpu) {
                 object::delete(self.cpu, entry.object);
             }
@@ -417,9 +415,7 @@ impl World {
     /// Takes the root task's capability to an object away: it ends with the
     /// others that there are.
     pub(crate) fn forget(&mut self, object: &Header) {
-        let mut next = FIRST_SLOT;
-        while let Some((index, slot)) = self.root.task.capabilities.next_slot(next) {
-            next = index + 1;
+        for (_, slot) in self.root.task.capabilities.slots(FIRST_SLOT, u64::MAX) {
             if slot
                 .get(self.cpu)
                 .is_some_and(|entry| entry.object.is(object))

@@ -123,6 +123,24 @@ impl EntryFormat for Format {
     }
 
     #[inline]
+    fn part(&self, leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64 {
+        let mut entry = leaf & !(ADDRESS | TABLE_OR_PAGE) | memory.as_u64();
+        if level == 0 {
+            entry |= TABLE_OR_PAGE;
+        }
+        if !rights.contains(MemoryRights::READ) {
+            entry &= !READABLE;
+        }
+        if !rights.contains(MemoryRights::WRITE) {
+            entry &= !WRITABLE;
+        }
+        if !rights.contains(MemoryRights::EXECUTE) {
+            entry |= EXECUTE_NEVER;
+        }
+        entry
+    }
+
+    #[inline]
     fn decode(&self, level: Level, entry: u64) -> Content {
         if entry & VALID == 0 {
             return Content::Empty;

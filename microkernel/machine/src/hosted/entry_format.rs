@@ -41,6 +41,7 @@ delegate! {
     root_entries() -> usize;
     table(table: PhysicalAddress) -> u64;
     leaf(level: Level, leaf: Leaf) -> u64;
+    part(leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64;
     decode(level: Level, entry: u64) -> Content;
     next_table(level: Level, entry: u64) -> Option<PhysicalAddress>;
     with_attributes(entry: u64, attributes: Attributes) -> u64;
@@ -88,6 +89,36 @@ mod tests {
                                 ..leaf
                             })
                         );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_are_as_their_leaves_with_fewer_rights() {
+        for format in FORMATS {
+            let all = (0..8).map(MemoryRights::from_bits_truncate);
+            for (held, rights) in all
+                .clone()
+                .flat_map(|held| all.clone().map(move |r| (held, r)))
+            {
+                for (from, to) in [(0, 0), (1, 0), (2, 1), (2, 2)] {
+                    for cache in [Cache::Cached, Cache::Uncached] {
+                        let attributes = |rights| Attributes {
+                            rights: format.effective(rights),
+                            cache,
+                        };
+                        let leaf = |memory, rights| Leaf {
+                            memory: PhysicalAddress::new(memory),
+                            attributes: attributes(rights),
+                            access: Access::NONE,
+                        };
+                        let memory = 0x7ff_c000_0000 + (from - to) as u64 * 0x20_0000;
+                        let whole = format.leaf(from, leaf(0x7ff_c000_0000, held));
+                        let part = format.part(whole, to, PhysicalAddress::new(memory), rights);
+                        let expected = leaf(memory, held.intersection(rights));
+                        assert_eq!(format.decode(to, part), Content::Leaf(expected));
                     }
                 }
             }

@@ -137,6 +137,21 @@ impl EntryFormat for Format {
     }
 
     #[inline]
+    fn part(&self, leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64 {
+        let mut entry = leaf & !(ADDRESS | LARGE) | memory.as_u64();
+        if level > 0 {
+            entry |= LARGE;
+        }
+        if !rights.contains(MemoryRights::WRITE) {
+            entry &= !WRITABLE;
+        }
+        if !rights.contains(MemoryRights::EXECUTE) {
+            entry |= NO_EXECUTE;
+        }
+        entry
+    }
+
+    #[inline]
     fn decode(&self, level: Level, entry: u64) -> Content {
         if entry & PRESENT == 0 {
             return Content::Empty;
