@@ -13,7 +13,7 @@ use l4_abi::item::MapItem;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::{Destination, Operation};
 use l4_abi::protocol::{label, thread};
-use l4_abi::vcpu::{StateFlags, StickyFlags, UserTask, VcpuState};
+use l4_abi::vcpu::{RESUME_PENDING, StateFlags, StickyFlags, UserTask, VcpuState};
 
 use crate::ipc::{Arrival, check, compose};
 use crate::{Result, Utcb};
@@ -134,6 +134,32 @@ impl Vcpu {
         }
     }
 
+    /// Runs the guest in the virtual machine that the user task is, with its state in the
+    /// extended state, until there is something for its VMM.
+    ///
+    /// Entry point and entry stack become this function's.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run), and EINVAL if the vCPU is not an extended one or its extended
+    /// state is wrong.
+    pub fn run_guest(self, items: &[MapItem]) -> Result<GuestEnd> {
+        if !self.saved_state().contains(StateFlags::USER_MODE) {
+            return Err(l4_abi::error::ResultCode::EINVAL.into());
+        }
+        let tag = compose(label::THREAD, &[thread::Opcode::VcpuResume.word()], items);
+        // SAFETY: as in `run`; the guest has its own memory.
+        let tag = unsafe { crate::arch::vcpu::run(self.0, tag.raw(), DESTINATION) };
+        if tag == crate::arch::vcpu::ENTERED {
+            return Ok(GuestEnd::Entered);
+        }
+        let tag = MessageTag::from_raw(tag);
+        self.refused(tag)?;
+        Ok(match tag.label() {
+            RESUME_PENDING => GuestEnd::Pending,
+            _ => GuestEnd::Exit,
+        })
+    }
+
     /// Goes on with the registers in the state, in the mode that `saved_state` says.
     ///
     /// # Errors
@@ -154,6 +180,17 @@ impl Vcpu {
         }
         check(tag).map(|_| ())
     }
+}
+
+/// Why a guest does not run any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuestEnd {
+    /// The reason is in the extended state.
+    Exit,
+    /// A message waits; it is still to be received.
+    Pending,
+    /// Something has entered the vCPU.
+    Entered,
 }
 
 /// A resume is a call to the thread itself.

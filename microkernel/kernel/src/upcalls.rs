@@ -40,18 +40,11 @@ impl Upcalls for CpuLocal {
 
     fn syscall(cpu: &mut Cpu) {
         trace::syscall(cpu);
-        let way = if trace::ENABLED {
-            ShortWay::Nowhere
-        } else {
-            vcpu::fast::syscall(cpu)
-        };
-        if way == ShortWay::ToTheEnd {
+        if !trace::ENABLED && vcpu::fast::syscall(cpu) {
             latency::leave(cpu);
             return;
         }
-        if way == ShortWay::Nowhere {
-            syscall::syscall(cpu);
-        }
+        syscall::syscall(cpu);
         finish(cpu);
     }
 

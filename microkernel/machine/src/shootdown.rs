@@ -164,6 +164,15 @@ impl Tlbs {
         invalidate::activate(cpu, root, id as u16, is_kept);
     }
 
+    /// A guest with the space is about to run on this CPU: the version that
+    /// its translations must be of. The CPU is interrupted, which ends the
+    /// run, when there is another one.
+    #[inline]
+    pub fn enter_guest(&self, cpu: &CpuBlock, space: &Residence) -> u64 {
+        space.settle(cpu.id());
+        space.version(self)
+    }
+
     /// Lets user mode on this CPU have nothing; `space` was loaded.
     pub fn unload(&self, cpu: &CpuBlock, tlb: &Tlb, space: &Residence) {
         invalidate::activate(cpu, Root::kernel(), 0, true);

@@ -5,6 +5,7 @@ use core::arch::asm;
 mod root_start;
 mod segment;
 pub(crate) mod vcpu;
+pub mod vmcb;
 
 /// Enters the kernel once and returns the tag and label registers.
 ///

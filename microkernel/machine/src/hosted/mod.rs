@@ -44,3 +44,6 @@ mod invalidate;
     reason = "public on the machine that it is for"
 )]
 mod shootdown;
+#[cfg(test)]
+#[path = "../x86_64/svm/vmcb.rs"]
+mod x86_64_vmcb;

@@ -1,5 +1,5 @@
-//! Virtual machines that do nothing: the first word behind the extended
-//! state's start says how a run ends.
+//! Virtual machines that do nothing: the first word of the extended state
+//! says how a run ends.
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -11,9 +11,9 @@ use crate::guest::{Exit, Guest};
 use crate::per_cpu::CpuBlock;
 use crate::vcpu::ExtendedArea;
 
-/// Ends of runs, as a test writes them.
+/// The run ends with an interrupt; any other number is an exit for the VMM.
 pub const INTERRUPT: u64 = 1;
-/// Any other number is an exit for the VMM.
+/// The guest does not run.
 pub const INVALID: u64 = 2;
 /// What [`mark_pending`] writes.
 pub const PENDING: u64 = 0x60;
@@ -31,9 +31,19 @@ pub fn format() -> Option<Format> {
 /// Fills in what a new extended vCPU finds in its state.
 pub fn begin(_area: &ExtendedArea) {}
 
+/// Says how runs end from now on.
+pub fn set_end(area: &ExtendedArea, end: u64) {
+    area.words::<EXTENDED_STATE_OFFSET>()[0].store(end, Relaxed);
+}
+
+/// How runs end.
+pub fn end(area: &ExtendedArea) -> u64 {
+    area.words::<EXTENDED_STATE_OFFSET>()[0].load(Relaxed)
+}
+
 /// Runs the guest.
 pub fn run(_cpu: &CpuBlock, area: &ExtendedArea, _guest: &Guest<'_>) -> Exit {
-    match area.words::<EXTENDED_STATE_OFFSET>()[0].load(Relaxed) {
+    match end(area) {
         INTERRUPT => Exit::Interrupt,
         INVALID => Exit::Invalid,
         _ => Exit::Vmm,
@@ -42,5 +52,5 @@ pub fn run(_cpu: &CpuBlock, area: &ExtendedArea, _guest: &Guest<'_>) -> Exit {
 
 /// Tells in the state that a message waits.
 pub fn mark_pending(area: &ExtendedArea) {
-    area.words::<EXTENDED_STATE_OFFSET>()[0].store(PENDING, Relaxed);
+    set_end(area, PENDING);
 }

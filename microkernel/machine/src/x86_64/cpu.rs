@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 
 use super::entry_format::PAGE_ATTRIBUTE_TABLE;
 use super::instructions::{cpuid, msr, read_cr0, write_cr0, write_cr4, write_msr};
-use super::{syscall, trap};
+use super::{svm, syscall, trap};
 use crate::memory::Storage;
 use crate::per_cpu::CpuBlock;
 use crate::port_bitmap::PortBitmap;
@@ -18,6 +18,7 @@ use crate::port_bitmap::PortBitmap;
 /// Selectors. The order of the user ones is what `sysret` presupposes.
 pub(super) mod selector {
     pub(crate) const KERNEL_CODE: u16 = 0x08;
+    pub(crate) const KERNEL_DATA: u16 = 0x10;
     pub(crate) const USER_CODE_32: u16 = 0x1b;
     pub(crate) const USER_DATA: u16 = 0x23;
     pub(crate) const USER_CODE: u16 = 0x2b;
@@ -109,6 +110,7 @@ pub(super) struct Tables {
     task_state: TaskState,
     descriptors: [Cell<u64>; DESCRIPTORS],
     stacks: [TrapStack; TRAP_STACKS],
+    pub(super) guest: svm::Pages,
 }
 
 // SAFETY: the tables belong to one CPU, whose `CpuState` points to them; the
@@ -140,6 +142,7 @@ impl Tables {
             },
             descriptors,
             stacks: [const { TrapStack(UnsafeCell::new([0; TRAP_STACK_SIZE])) }; TRAP_STACKS],
+            guest: svm::Pages::new(),
         }
     }
 
@@ -221,6 +224,8 @@ pub struct CpuState {
     pub(super) has_ids: Cell<bool>,
     /// Whether floating point instructions work.
     pub(super) fpu_enabled: Cell<bool>,
+    /// What it knows of guests.
+    pub(super) guests: svm::State,
 }
 
 impl CpuState {
@@ -230,6 +235,7 @@ impl CpuState {
             tables: Cell::new(&super::boot::TABLES),
             has_ids: Cell::new(false),
             fpu_enabled: Cell::new(false),
+            guests: svm::State::new(),
         }
     }
 
@@ -360,11 +366,12 @@ pub(super) fn attach(block: &CpuBlock) {
     block.arch.has_ids.set(super::paging::has_ids());
     // SAFETY: the block stays for ever, which `Boot::enter` demands.
     unsafe { write_msr(msr::GS_BASE, core::ptr::from_ref(block) as u64) };
+    svm::attach(block);
 }
 
 /// # Safety
 /// CR4.OSXSAVE is set, and the CPU has the components.
-unsafe fn set_xcr0(components: u64) {
+pub(super) unsafe fn set_xcr0(components: u64) {
     // SAFETY: promised by the caller.
     unsafe {
         asm!("xsetbv", in("ecx") 0, in("eax") components as u32,

@@ -67,6 +67,15 @@ impl Format {
         }
     }
 
+    /// The same for virtual machines, whose tables are theirs alone.
+    #[must_use]
+    pub const fn for_guests(self) -> Format {
+        Format {
+            address_bits: 48,
+            ..self
+        }
+    }
+
     const fn attribute_bits(attributes: Attributes) -> u64 {
         let cache = match attributes.cache {
             Cache::Cached => 0,

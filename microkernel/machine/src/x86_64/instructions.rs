@@ -20,6 +20,8 @@ pub(super) mod msr {
     pub(crate) const FS_BASE: u32 = 0xc000_0100;
     pub(crate) const GS_BASE: u32 = 0xc000_0101;
     pub(crate) const KERNEL_GS_BASE: u32 = 0xc000_0102;
+    pub(crate) const VM_CONTROL: u32 = 0xc001_0114;
+    pub(crate) const HOST_SAVE_AREA: u32 = 0xc001_0117;
 }
 
 /// # Safety

@@ -25,6 +25,7 @@ pub mod ports;
 mod secondary;
 mod stacks;
 mod start;
+mod svm;
 mod syscall;
 pub mod timer;
 #[path = "../shootdown.rs"]

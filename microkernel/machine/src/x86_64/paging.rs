@@ -158,6 +158,15 @@ pub(super) fn initialise() {
     unsafe { write_cr3(ROOT.physical()) };
 }
 
+/// The physical address of what lies in the image or in kernel memory.
+pub(super) fn physical<T>(value: &T) -> u64 {
+    let address = core::ptr::from_ref(value).addr() as u64;
+    match address.checked_sub(IMAGE_OFFSET) {
+        Some(physical) => physical,
+        None => address - WINDOW_OFFSET,
+    }
+}
+
 /// The physical address of a root table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]

@@ -1,27 +1,12 @@
-//! Virtual machines: there are none yet.
+//! Virtual machines: by AMD's SVM.
+
+pub use super::svm::{begin, is_supported, mark_pending, run};
 
 use super::entry_format::Format;
-use crate::guest::{Exit, Guest};
-use crate::per_cpu::CpuBlock;
-use crate::vcpu::ExtendedArea;
+use super::paging;
 
-/// Whether the CPUs can run virtual machines.
-pub fn is_supported(_cpu: &CpuBlock) -> bool {
-    false
-}
-
-/// The format of page tables for virtual machines, if it is not that of tasks.
+/// The format of page tables for virtual machines, if it is not that of tasks:
+/// the kernel has no part of them.
 pub fn format() -> Option<Format> {
-    None
+    Some(paging::format().for_guests())
 }
-
-/// Fills in what a new extended vCPU finds in its state.
-pub fn begin(_area: &ExtendedArea) {}
-
-/// Runs the guest: virtual machines are ordinary tasks here.
-pub fn run(_cpu: &CpuBlock, _area: &ExtendedArea, _guest: &Guest<'_>) -> Exit {
-    Exit::Invalid
-}
-
-/// Tells in the state that a message waits.
-pub fn mark_pending(_area: &ExtendedArea) {}

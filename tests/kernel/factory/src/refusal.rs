@@ -53,7 +53,6 @@ pub(crate) fn unknown_kinds_are_refused() {
 
 pub(crate) fn what_needs_other_hardware_is_refused() {
     let without = [
-        (label::VM, ResultCode::ENODEV),
         (label::VCPU_CONTEXT, ResultCode::ENODEV),
         (label::DMA_SPACE_KERNEL, ResultCode::ENOMEM),
     ];

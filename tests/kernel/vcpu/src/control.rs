@@ -49,17 +49,6 @@ pub(crate) fn the_request_must_be_complete() {
     assert_eq!(outcome, refused(ResultCode::EINVAL));
 }
 
-pub(crate) fn an_extended_vcpu_needs_virtual_machines() {
-    let worker = spawn(|| {
-        let missing = refused(ResultCode::ENOSYS);
-        let page = kernel_user_page();
-        assert_eq!(Thread::SELF.vcpu_control_extended(page), missing);
-        // That comes before all else.
-        assert_eq!(Thread::SELF.vcpu_control_extended(0), missing);
-    });
-    worker.join();
-}
-
 pub(crate) fn another_thread_can_be_made_a_vcpu() {
     let worker = spawn(l4_test::message::wait);
     let page = kernel_user_page();

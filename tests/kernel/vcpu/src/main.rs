@@ -17,7 +17,6 @@ mod user_mode;
 l4_test::suite![
     control::the_state_must_lie_in_kernel_user_memory,
     control::the_request_must_be_complete,
-    control::an_extended_vcpu_needs_virtual_machines,
     control::another_thread_can_be_made_a_vcpu,
     control::the_state_starts_as_the_user_left_it,
     control::the_state_can_be_moved,

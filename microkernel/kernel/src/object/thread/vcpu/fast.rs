@@ -9,7 +9,6 @@ use l4_abi::operation::{Destination, Operation};
 use l4_abi::protocol::label;
 use l4_abi::protocol::thread::Opcode;
 use l4_abi::vcpu::{StateFlags, UserTaskChange};
-use machine::per_cpu::ShortWay;
 use machine::vcpu::VcpuArea;
 
 use crate::cpu::Cpu;
@@ -17,18 +16,18 @@ use crate::object::Outcome;
 use crate::object::thread::ThreadState;
 
 /// Performs the system call of the current thread, if it is a vCPU and no
-/// other thread could run.
+/// other thread could run. False: it is still to be done.
 #[inline]
-pub fn syscall(cpu: &Cpu) -> ShortWay {
+pub fn syscall(cpu: &Cpu) -> bool {
     let Some(thread) = cpu.current.get(cpu) else {
-        return ShortWay::Nowhere;
+        return false;
     };
     let state = thread.state(cpu);
     let Some(area) = state.vcpu.area(cpu) else {
-        return ShortWay::Nowhere;
+        return false;
     };
     if cpu.reschedule.get() {
-        return ShortWay::Nowhere;
+        return false;
     }
     if state.vcpu.is_in_user_task() {
         let frame = &state.context.frame;
@@ -37,28 +36,24 @@ pub fn syscall(cpu: &Cpu) -> ShortWay {
         thread.enter(cpu, state, area, |area| frame.save_to(&area.registers));
     } else {
         let Some(flags) = flags_to_resume(state, area, cpu) else {
-            return ShortWay::Nowhere;
+            return false;
         };
         match state.vcpu.user_task.get(cpu) {
             Some(task) if task.memory.is_guest() => {
-                let result = thread.run_guest(cpu, state, area, flags, task);
-                if let Ok(Outcome::Reply(tag)) = result {
-                    state.context.frame.set_tag(tag.raw());
-                    return ShortWay::ToTheEnd;
+                match thread.run_guest(cpu, state, area, flags, task) {
+                    Ok(Outcome::Reply(tag)) => state.context.frame.set_tag(tag.raw()),
+                    Ok(_) => {}
+                    // It comes to the same end once more.
+                    Err(_) => return false,
                 }
-                // It has to pause, or comes to the same end once more.
-                return if cpu.paused.get() {
-                    ShortWay::ToTheExit
-                } else {
-                    ShortWay::Nowhere
-                };
+                return true;
             }
             Some(_) => thread.go_to_user_task(cpu, state, area, flags),
-            None => return ShortWay::Nowhere,
+            None => return false,
         }
     }
     cpu.space.load(cpu, thread.running_task(cpu));
-    ShortWay::ToTheEnd
+    true
 }
 
 /// With which flags the vCPU goes on in user mode, if this is a resume that

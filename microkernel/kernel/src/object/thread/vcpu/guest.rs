@@ -3,9 +3,8 @@
 //!
 //! The guest's whole state is the user's, in the vCPU's extended state, from
 //! one run to the next; so nothing of it needs to be kept when an interrupt
-//! ends a run. The resume is then one of the operations that
-//! [pause](crate::object::thread::LongOperation): it is repeated when it is
-//! the thread's turn again.
+//! ends a run. The thread then goes back to its system call instruction, where
+//! the interrupt is taken, and makes the same resume again.
 
 use l4_abi::error::ResultCode;
 use l4_abi::vcpu::{RESUME_EXIT, RESUME_PENDING, StateFlags};
@@ -16,7 +15,7 @@ use machine::vm;
 
 use crate::cpu::Cpu;
 use crate::object::task::Task;
-use crate::object::thread::{Deferred, Thread, ThreadState};
+use crate::object::thread::{Thread, ThreadState};
 use crate::object::{OperationResult, Outcome};
 use crate::scheduling;
 
@@ -43,30 +42,27 @@ impl Thread {
         scheduling::give_fpu(cpu, self)?;
         let extended = extended.get(cpu);
         let space = task.memory.space();
-        loop {
-            if area.is_irq_pending() {
-                vm::mark_pending(extended);
-                return Ok(Outcome::label(RESUME_PENDING));
-            }
-            let guest = Guest {
-                root: Root::new(space.root().as_u64()),
-                residence: space.residence(),
-                tlbs: &cpu.kernel.tlbs,
-                vcpu: self.id,
-                has_moved: state.vcpu.guest_cpu.replace(Some(cpu.id())) != Some(cpu.id()),
-            };
-            match vm::run(cpu.block(), extended, &guest) {
-                Exit::Vmm => return Ok(Outcome::label(RESUME_EXIT)),
-                Exit::Invalid => return Err(ResultCode::EINVAL.into()),
-                Exit::Interrupt if cpu.kernel.platform.chip.is_pending() => {
-                    state.deferred.set(Deferred::Syscall);
-                    cpu.paused.set(true);
-                    cpu.reschedule.set(true);
-                    return Ok(Outcome::Done);
-                }
-                // It went away.
-                Exit::Interrupt => {}
+        if area.is_irq_pending() {
+            vm::mark_pending(extended);
+            return Ok(Outcome::label(RESUME_PENDING));
+        }
+        let guest = Guest {
+            root: Root::new(space.root().as_u64()),
+            residence: space.residence(),
+            tlbs: &cpu.kernel.tlbs,
+            vcpu: self.id,
+            has_moved: state.vcpu.guest_cpu.replace(Some(cpu.id())) != Some(cpu.id()),
+        };
+        match vm::run(cpu.block(), extended, &guest) {
+            Exit::Vmm => Ok(Outcome::label(RESUME_EXIT)),
+            Exit::Invalid => Err(ResultCode::EINVAL.into()),
+            Exit::Interrupt => {
+                state.context.frame.rewind_syscall();
+                Ok(Outcome::Done)
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

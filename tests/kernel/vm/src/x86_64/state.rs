@@ -1,0 +1,167 @@
+//! What a guest has from one run to the next, and what the kernel has after it.
+
+use core::arch::asm;
+
+use l4_test::spawn;
+use l4_test::sys::vcpu::GuestEnd;
+
+use super::guest::{AFTER, CODE, DATA, Guest, HALT, Machine, at, exit};
+
+/// The vCPU's registers as numbers, those that a guest has there.
+fn set_registers(guest: Guest, value: impl Fn(u64) -> u64) {
+    let mut frame = guest.vcpu.registers();
+    let registers = [
+        &mut frame.rbx,
+        &mut frame.rcx,
+        &mut frame.rdx,
+        &mut frame.rsi,
+        &mut frame.rdi,
+        &mut frame.rbp,
+        &mut frame.r8,
+        &mut frame.r9,
+        &mut frame.r10,
+        &mut frame.r11,
+        &mut frame.r12,
+        &mut frame.r13,
+        &mut frame.r14,
+        &mut frame.r15,
+    ];
+    for (number, register) in (1..).zip(registers) {
+        *register = value(number);
+    }
+    guest.vcpu.set_registers(frame);
+}
+
+pub(crate) fn all_registers_go_both_ways() {
+    // inc cx; jmp back over it, 256 times; then hlt. Real mode leaves the others alone.
+    let machine = Machine::new(&[0x41, 0xf4, 0xeb, 0xfc]);
+    let worker = spawn(move || {
+        let guest = machine.vcpu();
+        let value = |number: u64| number * 0x0101_0101_0101_0100;
+        set_registers(guest, value);
+        guest.vmcb.set_word(at::AX, 0x55aa);
+        let before = guest.vcpu.registers();
+        for round in 1..=10 {
+            assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
+            let mut expected = before;
+            expected.rcx += round;
+            assert_eq!(guest.vcpu.registers(), expected);
+            assert_eq!(guest.vmcb.word(at::AX), 0x55aa);
+            guest.skip(1);
+        }
+    });
+    worker.join();
+}
+
+pub(crate) fn control_registers_stay_what_the_guest_made_them() {
+    // mov eax, cr0; or al, 1; mov cr0, eax; hlt; mov eax, cr0; hlt
+    let machine = Machine::new(&[
+        0x0f, 0x20, 0xc0, 0x0c, 0x01, 0x0f, 0x22, 0xc0, 0xf4, 0x0f, 0x20, 0xc0, 0xf4,
+    ]);
+    let worker = spawn(move || {
+        let guest = machine.vcpu();
+        guest.run();
+        assert_eq!(guest.vmcb.word(at::CR0), 0x11);
+        guest.skip(1);
+        guest.run();
+        assert_eq!(guest.vmcb.word(at::AX), 0x11);
+    });
+    worker.join();
+}
+
+pub(crate) fn floating_point_registers_are_the_threads() {
+    // movd mm0, ebx; movd edx, mm0; hlt
+    let machine = Machine::new(&[0x0f, 0x6e, 0xc3, 0x0f, 0x7e, 0xca, 0xf4]);
+    let worker = spawn(move || {
+        let guest = machine.vcpu();
+        set_registers(guest, |number| number);
+        let value: u64 = 0x1234_5678;
+        // SAFETY: the program has no FPU registers of its own.
+        unsafe { asm!("movq mm1, {}", in(reg) value) };
+        guest.run();
+        assert_eq!(guest.exit(), exit::HALT);
+        assert_eq!(guest.vcpu.registers().rdx, value);
+        let first: u64;
+        // SAFETY: as above.
+        unsafe { asm!("movq {}, mm0", "emms", out(reg) first) };
+        assert_eq!(first, guest.vcpu.registers().rbx);
+    });
+    worker.join();
+}
+
+pub(crate) fn an_injected_event_goes_through_the_guests_table() {
+    let machine = Machine::new(HALT);
+    // Vector 0x21 of the interrupt table: a handler in the data page.
+    machine.write(0x21 * 4, &(DATA as u32).to_le_bytes());
+    machine.write(DATA, &[0x90, 0xf4]);
+    let worker = spawn(move || {
+        let guest = machine.vcpu();
+        guest.vmcb.set_word(at::EVENT, 1 << 31 | 0x21);
+        assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
+        assert_eq!(guest.vmcb.word(at::IP), DATA + 1);
+        assert_eq!(guest.vmcb.word(at::EVENT) & 1 << 31, 0);
+        // Once only.
+        guest.vmcb.set_word(at::IP, CODE);
+        guest.run();
+        assert_eq!(guest.vmcb.word(at::IP), CODE);
+    });
+    worker.join();
+}
+
+pub(crate) fn a_virtual_interrupt_comes_when_the_guest_takes_it() {
+    // hlt; sti; nop; nop
+    let machine = Machine::new(&[0xf4, 0xfb, 0x90, 0x90, 0x0f, 0x01, 0xd9]);
+    machine.write(0x21 * 4, &(DATA as u32).to_le_bytes());
+    machine.write(DATA, &[0x90, 0xf4]);
+    let worker = spawn(move || {
+        let guest = machine.vcpu();
+        // V_IRQ, without looking at priorities.
+        guest.vmcb.set_long(at::INTERRUPT_CONTROL, 1 << 8 | 1 << 20);
+        guest.vmcb.set_byte(at::INTERRUPT_VECTOR, 0x21);
+        guest.run();
+        assert_eq!(guest.vmcb.word(at::IP), CODE);
+        guest.skip(1);
+        assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
+        assert_eq!(guest.vmcb.word(at::IP), DATA + 1);
+        assert_eq!(guest.vmcb.long(at::INTERRUPT_CONTROL), 1 << 20);
+        // Or the user is told that the guest would take one.
+        guest.reset();
+        guest.vmcb.set_word(at::IP, CODE + 1);
+        guest.vmcb.set_long(at::INTERRUPT_CONTROL, 1 << 8 | 1 << 20);
+        guest.vmcb.set_long(at::INSTRUCTIONS_0, 1 << 4);
+        guest.run();
+        assert_eq!(guest.exit(), exit::VIRTUAL_INTERRUPT);
+    });
+    worker.join();
+}
+
+pub(crate) fn the_kernels_registers_come_back() {
+    // A guest with bases and system call registers of its own.
+    let machine = Machine::new(HALT);
+    let worker = spawn(move || {
+        let guest = machine.vcpu();
+        for segment in [4, 5, 7, 9] {
+            guest
+                .vmcb
+                .set_word(at::SEGMENTS + segment * 16 + 8, 0xdead_0000);
+        }
+        for offset in (at::STAR..at::STAR + 64).step_by(8) {
+            guest.vmcb.set_word(offset, 0xdead_beef);
+        }
+        let selector: u16 = 0x23;
+        for _ in 0..3 {
+            // SAFETY: the data segment that every thread has.
+            unsafe { asm!("mov ds, {0:x}", "mov es, {0:x}", in(reg) selector) };
+            assert_eq!(guest.run(), GuestEnd::Exit);
+            let (data, extra): (u16, u16);
+            // SAFETY: reading has no effect.
+            unsafe { asm!("mov {:x}, ds", "mov {:x}, es", out(reg) data, out(reg) extra) };
+            assert_eq!((data, extra), (selector, selector));
+            // Its UTCB is found by GS base, and system calls work.
+            assert_eq!(guest.vcpu.state(), AFTER);
+            l4_test::sys::ipc::sleep(core::time::Duration::from_micros(10));
+        }
+        assert_eq!(guest.vmcb.word(at::STAR), 0xdead_beef);
+    });
+    worker.join();
+}
