@@ -9,11 +9,11 @@ use machine::per_cpu::PerCpu;
 use crate::kernel::Kernel;
 use crate::latency::{self, Latency};
 use crate::mapping::Cursor;
-use crate::object::Common;
 use crate::object::burial::Burial;
 use crate::object::task::LoadedSpace;
 use crate::object::thread::Thread;
-use crate::scheduling::{Budget, Departures, ReadyQueue, Timeouts};
+use crate::object::{Common, ObjectRef};
+use crate::scheduling::{Budget, ReadyList, ReadyQueue, Timeouts};
 use crate::trace;
 
 /// A CPU, and the proof that code runs on it.
@@ -57,7 +57,7 @@ pub struct CpuLocal {
     /// A thread that is ready may be more urgent than `current`.
     pub reschedule: Cell<bool>,
     /// Threads that leave for another CPU when the kernel is left.
-    pub departures: Departures,
+    pub departures: ReadyList,
     /// It does what other CPUs ask: the current thread is in user mode.
     pub in_errands: Cell<bool>,
     /// The CPUs on which threads are being destroyed by this kernel entry, a
@@ -68,6 +68,12 @@ pub struct CpuLocal {
     /// Objects that have lost their last capability, to be destroyed before
     /// the kernel is left.
     pub doomed: Queue<Common>,
+    /// The one of them whose destruction has paused.
+    pub ending: Cell<Option<ObjectRef>>,
+    /// Threads that are dead, for whom others may wait: they are not ready.
+    pub dying: ReadyList,
+    /// Parts of long operations since an interrupt was looked for.
+    parts: Cell<u32>,
 }
 
 impl CpuLocal {
@@ -91,14 +97,21 @@ impl CpuLocal {
             paused: Cell::new(false),
             unfinished: Cell::new(false),
             reschedule: Cell::new(false),
-            departures: Departures::new(),
+            departures: ReadyList::new(),
             in_errands: Cell::new(false),
             ends_on: Cell::new(0),
             burial: Cell::new(None),
             doomed: Queue::new(),
+            ending: Cell::new(None),
+            dying: ReadyList::new(),
+            parts: Cell::new(0),
         }
     }
 }
+
+/// Parts of long operations that take less than the longest time for which
+/// interrupts may be off: 20,000 instructions.
+const PARTS: u32 = if cfg!(test) { 3 } else { 16 };
 
 impl CpuLocal {
     /// True if an interrupt waits: whoever asks, in the middle of a long
@@ -107,5 +120,14 @@ impl CpuLocal {
     pub fn has_waiting_interrupt(cpu: &Cpu) -> bool {
         latency::look(cpu);
         cpu.kernel.platform.chip.is_pending()
+    }
+
+    /// A small part of a long operation is done. True if it has to pause, as
+    /// an interrupt waits: that is looked for after some parts.
+    #[inline]
+    pub fn must_pause(cpu: &Cpu) -> bool {
+        let parts = cpu.parts.get() + 1;
+        cpu.parts.set(parts % PARTS);
+        parts == PARTS && Self::has_waiting_interrupt(cpu)
     }
 }

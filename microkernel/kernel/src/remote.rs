@@ -184,7 +184,14 @@ pub fn sender_left(cpu: &Cpu, receiver: &Thread) {
 
 fn perform(cpu: &Cpu, thread: &Thread, errand: Errand) {
     match errand {
-        Errand::Destroy => thread.destroy(cpu),
+        Errand::Destroy => {
+            // It does not run from here on; the rest as for any object.
+            thread.kill(cpu);
+            if let Some(thread) = thread.counted() {
+                cpu.doomed.push(thread.into_any());
+                cpu.reschedule.set(true);
+            }
+        }
         Errand::Mailbox => receive::look_into_mailbox(cpu, thread),
         Errand::Granted => thread.wait_granted(cpu),
         Errand::Gone => ipc::fail_wait(cpu, thread, IpcError::NOT_EXISTENT),

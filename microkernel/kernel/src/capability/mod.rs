@@ -4,7 +4,7 @@ mod space;
 mod transfer;
 
 pub use space::{Capability, CapabilityList, CapabilitySpace, Entry};
-pub use transfer::{map, put, revoke_all, unmap};
+pub use transfer::{map, put, revoke_some, unmap};
 
 #[cfg(test)]
 mod tests;

@@ -37,8 +37,10 @@ pub fn map(
     );
     let mut any = false;
     let send = transfer.send;
-    for (index, slot) in source.capabilities.slots(send.start(), send.last()) {
-        let Some(entry) = slot.get(cpu) else {
+    for (index, slot) in source.capabilities.range(send.start(), send.last()) {
+        // What is doomed is as good as gone.
+        let held = slot.get(cpu);
+        let Some(entry) = held.filter(|held| !held.object.common().is_doomed()) else {
             continue;
         };
         let Some(rights) = item.passed_object_rights(entry.rights, pass_special) else {
@@ -88,7 +90,8 @@ pub fn put(cpu: &Cpu, task: &Task, slot: &Capability, object: &Header, rights: C
 fn replace(cpu: &Cpu, slot: &Capability) {
     match slot.get(cpu) {
         Some(old) if old.rights.contains(CapabilityRights::DELETE) => {
-            object::delete(cpu, old.object);
+            object::doom(cpu, old.object);
+            remove(cpu, slot);
         }
         Some(_) => remove(cpu, slot),
         None => {}
@@ -117,22 +120,28 @@ pub fn unmap(cpu: &Cpu, task: &Task, flexpage: Flexpage, mask: UnmapMask) {
         |slot, entry| {
             if !full {
                 slot.restrict(cpu, lost.intersection(CapabilityRights::INVOCATION));
-            } else if mask.deletes() && entry.rights.contains(CapabilityRights::DELETE) {
-                object::delete(cpu, entry.object);
             } else {
+                if mask.deletes() && entry.rights.contains(CapabilityRights::DELETE) {
+                    object::doom(cpu, entry.object);
+                }
                 remove(cpu, slot);
             }
         },
     );
 }
 
-/// Removes all capabilities of `task`, which is closed.
-pub fn revoke_all(cpu: &Cpu, task: &Task) {
-    // See `put`.
-    fence(Ordering::SeqCst);
-    for_each(cpu, task, Block::new(0, OBJECT_SPACE_ORDER), |slot, _| {
+/// Slots that a step of a long operation looks at.
+const STEP: usize = if cfg!(test) { 3 } else { 32 };
+
+/// Removes some capabilities of `task`, which is closed, from slot `first` on.
+/// Where to go on, unless all are gone.
+pub fn revoke_some(cpu: &Cpu, task: &Task, first: u64) -> Option<u64> {
+    let mut next = None;
+    for (index, slot) in task.capabilities.range(first, u64::MAX).take(STEP) {
         remove(cpu, slot);
-    });
+        next = Some(index + 1);
+    }
+    next
 }
 
 #[inline]
@@ -142,7 +151,7 @@ fn for_each<'cpu>(
     block: Block,
     mut act: impl FnMut(&Capability, Entry<'cpu>),
 ) {
-    for (_, slot) in task.capabilities.slots(block.start(), block.last()) {
+    for (_, slot) in task.capabilities.range(block.start(), block.last()) {
         if let Some(entry) = slot.get(cpu) {
             act(slot, entry);
         }

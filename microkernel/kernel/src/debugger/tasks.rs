@@ -75,7 +75,7 @@ pub(super) fn entries<'cpu>(
     cpu: &'cpu Cpu,
     task: &'cpu Task,
 ) -> impl Iterator<Item = (u64, Entry<'cpu>)> {
-    let slots = task.capabilities.slots(0, u64::MAX);
+    let slots = task.capabilities.range(0, u64::MAX);
     slots.filter_map(|(index, slot)| Some((index, slot.get(cpu)?)))
 }
 

@@ -143,11 +143,15 @@ pub fn end_answer(cpu: &Cpu, thread: &Thread) -> bool {
 }
 
 /// The place goes: the caller that it names can never be answered, so its
-/// call fails (stricter than the reference, where it hangs).
-pub fn lose_caller(cpu: &Cpu, place: &ReplyPlace) {
-    if let Some(lost) = pair::part(cpu, place) {
+/// call fails (stricter than the reference, where it hangs). False if it names
+/// none.
+pub fn lose_caller(cpu: &Cpu, place: &ReplyPlace) -> bool {
+    let lost = pair::part(cpu, place);
+    let names_one = lost.is_some();
+    if let Some(lost) = lost {
         lose(cpu, lost);
     }
+    names_one
 }
 
 fn lose(cpu: &Cpu, lost: pair::Parted<'_, ReplyPlace, Thread>) {

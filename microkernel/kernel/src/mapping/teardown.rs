@@ -15,18 +15,26 @@ pub struct Teardown {
     space: SpaceRef,
     /// Below this address there are no tables left.
     address: u64,
+    is_done: bool,
 }
 
 impl Teardown {
     /// Prepares the destruction.
     pub fn new(space: SpaceRef) -> Teardown {
-        Teardown { space, address: 0 }
+        Teardown {
+            space,
+            address: 0,
+            is_done: false,
+        }
     }
 
     /// Goes on. At the end the space is gone.
     pub fn run<F>(&mut self, context: &mut Context<F>) -> Progress<()> {
         /// What it takes to look through a table.
         const TABLE: u32 = 8;
+        if self.is_done {
+            return Progress::Done(());
+        }
         let (heap, space) = (context.heap, self.space);
         let mut budget = Budget(STEPS);
         while kernel_user_memory::remove_one(space, context) {
@@ -49,6 +57,7 @@ impl Teardown {
         let root: Table = space.table;
         heap.free_charged(quota, root.into_storage());
         heap.free_charged(quota, storage);
+        self.is_done = true;
         Progress::Done(())
     }
 }

@@ -10,6 +10,7 @@ mod bit_tree;
 pub mod frames;
 pub mod quota;
 mod slab;
+pub mod sparse_array;
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 

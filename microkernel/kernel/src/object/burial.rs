@@ -2,51 +2,64 @@
 //! can still hold a plain reference from a kernel entry.
 
 use machine::ipi;
-use machine::object::DeadObjects;
+use machine::object::{Dead, DeadObjects};
 use machine::quiescence::{Grace, bits};
 
 use super::Common;
 use super::task::Task;
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, CpuLocal};
 use crate::debugger;
 use crate::kernel::Kernel;
 
-/// Dead objects that wait for other CPUs to leave the kernel.
+/// Dead objects that wait for other CPUs to leave the kernel, and are then
+/// freed one after the other.
 pub struct Burial {
     dead: DeadObjects<Common>,
-    grace: Grace,
+    /// What they wait for, while they do.
+    grace: Option<Grace>,
+    /// The one that is being freed.
+    open: Option<Dead<Common>>,
 }
 
 /// Frees what can be freed. This CPU is about to leave the kernel.
 pub fn bury(cpu: &mut Cpu) {
     let kernel = cpu.kernel;
-    if let Some(mut burial) = cpu.burial.take() {
-        if kernel.quiescence.lagging(&mut burial.grace) != 0 {
+    // Freeing one may be the end of another.
+    while let Some(mut burial) = next_burial(cpu) {
+        let is_over = |grace: &mut Grace| kernel.quiescence.lagging(grace) == 0;
+        burial.grace.take_if(is_over);
+        if burial.grace.is_some() || !free(cpu, &mut burial) {
             cpu.burial.set(Some(burial));
             hold(cpu);
             return;
         }
-        free(kernel, burial.dead);
-    }
-    // Freeing one may be the end of another.
-    while !kernel.reaper.is_empty() {
-        let dead = kernel.reaper.take(cpu);
-        if let Some(mut grace) = kernel.quiescence.begin(cpu.id()) {
-            let lagging = kernel.quiescence.lagging(&mut grace);
-            if lagging != 0 {
-                interrupt(kernel, lagging);
-                cpu.burial.set(Some(Burial { dead, grace }));
-                hold(cpu);
-                return;
-            }
-        }
-        free(kernel, dead);
     }
 }
 
+/// The burial that has begun, or one of what has died since.
+fn next_burial(cpu: &mut Cpu) -> Option<Burial> {
+    let kernel = cpu.kernel;
+    if let Some(begun) = cpu.burial.take() {
+        return Some(begun);
+    }
+    if kernel.reaper.is_empty() {
+        return None;
+    }
+    let dead = kernel.reaper.take(cpu);
+    let mut grace = kernel.quiescence.begin(cpu.id());
+    if let Some(begun) = &mut grace {
+        interrupt(kernel, kernel.quiescence.lagging(begun));
+    }
+    Some(Burial {
+        dead,
+        grace,
+        open: None,
+    })
+}
+
 /// Lets the CPU wait for an interrupt in place of its thread, which may count
-/// on the memory that it has just given back. The CPUs that lag behind were
-/// interrupted, and interrupt this one.
+/// on the memory that it has just given back. One waits already, or the CPUs
+/// that lag behind were interrupted, and interrupt this one.
 fn hold(cpu: &Cpu) {
     if !cpu.block().is_idle() {
         cpu.unfinished.set(true);
@@ -70,13 +83,19 @@ fn interrupt(kernel: &Kernel, cpus: u64) {
     }
 }
 
-fn free(kernel: &Kernel, objects: DeadObjects<Common>) {
-    for mut dead in objects {
-        if let Some(task) = dead.downcast::<Task>() {
-            task.release(kernel);
+/// Frees the dead. False if that has to pause.
+fn free(cpu: &Cpu, burial: &mut Burial) -> bool {
+    while let Some(mut dead) = burial.open.take().or_else(|| burial.dead.next()) {
+        if (dead.downcast::<Task>()).is_some_and(|task| task.release_part(cpu)) {
+            burial.open = Some(dead);
+        } else {
+            debugger::forget(cpu.kernel, dead.header());
+            let (storage, common) = dead.free();
+            cpu.kernel.heap.free_charged(common.quota, storage);
         }
-        debugger::forget(kernel, dead.header());
-        let (storage, common) = dead.free();
-        kernel.heap.free_charged(common.quota, storage);
+        if CpuLocal::must_pause(cpu) {
+            return false;
+        }
     }
+    true
 }

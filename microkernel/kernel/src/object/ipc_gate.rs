@@ -10,11 +10,11 @@ use l4_abi::timeout::Expiry;
 use machine::lock::Lock;
 use machine::object::LabelledSlot;
 
-use super::thread::{Thread, WaitQueue, Waiting};
+use super::thread::{Thread, WaitQueue, Waiting, end_waits};
 use super::{Common, Fail, Header, Invocation, OperationResult, Outcome, Ref};
 use crate::cpu::Cpu;
 use crate::ipc;
-use crate::remote::{self, Errand};
+use crate::remote::Errand;
 
 /// A gate.
 pub struct IpcGate {
@@ -117,29 +117,27 @@ impl IpcGate {
         let old = self.target.replace(Some(thread), label);
         drop(waiters);
         drop(old);
-        self.end_waits(call.cpu, Errand::Granted);
+        end_waits(
+            call.cpu,
+            || self.waiters.lock().pop_front(call.cpu),
+            Errand::Granted,
+        );
         Ok(Outcome::OK)
     }
 
-    /// Lets the waiting threads go on.
-    fn end_waits(&self, cpu: &Cpu, errand: Errand) {
-        loop {
-            let Some(thread) = self.waiters.lock().pop_front(cpu) else {
-                return;
-            };
-            remote::errand(cpu, thread, errand);
+    /// Its last capability is gone: nobody can bind it any more. False if that
+    /// has to pause: to be called again.
+    pub fn destroy(&self, cpu: &Cpu) -> bool {
+        if !end_waits(cpu, || self.waiters.lock().pop_front(cpu), Errand::Gone) {
+            return false;
         }
-    }
-
-    /// Its last capability is gone: nobody can bind it any more.
-    pub fn destroy(&self, cpu: &Cpu) {
-        self.end_waits(cpu, Errand::Gone);
         let waiters = self.waiters.lock();
         let thread = self.target.replace(None, self.target.label());
         drop(waiters);
         if let Some(irq) = thread.and_then(|thread| thread.get(cpu).deletion_irq.get(cpu)) {
             irq.hit(cpu);
         }
+        true
     }
 }
 

@@ -24,7 +24,7 @@ use machine::lock::Lock;
 use machine::object::size_of_object;
 
 use crate::capability::CapabilityList;
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, CpuLocal};
 use crate::debugger;
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
@@ -193,26 +193,8 @@ pub fn create<T: Send + Sync + 'static>(
     Ok(object)
 }
 
-/// Takes every capability to `object` away and destroys it before the kernel
+/// Destroys `object`, and takes every capability to it away, before the kernel
 /// is left.
-pub fn delete(cpu: &Cpu, object: &Header) {
-    // First, because this keeps the object while its last slots are emptied.
-    doom(cpu, object);
-    clear_capabilities(cpu, object);
-}
-
-fn clear_capabilities(cpu: &Cpu, object: &Header) {
-    loop {
-        let first = object.common().capabilities.lock().front(cpu);
-        match first {
-            Some(capability) => drop(capability.clear(cpu)),
-            None => return,
-        }
-    }
-}
-
-/// Destroys `object`, which has no counted capability any more, before the
-/// kernel is left.
 pub fn doom(cpu: &Cpu, object: &Header) {
     if !object.common().doomed.swap(true, Ordering::Relaxed) {
         cpu.doomed.push(object.any_ref());
@@ -221,37 +203,56 @@ pub fn doom(cpu: &Cpu, object: &Header) {
 }
 
 /// Destroys the objects that were doomed in this kernel entry, and those that
-/// this dooms.
-pub fn destroy_doomed(cpu: &Cpu) {
-    while let Some(object) = cpu.doomed.pop() {
-        // Weak capabilities end with the last counted one.
-        clear_capabilities(cpu, &object);
-        let header = object.get(cpu);
-        match header.common().kind {
-            Kind::Task => {
-                let mut is_done = true;
-                with(header, |task: &task::Task| is_done = task.destroy(cpu));
-                if !is_done {
-                    cpu.doomed.push(object);
-                    cpu.paused.set(true);
-                    return;
-                }
-            }
-            Kind::Thread => with(header, |thread: &thread::Thread| {
-                if !thread.is_here(cpu) {
-                    cpu.ends_on.set(cpu.ends_on.get() | 1 << thread.home());
-                }
-                remote::errand(cpu, thread, Errand::Destroy);
-            }),
-            Kind::IpcGate => with(header, |gate: &ipc_gate::IpcGate| gate.destroy(cpu)),
-            Kind::Irq => with(header, |irq: &irq::Irq| irq.destroy(cpu)),
-            Kind::Semaphore => with(header, |semaphore: &semaphore::Semaphore| {
-                semaphore.destroy(cpu);
-            }),
-            Kind::Factory => with(header, |factory: &factory::Factory| factory.destroy(cpu)),
-            Kind::Icu | Kind::Scheduler | Kind::Vlog | Kind::Debugger => {}
+/// this dooms. False if that has to pause.
+pub fn destroy_doomed(cpu: &Cpu) -> bool {
+    // What paused comes first: it may be where this CPU's cursor is.
+    while let Some(object) = cpu.ending.take().or_else(|| cpu.doomed.pop()) {
+        if !(clear_capabilities(cpu, &object) && destroy(cpu, object.get(cpu))) {
+            cpu.ending.set(Some(object));
+            return false;
         }
     }
+    true
+}
+
+fn clear_capabilities(cpu: &Cpu, object: &Header) -> bool {
+    loop {
+        let first = object.common().capabilities.lock().front(cpu);
+        let Some(capability) = first else {
+            return true;
+        };
+        drop(capability.clear(cpu));
+        if CpuLocal::must_pause(cpu) {
+            return false;
+        }
+    }
+}
+
+/// Ends what an object without capabilities does for others. False if that has
+/// to pause: to be called again.
+fn destroy(cpu: &Cpu, object: &Header) -> bool {
+    let mut is_done = true;
+    match object.common().kind {
+        Kind::Task => with(object, |task: &task::Task| is_done = task.destroy(cpu)),
+        Kind::Thread => with(object, |thread: &thread::Thread| {
+            if thread.is_here(cpu) {
+                is_done = thread.destroy(cpu);
+            } else {
+                cpu.ends_on.set(cpu.ends_on.get() | 1 << thread.home());
+                remote::ask(cpu, thread, Errand::Destroy);
+            }
+        }),
+        Kind::IpcGate => with(object, |gate: &ipc_gate::IpcGate| {
+            is_done = gate.destroy(cpu);
+        }),
+        Kind::Irq => with(object, |irq: &irq::Irq| irq.destroy(cpu)),
+        Kind::Semaphore => with(object, |semaphore: &semaphore::Semaphore| {
+            is_done = semaphore.destroy(cpu);
+        }),
+        Kind::Factory => with(object, |factory: &factory::Factory| factory.destroy(cpu)),
+        Kind::Icu | Kind::Scheduler | Kind::Vlog | Kind::Debugger => {}
+    }
+    is_done
 }
 
 fn with<T: 'static>(header: &Header, act: impl FnOnce(&T)) {
@@ -294,5 +295,7 @@ fn perform<T: 'static>(
     }
 }
 
+#[cfg(test)]
+mod pauses;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -11,7 +11,7 @@ use l4_abi::utcb::ERROR_OFFSET;
 use machine::lock::Lock;
 
 use super::icu::PinBinding;
-use super::thread::{Source, Thread, WaitQueue, Waiting};
+use super::thread::{Source, Thread, WaitQueue, Waiting, end_waits};
 use super::{Invocation, OperationResult, Outcome, Ref};
 use crate::cpu::Cpu;
 use crate::ipc::{self, Request};
@@ -76,15 +76,18 @@ impl Semaphore {
         self.state.lock().waiters.remove(thread)
     }
 
-    /// Its last capability is gone.
-    pub fn destroy(&self, cpu: &Cpu) {
-        loop {
-            let Some(thread) = self.state.lock().waiters.pop_front(cpu) else {
-                break;
-            };
-            remote::errand(cpu, thread, Errand::Gone);
+    /// Its last capability is gone. False if its end has to pause: to be
+    /// called again.
+    pub fn destroy(&self, cpu: &Cpu) -> bool {
+        if !end_waits(
+            cpu,
+            || self.state.lock().waiters.pop_front(cpu),
+            Errand::Gone,
+        ) {
+            return false;
         }
         self.pin.release(cpu);
+        true
     }
 
     /// Performs an operation.

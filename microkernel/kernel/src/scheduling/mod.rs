@@ -20,15 +20,15 @@ pub use timeouts::Timeouts;
 use machine::context;
 use machine::list::List;
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc;
 use crate::object;
 use crate::object::thread::{Thread, ThreadState};
 use crate::{remote, trace};
 use ready_queue::Ready;
 
-/// Threads that leave for another CPU: they are not ready on this one.
-pub type Departures = List<Thread, Ready>;
+/// A list of threads that are not ready, by the links of those that are.
+pub type ReadyList = List<Thread, Ready>;
 
 /// `thread` may run, if it waits for nothing: it goes before the others of
 /// its priority, and before the current thread if that is not more urgent; or
@@ -59,7 +59,20 @@ pub fn donate(cpu: &Cpu, thread: &Thread) {
         .highest()
         .is_some_and(|highest| highest > cpu.budget.priority());
     cpu.reschedule
-        .set(more_urgent || thread.has_deferred(cpu) || !cpu.doomed.is_empty());
+        .set(more_urgent || thread.has_deferred(cpu) || has_endings(cpu));
+}
+
+/// True if an object has to be destroyed, or a dead thread's partners wait.
+fn has_endings(cpu: &Cpu) -> bool {
+    !cpu.doomed.is_empty() || !cpu.dying.is_empty()
+}
+
+/// Ends what has to end; the kernel pauses if that takes long.
+fn finish_endings(cpu: &Cpu) {
+    let mut dying = core::iter::from_fn(|| cpu.dying.front(cpu));
+    if !object::destroy_doomed(cpu) || !dying.all(|thread| thread.settle(cpu)) {
+        cpu.paused.set(true);
+    }
 }
 
 /// [`donate`] and [`leave`] in one, for the current thread, whose state is
@@ -67,7 +80,7 @@ pub fn donate(cpu: &Cpu, thread: &Thread) {
 /// It is on no ready list, and nobody became ready in this kernel entry.
 #[inline(always)]
 pub fn switch_to(cpu: &Cpu, from: &ThreadState, thread: &Thread, to: &ThreadState) {
-    debug_assert!(!cpu.reschedule.get() && cpu.doomed.is_empty());
+    debug_assert!(!cpu.reschedule.get() && !has_endings(cpu));
     debug_assert!(cpu.ready.highest() <= Some(cpu.budget.priority()));
     debug_assert!(!thread.ready_links().is_linked() && thread.is_runnable(cpu));
     // A vCPU leaves its user task before it waits.
@@ -181,6 +194,10 @@ pub fn timer(cpu: &Cpu) {
     cpu.timeouts.set_changed();
     while let Some(thread) = cpu.timeouts.pop_expired(cpu, now) {
         thread.time_out(cpu);
+        if CpuLocal::must_pause(cpu) {
+            // The timer fires again at once.
+            break;
+        }
     }
     if cpu.budget.is_used_up(now) {
         cpu.budget.end(cpu, now);
@@ -197,7 +214,7 @@ pub fn leave(cpu: &Cpu) {
         cpu.reschedule.set(true);
     }
     while cpu.reschedule.replace(false) {
-        object::destroy_doomed(cpu);
+        finish_endings(cpu);
         let ends_on = cpu.ends_on.replace(0);
         if ends_on != 0
             && let Some(current) = cpu.current.get(cpu)

@@ -240,7 +240,7 @@ fn a_pause_does_not_take_back_the_timer_interrupt_that_it_is_for() {
         assert!(platform.timer.advance(10_000), "the time slice is over");
         platform.chip.set_pending(true);
         // Afterwards nobody runs, so no time slice ends.
-        object::delete(world.cpu, task.header());
+        object::doom(world.cpu, task.header());
         world.destroy(thread.header());
         assert!(world.cpu.unfinished.get());
         assert_eq!(platform.timer.deadline(), deadline);

@@ -25,6 +25,10 @@ pub(super) fn check(world: &World) -> Vec<Ref<Task>> {
         return world.made.clone();
     }
     assert!(cpu.doomed.is_empty(), "a doomed object is left");
+    assert!(
+        cpu.dying.is_empty(),
+        "the partners of a dead thread are left"
+    );
     assert!(!cpu.reschedule.get(), "a decision is left");
     assert!(cpu.departures.is_empty(), "a thread has not left");
     for (id, reachable) in cpu.kernel.reachable.iter().enumerate() {
@@ -154,7 +158,7 @@ impl<'cpu> Found<'cpu> {
     }
 
     fn add_slots(&mut self, cpu: &'cpu Cpu, task: &Task) {
-        for (_, slot) in task.capabilities.slots(0, u64::MAX) {
+        for (_, slot) in task.capabilities.range(0, u64::MAX) {
             if let Some(entry) = slot.get(cpu) {
                 assert!(entry.object.common().capabilities.lock().contains(slot));
                 self.slots.push((entry.object, entry.rights));

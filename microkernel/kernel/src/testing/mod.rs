@@ -227,15 +227,15 @@ impl World {
 
     fn empty(&mut self) {
         self.cpu.kernel.platform.chip.set_pending(false);
-        for (_, slot) in self.root.task.capabilities.slots(FIRST_SLOT, u64::MAX) {
+        for (_, slot) in self.root.task.capabilities.range(FIRST_SLOT, u64::MAX) {
             if let Some(entry) = slot.get(self.cpu) {
-                object::delete(self.cpu, entry.object);
+                object::doom(self.cpu, entry.object);
             }
         }
         self.root.next_slot.set(FIRST_SLOT);
         self.settle();
         for task in core::mem::take(&mut self.made) {
-            object::delete(self.cpu, task.header());
+            object::doom(self.cpu, task.header());
         }
         self.settle();
     }
@@ -415,7 +415,7 @@ impl World {
     /// Takes the root task's capability to an object away: it ends with the
     /// others that there are.
     pub(crate) fn forget(&mut self, object: &Header) {
-        for (_, slot) in self.root.task.capabilities.slots(FIRST_SLOT, u64::MAX) {
+        for (_, slot) in self.root.task.capabilities.range(FIRST_SLOT, u64::MAX) {
             if slot
                 .get(self.cpu)
                 .is_some_and(|entry| entry.object.is(object))
@@ -428,7 +428,7 @@ impl World {
 
     /// Takes all capabilities to an object away.
     pub(crate) fn destroy(&mut self, object: &Header) {
-        object::delete(self.cpu, object);
+        object::doom(self.cpu, object);
         self.enter(Source::Spurious);
     }
 

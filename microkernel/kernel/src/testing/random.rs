@@ -209,7 +209,7 @@ impl World {
     /// Fills an empty slot with what the root task has in `object`.
     fn give_back(&mut self, task: &TestTask, object: u64, slot: u64) {
         let entry = self.root.task.capabilities.lookup(self.cpu, object);
-        let slot = task.task.capabilities.slot(slot);
+        let slot = task.task.capabilities.get(slot);
         if let (Some(entry), Some(slot)) = (entry, slot)
             && slot.get(self.cpu).is_none()
             && !task.task.memory.is_closed()

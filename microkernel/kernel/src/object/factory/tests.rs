@@ -52,7 +52,7 @@ impl Setup {
     /// Removes what was made.
     fn remove(&self, world: &mut World, slot: u64) {
         let entry = self.task.task.capabilities.lookup(world.cpu, slot);
-        crate::object::delete(world.cpu, entry.expect("it is there").object);
+        crate::object::doom(world.cpu, entry.expect("it is there").object);
         // The world lets go of a task that is gone.
         world.enter(machine::event::Source::Spurious);
         world.enter(machine::event::Source::Spurious);

@@ -6,13 +6,12 @@ use l4_abi::item::{ItemControl, MapItem};
 use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::MemoryRights;
 use machine::entry_format::Format;
-use machine::lock::Lock;
 use machine::memory::{Shared, SharedPointer};
 use machine::paging;
 use machine::utcb::{Utcb, UtcbPointer};
 
 use super::Task;
-use crate::cpu::{Cpu, CpuLocal};
+use crate::cpu::Cpu;
 use crate::kernel::Kernel;
 use crate::mapping::kernel_user_memory::{self, AddError};
 use crate::mapping::map::Map;
@@ -41,8 +40,8 @@ pub enum MemoryKind {
 pub struct TaskMemory {
     space: SpaceRef,
     kind: MemoryKind,
-    /// How far the revocation of everything is, if it has paused.
-    destruction: Lock<Option<Unmap>>,
+    /// How far the end of the space is.
+    teardown: Teardown,
 }
 
 impl TaskMemory {
@@ -60,7 +59,7 @@ impl TaskMemory {
         Ok(Self {
             space,
             kind,
-            destruction: Lock::new(None),
+            teardown: Teardown::new(space),
         })
     }
 
@@ -140,34 +139,28 @@ impl TaskMemory {
     }
 
     /// The task is being destroyed: its memory goes, and what was mapped from
-    /// it. False if that has to pause, because an interrupt waits.
-    pub fn revoke_all(&self, cpu: &Cpu) -> bool {
+    /// it.
+    pub fn revoke_all(&self) -> Unmap {
         self.space.close();
-        let mut unmap = self
-            .destruction
-            .lock()
-            .take()
-            .unwrap_or_else(|| Unmap::everything(self.space));
-        while unmap_step(cpu, &mut unmap, &cpu.cursor).is_none() {
-            if CpuLocal::has_waiting_interrupt(cpu) {
-                *self.destruction.lock() = Some(unmap);
-                return false;
-            }
-        }
-        true
+        Unmap::everything(self.space)
     }
 
-    /// Gives back the page tables and the kernel-user memory. Nothing refers
-    /// to the task any more.
-    pub fn release(&mut self, kernel: &Kernel) {
-        let mut context = Context {
-            heap: &kernel.heap,
-            mappings: &kernel.mappings,
-            flush: &mut (),
-        };
-        let mut teardown = Teardown::new(self.space);
-        while teardown.run(&mut context) == Progress::More {}
+    /// Gives back a part of the page tables and the kernel-user memory; false
+    /// if nothing is left. Nothing refers to the task any more.
+    pub fn release_part(&mut self, kernel: &Kernel) -> bool {
+        take_apart(kernel, &mut self.teardown)
     }
+}
+
+/// Gives back a part of a space from which everything has been revoked; false
+/// if nothing is left.
+pub(super) fn take_apart(kernel: &Kernel, teardown: &mut Teardown) -> bool {
+    let context = &mut Context {
+        heap: &kernel.heap,
+        mappings: &kernel.mappings,
+        flush: &mut (),
+    };
+    teardown.run(context) == Progress::More
 }
 
 fn context<'a, 'cpu>(cpu: &'cpu Cpu, flush: &'a mut CpuFlush<'cpu>) -> Context<'a, CpuFlush<'cpu>>

@@ -15,13 +15,14 @@ use machine::memory::FRAME_ORDER;
 use machine::ports;
 
 use super::Task;
+use super::memory::take_apart;
 use crate::cpu::Cpu;
 use crate::kernel::Kernel;
 use crate::mapping::map::Map;
 use crate::mapping::memory_space::{MemorySpace, Origin, SpaceRef};
 use crate::mapping::teardown::Teardown;
 use crate::mapping::unmap::{Scope, Unmap};
-use crate::mapping::{Context, Flush, Progress};
+use crate::mapping::{Context, Cursor, Flush, Progress};
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 
@@ -29,6 +30,8 @@ use crate::memory::quota::QuotaRef;
 pub struct TaskPorts {
     space: Lock<Option<SpaceRef>>,
     origin: Origin,
+    /// How far the end of the space is.
+    teardown: Option<Teardown>,
 }
 
 impl TaskPorts {
@@ -41,6 +44,7 @@ impl TaskPorts {
             } else {
                 Origin::Mapped
             },
+            teardown: None,
         }
     }
 
@@ -93,26 +97,21 @@ impl TaskPorts {
         }
     }
 
-    /// The task is being destroyed.
-    pub fn revoke_all(&self, cpu: &Cpu) {
-        if let Some(space) = self.space() {
-            space.close();
-            run_unmap(cpu, Unmap::everything(space));
-        }
+    /// The task is being destroyed: its ports go, if it has any.
+    pub fn revoke_all(&self) -> Option<Unmap> {
+        let space = self.space()?;
+        space.close();
+        Some(Unmap::everything(space))
     }
 
-    /// Gives back the tables. Nothing refers to the task any more.
-    pub fn release(&mut self, kernel: &Kernel) {
-        let Some(space) = self.space.lock().take() else {
-            return;
+    /// Gives back a part of the tables; false if nothing is left. Nothing
+    /// refers to the task any more.
+    pub fn release_part(&mut self, kernel: &Kernel) -> bool {
+        let Some(space) = self.space() else {
+            return false;
         };
-        let mut context = Context {
-            heap: &kernel.heap,
-            mappings: &kernel.mappings,
-            flush: &mut (),
-        };
-        let mut teardown = Teardown::new(space);
-        while teardown.run(&mut context) == Progress::More {}
+        let teardown = self.teardown.get_or_insert_with(|| Teardown::new(space));
+        take_apart(kernel, teardown)
     }
 }
 
@@ -172,9 +171,16 @@ pub(super) fn map(
 }
 
 fn run_unmap(cpu: &Cpu, mut unmap: Unmap) {
+    while unmap_step(cpu, &mut unmap, &cpu.cursor).is_none() {}
+}
+
+/// Goes on with `unmap`; `None` if it is not done yet.
+pub(super) fn unmap_step(cpu: &Cpu, unmap: &mut Unmap, cursor: &Cursor) -> Option<()> {
     let mut flush = ForgetPorts { cpu };
-    let mut context = flush.context();
-    while unmap.run(&mut context, &cpu.cursor) == Progress::More {}
+    match unmap.run(&mut flush.context(), cursor) {
+        Progress::More => None,
+        Progress::Done(_) => Some(()),
+    }
 }
 
 /// Puts the bitmaps out of force.

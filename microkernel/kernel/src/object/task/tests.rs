@@ -1,11 +1,11 @@
 //! Tasks.
 
 use super::*;
+use crate::ipc::reply;
 
 /// Explicit reply slots and callers point to each other.
 pub(crate) fn check(cpu: &Cpu, task: &Task) {
-    let pages = task.reply_space.pages.get().into_iter().flatten();
-    for place in pages.filter_map(OnceBox::get).flatten() {
+    for (_, place) in task.reply_space.range(0, u64::MAX) {
         reply::check(cpu, place);
     }
 }

@@ -6,8 +6,8 @@ use l4_abi::utcb::FREE_MARKER_OFFSET;
 use machine::context::Context;
 use machine::utcb::UtcbPointer;
 
-use super::{Deferred, Life, Thread, Waiting};
-use crate::cpu::Cpu;
+use super::{Deferred, Life, Thread, Waiting, end_waits};
+use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc;
 use crate::object::task::Task;
 use crate::object::{Outcome, Ref};
@@ -137,7 +137,8 @@ impl Thread {
         ipc::abort(cpu, self, error);
     }
 
-    /// Ends it: nobody can send to it any more, and it does not run again.
+    /// Ends it: nobody can send to it any more, and it does not run again. Who
+    /// waits for it learns that by [`Thread::settle`].
     pub fn kill(&self, cpu: &Cpu) {
         let state = self.state(cpu);
         if state.life.replace(Life::Dead) == Life::Dead {
@@ -154,14 +155,6 @@ impl Thread {
         self.give_up_operation(cpu);
         scheduling::forget(cpu, self);
         self.mailbox.close();
-        while let Some(sender) = self.mailbox.sender(cpu, None) {
-            if self.mailbox.remove(sender) {
-                remote::errand(cpu, sender, Errand::ReceiverDied);
-            }
-        }
-        while let Some(irq) = self.mailbox.irq(cpu, None) {
-            irq.receiver_died(cpu, self);
-        }
         ipc::reply::lose_caller(cpu, &self.reply);
         if let Some(utcb) = state.utcb.take() {
             utcb.get(cpu).set_word(FREE_MARKER_OFFSET / 8, 0);
@@ -169,16 +162,51 @@ impl Thread {
         self.deletion_irq.replace(None);
         state.vcpu.release();
         state.trampoline.release();
-        if let Some(task) = self.task.replace(None) {
-            task.thread_left(cpu);
+        // Who is the last of its task has something to do there.
+        let is_last = self.task.get(cpu).is_some_and(Task::thread_left);
+        if !is_last {
+            self.task.replace(None);
         }
+        cpu.dying.push_back(self);
     }
 
-    /// Its last capability is gone.
-    pub fn destroy(&self, cpu: &Cpu) {
+    /// Lets those go on who wait for it, which is dead. False if that has to
+    /// pause: to be called again.
+    pub fn settle(&self, cpu: &Cpu) -> bool {
+        let next_sender = || {
+            let sender = self.mailbox.sender(cpu, None)?;
+            self.mailbox.remove(sender);
+            Some(sender)
+        };
+        if !end_waits(cpu, next_sender, Errand::ReceiverDied) {
+            return false;
+        }
+        while let Some(irq) = self.mailbox.irq(cpu, None) {
+            irq.receiver_died(cpu, self);
+            if CpuLocal::must_pause(cpu) {
+                return false;
+            }
+        }
+        if let Some(task) = self.task(cpu) {
+            if !task.lose_callers(cpu) {
+                return false;
+            }
+            self.task.replace(None);
+        }
+        cpu.dying.remove(self);
+        true
+    }
+
+    /// Its last capability is gone. False if its end has to pause: to be
+    /// called again.
+    pub fn destroy(&self, cpu: &Cpu) -> bool {
         self.kill(cpu);
+        if !self.settle(cpu) {
+            return false;
+        }
         self.release_cursor(cpu);
         self.state(cpu).fpu.release(cpu, self);
+        true
     }
 
     /// Binds it to `task`, for good, with the UTCB at `address` there.

@@ -43,7 +43,7 @@ use crate::scheduling::DEFAULT_QUANTUM;
 
 pub use trampoline::Trampoline;
 pub use vcpu::Vcpu;
-pub use wait_queue::{QueuePlace, WaitQueue};
+pub use wait_queue::{QueuePlace, WaitQueue, end_waits};
 
 /// A thread.
 pub struct Thread {

@@ -10,7 +10,8 @@ use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use machine::list::{Links, List, Node};
 
 use super::Thread;
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, CpuLocal};
+use crate::remote::{self, Errand};
 
 /// A thread's place in a queue; it is in one at most.
 pub struct QueuePlace {
@@ -114,4 +115,20 @@ impl Default for WaitQueue {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Ends the waits of the threads that `next` takes off their queue. False if
+/// that has to pause.
+pub fn end_waits<'cpu>(
+    cpu: &'cpu Cpu,
+    next: impl Fn() -> Option<&'cpu Thread>,
+    errand: Errand,
+) -> bool {
+    while let Some(thread) = next() {
+        remote::errand(cpu, thread, errand);
+        if CpuLocal::must_pause(cpu) {
+            return false;
+        }
+    }
+    true
 }

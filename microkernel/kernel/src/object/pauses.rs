@@ -1,0 +1,268 @@
+//! What has many partners ends in steps between which interrupts come, and
+//! other things happen.
+
+use l4_abi::error::IpcError;
+use l4_abi::protocol::label;
+use l4_abi::timeout::Timeout;
+use machine::event::{Fault, Source};
+
+use super::doom;
+use crate::object::Ref;
+use crate::object::thread::{Thread, Waiting};
+use crate::testing::{Doing, Syscall, TEST_MEMORY, TestTask, World, run, run_on};
+
+/// More than an operation handles without a pause.
+const MANY: usize = 12;
+
+const GONE: Doing = Doing::Failed(IpcError::NOT_EXISTENT);
+
+/// An interrupt waits, and will be followed by others.
+fn begin_interrupts(world: &World) {
+    world.cpu.kernel.platform.chip.set_pending(true);
+}
+
+/// They come until the kernel has done all that it has to do; how many those
+/// were.
+fn take_interrupts(world: &mut World) -> usize {
+    let mut taken = 0;
+    while world.cpu.unfinished.get() {
+        assert!(world.cpu.block().is_idle(), "interrupts can come");
+        world.enter(Source::Spurious);
+        taken += 1;
+        assert!(taken < 1000, "it does not get on");
+    }
+    world.cpu.kernel.platform.chip.set_pending(false);
+    taken
+}
+
+/// Threads that do what `call` says.
+fn threads(world: &mut World, task: &TestTask, call: Syscall) -> Vec<Ref<Thread>> {
+    let one = |_| {
+        let thread = world.thread(task, 10);
+        assert!(matches!(world.syscall(&thread, call), Doing::Waits(_)));
+        thread
+    };
+    (0..MANY).map(one).collect()
+}
+
+fn count(world: &World, threads: &[Ref<Thread>], doing: Doing) -> usize {
+    let is = |thread: &&Ref<Thread>| world.doing(thread) == doing;
+    threads.iter().filter(is).count()
+}
+
+#[test]
+fn a_gate_lets_those_go_who_wait_for_it_a_few_at_a_time() {
+    run(|world| {
+        let task = world.task();
+        let gate = world.unbound_gate();
+        let slot = world.give_full(&task, gate.header());
+        let waiting = threads(world, &task, Syscall::send(slot));
+        begin_interrupts(world);
+        world.destroy(gate.header());
+        let waits = Doing::Waits(Waiting::Gate);
+        while count(world, &waiting, waits) == MANY {
+            world.enter(Source::Spurious);
+        }
+        assert!(count(world, &waiting, waits) > 2);
+        // Meanwhile others end their waits themselves.
+        let waits = |thread: &&Ref<Thread>| world.doing(thread) == Doing::Waits(Waiting::Gate);
+        let cancelled = waiting.iter().find(waits).expect("one waits");
+        cancelled.cancel(world.cpu);
+        let killed = waiting.iter().rfind(waits).expect("one waits");
+        doom(world.cpu, killed.header());
+        assert!(take_interrupts(world) > 1);
+        assert_eq!(count(world, &waiting, GONE), MANY - 2);
+        let cancelled = world.doing(cancelled);
+        assert_eq!(cancelled, Doing::Failed(IpcError::SEND_CANCELED));
+        assert_eq!(world.doing(killed), Doing::Dead);
+    });
+}
+
+#[test]
+fn a_semaphore_lets_those_go_who_wait_for_it_a_few_at_a_time() {
+    run(|world| {
+        let task = world.task();
+        let semaphore = world.semaphore();
+        let slot = world.give_full(&task, semaphore.header());
+        let down = Syscall::invoke(slot, label::SEMAPHORE, 1);
+        let waiting = threads(world, &task, down);
+        begin_interrupts(world);
+        world.destroy(semaphore.header());
+        assert!(take_interrupts(world) > 1);
+        assert_eq!(count(world, &waiting, GONE), MANY);
+    });
+}
+
+#[test]
+fn a_dead_thread_lets_those_go_who_wait_for_it_a_few_at_a_time() {
+    for by_fault in [false, true] {
+        run(|world| {
+            let task = world.task();
+            let receiver = world.thread(&task, 20);
+            let slot = world.give_full(&task, receiver.header());
+            let irqs: Vec<_> = (0..MANY).map(|_| world.irq()).collect();
+            let to_irqs = irqs.iter().map(|irq| world.give_full(&task, irq.header()));
+            for irq in to_irqs.collect::<Vec<_>>() {
+                world.invoke(&receiver, irq, label::KERNEL_OBJECT, &[0, 4], Some(slot));
+                world.syscall(&receiver, Syscall::send(irq).tag(label::IRQ, 0, 0));
+            }
+            world.syscall(&receiver, Syscall::sleep());
+            let senders = threads(world, &task, Syscall::send(slot));
+            receiver.cancel(world.cpu);
+            world.enter(Source::Spurious);
+            begin_interrupts(world);
+            if by_fault {
+                // It has no pager.
+                let fault = Fault::Page {
+                    address: 0x5000,
+                    bits: 0,
+                    beyond_user: false,
+                };
+                world.fault(&receiver, fault);
+            } else {
+                world.destroy(receiver.header());
+            }
+            assert!(world.cpu.unfinished.get());
+            assert!(take_interrupts(world) > 2);
+            let lost = Doing::Failed(IpcError::SEND_CANCELED);
+            assert_eq!(count(world, &senders, lost), MANY);
+            assert!(irqs.iter().all(|irq| !irq.status().queued));
+            assert_eq!(world.doing(&receiver), Doing::Dead);
+        });
+    }
+}
+
+#[test]
+fn a_thread_of_another_cpu_with_many_senders_ends_before_who_destroys_it_goes_on() {
+    run_on(2, |world| {
+        let task = world.task();
+        let receiver = world.on(1).thread(&task, 20);
+        let slot = world.give_full(&task, receiver.header());
+        world.syscall(&receiver, Syscall::sleep());
+        let senders = threads(world, &task, Syscall::send(slot));
+        let killer = world.on(0).thread(&task, 5);
+        begin_interrupts(world);
+        doom(world.cpu, receiver.header());
+        world.enter(Source::Spurious);
+        take_interrupts(world);
+        assert!(!world.runs(&killer), "it goes round");
+        begin_interrupts(world);
+        world.deliver(1);
+        assert_eq!(world.doing(&receiver), Doing::Dead);
+        assert!(world.cpu.unfinished.get());
+        take_interrupts(world);
+        world.deliver_all();
+        assert!(world.runs(&killer));
+        let lost = Doing::Failed(IpcError::SEND_CANCELED);
+        assert_eq!(count(world, &senders, lost), MANY);
+    });
+}
+
+#[test]
+fn many_capabilities_to_an_object_go_in_steps() {
+    run(|world| {
+        let task = world.task();
+        let semaphore = world.semaphore();
+        let give = |_| world.give_full(&task, semaphore.header());
+        let slots: Vec<u64> = (0..MANY).map(give).collect();
+        let held = |world: &World| {
+            let held = |slot: &&u64| task.task.capabilities.lookup(world.cpu, **slot).is_some();
+            slots.iter().filter(held).count()
+        };
+        begin_interrupts(world);
+        world.destroy(semaphore.header());
+        let left = held(world);
+        assert!(left > 0 && left < MANY, "{left} are left");
+        assert!(take_interrupts(world) > 1);
+        assert_eq!(held(world), 0);
+    });
+}
+
+#[test]
+fn a_task_with_much_of_everything_goes_in_steps() {
+    run(|world| {
+        let task = world.task();
+        world.give_memory(&task, TEST_MEMORY);
+        for _ in 0..MANY {
+            let semaphore = world.semaphore();
+            world.give_full(&task, semaphore.header());
+            // The task's capability is the only one.
+            world.forget(semaphore.header());
+        }
+        let other = world.task();
+        world.give_memory(&other, TEST_MEMORY);
+        begin_interrupts(world);
+        world.destroy(task.header());
+        // What another CPU asks for can end another task meanwhile.
+        doom(world.cpu, other.header());
+        assert!(take_interrupts(world) > 2 * MANY);
+        for task in [&task, &other] {
+            assert!(task.task.memory.space().page_at(TEST_MEMORY).is_none());
+        }
+    });
+}
+
+#[test]
+fn the_memory_of_many_objects_is_freed_in_steps() {
+    run(|world| {
+        let task = world.task();
+        let thread = world.thread(&task, 10);
+        let before = world.used();
+        let objects: Vec<_> = (0..MANY).map(|_| world.semaphore()).collect();
+        for object in &objects {
+            world.destroy(object.header());
+        }
+        let used = world.used();
+        drop(objects);
+        begin_interrupts(world);
+        world.enter(Source::Spurious);
+        assert!(world.used() > before && world.used() < used);
+        assert!(take_interrupts(world) > 1);
+        assert!(world.used() == before && world.runs(&thread));
+    });
+}
+
+#[test]
+fn callers_in_many_reply_slots_learn_a_few_at_a_time_that_nobody_answers() {
+    run(|world| {
+        let (server_task, task) = (world.task(), world.task());
+        let server = world.thread(&server_task, 20);
+        let slot = world.give_full(&task, server.header());
+        let mut callers = Vec::new();
+        for index in 0..MANY as u64 {
+            // Far from each other: most slots are empty, and have no memory.
+            let wait = Syscall::wait().reply_slot(index * 700);
+            world.syscall(&server, wait);
+            let caller = world.thread(&task, 10);
+            world.syscall(&caller, Syscall::call(slot));
+            callers.push(caller);
+        }
+        begin_interrupts(world);
+        world.destroy(server.header());
+        let lost = Doing::Failed(IpcError::RECEIVE_CANCELED);
+        assert!(count(world, &callers, lost) < MANY);
+        assert!(take_interrupts(world) > 1);
+        assert_eq!(count(world, &callers, lost), MANY);
+    });
+}
+
+#[test]
+fn waits_that_end_at_one_time_do_so_a_few_at_a_time() {
+    run(|world| {
+        let task = world.task();
+        let sleep = Syscall::sleep().receive_timeout(Timeout::from_micros(1000));
+        let sleeping = threads(world, &task, sleep);
+        begin_interrupts(world);
+        let platform = &world.cpu.kernel.platform;
+        assert!(platform.timer.advance(1000));
+        platform.timer.stop();
+        world.enter(Source::Timer);
+        let over = Doing::Failed(IpcError::RECEIVE_TIMEOUT);
+        let woken = count(world, &sleeping, over);
+        assert!(woken > 0 && woken < MANY, "{woken} are awake");
+        // The timer fires again at once, and again.
+        world.advance(0);
+        assert_eq!(count(world, &sleeping, over), MANY);
+        world.cpu.kernel.platform.chip.set_pending(false);
+    });
+}
