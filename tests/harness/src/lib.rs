@@ -7,6 +7,7 @@
 //! * [`fault`]: touching memory, and learning whether that faults.
 //! * [`entry`]: the first instructions of threads.
 //! * [`kip`]: the kernel info page and its clock.
+//! * [`other_task`]: tasks with the same program, and a thread.
 //! * [`memory`]: pages of the program's own, and addresses that nobody uses.
 //!
 //! A test fails by panicking, in whatever thread. Nothing is unwound: the suite goes on with the
@@ -24,6 +25,7 @@ pub mod fault;
 pub mod kip;
 pub mod memory;
 pub mod message;
+pub mod other_task;
 pub mod own;
 pub mod suite;
 pub mod worker;

@@ -9,7 +9,6 @@
 #[cfg_attr(target_arch = "x86_64", path = "x86_64/mod.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
 mod arch;
-mod elsewhere;
 mod probe;
 mod registers;
 mod reuse;

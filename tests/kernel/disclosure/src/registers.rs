@@ -21,11 +21,11 @@ use l4_test::suite::PRIORITY;
 use l4_test::sys::object::Thread;
 use l4_test::sys::vcpu::Vcpu;
 use l4_test::sys::{Object, Selector, Utcb, ipc};
+use l4_test::worker::settle;
 use l4_test::{Message, Worker, own, spawn, spawn_on};
 
 use crate::arch;
-use crate::elsewhere::kernel_user_page;
-use crate::probe::{PATIENCE, Probe, Results};
+use crate::probe::{PATIENCE, Probe, Results, kernel_user_page};
 
 /// A slot that is always empty.
 const EMPTY: Selector = Selector::new(0);
@@ -108,8 +108,7 @@ pub(crate) fn after_a_message_that_came_later() {
     let tag = MessageTag::EMPTY;
     let probe = Probe::calling(ITSELF, Operation::WAIT, tag, TimeoutPair::NEVER, nothing);
     probe.go();
-    // It has a lower priority, and waits now.
-    ipc::sleep(Duration::from_millis(1));
+    settle();
     let message = Message::new(ANSWER.label()).words(&[1, 2]);
     let sent = message
         .send_label(ANSWER_LABEL)
@@ -140,7 +139,7 @@ pub(crate) fn after_a_cancelled_wait() {
     let tag = MessageTag::EMPTY;
     let probe = Probe::calling(ITSELF, Operation::WAIT, tag, TimeoutPair::NEVER, nothing);
     probe.go();
-    ipc::sleep(Duration::from_millis(1));
+    settle();
     let thread = probe.worker().thread();
     thread.ex_regs(None, None, ExRegsFlags::CANCEL).unwrap();
     probe.check_small_results();

@@ -3,14 +3,14 @@
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use l4_test::abi::flexpage::Flexpage;
-use l4_test::abi::rights::CapabilityRights;
-use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load, store};
+use l4_test::abi::rights::{CapabilityRights, MemoryRights};
+use l4_test::memory::{PAGE, PAGE_ORDER, allocate, load, store};
+use l4_test::other_task::{End, FREE, OtherTask};
 use l4_test::sys::Cap;
 use l4_test::sys::object::Thread;
 use l4_test::{Message, own, spawn};
 
 use crate::arch;
-use crate::elsewhere::{AREA, Elsewhere};
 
 /// Largest area of kernel-user memory.
 const ORDER: u32 = 17;
@@ -21,8 +21,12 @@ const TABLE_SPAN: u64 = 1 << 21;
 /// How often memory is filled and looked at.
 const ROUNDS: usize = 4;
 
+fn whole_area() -> Flexpage {
+    Flexpage::memory(FREE, ORDER, MemoryRights::RW)
+}
+
 fn area() -> impl Iterator<Item = u64> {
-    (0..WORDS).map(|word| AREA + word * 8)
+    (0..WORDS).map(|word| FREE + word * 8)
 }
 
 /// Fills the area with what would make page table entries, if the kernel took it for a table: they
@@ -40,37 +44,37 @@ fn count_words() -> u64 {
 
 /// A task whose area is full ends.
 fn leave_full_memory() {
-    let task = Elsewhere::new();
-    task.add_area(ORDER);
-    assert_eq!(task.run(fill), Some(0));
+    let task = OtherTask::new();
+    task.task.add_kernel_user_memory(whole_area()).unwrap();
+    assert_eq!(task.run(fill), End::Value(0));
 }
 
 pub(crate) fn kernel_user_memory_is_zero() {
     for _ in 0..ROUNDS {
         leave_full_memory();
-        let task = Elsewhere::new();
-        task.add_area(ORDER);
-        assert_eq!(task.run(count_words), Some(0));
+        let task = OtherTask::new();
+        task.task.add_kernel_user_memory(whole_area()).unwrap();
+        assert_eq!(task.run(count_words), End::Value(0));
     }
 }
 
 /// What the thread of another task reads.
 static PLACE: AtomicU64 = AtomicU64::new(0);
 
-fn can_be_read(task: &Elsewhere, place: u64) -> bool {
+fn can_be_read(task: &OtherTask, place: u64) -> bool {
     PLACE.store(place, SeqCst);
-    task.run(|| load(PLACE.load(SeqCst))).is_some()
+    matches!(task.run(|| load(PLACE.load(SeqCst))), End::Value(_))
 }
 
 pub(crate) fn page_tables_are_empty() {
     let page = allocate(PAGE_ORDER);
     for round in 0..ROUNDS as u64 {
         leave_full_memory();
-        let task = Elsewhere::new();
+        let task = OtherTask::new();
         // Each page brings a table of its own.
         for table in 0..TABLES {
-            let place = UNUSED * 2 + table * TABLE_SPAN;
-            task.map(page, place);
+            let place = FREE + table * TABLE_SPAN;
+            task.map(page, place).unwrap();
             assert!(can_be_read(&task, place));
             let neighbour = place + PAGE * (1 + round * 7);
             assert!(!can_be_read(&task, neighbour), "{neighbour:#x}");

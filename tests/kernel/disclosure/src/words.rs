@@ -18,8 +18,7 @@ use l4_test::sys::{Selector, Utcb, ipc};
 use l4_test::{Message, Reply, Worker, kip, own, spawn};
 
 use crate::arch;
-use crate::elsewhere::kernel_user_page;
-use crate::probe::PATIENCE;
+use crate::probe::{PATIENCE, kernel_user_page};
 
 /// What a UTCB is full of, with the number of each word.
 const FULL: u64 = 0x5a5a_5a5a_0000_0000;

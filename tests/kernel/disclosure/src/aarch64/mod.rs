@@ -53,9 +53,11 @@ pub(crate) fn spin_register(frame: &ExceptionFrame) -> u64 {
     frame.x[1]
 }
 
-/// The registers in the midst of [`spin`].
-pub(crate) fn set_spinning(frame: &mut ExceptionFrame) {
+/// The registers without what [`spin`] changes.
+pub(crate) fn without_spinning(frame: ExceptionFrame) -> ExceptionFrame {
+    let mut frame = frame;
     frame.x[1] = 0;
+    frame
 }
 
 pub(crate) fn set_system_call(

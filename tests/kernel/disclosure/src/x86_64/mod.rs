@@ -70,8 +70,10 @@ pub(crate) fn spin_register(frame: &ExceptionFrame) -> u64 {
     frame.rbx
 }
 
-/// The registers in the midst of [`spin`].
-pub(crate) fn set_spinning(_: &mut ExceptionFrame) {}
+/// The registers without what [`spin`] changes.
+pub(crate) fn without_spinning(frame: ExceptionFrame) -> ExceptionFrame {
+    frame
+}
 
 pub(crate) fn set_system_call(
     frame: &mut ExceptionFrame,
