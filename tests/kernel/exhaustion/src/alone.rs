@@ -18,7 +18,7 @@ pub(crate) const USED_UP: Error = Error::Result(ResultCode::ENOMEM);
 const ROUNDS: usize = 3;
 
 /// More objects of a kind than any quota here is good for.
-const MAX: usize = 2000;
+const MAX: usize = 1300;
 
 /// Lets `use_up` use up a resource at the cost of a factory with `quota` bytes, again and again. It
 /// must give back what it has taken, and call the function that it gets while it has it.
@@ -36,8 +36,8 @@ pub(crate) fn check(quota: u64, use_up: impl Fn(Cap<Factory>, &dyn Fn())) {
 
 /// What `factory` can still make: tasks, and then semaphores, the smallest objects.
 fn room(factory: Cap<Factory>) -> [usize; 2] {
-    let mut tasks = Hoard::<MAX>::new();
-    let mut semaphores = Hoard::<MAX>::new();
+    let mut tasks = Hoard::new();
+    let mut semaphores = Hoard::new();
     [
         tasks.fill(|| factory.create_task(Flexpage::NIL)),
         semaphores.fill(|| factory.create_semaphore()),
@@ -45,11 +45,11 @@ fn room(factory: Cap<Factory>) -> [usize; 2] {
 }
 
 /// As many objects as there is memory for.
-pub(crate) struct Hoard<const N: usize>([Option<OwnedCap<AnyObject>>; N]);
+pub(crate) struct Hoard([Option<OwnedCap<AnyObject>>; MAX]);
 
-impl<const N: usize> Hoard<N> {
+impl Hoard {
     pub(crate) const fn new() -> Self {
-        Self([const { None }; N])
+        Self([const { None }; MAX])
     }
 
     /// Makes objects until there is no memory left; how many.
@@ -63,7 +63,7 @@ impl<const N: usize> Hoard<N> {
                 }
             }
         }
-        panic!("more than {N} objects fit");
+        panic!("more than {MAX} objects fit");
     }
 }
 

@@ -30,7 +30,7 @@ const KINDS: [(&str, Make); 6] = [
 pub(crate) fn objects_of_each_kind() {
     for (kind, make) in KINDS {
         check(128 << 10, |factory, others_work| {
-            let mut made = Hoard::<2000>::new();
+            let mut made = Hoard::new();
             assert!(made.fill(|| make(factory)) > 4, "{kind}");
             others_work();
         });
@@ -41,11 +41,7 @@ pub(crate) fn objects_of_each_kind() {
 fn use_up() -> [usize; 3] {
     let factory = own::factory();
     let area = Flexpage::memory(FREE, AREA_MAX_ORDER, MemoryRights::RW);
-    let (mut large, mut middle, mut small) = (
-        Hoard::<1000>::new(),
-        Hoard::<1000>::new(),
-        Hoard::<2000>::new(),
-    );
+    let (mut large, mut middle, mut small) = (Hoard::new(), Hoard::new(), Hoard::new());
     [
         large.fill(|| factory.create_task(area)),
         middle.fill(|| factory.create_task(Flexpage::NIL)),

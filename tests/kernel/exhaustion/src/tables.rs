@@ -91,7 +91,7 @@ pub(crate) fn kernel_user_memory() {
 
 /// A space has at most 1024 of them, whatever it can pay.
 pub(crate) fn chunks_of_kernel_user_memory() {
-    check(6 << 20, |factory, others_work| {
+    check(5 << 20, |factory, others_work| {
         let task = task(factory);
         let add = |place| {
             let area = Flexpage::memory(FREE + place * PAGE, PAGE_ORDER, MemoryRights::RW);

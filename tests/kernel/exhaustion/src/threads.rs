@@ -30,7 +30,7 @@ pub(crate) fn fpu_registers() {
     check(QUOTA, |factory, others_work| {
         let other = OtherTask::made_by(factory).unwrap();
         let thread = other.prepare(arch::use_fpu);
-        let mut all = Hoard::<2000>::new();
+        let mut all = Hoard::new();
         all.fill(|| factory.create_semaphore());
         assert_eq!(other.finish(thread), End::Exception);
         others_work();
@@ -64,7 +64,7 @@ pub(crate) fn who_has_nothing_left_has_messages_and_timeouts() {
     check(QUOTA, |factory, others_work| {
         let other = OtherTask::made_by(factory).unwrap();
         let thread = other.prepare(live_on);
-        let mut all = Hoard::<2000>::new();
+        let mut all = Hoard::new();
         all.fill(|| factory.create_semaphore());
         let call = receive(**thread, Timeout::from_micros(10_000_000));
         assert_eq!((call.tag.label(), call.tag.words()), (3, 63));
