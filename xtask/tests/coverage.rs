@@ -13,10 +13,14 @@ fn read(path: &str) -> String {
 
 /// The tests of a topic in `tests/kernel/`, as its suite names them.
 fn suite(topic: &str) -> BTreeSet<String> {
-    let program = read(&format!("tests/kernel/{topic}/src/main.rs"));
-    let tests = program.split("suite![").nth(1).unwrap_or_default();
-    let tests = tests.split("];").next().unwrap_or_default();
-    tests
+    // One for all architectures, or one for each.
+    let lists = ["main.rs", "x86_64/mod.rs", "aarch64/mod.rs"].map(|file| {
+        let program = read(&format!("tests/kernel/{topic}/src/{file}"));
+        let tests = program.split("suite![").nth(1).unwrap_or_default();
+        tests.split("];").next().unwrap_or_default().to_owned()
+    });
+    lists
+        .join(",")
         .split(',')
         .map(|test| test.trim().to_owned())
         .filter(|test| !test.is_empty())

@@ -95,6 +95,11 @@ impl Vcpu {
         unsafe { (&raw mut (*self.0).user_data[index]).write_volatile(value) }
     }
 
+    /// The address of byte `offset` of an extended vCPU's state.
+    pub fn extension(self, offset: usize) -> *mut u8 {
+        self.0.cast::<u8>().wrapping_add(offset)
+    }
+
     /// Tag and label of the last message that entered.
     pub fn message(self) -> Arrival {
         // SAFETY: as for the fields.

@@ -75,6 +75,11 @@ impl Upcalls for CpuLocal {
                 debugger::attend(cpu);
                 remote::run_errands(cpu);
             }
+            Source::Virtual(number) => {
+                if let Some(thread) = cpu.current.get(cpu) {
+                    thread.enter_with_virtual_interrupt(cpu, number);
+                }
+            }
             Source::Spurious => {}
         }
         finish(cpu);

@@ -34,6 +34,8 @@ pub enum Source {
     Ipi,
     /// A device: a pin of the chip. The kernel acknowledges it.
     Pin(u32),
+    /// The virtual CPU of the guest that runs, with a number of its own.
+    Virtual(u16),
     /// Nothing that is still there.
     Spurious,
 }

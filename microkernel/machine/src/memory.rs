@@ -348,6 +348,7 @@ impl SharedMemory {
 /// A pointer into [`SharedMemory`]. By the rule of
 /// [`Handle`](crate::handle::Handle)s it goes out of use before the
 /// memory does: whoever has it has a reference to the task that the memory belongs to.
+#[repr(transparent)]
 pub struct SharedPointer<T>(NonNull<T>);
 
 impl<T> SharedPointer<T> {

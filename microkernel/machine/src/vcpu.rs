@@ -10,10 +10,10 @@ use core::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use l4_abi::arch::native::exception::{FRAME_WORDS, TRAP_FRAME_WORDS};
 use l4_abi::arch::native::vcpu::{EXTENDED_SIZE, HostState, IpcRegisters, VERSION, VcpuState};
 use l4_abi::message_tag::MessageTag;
-use l4_abi::vcpu::{StateFlags, StickyFlags, UserTask};
+use l4_abi::vcpu::{EXTENDED_INFO_OFFSET, StateFlags, StickyFlags, UserTask};
 
 use crate::arch::vcpu::STACK_POINTER;
-pub use crate::arch::vcpu::mark_message;
+pub use crate::arch::vcpu::{mark_message, mark_virtual_interrupt};
 use crate::memory::{Shared, SharedPointer};
 
 const IPC_WORDS: usize = size_of::<IpcRegisters>() / 8;
@@ -81,6 +81,12 @@ unsafe impl Shared for ExtendedArea {}
 pub type ExtendedPointer = SharedPointer<ExtendedArea>;
 
 impl ExtendedArea {
+    /// Tells what the virtual machines of this kernel are like.
+    #[allow(dead_code, reason = "not every architecture has something to tell")]
+    pub(crate) fn set_info(&self, word: u64) {
+        self.words::<EXTENDED_INFO_OFFSET>()[0].store(word, Relaxed);
+    }
+
     /// The words from byte `OFFSET` on, which is behind the basic state.
     #[inline]
     #[allow(dead_code, reason = "not every machine has virtual machines yet")]

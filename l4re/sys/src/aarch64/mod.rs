@@ -4,6 +4,7 @@
 use core::arch::asm;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+pub mod guest;
 mod root_start;
 pub(crate) mod vcpu;
 

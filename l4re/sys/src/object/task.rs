@@ -1,11 +1,11 @@
 //! Task: address spaces for memory, capabilities and (x86) I/O ports.
 
 use l4_abi::capability::{Selector, slot};
-use l4_abi::flexpage::Flexpage;
+use l4_abi::flexpage::{Flexpage, PAGE_ORDER};
 use l4_abi::item::{ItemControl, ItemFlags, MapItem};
 use l4_abi::protocol::label;
 use l4_abi::protocol::task::{Opcode, UnmapMask};
-use l4_abi::rights::CapabilityRights;
+use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::timeout::TimeoutPair;
 
 use crate::ipc::{self, compose, invoke};
@@ -97,5 +97,14 @@ impl Task {
         let words = [Opcode::AddKernelUserMemory.word(), area.raw()];
         invoke(self.selector(), label::TASK, &words, &[])?;
         Ok(Flexpage::from_raw(Utcb::current().message(0)))
+    }
+    /// Maps the CPU interface that guests have on a GIC of version 2 to `address`.
+    ///
+    /// # Errors
+    /// ENOSYS on other machines, EEXIST if something is mapped there.
+    pub fn map_virtual_gic(&self, address: u64) -> Result<()> {
+        let flexpage = Flexpage::memory(address, PAGE_ORDER, MemoryRights::RW);
+        let words = [Opcode::MapVirtualGic.word(), flexpage.raw()];
+        invoke(self.selector(), label::TASK, &words, &[]).map(|_| ())
     }
 }

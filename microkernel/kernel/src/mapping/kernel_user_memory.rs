@@ -1,5 +1,6 @@
 //! Kernel-user memory: UTCB areas and vCPU states. Kernel memory that a task sees, at an address
-//! that it chose, for as long as the task exists: nobody can unmap it or map it on.
+//! that it chose, for as long as the task exists: nobody can unmap it or map it on. A page of a
+//! device that the kernel gives to a task is like that, too.
 //!
 //! Source: `abi/02` (general layout, UTCB areas), `abi/05` (Task add_ku_mem).
 
@@ -7,8 +8,9 @@ use core::sync::atomic::Ordering;
 
 use l4_abi::flexpage::{Block, Flexpage, Space};
 use l4_abi::rights::MemoryRights;
+use machine::address::PhysicalAddress;
 use machine::handle::{Handle, Link};
-use machine::memory::{FRAME_SIZE, Shared, SharedMemory, SharedPointer};
+use machine::memory::{FRAME_ORDER, FRAME_SIZE, Shared, SharedMemory, SharedPointer};
 use machine::page_table::{Access, Attributes, Cache, Content, Leaf};
 
 use super::memory_space::SpaceRef;
@@ -22,7 +24,8 @@ const MAX_CHUNKS: u64 = 1024;
 
 /// A chunk of kernel-user memory. The pages have no node in the mapping tree.
 pub(super) struct Chunk {
-    memory: SharedMemory,
+    /// A page of a device has none.
+    memory: Option<SharedMemory>,
     address: u64,
     /// The chunk that was added before.
     next: Link<Chunk>,
@@ -56,6 +59,34 @@ pub fn add<F>(
         return Err(AddError::Invalid);
     }
     let block = Block::new(flexpage.address(), order);
+    add_block(space, context, block, None)?;
+    Ok(Flexpage::memory(
+        block.start(),
+        order,
+        MemoryRights::empty(),
+    ))
+}
+
+/// Adds the page of a device at `physical`, where the flexpage begins.
+pub fn add_device<F>(
+    space: SpaceRef,
+    context: &Context<F>,
+    flexpage: Flexpage,
+    physical: PhysicalAddress,
+) -> Result<(), AddError> {
+    if flexpage.space() != Some(Space::Memory) || flexpage.order() < FRAME_ORDER {
+        return Err(AddError::Invalid);
+    }
+    let block = Block::new(flexpage.address(), FRAME_ORDER);
+    add_block(space, context, block, Some(physical))
+}
+
+fn add_block<F>(
+    space: SpaceRef,
+    context: &Context<F>,
+    block: Block,
+    device: Option<PhysicalAddress>,
+) -> Result<(), AddError> {
     if block.last() > space.last_address() {
         return Err(AddError::Invalid);
     }
@@ -66,35 +97,40 @@ pub fn add<F>(
     if space.is_closed() || space.chunk_count.load(Ordering::Relaxed) >= MAX_CHUNKS {
         return Err(AddError::OutOfMemory);
     }
-    add_checked(space, context, block)?;
-    Ok(Flexpage::memory(
-        block.start(),
-        order,
-        MemoryRights::empty(),
-    ))
+    Ok(add_checked(space, context, block, device)?)
 }
 
-fn add_checked<F>(space: SpaceRef, context: &Context<F>, block: Block) -> Result<(), OutOfMemory> {
+fn add_checked<F>(
+    space: SpaceRef,
+    context: &Context<F>,
+    block: Block,
+    device: Option<PhysicalAddress>,
+) -> Result<(), OutOfMemory> {
     let heap = context.heap;
     for page in pages(block) {
         space.deepen(heap, space.table.walk(page, 0), page, 0)?;
     }
     let entry = heap.allocate_charged(space.quota, size_of::<Chunk>())?;
-    let storage = match heap.allocate_charged(space.quota, block.size() as usize) {
-        Ok(storage) => storage,
-        Err(OutOfMemory) => {
-            heap.free_charged(space.quota, entry);
-            return Err(OutOfMemory);
-        }
+    let (memory, start, cache) = match device {
+        Some(start) => (None, start, Cache::Uncached),
+        None => match heap.allocate_charged(space.quota, block.size() as usize) {
+            Ok(storage) => {
+                let memory = SharedMemory::new(storage);
+                let start = heap.window().physical(memory.address());
+                (Some(memory), start, Cache::Cached)
+            }
+            Err(OutOfMemory) => {
+                heap.free_charged(space.quota, entry);
+                return Err(OutOfMemory);
+            }
+        },
     };
-    let memory = SharedMemory::new(storage);
-    let start = heap.window().physical(memory.address());
     for page in pages(block) {
         let leaf = Leaf {
             memory: start.offset(page - block.start()),
             attributes: Attributes {
                 rights: MemoryRights::RW,
-                cache: Cache::Cached,
+                cache,
             },
             access: Access::NONE,
         };
@@ -122,8 +158,10 @@ pub fn find<T: Shared>(
     let mut next = space.chunks.get();
     while let Some(chunk) = next {
         let offset = address.wrapping_sub(chunk.address);
-        if offset < chunk.memory.size() as u64 {
-            return chunk.memory.get(offset as usize);
+        if let Some(memory) = &chunk.memory
+            && offset < memory.size() as u64
+        {
+            return memory.get(offset as usize);
         }
         next = chunk.next.get();
     }
@@ -137,7 +175,8 @@ pub(super) fn remove_one<F>(space: SpaceRef, context: &Context<F>) -> bool {
     };
     space.chunks.set(chunk.next.get());
     let (chunk, entry) = Handle::into_parts(chunk, size_of::<Chunk>());
-    let block = Block::new(chunk.address, chunk.memory.size().ilog2());
+    let size = chunk.memory.as_ref().map_or(FRAME_SIZE, SharedMemory::size);
+    let block = Block::new(chunk.address, size.ilog2());
     for page in pages(block) {
         space
             .table
@@ -145,9 +184,10 @@ pub(super) fn remove_one<F>(space: SpaceRef, context: &Context<F>) -> bool {
             .entry()
             .clear(space.table.format());
     }
-    context
-        .heap
-        .free_charged(space.quota, chunk.memory.into_storage());
+    if let Some(memory) = chunk.memory {
+        let storage = memory.into_storage();
+        context.heap.free_charged(space.quota, storage);
+    }
     context.heap.free_charged(space.quota, entry);
     true
 }

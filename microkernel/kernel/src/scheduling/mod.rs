@@ -17,8 +17,9 @@ pub use idle::IdleTime;
 pub use ready_queue::ReadyQueue;
 pub use timeouts::Timeouts;
 
-use machine::context;
+use machine::context::{self, Context};
 use machine::list::List;
+use machine::vm;
 
 use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc;
@@ -155,10 +156,11 @@ pub fn unload(cpu: &Cpu, thread: &Thread) {
     cpu.timeouts.suspend(cpu, thread);
     if cpu.loaded.is(thread) {
         // Nobody runs, or another one would be loaded.
-        context::switch(cpu.block(), &thread.state(cpu).context, &cpu.no_context);
+        switch_registers(cpu, &thread.state(cpu).context, &cpu.no_context);
         cpu.block().set_idle();
         cpu.loaded.set(None);
     }
+    release_guest(cpu, thread);
     fpu::unload(cpu, thread);
     cpu.budget.leave(cpu, thread);
 }
@@ -176,6 +178,7 @@ pub fn forget(cpu: &Cpu, thread: &Thread) {
     if cpu.current.is(thread) {
         cpu.current.set(None);
     }
+    release_guest(cpu, thread);
     if cpu.loaded.is(thread) {
         cpu.loaded.set(None);
     }
@@ -330,8 +333,8 @@ fn load(cpu: &Cpu) {
         trace::switch(cpu, Some(current));
         let to = &current.state(cpu).context;
         match cpu.loaded.get(cpu) {
-            Some(from) => context::switch(cpu.block(), &from.state(cpu).context, to),
-            None => context::switch(cpu.block(), &cpu.no_context, to),
+            Some(from) => switch_registers(cpu, &from.state(cpu).context, to),
+            None => switch_registers(cpu, &cpu.no_context, to),
         }
         cpu.loaded.set(Some(current));
         fpu::switched(cpu, current);
@@ -343,11 +346,24 @@ fn load(cpu: &Cpu) {
     cpu.space.load(cpu, current.running_task(cpu));
 }
 
+/// Switches registers between threads that may be in guests.
+fn switch_registers(cpu: &Cpu, from: &Context, to: &Context) {
+    vm::switch(cpu.block(), &cpu.kernel.platform.chip, from, to);
+    context::switch(cpu.block(), from, to);
+}
+
+/// `thread` leaves this CPU, or ends: so does what its guest has of the CPU.
+fn release_guest(cpu: &Cpu, thread: &Thread) {
+    let context = &thread.state(cpu).context;
+    let chip = &cpu.kernel.platform.chip;
+    vm::release(cpu.block(), chip, context, cpu.loaded.is(thread));
+}
+
 /// Lets the CPU idle, with nothing of any thread or task in its registers but
 /// the FPU's: others may change, move or end them meanwhile.
 fn rest(cpu: &Cpu) {
     if let Some(loaded) = cpu.loaded.get(cpu) {
-        context::switch(cpu.block(), &loaded.state(cpu).context, &cpu.no_context);
+        switch_registers(cpu, &loaded.state(cpu).context, &cpu.no_context);
         cpu.loaded.set(None);
     }
     cpu.space.unload(cpu);

@@ -156,6 +156,7 @@ pub fn interrupt(cpu: &Cpu, source: Source) {
         Source::Timer => layout::Source::Timer as u64,
         Source::Ipi => layout::Source::Ipi as u64,
         Source::Pin(pin) => layout::PIN + u64::from(pin),
+        Source::Virtual(number) => layout::PIN + u64::from(number),
         Source::Spurious => layout::Source::Spurious as u64,
     };
     of_current(cpu, Kind::Interrupt, [source, 0]);

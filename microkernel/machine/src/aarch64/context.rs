@@ -11,6 +11,7 @@ use super::processor_state;
 use crate::event::OperationReply;
 use crate::per_cpu::CpuBlock;
 use crate::utcb::Utcb;
+use crate::vcpu::ExtendedPointer;
 
 /// Words of an exception message.
 pub const EXCEPTION_WORDS: usize = FRAME_WORDS;
@@ -144,6 +145,12 @@ impl Frame {
         self.pstate.set(state);
     }
 
+    /// The same for a guest.
+    pub(super) fn sanitise_guest_state(&self) {
+        let state = processor_state::from_guest(self.pstate.get(), has_aarch32());
+        self.pstate.set(state);
+    }
+
     /// All words.
     #[inline]
     pub(super) fn words(&self) -> &[Cell<u64>; THREAD_REGISTERS] {
@@ -209,6 +216,10 @@ pub struct Context {
     tpidrro: Cell<u64>,
     /// Old while the thread is current: user mode writes the register.
     tpidr: Cell<u64>,
+    /// Its state as an extended vCPU.
+    pub(super) extended: Cell<Option<ExtendedPointer>>,
+    /// The same while it is in a guest at EL1.
+    pub(super) guest: Cell<Option<ExtendedPointer>>,
 }
 
 impl Context {
@@ -218,6 +229,8 @@ impl Context {
             frame: Frame::new(),
             tpidrro: Cell::new(0),
             tpidr: Cell::new(0),
+            extended: Cell::new(None),
+            guest: Cell::new(None),
         }
     }
 
@@ -299,6 +312,12 @@ impl Context {
     /// TPIDRRO_EL0.
     pub(super) fn tpidrro(&self) -> u64 {
         self.tpidrro.get()
+    }
+
+    /// Takes over the register that a guest has written. For the current
+    /// thread.
+    pub(super) fn save_tpidrro(&self) {
+        self.tpidrro.set(read_register!("tpidrro_el0"));
     }
 
     /// Sets TPIDRRO_EL0, on the CPU too if that has this thread's registers.

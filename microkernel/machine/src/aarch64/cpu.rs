@@ -3,15 +3,20 @@
 
 use core::cell::Cell;
 
+use l4_abi::arch::aarch64::vm::{Hcr, SCTLR_GENERIC};
+
 use super::paging::{self, Root};
 use super::syscall;
 use crate::per_cpu::CpuBlock;
+use crate::vcpu::ExtendedPointer;
 
 /// What this architecture keeps for each CPU.
 #[repr(C)]
 pub struct CpuState {
     /// Whether user mode can use the FPU.
     pub(super) fpu_enabled: Cell<bool>,
+    /// The vCPU whose guest's EL1 registers are in the CPU.
+    pub(super) el1_owner: Cell<Option<ExtendedPointer>>,
 }
 
 impl CpuState {
@@ -19,6 +24,7 @@ impl CpuState {
     pub const fn new() -> Self {
         Self {
             fpu_enabled: Cell::new(false),
+            el1_owner: Cell::new(None),
         }
     }
 }
@@ -29,40 +35,16 @@ impl Default for CpuState {
     }
 }
 
-/// HCR_EL2 (D19.2.48).
-mod hcr {
-    /// Stage 2 translates.
-    const VM: u64 = 1 << 0;
-    /// Set/way invalidation cleans too.
-    const SWIO: u64 = 1 << 1;
-    /// Stage 1 tables in device memory fault.
-    const PTW: u64 = 1 << 2;
-    /// Physical FIQ, IRQ and SError come to EL2.
-    const FMO: u64 = 1 << 3;
-    const IMO: u64 = 1 << 4;
-    const AMO: u64 = 1 << 5;
-    /// Without stage 1, memory is normal and cacheable.
-    const DC: u64 = 1 << 12;
-    /// Trapped: SMC, implementation-defined registers, auxiliary control.
-    const TSC: u64 = 1 << 19;
-    const TIDCP: u64 = 1 << 20;
-    const TACR: u64 = 1 << 21;
-    /// Exceptions of EL0 come to EL2.
-    const TGE: u64 = 1 << 27;
-    /// EL1 would be AArch64.
-    const RW: u64 = 1 << 31;
-    /// Trapped: LORegions, error records; external aborts come to EL2.
-    const TLOR: u64 = 1 << 35;
-    const TERR: u64 = 1 << 36;
-    const TEA: u64 = 1 << 37;
-
-    pub(super) const USER: u64 =
-        VM | SWIO | PTW | FMO | IMO | AMO | DC | TSC | TIDCP | TACR | TGE | RW | TLOR | TERR | TEA;
-}
+/// HCR_EL2 (D19.2.48) for programs at EL0: all their exceptions come to EL2.
+const HCR_EL2: u64 = Hcr::FORCED
+    .union(Hcr::DC)
+    .union(Hcr::TGE)
+    .union(Hcr::RW)
+    .bits();
 
 /// SCTLR_EL1 for user mode: C, I, CP15BEN, DZE, UCT, UCI, and what is RES1.
 /// `wfi`, `wfe` and DAIF accesses of EL0 trap.
-const SCTLR_EL1: u64 = 0x34d0_d824;
+const SCTLR_EL1: u64 = SCTLR_GENERIC as u64;
 /// CNTKCTL_EL1: EL0 reads both counters, and nothing else of the timers.
 const CNTKCTL_EL1: u64 = 0b11;
 /// CNTHCTL_EL2: EL1 and EL0 read the physical counter (EL1PCTEN). EL1 may use
@@ -74,8 +56,9 @@ const CPACR_EL1: u64 = 3 << 20 | 1 << 28;
 /// MDSCR_EL1: the debug channel traps (TDCC); no breakpoints or stepping.
 const MDSCR_EL1: u64 = 1 << 12;
 /// MDCR_EL2: debug exceptions and accesses, and the performance monitors
-/// (TPM, TPMCR) come to EL2. The lowest bits are the number of counters.
-const MDCR_EL2: u64 = 1 << 11 | 1 << 10 | 1 << 9 | 1 << 8 | 1 << 6 | 1 << 5;
+/// (TPM, TPMCR), profiling (TPMS) and tracing (TTRF) come to EL2. The lowest
+/// bits are the number of counters.
+const MDCR_EL2: u64 = 1 << 19 | 1 << 14 | 1 << 11 | 1 << 10 | 1 << 9 | 1 << 8 | 1 << 6 | 1 << 5;
 
 /// ID_AA64DFR0_EL1.PMUVer: no performance monitors that we know.
 const NO_MONITORS: [u64; 2] = [0, 0xf];
@@ -93,6 +76,7 @@ fn has_extended_configuration() -> bool {
 /// Sets all registers of this CPU that never change afterwards. The MMU is
 /// on.
 pub(super) fn initialise() {
+    leave_guest();
     let has_monitors = !NO_MONITORS.contains(&(read_register!("id_aa64dfr0_el1") >> 8 & 0xf));
     let counters = if has_monitors {
         read_register!("pmcr_el0") >> 11 & 0x1f
@@ -103,21 +87,14 @@ pub(super) fn initialise() {
     // among these say where exceptions go, which is to the kernel's vectors.
     unsafe {
         write_register!("vbar_el2", &raw const syscall::VECTORS as u64);
-        write_register!("hcr_el2", hcr::USER);
         write_register!("vtcr_el2", paging::control());
         write_register!("vttbr_el2", Root::kernel().0);
         write_register!("mdcr_el2", MDCR_EL2 | counters);
-        write_register!("cnthctl_el2", CNTHCTL_EL2);
-        write_register!("cntvoff_el2", 0);
         write_register!("hstr_el2", 0);
         write_register!("vpidr_el2", read_register!("midr_el1"));
         write_register!("vmpidr_el2", read_register!("mpidr_el1"));
 
-        write_register!("sctlr_el1", SCTLR_EL1);
-        write_register!("cpacr_el1", CPACR_EL1);
         write_register!("mdscr_el1", MDSCR_EL1);
-        write_register!("cntkctl_el1", CNTKCTL_EL1);
-        write_register!("cntv_ctl_el0", 0);
         write_register!("cntp_ctl_el0", 0);
         write_register!("contextidr_el1", 0);
         write_register!("tpidr_el0", 0);
@@ -140,6 +117,20 @@ pub(super) fn initialise() {
     super::fpu::initialise_cpu();
     barrier!("isb");
     super::tlb::forget_everything();
+}
+
+/// What programs at EL0 have that guests choose for themselves.
+pub(super) fn leave_guest() {
+    // SAFETY: as in `initialise`.
+    unsafe {
+        write_register!("hcr_el2", HCR_EL2);
+        write_register!("sctlr_el1", SCTLR_EL1);
+        write_register!("cpacr_el1", CPACR_EL1);
+        write_register!("cntkctl_el1", CNTKCTL_EL1);
+        write_register!("cnthctl_el2", CNTHCTL_EL2);
+        write_register!("cntvoff_el2", 0);
+        write_register!("cntv_ctl_el0", 0);
+    }
 }
 
 /// Makes `block` what entry code on this CPU finds.

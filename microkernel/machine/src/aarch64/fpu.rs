@@ -8,8 +8,8 @@ use core::ptr::NonNull;
 use crate::per_cpu::CpuBlock;
 
 /// CPTR_EL2 (D19.2.34): RES1 bits, which are the SVE and SME traps where
-/// these exist, and the trace trap.
-const CONTROL: u64 = 0x33ff | 1 << 20;
+/// these exist, and the traps of activity monitors and trace.
+const CONTROL: u64 = 0x33ff | 1 << 30 | 1 << 20;
 /// FP/SIMD instructions trap.
 const CONTROL_TRAP: u64 = 1 << 10;
 

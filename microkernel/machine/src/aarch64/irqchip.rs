@@ -7,11 +7,17 @@
 mod distributor;
 mod gic_v2;
 mod gic_v3;
+mod virtual_v2;
+mod virtual_v3;
 
+use core::sync::atomic::Ordering::Relaxed;
+
+use l4_abi::arch::aarch64::vm::{PPI_MAINTENANCE, PPI_VIRTUAL_TIMER};
 use l4_abi::error::ResultCode;
 
 use super::timer;
 use super::trap::Interrupt;
+use super::vm::{self, GuestState};
 use crate::event::Source;
 use distributor::Distributor;
 pub(super) use gic_v2::GicV2;
@@ -26,8 +32,14 @@ const FIRST_PRIVATE: u32 = 16;
 const FIRST_SPECIAL: u32 = 1020;
 /// The EL2 physical timer.
 const TIMER: u32 = 26;
+/// What guests cause: their virtual timer, and the virtual interface, which
+/// has something to tell.
+const VIRTUAL_TIMER: u32 = 27;
+const MAINTENANCE: u32 = 25;
 /// The software-generated interrupt that [`ipi`](super::ipi) uses.
 pub(super) const IPI: u32 = 0;
+/// Those of a CPU's own interrupts that the kernel takes.
+const OWN: u32 = 1 << TIMER | 1 << VIRTUAL_TIMER | 1 << MAINTENANCE | 1 << IPI;
 /// The priority of all interrupts, in the middle.
 const PRIORITY: u32 = 0xa0;
 /// Any interrupt is more urgent than the CPU.
@@ -100,6 +112,16 @@ impl IrqChip {
                 self.end(claimed);
                 Source::Ipi
             }
+            VIRTUAL_TIMER => {
+                vm::mask_timer();
+                self.end(claimed);
+                Source::Virtual(PPI_VIRTUAL_TIMER)
+            }
+            // It stays until the guest is left.
+            MAINTENANCE => {
+                self.end(claimed);
+                Source::Virtual(PPI_MAINTENANCE)
+            }
             pin @ FIRST_SHARED.. => Source::Pin(pin),
             other => {
                 // Nobody enabled it; not again.
@@ -115,6 +137,49 @@ impl IrqChip {
         match &self.0 {
             Version::V2(gic) => gic.end(claimed),
             Version::V3(gic) => gic.end(claimed),
+        }
+    }
+
+    /// Its version, 2 or 3.
+    pub(super) fn version(&self) -> u8 {
+        match &self.0 {
+            Version::V2(_) => 2,
+            Version::V3(_) => 3,
+        }
+    }
+
+    /// Fills in the part of a new guest's state that is the chip's.
+    pub(super) fn initialise_guest(&self, state: &GuestState) {
+        let kind = match &self.0 {
+            Version::V2(gic) => virtual_v2::kind(gic.virtual_interface),
+            Version::V3(_) => virtual_v3::kind(),
+        };
+        state.clear_interrupts();
+        state.gic_vtr.store(kind, Relaxed);
+    }
+
+    /// Shows a guest its interrupts from now on, if it wants to see any.
+    pub(super) fn load_guest(&self, state: &GuestState) {
+        match &self.0 {
+            Version::V2(gic) => virtual_v2::load(gic.virtual_interface, state),
+            Version::V3(_) => virtual_v3::load(state),
+        }
+    }
+
+    /// Shows the guest nothing any more; what it saw is in its state.
+    pub(super) fn unload_guest(&self, state: &GuestState) {
+        match &self.0 {
+            Version::V2(gic) => virtual_v2::unload(gic.virtual_interface, state),
+            Version::V3(_) => virtual_v3::unload(state),
+        }
+    }
+
+    /// Where the page with a guest's CPU interface is (Task op 0x12); none in
+    /// version 3.
+    pub fn guest_interface(&self) -> Option<u64> {
+        match &self.0 {
+            Version::V2(gic) => Some(gic.guest_interface),
+            Version::V3(_) => None,
         }
     }
 

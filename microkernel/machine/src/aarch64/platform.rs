@@ -20,8 +20,8 @@ const DEVICE_TREE_OFFSET: usize = core::mem::offset_of!(KipHeader, device_tree);
 pub const MAX_CPUS: usize = 64;
 
 /// Register ranges, at most: two UARTs (as the loader and as the tree tell),
-/// and two of the interrupt controller.
-const MAX_DEVICES: usize = 4;
+/// and three of the interrupt controller.
+const MAX_DEVICES: usize = 5;
 /// Largest device tree that the boot protocol of Linux allows.
 const MAX_TREE: u64 = 2 << 20;
 /// The header's magic number and size, both big endian.
@@ -230,7 +230,15 @@ fn find_chip(boot: &mut Boot, tree: &Fdt) -> IrqChip {
     } else if let Some(node) = tree.find_compatible(&V2) {
         let (distributor, _) = open(&node, 0);
         let (interface, _) = open(&node, 1);
-        IrqChip::v2(GicV2::new(distributor, interface))
+        // A kernel at EL2 needs the virtual parts.
+        let (virtual_interface, _) = open(&node, 2);
+        let (guest_interface, _) = registers(&node, 3).expect("a GIC has registers");
+        IrqChip::v2(GicV2::new(
+            distributor,
+            interface,
+            virtual_interface,
+            guest_interface,
+        ))
     } else {
         panic!("the device tree names no GIC of version 2 or 3")
     }

@@ -20,6 +20,14 @@ pub(super) fn from_user(value: u64, has_aarch32: bool) -> u64 {
     }
 }
 
+/// The same for a guest, which may be at EL1.
+pub(super) fn from_guest(value: u64, has_aarch32: bool) -> u64 {
+    match value & pstate::MODE_MASK {
+        pstate::EL1T | pstate::EL1H => value & DEFINED,
+        _ => from_user(value, has_aarch32),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +43,16 @@ mod tests {
                     assert_eq!(state, 0x6000_0000 | pstate::ILLEGAL, "{mode:#x}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn guests_can_be_at_el1_and_no_higher() {
+        for mode in 0..=pstate::MODE_MASK {
+            let state = from_guest(mode, false);
+            let is_legal = matches!(mode, pstate::EL0T | pstate::EL1T | pstate::EL1H);
+            let expected = if is_legal { mode } else { pstate::ILLEGAL };
+            assert_eq!(state, expected, "{mode:#x}");
         }
     }
 

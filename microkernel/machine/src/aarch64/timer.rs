@@ -86,7 +86,8 @@ impl Timer {
     #[inline]
     pub fn now(&self) -> u64 {
         barrier!("isb");
-        self.micros.units(read_register!("cntvct_el0"))
+        // Not the virtual counter, which may be a guest's.
+        self.micros.units(read_register!("cntpct_el0"))
     }
 
     /// Asks for a timer interrupt on this CPU when the clock has reached

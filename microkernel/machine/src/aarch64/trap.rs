@@ -5,6 +5,7 @@ use l4_abi::arch::aarch64::fault::fault_word;
 
 use super::context::Context;
 use super::syndrome::{Cause, has_address};
+use super::vm;
 pub use crate::event::{Fault, Source};
 use crate::panic;
 use crate::per_cpu::CpuBlock;
@@ -53,7 +54,12 @@ pub(super) unsafe extern "C" fn fault(cpu: *mut CpuBlock, syndrome: u64) {
     let context: &Context = unsafe { &*(*cpu).frame().cast() };
     context.save_live();
     let address = if has_address(syndrome) {
-        read_register!("far_el2")
+        let address = read_register!("far_el2");
+        if context.is_in_guest() {
+            vm::fault_address(syndrome, address)
+        } else {
+            address
+        }
     } else {
         0
     };

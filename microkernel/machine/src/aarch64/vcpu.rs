@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use l4_abi::arch::aarch64::exception::{class, pstate};
 
 use super::context::{Context, Frame};
+use super::irqchip::IrqChip;
 use crate::per_cpu::CpuBlock;
 use crate::vcpu::{TrapRegisters, VcpuArea};
 
@@ -51,6 +52,15 @@ impl Frame {
         self.sanitise_state();
     }
 
+    /// The same for a guest.
+    fn load_guest(&self, registers: &TrapRegisters) {
+        copy(
+            registers.as_ptr().cast(),
+            self.words().as_ptr().cast_mut().cast(),
+        );
+        self.sanitise_guest_state();
+    }
+
     /// Goes on at `instruction`, with no other register than these.
     #[inline]
     pub fn enter(&self, instruction: u64, stack: u64, argument: u64) {
@@ -75,21 +85,62 @@ pub fn mark_message(registers: &TrapRegisters) {
     registers[ERROR].store(error & !CLASS | class::IPC << 26, Relaxed);
 }
 
+/// Tells in `registers` that an interrupt of the virtual CPU is the reason
+/// (abi/06 §3).
+pub fn mark_virtual_interrupt(registers: &TrapRegisters, number: u16) {
+    /// What tells the number.
+    const IMMEDIATE: u64 = 0xffff;
+    let error = registers[ERROR].load(Relaxed) & !CLASS & !IMMEDIATE;
+    let error = error | class::VIRTUAL_PPI << 26 | u64::from(number);
+    registers[ERROR].store(error, Relaxed);
+}
+
 impl Context {
     /// Fills in what a new vCPU finds in its state.
     pub fn begin_vcpu(&self, area: &VcpuArea) {
         area.host[0].store(self.tpidrro(), Relaxed);
     }
 
-    /// The vCPU enters its user mode.
+    /// The vCPU enters its user mode, with the registers in its state.
     #[inline]
-    pub fn enter_user_task(&self, _block: &CpuBlock, area: &VcpuArea, is_loaded: bool) {
+    pub fn enter_user_task(
+        &self,
+        block: &CpuBlock,
+        chip: &IrqChip,
+        area: &VcpuArea,
+        is_loaded: bool,
+    ) {
+        let extended = self.extended.get();
+        if extended.is_some() {
+            area.host[0].store(self.tpidrro(), Relaxed);
+        }
         self.set_tpidrro(area.thread_registers[0].load(Relaxed), is_loaded);
+        if let Some(extended) = extended {
+            self.enter_guest(block, chip, extended, is_loaded);
+            if self.is_in_guest() {
+                self.frame.load_guest(&area.registers);
+                return;
+            }
+        }
+        self.frame.load_from(&area.registers);
     }
 
     /// The vCPU leaves its user mode.
     #[inline]
-    pub fn leave_user_task(&self, _block: &CpuBlock, area: &VcpuArea, is_loaded: bool) {
+    pub fn leave_user_task(
+        &self,
+        _block: &CpuBlock,
+        chip: &IrqChip,
+        area: &VcpuArea,
+        is_loaded: bool,
+    ) {
+        if let Some(extended) = self.guest.get() {
+            if is_loaded {
+                self.save_tpidrro();
+            }
+            area.thread_registers[0].store(self.tpidrro(), Relaxed);
+            self.leave_guest(chip, extended, is_loaded);
+        }
         self.set_tpidrro(area.host[0].load(Relaxed), is_loaded);
     }
 }

@@ -55,6 +55,11 @@ impl IrqChip {
         self.pending.store(pending, Ordering::Relaxed);
     }
 
+    /// Where the page with a guest's CPU interface is: there is none.
+    pub fn guest_interface(&self) -> Option<u64> {
+        None
+    }
+
     /// True if an interrupt waits until this CPU takes interrupts.
     pub fn is_pending(&self) -> bool {
         self.pending.load(Ordering::Relaxed)

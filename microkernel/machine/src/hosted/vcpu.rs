@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use super::context::TRAP_NUMBER;
 use super::context::{Context, ERROR, FAULT_ADDRESS, Frame, IN_SYSCALL, MESSAGE_TRAP, SP};
+use super::irqchip::IrqChip;
 use crate::per_cpu::CpuBlock;
 use crate::vcpu::{TrapRegisters, VcpuArea};
 
@@ -49,19 +50,35 @@ pub fn mark_message(registers: &TrapRegisters) {
     registers[ERROR].store(0, Relaxed);
 }
 
+/// Guests have no interrupts of this kind here.
+pub fn mark_virtual_interrupt(_registers: &TrapRegisters, _number: u16) {}
+
 impl Context {
     /// Fills in what a new vCPU finds in its state.
     pub fn begin_vcpu(&self, area: &VcpuArea) {
         area.host[0].store(self.thread_pointer(), Relaxed);
     }
 
-    /// The vCPU enters its user mode.
-    pub fn enter_user_task(&self, _block: &CpuBlock, area: &VcpuArea, _is_loaded: bool) {
+    /// The vCPU enters its user mode, with the registers in its state.
+    pub fn enter_user_task(
+        &self,
+        _block: &CpuBlock,
+        _chip: &IrqChip,
+        area: &VcpuArea,
+        _is_loaded: bool,
+    ) {
         self.set_thread_pointer(area.thread_registers[0].load(Relaxed));
+        self.frame.load_from(&area.registers);
     }
 
     /// The vCPU leaves its user mode.
-    pub fn leave_user_task(&self, _block: &CpuBlock, area: &VcpuArea, _is_loaded: bool) {
+    pub fn leave_user_task(
+        &self,
+        _block: &CpuBlock,
+        _chip: &IrqChip,
+        area: &VcpuArea,
+        _is_loaded: bool,
+    ) {
         self.set_thread_pointer(area.host[0].load(Relaxed));
     }
 }

@@ -5,11 +5,13 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use l4_abi::arch::native::vcpu::EXTENDED_STATE_OFFSET;
 
+use super::context::Context;
 use super::entry_format::Format;
+use super::irqchip::IrqChip;
 use super::paging;
 use crate::guest::{Exit, Guest};
 use crate::per_cpu::CpuBlock;
-use crate::vcpu::ExtendedArea;
+use crate::vcpu::{ExtendedArea, ExtendedPointer};
 
 /// The run ends with an interrupt; any other number is an exit for the VMM.
 pub const INTERRUPT: u64 = 1;
@@ -28,8 +30,15 @@ pub fn format() -> Option<Format> {
     Some(paging::format())
 }
 
-/// Fills in what a new extended vCPU finds in its state.
-pub fn begin(_area: &ExtendedArea) {}
+/// The thread with `context` becomes an extended vCPU with this state, or one
+/// that is not extended.
+pub fn begin(
+    _cpu: &CpuBlock,
+    _chip: &IrqChip,
+    _context: &Context,
+    _extended: Option<ExtendedPointer>,
+) {
+}
 
 /// Says how runs end from now on.
 pub fn set_end(area: &ExtendedArea, end: u64) {
@@ -54,3 +63,10 @@ pub fn run(_cpu: &CpuBlock, area: &ExtendedArea, _guest: &Guest<'_>) -> Exit {
 pub fn mark_pending(area: &ExtendedArea) {
     set_end(area, PENDING);
 }
+
+/// Another thread is loaded: no guest outlives a kernel entry here.
+#[inline]
+pub fn switch(_cpu: &CpuBlock, _chip: &IrqChip, _from: &Context, _to: &Context) {}
+
+/// The thread with `context` leaves this CPU, or ends: likewise.
+pub fn release(_cpu: &CpuBlock, _chip: &IrqChip, _context: &Context, _is_loaded: bool) {}

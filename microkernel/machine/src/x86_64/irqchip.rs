@@ -151,6 +151,11 @@ impl IrqChip {
         }))
     }
 
+    /// Where the page with a guest's CPU interface is: there is none.
+    pub fn guest_interface(&self) -> Option<u64> {
+        None
+    }
+
     /// True if an interrupt waits until this CPU takes interrupts.
     pub fn is_pending(&self) -> bool {
         self.local.has_request()

@@ -12,6 +12,7 @@ use l4_abi::arch::x86_64::segment;
 
 use super::context::{Context, Frame, SYSCALL_MARKER};
 use super::cpu::selector;
+use super::irqchip::IrqChip;
 use crate::per_cpu::CpuBlock;
 use crate::vcpu::{TrapRegisters, VcpuArea};
 
@@ -79,6 +80,9 @@ pub fn mark_message(registers: &TrapRegisters) {
     registers[ERROR].store(0, Relaxed);
 }
 
+/// Guests have no interrupts of this kind here.
+pub fn mark_virtual_interrupt(_registers: &TrapRegisters, _number: u16) {}
+
 impl Context {
     /// Fills in what a new vCPU finds in its state.
     pub fn begin_vcpu(&self, area: &VcpuArea) {
@@ -92,21 +96,34 @@ impl Context {
         }
     }
 
-    /// The vCPU enters its user mode.
+    /// The vCPU enters its user mode, with the registers in its state.
     #[inline]
-    pub fn enter_user_task(&self, block: &CpuBlock, area: &VcpuArea, is_loaded: bool) {
+    pub fn enter_user_task(
+        &self,
+        block: &CpuBlock,
+        _chip: &IrqChip,
+        area: &VcpuArea,
+        is_loaded: bool,
+    ) {
         self.save_segments(is_loaded);
         let new = area
             .thread_registers
             .each_ref()
             .map(|word| word.load(Relaxed));
         self.set_segments(block, is_loaded, new);
+        self.frame.load_from(&area.registers);
     }
 
     /// The vCPU leaves its user mode: the bases in its registers stay what
     /// they were at the resume.
     #[inline]
-    pub fn leave_user_task(&self, block: &CpuBlock, area: &VcpuArea, is_loaded: bool) {
+    pub fn leave_user_task(
+        &self,
+        block: &CpuBlock,
+        _chip: &IrqChip,
+        area: &VcpuArea,
+        is_loaded: bool,
+    ) {
         self.save_segments(is_loaded);
         let [_, _, selectors] = &area.thread_registers;
         selectors.store(self.selectors(), Relaxed);

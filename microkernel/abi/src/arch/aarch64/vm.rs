@@ -27,7 +27,8 @@ pub struct ExtendedInfo {
 
 /// The state of the guest, at [`EXTENDED_STATE_OFFSET`](super::vcpu::EXTENDED_STATE_OFFSET).
 ///
-/// From `actlr` on it is a save area for thread switches: stale while the thread runs.
+/// From `actlr` on it is a save area: stale while the registers are in the CPU, which is until
+/// another guest needs them. What is not in the table of abi/06 §5.3 begins at `vbar`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 #[expect(missing_docs, reason = "the fields are the registers of that name")]
@@ -67,9 +68,7 @@ pub struct ExtendedState {
     pub esr: u32,
     pub mair: u64,
     pub amair: u64,
-    /// Stays in the register.
     pub sp: u64,
-    /// Stays in the register.
     pub elr: u64,
     pub far: u64,
     pub afsr: [u32; 2],
@@ -77,6 +76,15 @@ pub struct ExtendedState {
     pub fpexc32: u32,
     pub ifsr32: u32,
     pub reserved_104: u32,
+    pub vbar: u64,
+    pub spsr: u64,
+    pub tpidr: u64,
+    pub contextidr: u64,
+    pub csselr: u64,
+    pub par: u64,
+    pub cntkctl: u64,
+    /// Written at each entry from the guest and read at each resume, unlike the others here.
+    pub cntv_cval: u64,
 }
 
 const _: () = {
@@ -103,10 +111,12 @@ const _: () = {
     assert!(offset_of!(ExtendedState, afsr) == 0xf0);
     assert!(offset_of!(ExtendedState, dacr32) == 0xf8);
     assert!(offset_of!(ExtendedState, ifsr32) == 0x100);
+    assert!(offset_of!(ExtendedState, vbar) == 0x108);
+    assert!(size_of::<ExtendedState>() == 0x148);
 };
 
 bitflags! {
-    /// HCR_EL2 bits that the kernel sets whatever the user asks for.
+    /// HCR_EL2 bits.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Hcr: u64 {
         /// Stage 2 on.
@@ -121,24 +131,52 @@ bitflags! {
         const IMO = 1 << 4;
         /// SError to EL2.
         const AMO = 1 << 5;
+        /// Virtual FIQ, IRQ and SError are pending.
+        const VIRTUAL_INTERRUPTS = 7 << 6;
+        /// Maintenance of TLBs and instruction caches concerns all CPUs.
+        const FB = 1 << 9;
+        /// Barriers concern at least these CPUs.
+        const BSU = 3 << 10;
         /// Default cacheability, stage 1 off.
         const DC = 1 << 12;
+        /// Trap WFI.
+        const TWI = 1 << 13;
+        /// Trap WFE.
+        const TWE = 1 << 14;
+        /// Trap the four groups of identification registers.
+        const TID = 15 << 15;
         /// Trap SMC.
         const TSC = 1 << 19;
         /// Trap implementation-defined registers.
         const TIDCP = 1 << 20;
         /// Trap auxiliary control.
         const TACTLR = 1 << 21;
+        /// Trap cache maintenance by set and way, to coherency and to unification; TLB
+        /// maintenance; writes of the stage 1 registers.
+        const TRAP_MAINTENANCE = 31 << 22;
         /// Trap general exceptions: EL0 runs directly under EL2.
         const TGE = 1 << 27;
+        /// Trap `dc zva`.
+        const TDZ = 1 << 28;
+        /// `hvc` is undefined.
+        const HCD = 1 << 29;
+        /// Trap reads of the stage 1 registers.
+        const TRVM = 1 << 30;
         /// EL1 is AArch64.
         const RW = 1 << 31;
+        /// Stage 2 accesses by data and by instruction are not cached.
+        const UNCACHED = 3 << 32;
         /// Trap LOR registers.
         const TLOR = 1 << 35;
         /// Trap error record.
         const TERR = 1 << 36;
         /// External aborts to EL2.
         const TEA = 1 << 37;
+        /// What the user chooses for a guest.
+        const CHOICE = Self::VIRTUAL_INTERRUPTS.bits() | Self::FB.bits() | Self::BSU.bits()
+            | Self::DC.bits() | Self::TWI.bits() | Self::TWE.bits() | Self::TID.bits()
+            | Self::TRAP_MAINTENANCE.bits() | Self::TDZ.bits() | Self::HCD.bits()
+            | Self::TRVM.bits() | Self::UNCACHED.bits();
         /// Always set.
         const FORCED = Self::VM.bits() | Self::SWIO.bits() | Self::PTW.bits() | Self::FMO.bits()
             | Self::IMO.bits() | Self::AMO.bits() | Self::TSC.bits() | Self::TIDCP.bits()
@@ -154,9 +192,9 @@ pub const VMPIDR_INITIAL: u64 = 1 << 31;
 pub const LIST_REGISTERS: usize = 4;
 
 /// Immediate of a [`VIRTUAL_PPI`](super::exception::class::VIRTUAL_PPI) entry: maintenance.
-pub const PPI_MAINTENANCE: u64 = 0;
+pub const PPI_MAINTENANCE: u16 = 0;
 /// Immediate of a [`VIRTUAL_PPI`](super::exception::class::VIRTUAL_PPI) entry: virtual timer.
-pub const PPI_VIRTUAL_TIMER: u64 = 1;
+pub const PPI_VIRTUAL_TIMER: u16 = 1;
 
 /// How the kernel delivers the virtual timer's interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

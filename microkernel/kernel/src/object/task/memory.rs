@@ -5,6 +5,7 @@ use l4_abi::flexpage::{Flexpage, PAGE_ORDER};
 use l4_abi::item::{ItemControl, MapItem};
 use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::MemoryRights;
+use machine::address::PhysicalAddress;
 use machine::entry_format::Format;
 use machine::memory::{Shared, SharedPointer};
 use machine::paging;
@@ -119,12 +120,15 @@ impl TaskMemory {
             return Err(ResultCode::ENOSYS.into());
         }
         let mut flush = CpuFlush { cpu };
-        match kernel_user_memory::add(self.space, &context(cpu, &mut flush), area) {
-            Ok(_) => Ok(()),
-            Err(AddError::Invalid) => Err(ResultCode::EINVAL.into()),
-            Err(AddError::Occupied) => Err(ResultCode::EEXIST.into()),
-            Err(AddError::OutOfMemory) => Err(ResultCode::ENOMEM.into()),
-        }
+        kernel_user_memory::add(self.space, &context(cpu, &mut flush), area)?;
+        Ok(())
+    }
+
+    /// Adds the page of a device.
+    pub fn add_device(&self, cpu: &Cpu, at: Flexpage, physical: u64) -> Result<(), Fail> {
+        let (mut flush, physical) = (CpuFlush { cpu }, PhysicalAddress::new(physical));
+        kernel_user_memory::add_device(self.space, &context(cpu, &mut flush), at, physical)?;
+        Ok(())
     }
 
     /// The UTCB at `address`, if it is inside one chunk of kernel-user
@@ -258,5 +262,15 @@ impl Flush for CpuFlush<'_> {
     #[inline]
     fn commit(&mut self) {
         self.cpu.space.wait(self.cpu);
+    }
+}
+
+impl From<AddError> for Fail {
+    fn from(error: AddError) -> Self {
+        match error {
+            AddError::Invalid => ResultCode::EINVAL.into(),
+            AddError::Occupied => ResultCode::EEXIST.into(),
+            AddError::OutOfMemory => ResultCode::ENOMEM.into(),
+        }
     }
 }

@@ -32,7 +32,8 @@ impl Task {
             Some(Opcode::Unmap) => self.unmap(call),
             Some(Opcode::CapabilityInfo) => self.capability_info(call),
             Some(Opcode::AddKernelUserMemory) => self.add_kernel_user_memory(call),
-            Some(Opcode::LdtSet | Opcode::MapVirtualGic) | None => Err(ResultCode::ENOSYS.into()),
+            Some(Opcode::MapVirtualGic) => self.map_guest_interface(call),
+            Some(Opcode::LdtSet) | None => Err(ResultCode::ENOSYS.into()),
         }
     }
 
@@ -175,6 +176,17 @@ impl Task {
             _ => return Err(ResultCode::EINVAL.into()),
         };
         Ok(Outcome::label(i64::from(answer)))
+    }
+
+    /// Maps what guests have for the CPU interface of their interrupt
+    /// controller.
+    fn map_guest_interface(&self, call: &Invocation<'_>) -> OperationResult {
+        let chip = &call.cpu.kernel.platform.chip;
+        let physical = chip.guest_interface().ok_or(ResultCode::ENOSYS)?;
+        call.require_words(2, ResultCode::EINVAL)?;
+        self.memory
+            .add_device(call.cpu, call.flexpage(1), physical)?;
+        Ok(Outcome::OK)
     }
 
     fn add_kernel_user_memory(&self, call: &Invocation<'_>) -> OperationResult {

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::distributor::{self, AFFINITY, Distributor, Group};
-use super::{IPI, LOWEST_PRIORITY, TIMER};
+use super::{IPI, LOWEST_PRIORITY, OWN};
 use crate::arch::mmio::Registers;
 
 /// Offsets of the CPU interface's registers.
@@ -30,16 +30,27 @@ const NOBODY: u64 = u64::MAX;
 pub(crate) struct GicV2 {
     pub(super) distributor: Distributor,
     interface: Registers,
+    /// By which guests get interrupts.
+    pub(super) virtual_interface: Registers,
+    /// The physical address of what a guest has for its CPU interface.
+    pub(super) guest_interface: u64,
     /// The hardware ids of the CPUs that the interfaces belong to.
     owners: [AtomicU64; MAX_INTERFACES],
 }
 
 impl GicV2 {
     /// Takes the controller over.
-    pub(crate) fn new(distributor: Registers, interface: Registers) -> Self {
+    pub(crate) fn new(
+        distributor: Registers,
+        interface: Registers,
+        virtual_interface: Registers,
+        guest_interface: u64,
+    ) -> Self {
         let gic = Self {
             distributor: Distributor::new(distributor, ENABLE, Group::Zero),
             interface,
+            virtual_interface,
+            guest_interface,
             owners: [const { AtomicU64::new(NOBODY) }; MAX_INTERFACES],
         };
         let target = gic.distributor.own_target();
@@ -55,7 +66,8 @@ impl GicV2 {
         self.owners[interface].store(hardware_id, Ordering::Relaxed);
         let own = self.distributor.registers();
         distributor::initialise_bank(own, 0, Group::Zero);
-        distributor::enable_own(own, 1 << TIMER | 1 << IPI);
+        distributor::enable_own(own, OWN);
+        self.virtual_interface.write(0, 0);
         self.interface.write(offset::PRIORITY_MASK, LOWEST_PRIORITY);
         self.interface.write(offset::BINARY_POINT, 0);
         self.interface.write(offset::CONTROL, ENABLE);

@@ -2,7 +2,7 @@
 //! redistributor for each CPU.
 
 use super::distributor::{self, Distributor, Group};
-use super::{FIRST_PRIVATE, IPI, LOWEST_PRIORITY, TIMER};
+use super::{FIRST_PRIVATE, IPI, LOWEST_PRIORITY, OWN};
 use crate::arch::mmio::Registers;
 
 /// Offsets of a redistributor's registers.
@@ -65,7 +65,7 @@ impl GicV3 {
         }
         let own = redistributor.offset(offset::OWN_INTERRUPTS);
         distributor::initialise_bank(own, 0, Group::One);
-        distributor::enable_own(own, 1 << TIMER | 1 << IPI);
+        distributor::enable_own(own, OWN);
         barrier!("dsb sy");
 
         // SAFETY: the CPU has the interface (ID_AA64PFR0_EL1.GIC), or there
@@ -73,6 +73,7 @@ impl GicV3 {
         unsafe {
             write_register!("S3_4_C12_C9_5", SYSTEM_REGISTERS); // ICC_SRE_EL2
             barrier!("isb");
+            write_register!("S3_4_C12_C11_0", 0); // ICH_HCR_EL2
             write_register!("S3_0_C4_C6_0", u64::from(LOWEST_PRIORITY)); // ICC_PMR_EL1
             write_register!("S3_0_C12_C12_3", 0); // ICC_BPR1_EL1
             write_register!("S3_0_C12_C12_4", 0); // ICC_CTLR_EL1: one write ends an interrupt

@@ -127,9 +127,6 @@ pub fn is_supported(cpu: &CpuBlock) -> bool {
     cpu.arch.guests.is_enabled.get()
 }
 
-/// Fills in what a new extended vCPU finds in its state: nothing.
-pub fn begin(_area: &ExtendedArea) {}
-
 /// Runs the guest.
 #[inline]
 pub fn run(cpu: &CpuBlock, area: &ExtendedArea, guest: &Guest<'_>) -> Exit {

@@ -42,9 +42,8 @@ impl Thread {
         state.vcpu.area.set(Some(area));
         state.vcpu.extended.set(extended);
         state.vcpu.guest_cpu.set(None);
-        if let Some(extended) = extended {
-            vm::begin(extended.get(cpu));
-        }
+        let chip = &cpu.kernel.platform.chip;
+        vm::begin(cpu.block(), chip, &state.context, extended);
         state.vcpu.address.set(address);
         let area = area.get(cpu);
         area.set_version();
@@ -110,8 +109,8 @@ impl Thread {
             scheduling::fpu_access_changed(cpu, self);
         }
         let context = &state.context;
-        context.enter_user_task(cpu.block(), area, cpu.loaded.is(self));
-        context.frame.load_from(&area.registers);
+        let chip = &cpu.kernel.platform.chip;
+        context.enter_user_task(cpu.block(), chip, area, cpu.loaded.is(self));
     }
 
     fn change_user_task(&self, call: &Invocation<'_>, area: &VcpuArea) -> Result<(), Fail> {

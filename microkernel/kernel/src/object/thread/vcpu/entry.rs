@@ -1,7 +1,7 @@
 //! Entries: from what the thread did, to the vCPU's entry point.
 
 use l4_abi::vcpu::StateFlags;
-use machine::vcpu::VcpuArea;
+use machine::vcpu::{VcpuArea, mark_virtual_interrupt};
 
 use crate::cpu::Cpu;
 use crate::ipc::reply;
@@ -37,6 +37,21 @@ impl Thread {
         self.expect_upcall(cpu);
     }
 
+    /// The virtual CPU of the guest that it runs, if it does, has something to
+    /// tell.
+    pub fn enter_with_virtual_interrupt(&self, cpu: &Cpu, number: u16) {
+        let state = self.state(cpu);
+        if state.vcpu.in_user_task.get()
+            && let Some(area) = state.vcpu.area(cpu)
+        {
+            let frame = &state.context.frame;
+            self.enter(cpu, state, area, |area| {
+                frame.save_for_message(&area.registers);
+                mark_virtual_interrupt(&area.registers, number);
+            });
+        }
+    }
+
     #[inline]
     pub(super) fn enter(
         &self,
@@ -62,7 +77,8 @@ impl Thread {
                 scheduling::fpu_access_changed(cpu, self);
             }
             let is_loaded = cpu.loaded.is(self);
-            state.context.leave_user_task(cpu.block(), area, is_loaded);
+            let chip = &cpu.kernel.platform.chip;
+            (state.context).leave_user_task(cpu.block(), chip, area, is_loaded);
         }
         go_on_at_entry(state, area, stack);
     }
