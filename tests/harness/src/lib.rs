@@ -8,6 +8,7 @@
 //! * [`entry`]: the first instructions of threads.
 //! * [`kip`]: the kernel info page and its clock.
 //! * [`other_task`]: tasks with the same program, and a thread.
+//! * [`victim`]: threads in each state in which something can befall them.
 //! * [`memory`]: pages of the program's own, and addresses that nobody uses.
 //!
 //! A test fails by panicking, in whatever thread. Nothing is unwound: the suite goes on with the
@@ -28,6 +29,7 @@ pub mod message;
 pub mod other_task;
 pub mod own;
 pub mod suite;
+pub mod victim;
 pub mod worker;
 
 pub use l4_abi as abi;

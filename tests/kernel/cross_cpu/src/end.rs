@@ -13,12 +13,12 @@ use l4_test::{Message, Outcome, failed, own, spawn_on};
 use crate::call::server;
 use crate::place::{cpus, place, until};
 
-const CANCELLED: Outcome = failed(IpcError::SEND_CANCELED);
-const LOST: Outcome = failed(IpcError::RECEIVE_CANCELED);
-const GONE: Outcome = failed(IpcError::NOT_EXISTENT);
+pub(crate) const CANCELLED: Outcome = failed(IpcError::SEND_CANCELED);
+pub(crate) const LOST: Outcome = failed(IpcError::RECEIVE_CANCELED);
+pub(crate) const GONE: Outcome = failed(IpcError::NOT_EXISTENT);
 
 /// Spends a time that grows with `round` and then begins anew.
-fn delay(round: u32) {
+pub(crate) fn delay(round: u32) {
     for _ in 0..round * 37 % 1500 {
         core::hint::spin_loop();
     }

@@ -3,6 +3,7 @@
 #![no_main]
 
 mod call;
+mod destroy;
 mod end;
 mod place;
 mod signal;
@@ -26,4 +27,15 @@ l4_test::suite![
     end::a_moving_thread_ends,
     end::cancelling_hits_any_moment_of_a_call,
     end::a_thread_that_is_deleted_runs_no_more,
+    destroy::while_it_runs,
+    destroy::while_it_sends,
+    destroy::while_it_waits_for_an_answer,
+    destroy::while_it_receives,
+    destroy::while_it_holds_reply_capabilities,
+    destroy::while_its_page_fault_waits,
+    destroy::while_its_exception_waits,
+    destroy::while_its_timeouts_expire,
+    destroy::while_it_waits_for_a_semaphore,
+    destroy::while_it_is_a_vcpu_in_user_mode,
+    destroy::while_it_moves,
 ];
