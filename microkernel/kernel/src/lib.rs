@@ -10,6 +10,7 @@
 //! objects; [`scheduling`] decides who runs when the kernel is left.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
+#![cfg_attr(guided, no_main)]
 
 pub mod capability;
 pub mod cpu;

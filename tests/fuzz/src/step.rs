@@ -45,6 +45,8 @@ pub enum Step {
     Pin(u64),
     /// A device will want something as soon as the kernel lets it.
     Pending,
+    /// A CPU notices that others have interrupted it.
+    Notice(u64),
     /// So many µs pass.
     Time(u64),
     /// Somebody who shares the UTCB of a thread writes these words to it, while the thread may be
@@ -66,7 +68,7 @@ pub enum Step {
 impl Step {
     /// A step.
     pub fn choose(choices: &mut Choices<'_>) -> Self {
-        match choices.weighted(&[20, 8, 1, 2, 2, 2, 1, 4, 1]) {
+        match choices.weighted(&[20, 8, 1, 2, 2, 2, 1, 4, 1, 8]) {
             0 => {
                 let thread = match choices.one_in(2) {
                     false => 0,
@@ -88,7 +90,8 @@ impl Step {
                 object: choices.between(slots::FIRST, slots::EMPTY),
                 slot: any_slot(choices),
             },
-            _ => Step::Thread(choices.below(TASKS)),
+            8 => Step::Thread(choices.below(TASKS)),
+            _ => Step::Notice(choices.below(2)),
         }
     }
 }

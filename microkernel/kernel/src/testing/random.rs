@@ -16,7 +16,7 @@ use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET};
 use l4_abi::vcpu::BASIC_SIZE;
 use machine::event::{Fault as Trap, Source};
 
-use super::{FIRST_SLOT, Syscall, TestTask, UTCB_AREA, UTCB_AREA_ORDER, World, run};
+use super::{FIRST_SLOT, Syscall, TestTask, UTCB_AREA, UTCB_AREA_ORDER, World, run_on};
 use crate::object::Ref;
 use crate::object::thread::Thread;
 
@@ -31,9 +31,10 @@ const _: () = {
     assert!(MAX_PRIORITY > PRIORITY as u64);
 };
 
-/// Does what `choices` say in a kernel of its own.
+/// Does what `choices` say in a kernel of its own, on one or two CPUs.
 fn attack(mut choices: Choices<'_>, steps: usize) {
-    run(|world| {
+    let cpus = 1 + choices.below(2) as usize;
+    run_on(cpus, |world| {
         let tasks = set_up(world);
         for _ in 0..steps {
             if choices.is_over() {
@@ -49,8 +50,12 @@ fn set_up(world: &mut World) -> Vec<TestTask> {
     let tasks: Vec<TestTask> = (0..TASKS).map(|_| world.task()).collect();
     let task_of = |thread: u64| &tasks[(thread % TASKS) as usize];
     let threads: Vec<Ref<Thread>> = (0..THREADS)
-        .map(|thread| world.thread(task_of(thread), PRIORITY))
+        .map(|thread| {
+            let home = thread as usize / 2 % world.cpus();
+            world.on(home).thread(task_of(thread), PRIORITY)
+        })
         .collect();
+    world.on(0);
     let gates = [
         world.gate(GATE_LABELS[0], &threads[0]),
         world.gate(GATE_LABELS[1], &threads[1]),
@@ -75,7 +80,7 @@ fn set_up(world: &mut World) -> Vec<TestTask> {
         }
         world.give_memory(task, MEMORY + ((number as u64) << PART_ORDER));
         for thread in &threads {
-            let state = thread.state(world.cpu);
+            let state = thread.state(world.cpu_of(thread));
             state.pager.set(slots::GATES);
             state.exception_handler.set(slots::GATES + 1);
         }
@@ -83,12 +88,24 @@ fn set_up(world: &mut World) -> Vec<TestTask> {
     tasks
 }
 
-/// The threads that could make a system call, the running one first.
+/// The threads that could make a system call, the running ones first.
 fn candidates(world: &World) -> Vec<Ref<Thread>> {
     let mut candidates = world.threads();
-    candidates.retain(|thread| thread.is_runnable(world.cpu) && !thread.has_deferred(world.cpu));
+    candidates.retain(|thread| world.could_run(thread));
     candidates.sort_by_key(|thread| !world.runs(thread));
     candidates
+}
+
+/// Operations that have paused for the device go on; who waits until the other
+/// CPUs have passed looks whether they have.
+fn finish(world: &mut World) {
+    for id in 0..world.cpus() {
+        if world.on(id).cpu.unfinished.get() {
+            world.enter(Source::Pin(0));
+            world.cpu.kernel.platform.chip.set_pending(false);
+            world.enter(Source::Spurious);
+        }
+    }
 }
 
 fn perform(world: &mut World, tasks: &[TestTask], step: Step) {
@@ -99,18 +116,18 @@ fn perform(world: &mut World, tasks: &[TestTask], step: Step) {
         }
         return;
     }
-    if world.cpu.unfinished.get() {
-        // An operation has paused for the device.
-        world.enter(Source::Pin(0));
-        world.cpu.kernel.platform.chip.set_pending(false);
-        world.enter(Source::Spurious);
+    finish(world);
+    if candidates(world).is_empty() {
+        world.deliver_all();
+        finish(world);
     }
     if candidates(world).is_empty() {
         // As if the root task cancelled them.
         for thread in world.threads() {
+            world.on(thread.home() as usize);
             thread.cancel(world.cpu);
+            world.enter(Source::Spurious);
         }
-        world.enter(Source::Spurious);
     }
     let threads = candidates(world);
     match step {
@@ -122,7 +139,7 @@ fn perform(world: &mut World, tasks: &[TestTask], step: Step) {
         }
         Step::Resume(number, resume) => {
             if let Some(thread) = threads.get(number as usize % threads.len().max(1)) {
-                world.resume_vcpu(thread, &resume);
+                world.resume_vcpu(thread, number % VCPU_PLACES, &resume);
             }
         }
         Step::Fault(fault) => {
@@ -133,6 +150,12 @@ fn perform(world: &mut World, tasks: &[TestTask], step: Step) {
         Step::Write(..) => {}
         Step::Pending => world.cpu.kernel.platform.chip.set_pending(true),
         Step::Pin(pin) => world.enter(Source::Pin(pin as u32)),
+        Step::Notice(id) => {
+            let id = id as usize % world.cpus();
+            if world.is_interrupted(id) {
+                world.deliver(id);
+            }
+        }
         Step::Time(micros) => world.advance(micros),
         Step::Give { task, object, slot } => {
             world.give_back(&tasks[task as usize], object, slot);
@@ -141,7 +164,8 @@ fn perform(world: &mut World, tasks: &[TestTask], step: Step) {
             let task = &tasks[task as usize];
             if !task.task.memory.is_closed() && world.threads().len() < MAX_THREADS {
                 let thread = world.thread(task, PRIORITY);
-                thread.state(world.cpu).pager.set(slots::GATES);
+                let state = thread.state(world.cpu_of(&thread));
+                state.pager.set(slots::GATES);
             }
         }
     }
@@ -162,9 +186,17 @@ fn trap(fault: Fault) -> Trap {
 }
 
 impl World {
+    /// `thread` is in user mode, or would be if it were its turn.
+    fn could_run(&self, thread: &Thread) -> bool {
+        let cpu = self.cpu_of(thread);
+        let priority = thread.state(cpu).priority.get();
+        let is_there = cpu.current.is(thread) || cpu.ready.contains(thread, priority);
+        is_there && !cpu.unfinished.get() && thread.is_runnable(cpu) && !thread.has_deferred(cpu)
+    }
+
     /// `thread` makes a system call of the generator's.
     fn call(&mut self, thread: &Thread, call: &Call) {
-        let utcb = thread.utcb(self.cpu);
+        let utcb = thread.utcb(self.cpu_of(thread));
         utcb.set_word(BUFFER_DESCRIPTOR_OFFSET / 8, call.descriptor.raw());
         for (index, word) in call.buffers().iter().enumerate() {
             utcb.set_word(BUFFERS_OFFSET / 8 + index, *word);
@@ -182,25 +214,27 @@ impl World {
         );
     }
 
-    /// `thread` becomes a vCPU if it is none, and resumes.
-    fn resume_vcpu(&mut self, thread: &Thread, resume: &Resume) {
+    /// `thread` becomes a vCPU if it is none, with its state at `place`, and
+    /// resumes.
+    fn resume_vcpu(&mut self, thread: &Thread, place: u64, resume: &Resume) {
         let call = Syscall::new(Selector::INVALID, Operation::CALL);
-        if thread.vcpu_area(self.cpu).is_none() {
-            let state = VCPUS + thread.id % VCPU_PLACES * BASIC_SIZE as u64;
+        if thread.vcpu_area(self.cpu_of(thread)).is_none() {
+            let state = VCPUS + place * BASIC_SIZE as u64;
             self.write(thread, &[Opcode::VcpuControl as u64, state]);
             self.syscall(thread, call.tag(label::THREAD, 2, 0));
         }
-        let Some(area) = thread.vcpu_area(self.cpu) else {
+        let Some(area) = thread.vcpu_area(self.cpu_of(thread)) else {
             return;
         };
         area.set_state(resume.states[0]);
         area.set_saved_state(resume.states[1]);
         area.set_user_task(resume.user_task);
-        if thread.is_runnable(self.cpu) && !thread.has_deferred(self.cpu) {
+        if self.could_run(thread) {
             let items = resume.items();
             self.write(thread, &[Opcode::VcpuResume as u64]);
+            let utcb = thread.utcb(self.cpu_of(thread));
             for (index, word) in items.iter().enumerate() {
-                thread.utcb(self.cpu).set_word(1 + index, *word);
+                utcb.set_word(1 + index, *word);
             }
             self.syscall(thread, call.tag(label::THREAD, 1, items.len() / 2));
         }
@@ -233,3 +267,7 @@ fn nothing_that_threads_do_harms_the_kernel() {
         attack(Choices::seeded(seed, 0), STEPS);
     }
 }
+
+// The fuzzer that watches which code its inputs reach makes its own choices.
+#[cfg(guided)]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| attack(Choices::from_bytes(bytes), usize::MAX));

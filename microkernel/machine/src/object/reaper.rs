@@ -129,6 +129,9 @@ impl<C: 'static> Drop for DeadObjects<C> {
     }
 }
 
+/// What the memory of a freed object is filled with.
+const FREED: u8 = 0xf4;
+
 /// An object that nothing refers to any more, not freed yet.
 #[must_use]
 pub struct Dead<C: 'static>(NonNull<Header<C>>);
@@ -159,6 +162,10 @@ impl<C: 'static> Dead<C> {
         unsafe {
             drop(self.0);
             let common = (&raw const (*self.0.as_ptr()).common).read();
+            if cfg!(debug_assertions) {
+                // Whoever still finds it does not get far.
+                self.0.cast::<u8>().write_bytes(FREED, size);
+            }
             (Storage::from_raw(self.0.cast(), size), common)
         }
     }

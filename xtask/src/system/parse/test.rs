@@ -32,7 +32,7 @@ pub(in crate::system) fn expectations(table: &Table<'_, '_, '_>, test: &mut Test
     test.expect = texts(table.strings("expect"));
     test.forbid = texts(table.strings("forbid"));
     test.timeout = table
-        .number("timeout", 1..=3600)
+        .number("timeout", 1..=86_400)
         .map_or(test.timeout, Spanned::into_inner);
     test.smp = numbers(table.numbers("smp", 1..=64), vec![1]);
     test.gic = numbers(table.numbers("gic", 2..=3), vec![3]);

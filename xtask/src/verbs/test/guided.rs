@@ -1,6 +1,8 @@
-//! Readers of untrusted bytes, fed by a fuzzer that watches which code its inputs reach.
+//! The kernel, and readers of untrusted bytes, fed by a fuzzer that watches which code its inputs
+//! reach.
 //!
-//! libFuzzer works with stable Rust: the compiler's coverage pass is asked for by name.
+//! libFuzzer works with stable Rust: the compiler's coverage pass is asked for by name. The kernel's
+//! own tests are the program that it drives there, for they have the machine that the kernel needs.
 
 use super::{Outcome, Report};
 use crate::cargo;
@@ -8,19 +10,49 @@ use crate::failure::{Context, Result, fail};
 use crate::setup;
 use crate::system::{System, compile};
 use crate::workspace::Workspace;
-use std::path::{Path, PathBuf};
+use fuzz::Choices;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-const PACKAGE: &str = "fuzz-targets";
+/// What is fuzzed.
+struct Target {
+    name: &'static str,
+    /// How cargo makes and starts its program.
+    cargo: &'static str,
+    /// How many inputs it gets, and how many bytes they may have.
+    runs: usize,
+    length: usize,
+}
 
-/// Its programs: what is fuzzed, and how long the inputs may become.
-const TARGETS: [(&str, usize); 3] = [("description", 8192), ("elf", 4096), ("virtqueue", 2048)];
-
-/// Inputs that each gets.
-const RUNS: usize = 2_000_000;
+const TARGETS: [Target; 4] = [
+    Target {
+        name: "description",
+        cargo: "run -p fuzz-targets -F libfuzzer --bin guided-description",
+        runs: 2_000_000,
+        length: 8192,
+    },
+    Target {
+        name: "elf",
+        cargo: "run -p fuzz-targets -F libfuzzer --bin guided-elf",
+        runs: 2_000_000,
+        length: 4096,
+    },
+    Target {
+        name: "virtqueue",
+        cargo: "run -p fuzz-targets -F libfuzzer --bin guided-virtqueue",
+        runs: 2_000_000,
+        length: 2048,
+    },
+    Target {
+        name: "kernel",
+        cargo: "test -p kernel --lib",
+        runs: 100_000,
+        length: 4096,
+    },
+];
 
 /// Counters for each edge of the control flow, and the operands of comparisons.
-const FLAGS: &str = "-Cpasses=sancov-module -Ccodegen-units=1 -Cdebug-assertions \
+const FLAGS: &str = "--cfg guided -Cpasses=sancov-module -Ccodegen-units=1 -Cdebug-assertions \
     -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares";
 
@@ -33,34 +65,47 @@ pub(super) fn run(
     long: bool,
     selected: &dyn Fn(&str) -> bool,
 ) -> Result<()> {
-    for (target, length) in TARGETS {
-        let name = format!("guided {target}");
+    for target in &TARGETS {
+        let name = format!("guided {}", target.name);
         if !selected(&name) {
             continue;
         }
         report.run(&name, || match long {
-            true => fuzz(workspace, target, length).map(|()| Outcome::Passed),
+            true => fuzz(workspace, target).map(|()| Outcome::Passed),
             false => Ok(Outcome::Skipped("only with --long".into())),
         });
     }
     Ok(())
 }
 
-fn fuzz(workspace: &Workspace, target: &str, length: usize) -> Result<()> {
-    let program = build(workspace, target)?;
+fn fuzz(workspace: &Workspace, target: &Target) -> Result<()> {
+    setup::cxx()?;
+    let Target {
+        name, runs, length, ..
+    } = target;
+    // First build, with cargo's own progress.
+    let nothing = ["-runs=0".into(), "-verbosity=0".into()];
+    if !cargo::run(command(workspace, target, &nothing)?)? {
+        fail!("building what fuzzes {name} failed (cargo's messages are above)");
+    }
     // What reached new code stays there: the next time begins with it.
-    let corpus = workspace.build_folder("guided-corpus").join(target);
+    let corpus = workspace.build_folder("guided-corpus").join(name);
     std::fs::create_dir_all(&corpus).context(|| format!("creating {}", corpus.display()))?;
-    plant(workspace, target, &corpus)?;
-    println!("Fuzzing {target}: {RUNS} inputs");
-    let output = Command::new(&program)
-        .args([format!("-runs={RUNS}"), format!("-max_len={length}")])
-        .args(["-seed=1", "-timeout=10", "-verbosity=0"])
-        .arg(format!("-artifact_prefix={}-", corpus.display()))
-        .arg(&corpus)
+    plant(workspace, name, &corpus)?;
+    println!("Fuzzing {name}: {runs} inputs");
+    let arguments = [
+        format!("-runs={runs}"),
+        format!("-max_len={length}"),
+        "-seed=1".into(),
+        "-timeout=60".into(),
+        "-verbosity=0".into(),
+        format!("-artifact_prefix={}-", corpus.display()),
+        corpus.display().to_string(),
+    ];
+    let output = command(workspace, target, &arguments)?
         .stdin(Stdio::null())
         .output()
-        .context(|| format!("running {}", program.display()))?;
+        .context(|| "running cargo")?;
     if output.status.success() {
         return Ok(());
     }
@@ -71,7 +116,7 @@ fn fuzz(workspace: &Workspace, target: &str, length: usize) -> Result<()> {
     fail!("an input was found that fails; its file is named above")
 }
 
-/// Puts inputs into a corpus that the reader accepts: it would take long to find any.
+/// Puts inputs into a corpus that the target accepts: it would take long to find any.
 fn plant(workspace: &Workspace, target: &str, corpus: &Path) -> Result<()> {
     let write = |name: &str, content: Vec<u8>| {
         let file = corpus.join(name);
@@ -80,6 +125,14 @@ fn plant(workspace: &Workspace, target: &str, corpus: &Path) -> Result<()> {
     match target {
         "elf" => return write("example", fuzz_targets::example_elf()),
         "virtqueue" => return write("example", fuzz_targets::example_virtqueue()),
+        // Any bytes are system calls. Short inputs hide nothing, long ones get far.
+        "kernel" => {
+            return (1..=12).try_for_each(|seed| {
+                let mut choices = Choices::seeded(seed, 0);
+                let words = (0..8 << (seed % 6)).flat_map(|_| choices.word().to_le_bytes());
+                write(&format!("seed-{seed}"), words.collect())
+            });
+        }
         _ => {}
     }
     for path in workspace.systems("configs") {
@@ -90,24 +143,18 @@ fn plant(workspace: &Workspace, target: &str, corpus: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The fuzzer's program for a target.
-fn build(workspace: &Workspace, target: &str) -> Result<PathBuf> {
-    setup::cxx()?;
-    let host = host()?;
-    let program = format!("guided-{target}");
-    let folder = workspace.build_folder("guided");
+/// Builds the program of a target, and starts it with these arguments.
+fn command(workspace: &Workspace, target: &Target, arguments: &[String]) -> Result<Command> {
     let mut command = cargo::command(workspace.root());
     command
-        .args(["build", "--release", "--package", PACKAGE])
-        .args(["--features", "libfuzzer", "--bin", &program])
+        .args(target.cargo.split_whitespace())
         // With a target, the flags are not for build scripts.
-        .args(["--target", &host, "--target-dir"])
-        .arg(&folder)
+        .args(["--release", "--target", &host()?, "--target-dir"])
+        .arg(workspace.build_folder("guided"))
+        .arg("--")
+        .args(arguments)
         .env("RUSTFLAGS", FLAGS);
-    if !cargo::run(command)? {
-        fail!("building {program} failed (cargo's messages are above)");
-    }
-    Ok(folder.join(host).join("release").join(program))
+    Ok(command)
 }
 
 /// What rustc calls this machine.

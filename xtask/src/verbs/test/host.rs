@@ -15,14 +15,17 @@ struct Suite {
     flags: Option<&'static str>,
     /// Which tests.
     filter: &'static [&'static str],
+    /// Only with `--long`.
+    long: bool,
 }
 
-const SUITES: [Suite; 2] = [
+const SUITES: [Suite; 3] = [
     Suite {
         name: "Host tests",
         arguments: &[],
         flags: None,
         filter: &[],
+        long: false,
     },
     // What CPUs share, in every order in which two of them may get on.
     Suite {
@@ -30,16 +33,24 @@ const SUITES: [Suite; 2] = [
         arguments: &["-p", "machine", "--lib", "--target-dir", "target/loom"],
         flags: Some("--cfg loom"),
         filter: &["loom"],
+        long: false,
+    },
+    // Those that are ignored because they take long, one after the other.
+    Suite {
+        name: "Long host tests",
+        arguments: &["-p", "kernel", "--lib", "--profile", "checked"],
+        flags: None,
+        filter: &["--ignored", "--test-threads=1"],
+        long: true,
     },
 ];
 
 pub(super) fn run(workspace: &Workspace, report: &mut Report, long: bool) -> Result<()> {
-    SUITES
-        .iter()
-        .try_for_each(|suite| run_suite(suite, workspace, report, long))
+    let mut suites = SUITES.iter().filter(|suite| long || !suite.long);
+    suites.try_for_each(|suite| run_suite(suite, workspace, report))
 }
 
-fn run_suite(suite: &Suite, workspace: &Workspace, report: &mut Report, long: bool) -> Result<()> {
+fn run_suite(suite: &Suite, workspace: &Workspace, report: &mut Report) -> Result<()> {
     println!("{}", suite.name);
     let test = |arguments: &[&str]| {
         let mut command = cargo::command(workspace.root());
@@ -56,8 +67,6 @@ fn run_suite(suite: &Suite, workspace: &Workspace, report: &mut Report, long: bo
     }
     let mut child = test(&["--no-fail-fast", "--quiet", "--", "--format=pretty"])
         .args(suite.filter)
-        // What takes long is ignored unless it is asked for.
-        .args(long.then_some("--include-ignored"))
         .stdout(Stdio::piped())
         .spawn()
         .context(|| "running cargo")?;

@@ -1,0 +1,181 @@
+//! Every order in which CPUs can get on: short programs of three threads are
+//! run again and again, each time with another choice of which CPU moves next,
+//! until all choices have been made.
+//!
+//! A step is one kernel entry: a system call of the thread that runs on a CPU,
+//! or a CPU noticing that another one has interrupted it. After each step the
+//! invariants are checked; when nothing moves any more, that nobody waits for
+//! what is there ([`check_rest`]); in the end, that all memory is back.
+
+mod anything;
+mod programs;
+mod stage;
+
+use stage::{Op, Stage};
+
+use super::{Syscall, World, run_on};
+use crate::object::thread::{Life, Source, Waiting};
+
+/// Where the threads begin, and which orders are tried.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    /// The CPUs of the three threads.
+    homes: [usize; 3],
+    /// How often another CPU may move although the last one could go on. Most
+    /// of what can go wrong does with a few such switches.
+    switches: usize,
+}
+
+/// Two threads share a CPU; every order.
+const TWO_CPUS: Setting = Setting {
+    homes: [0, 0, 1],
+    switches: usize::MAX,
+};
+
+/// Each thread has a CPU of its own.
+const THREE_CPUS: Setting = Setting {
+    homes: [0, 1, 2],
+    switches: 2,
+};
+
+impl Setting {
+    fn cpus(&self) -> usize {
+        self.homes.into_iter().max().map_or(0, |last| last + 1)
+    }
+}
+
+/// What can happen next.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The thread that runs on the CPU goes on with its program.
+    Run(usize),
+    /// The CPU notices that another one has interrupted it.
+    Notice(usize),
+}
+
+impl Step {
+    fn cpu(self) -> usize {
+        match self {
+            Step::Run(id) | Step::Notice(id) => id,
+        }
+    }
+}
+
+/// What can happen next, and whether the CPU that moved last is among those
+/// that can move.
+fn possible(world: &World, stage: &Stage, last: usize) -> (Vec<Step>, bool) {
+    let mut steps = Vec::new();
+    for id in 0..world.cpus() {
+        if world.is_interrupted(id) {
+            steps.push(Step::Notice(id));
+        }
+        if stage.running(world, id).is_some() {
+            steps.push(Step::Run(id));
+        }
+    }
+    let can_go_on = steps.iter().any(|step| step.cpu() == last);
+    (steps, can_go_on)
+}
+
+/// A run with the choices in `path`, and the first one behind it; what could
+/// have been chosen is noted there.
+fn run_once(
+    world: &mut World,
+    setting: Setting,
+    programs: &[&[Op]; 3],
+    path: &mut Vec<(usize, usize)>,
+) {
+    let mut stage = Stage::new(world, setting.homes);
+    world.deliver_all();
+    let (mut last_cpu, mut switches) = (usize::MAX, setting.switches);
+    let mut depth = 0;
+    loop {
+        let (mut steps, can_go_on) = possible(world, &stage, last_cpu);
+        if can_go_on && switches == 0 {
+            steps.retain(|step| step.cpu() == last_cpu);
+        }
+        let Some(last) = steps.len().checked_sub(1) else {
+            break;
+        };
+        if depth == path.len() {
+            path.push((0, last));
+        }
+        let (choice, options) = path[depth];
+        assert_eq!(options, last, "a run with the same choices is another one");
+        let step = steps[choice];
+        switches -= usize::from(can_go_on && step.cpu() != last_cpu);
+        last_cpu = step.cpu();
+        match step {
+            Step::Notice(id) => world.deliver(id),
+            Step::Run(id) => {
+                let number = stage.running(world, id).expect("it runs");
+                let next = stage.next[number];
+                stage.next[number] += 1;
+                match programs[number].get(next) {
+                    Some(op) => stage.perform(world, number, *op),
+                    None => drop(world.syscall(&stage.threads[number], Syscall::sleep())),
+                }
+            }
+        }
+        depth += 1;
+        assert!(depth < 100, "a program does not end");
+    }
+    check_rest(world, &stage);
+}
+
+/// Nobody waits for something that is there.
+fn check_rest(world: &World, stage: &Stage) {
+    for thread in &stage.threads {
+        let cpu = world.cpu_of(thread);
+        let state = thread.state(cpu);
+        match state.waiting.get() {
+            _ if state.life.get() != Life::Alive => {}
+            Waiting::Nothing | Waiting::Remote => panic!("it does not move"),
+            Waiting::Send => {
+                let receiver = state.receiver.get(cpu).expect("it has a receiver");
+                let receives = match receiver.state(world.cpu_of(receiver)).waiting.get() {
+                    Waiting::Receive(Source::Anyone) => true,
+                    Waiting::Receive(Source::Thread(id)) => id == thread.id,
+                    _ => false,
+                };
+                assert!(!receives, "a message is not taken");
+            }
+            Waiting::Receive(source) => {
+                let mailbox = &thread.mailbox;
+                let waits = match source {
+                    Source::Anyone => !mailbox.is_empty(),
+                    Source::Thread(id) => mailbox.sender(cpu, Some(id)).is_some(),
+                    Source::Irq(id) => mailbox.irq(cpu, Some(id)).is_some(),
+                    Source::Nobody => false,
+                };
+                assert!(!waits, "a message is not taken");
+            }
+            Waiting::Gate => {
+                let gate = state.gate.get(cpu).expect("it has a gate");
+                assert!(gate.target(cpu).is_none(), "it is not told of the binding");
+            }
+            Waiting::Semaphore => {
+                let semaphore = state.semaphore.get(cpu).expect("it has a semaphore");
+                assert_eq!(semaphore.counter(), 0, "a raise is lost");
+            }
+        }
+    }
+}
+
+/// Runs the programs in every order of the setting; how many there are.
+fn explore(setting: Setting, programs: &[&[Op]; 3]) -> usize {
+    let mut path: Vec<(usize, usize)> = Vec::new();
+    let mut runs = 0;
+    loop {
+        run_on(setting.cpus(), |world| {
+            run_once(world, setting, programs, &mut path);
+        });
+        runs += 1;
+        // The next choice, in the last place where there is one.
+        while path.pop_if(|(choice, last)| choice == last).is_some() {}
+        match path.last_mut() {
+            Some((choice, _)) => *choice += 1,
+            None => return runs,
+        }
+    }
+}
