@@ -76,10 +76,10 @@ fn utcbs(start: u64, size: u64) -> impl Iterator<Item = usize> {
 }
 
 fn try_claim(address: usize) -> Option<Claim> {
-    marker(address)
-        .compare_exchange(0, IN_USE, Ordering::Acquire, Ordering::Relaxed)
-        .is_ok()
-        .then_some(Claim { address })
+    let exchange =
+        marker(address).compare_exchange(0, IN_USE, Ordering::Acquire, Ordering::Relaxed);
+    // Only a claim that was made may be dropped.
+    exchange.is_ok().then(|| Claim { address })
 }
 
 /// Adds a page of kernel-user memory where nothing else is; it stays for good.
@@ -99,4 +99,22 @@ fn marker(utcb: usize) -> &'static AtomicU64 {
     // SAFETY: the address is that of a UTCB in kernel-user memory of this task, which is mapped
     // until the task ends; the kernel changes the marker like an atomic.
     unsafe { &*((utcb + FREE_MARKER_OFFSET) as *const AtomicU64) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_lasts_until_it_is_dropped_whoever_else_tries() {
+        let block = [const { AtomicU64::new(0) }; SIZE / 8];
+        let address = block.as_ptr() as usize;
+        let claim = try_claim(address);
+        assert!(claim.is_some());
+        for _ in 0..3 {
+            assert!(try_claim(address).is_none());
+        }
+        drop(claim);
+        assert!(try_claim(address).is_some());
+    }
 }
