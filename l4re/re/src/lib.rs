@@ -17,6 +17,7 @@ pub mod parent;
 pub mod region_map;
 pub mod remote_access;
 pub mod scheduler;
+pub mod virtio;
 pub mod watch;
 
 pub use dataspace::Dataspace;
@@ -29,4 +30,5 @@ pub use namespace::Namespace;
 pub use parent::Parent;
 pub use region_map::RegionMap;
 pub use remote_access::RemoteAccess;
+pub use virtio::VirtioDevice;
 pub use watch::Watch;

@@ -5,11 +5,12 @@
 //! * [`DeviceQueue`] takes requests out: for device models over a guest's memory, and for servers
 //!   over what their clients share. [`Chain`] is one request: its buffers, to be read and written.
 //! * [`DriverQueue`] puts requests in: for clients.
+//! * [`transport`]: devices of servers, which share memory with their clients (l4virtio).
 //!
 //! **The other end is hostile.** What lies in shared memory is read once, into a local value, then
 //! checked, and never read again. An index that ran ahead, a descriptor that is not there, a chain that
 //! has no end or an address that leads nowhere is a [`QueueError`]; what a queue keeps to itself
-//! (free descriptors, what is under way) is not in shared memory. Nothing here panics or allocates.
+//! (free descriptors, what is under way) is not in shared memory. The queues neither panic nor allocate.
 //!
 //! Not offered: packed queues, indirect descriptors, event indices. Numbers are those of the virtio
 //! specification 1.2, §2.7.
@@ -23,6 +24,7 @@ mod driver_queue;
 pub mod fixture;
 pub mod memory;
 pub mod ring;
+pub mod transport;
 
 pub use chain::{Chain, MAX_BUFFERS};
 pub use device_queue::DeviceQueue;

@@ -38,14 +38,20 @@ impl<T, const N: usize> Registry<T, N> {
     /// Adds an object and returns its label, to bind a gate with. Error: ENOMEM if all places
     /// are taken.
     pub fn insert(&mut self, object: T) -> Outcome<u64> {
-        let index = self
-            .places
-            .iter()
-            .position(|place| place.object.is_none())
-            .ok_or(ResultCode::ENOMEM)?;
+        let index = self.free_place().ok_or(ResultCode::ENOMEM)?;
         let place = &mut self.places[index];
         place.object = Some(object);
         Ok(label(index, place.generation))
+    }
+
+    /// The label that the next object will have; `None` if all places are taken.
+    pub fn next_label(&self) -> Option<u64> {
+        let index = self.free_place()?;
+        Some(label(index, self.places[index].generation))
+    }
+
+    fn free_place(&self) -> Option<usize> {
+        self.places.iter().position(|place| place.object.is_none())
     }
 
     /// The object with this label; rights and the server's own bits in it do not matter.
@@ -122,7 +128,10 @@ mod tests {
         let old = registry.insert(1).unwrap();
         assert_eq!(registry.insert(2), Err(ResultCode::ENOMEM));
         assert_eq!(registry.remove(old), Some(1));
+        let next = registry.next_label();
         let new = registry.insert(2).unwrap();
+        assert_eq!(next, Some(new));
+        assert_eq!(registry.next_label(), None);
         assert_ne!(old, new);
         assert_eq!(registry.get_mut(old), None);
         assert_eq!(registry.remove(old), None);
