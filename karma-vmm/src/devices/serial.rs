@@ -107,6 +107,11 @@ impl Serial {
         self.received.push_back(byte).is_ok()
     }
 
+    /// How many bytes have room.
+    pub fn room(&self) -> usize {
+        RECEIVER - self.received.len()
+    }
+
     /// Level of the interrupt line.
     pub fn interrupt(&self) -> bool {
         self.modem_control & OUT2 != 0 && self.reason() != NO_INTERRUPT

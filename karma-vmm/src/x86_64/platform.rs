@@ -209,6 +209,11 @@ impl<M: Memory> Platform<M> {
             .count()
     }
 
+    /// How many bytes typed on the serial port have room.
+    pub fn room(&self) -> usize {
+        self.serial.room()
+    }
+
     /// Lets the devices look what has come from outside.
     pub fn poll(&mut self, memory: &M) {
         self.virtio

@@ -45,6 +45,27 @@ impl Shared {
         Self::map(dataspace, offset, size, Flags::RW)
     }
 
+    /// Maps `dataspace`, to be read and written, such that it can be mapped on to a virtual machine: at a
+    /// multiple of 2^`order` bytes, and with the right to execute, which a mapping has from where it
+    /// was mapped.
+    pub fn for_guest(dataspace: Cap<Dataspace>, order: u32) -> Result<Self> {
+        guarded::prepare()?;
+        let (size, passed) = (dataspace.size()?, dataspace.pass(CapabilityRights::RW));
+        let flags = Flags::RW | Flags::EXECUTE;
+        let mapping = env::region_map().attach_aligned(passed, size, flags, order)?;
+        Ok(Self {
+            mapping,
+            start: mapping,
+            size,
+            is_writable: true,
+        })
+    }
+
+    /// Where it begins in the program's memory, for system calls.
+    pub fn address(&self) -> u64 {
+        self.start
+    }
+
     fn map(dataspace: Cap<Dataspace>, offset: u64, size: u64, flags: Flags) -> Result<Self> {
         guarded::prepare()?;
         let rights = if flags.contains(Flags::WRITE) {

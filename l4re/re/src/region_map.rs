@@ -106,7 +106,19 @@ impl RegionMap {
         flags: Flags,
     ) -> Result<u64> {
         let flags = flags | Flags::SEARCH_ADDRESS;
-        self.attach_region(MAPPINGS_START, dataspace, offset, size, flags)
+        self.attach_region(MAPPINGS_START, dataspace, offset, size, flags, PAGE_ORDER)
+    }
+
+    /// As [`attach_anywhere`](Self::attach_anywhere), at a multiple of 2^`order` bytes.
+    pub fn attach_aligned(
+        &self,
+        dataspace: Passed<Dataspace>,
+        size: u64,
+        flags: Flags,
+        order: u32,
+    ) -> Result<u64> {
+        let flags = flags | Flags::SEARCH_ADDRESS;
+        self.attach_region(MAPPINGS_START, dataspace, 0, size, flags, order)
     }
 
     /// Attaches `size` bytes of a dataspace from `offset` on at `start`. Error: EADDRNOTAVAIL.
@@ -118,7 +130,7 @@ impl RegionMap {
         size: u64,
         flags: Flags,
     ) -> Result<u64> {
-        self.attach_region(start, dataspace, offset, size, flags)
+        self.attach_region(start, dataspace, offset, size, flags, PAGE_ORDER)
     }
 
     fn attach_region(
@@ -128,8 +140,9 @@ impl RegionMap {
         offset: u64,
         size: u64,
         flags: Flags,
+        order: u32,
     ) -> Result<u64> {
-        let align = PAGE_ORDER as u8;
+        let align = order as u8;
         let client = Selector::INVALID.raw();
         self.attach(
             start,

@@ -18,7 +18,7 @@
 //! * [`mod@env`]: initial capabilities and arguments; [`println!`] and [`eprintln!`] write to the log.
 //! * The heap grows on demand, so the `alloc` crate works.
 //! * [`thread`]: threads and thread-local values; [`sync`]: a mutex; [`time`]: clock and sleep.
-//! * [`serve`]: being the server of a channel.
+//! * [`serve`]: being the server of a channel. [`vcpu`]: running virtual machines.
 //! * A panic ends the program: one line and a backtrace on the log, then its parent is told.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unstable_features)]
@@ -55,6 +55,7 @@ pub mod sync;
 mod termination;
 pub mod thread;
 pub mod time;
+pub mod vcpu;
 
 pub use l4_ipc::{Bytes, CapabilityRights, Outcome, Received, Request, Response, ResultCode};
 pub use l4_sys::{Cap, OwnedCap};

@@ -187,6 +187,26 @@ impl Vcpu {
     }
 }
 
+/// A vCPU with an extended state, for virtual machines.
+#[derive(Clone, Copy, Debug)]
+pub struct ExtendedVcpu(Vcpu);
+
+impl ExtendedVcpu {
+    /// The one with its state at `address`.
+    ///
+    /// # Safety
+    /// As for [`Vcpu::new`], with room for the extended state behind the other.
+    pub const unsafe fn new(address: usize) -> Self {
+        // SAFETY: promised by the caller.
+        Self(unsafe { Vcpu::new(address) })
+    }
+
+    /// Its basic state.
+    pub const fn vcpu(self) -> Vcpu {
+        self.0
+    }
+}
+
 /// Why a guest does not run any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GuestEnd {

@@ -5,7 +5,7 @@ use core::ptr;
 
 use l4_abi::arch::x86_64::vcpu::EXTENDED_STATE_OFFSET;
 
-use crate::vcpu::Vcpu;
+use crate::vcpu::ExtendedVcpu;
 
 /// The control block of an extended vCPU. The kernel changes it behind the program's back, so
 /// every access is a volatile one.
@@ -21,7 +21,7 @@ macro_rules! accessors {
             /// The field at `offset`, which is a multiple of its size.
             #[inline]
             pub fn $get(self, offset: usize) -> $type {
-                // SAFETY: inside the extended state, by the contract of `of`; aligned.
+                // SAFETY: inside the extended state, by the contract of `ExtendedVcpu::new`; aligned.
                 unsafe { self.field::<$type>(offset).read_volatile() }
             }
 
@@ -37,12 +37,8 @@ macro_rules! accessors {
 
 impl Vmcb {
     /// That of `vcpu`.
-    ///
-    /// # Safety
-    /// The vCPU's state has room for an extended state behind it, and stays as long as the value
-    /// is used.
-    pub unsafe fn of(vcpu: Vcpu) -> Self {
-        let address = vcpu.address() as usize + EXTENDED_STATE_OFFSET;
+    pub fn of(vcpu: ExtendedVcpu) -> Self {
+        let address = vcpu.vcpu().address() as usize + EXTENDED_STATE_OFFSET;
         Self(ptr::with_exposed_provenance_mut(address))
     }
 

@@ -11,7 +11,7 @@ use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load, store};
 use l4_test::own;
 use l4_test::sys::arch::vmcb::Vmcb;
 use l4_test::sys::object::{Task, Thread};
-use l4_test::sys::vcpu::{GuestEnd, Vcpu};
+use l4_test::sys::vcpu::{ExtendedVcpu, GuestEnd, Vcpu};
 use l4_test::sys::{Object, OwnedCap};
 
 /// Offsets in the VMCB (AMD APM volume 2, appendix B).
@@ -131,9 +131,8 @@ impl Guest {
         let address = kernel_user_page();
         Thread::SELF.vcpu_control_extended(address).unwrap();
         // SAFETY: a page of kernel-user memory of its own, which stays.
-        let vcpu = unsafe { Vcpu::new(address as usize) };
-        // SAFETY: as above.
-        let vmcb = unsafe { Vmcb::of(vcpu) };
+        let extended = unsafe { ExtendedVcpu::new(address as usize) };
+        let (vcpu, vmcb) = (extended.vcpu(), Vmcb::of(extended));
         vcpu.set_saved_state(GUEST);
         let guest = Self { vcpu, vmcb };
         guest.reset();

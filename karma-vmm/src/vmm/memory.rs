@@ -1,0 +1,51 @@
+//! The guest's memory: a dataspace of the component, all of which the virtual machine has from the start.
+
+use l4_abi::flexpage::Flexpage;
+use l4_abi::item::{ItemControl, ItemFlags};
+use l4_abi::rights::MemoryRights;
+use l4_memory::Shared;
+use l4_rt::env;
+use l4_sys::object::Task;
+use l4_sys::{Cap, OwnedCap, Result};
+use l4re::Dataspace;
+use l4re::mem_alloc::DataspaceFlags;
+
+/// Large pages.
+const ORDER: u32 = 21;
+const LARGE_PAGE: u64 = 1 << ORDER;
+
+/// The memory, from guest-physical address 0 on.
+pub(crate) struct Ram {
+    /// To read and write it.
+    pub(crate) shared: Shared,
+    _dataspace: OwnedCap<Dataspace>,
+}
+
+impl Ram {
+    /// Takes `size` bytes, and gives them to `vm`.
+    pub(crate) fn new(size: u64, vm: Cap<Task>) -> Result<Self> {
+        let flags = DataspaceFlags::CONTINUOUS | DataspaceFlags::SUPER_PAGES;
+        let dataspace = env::mem_alloc().create_dataspace(size, flags, ORDER)?;
+        let shared = Shared::for_guest(*dataspace, ORDER)?;
+        let mut at = 0;
+        while at < size {
+            // What is to be mapped on must be there.
+            let there = shared.try_read(at, &mut [0]);
+            debug_assert!(there.is_ok(), "the dataspace has memory");
+            let order = order_at(at, size);
+            let page = Flexpage::memory(shared.address() + at, order, MemoryRights::RWX);
+            let control = ItemControl::map(at, ItemFlags::empty());
+            vm.map(env::task(), control, page)?;
+            at += 1 << order;
+        }
+        Ok(Self {
+            shared,
+            _dataspace: dataspace,
+        })
+    }
+}
+
+/// How much to map at once: a large page, or what is left in small ones.
+fn order_at(at: u64, size: u64) -> u32 {
+    if size - at >= LARGE_PAGE { ORDER } else { 12 }
+}

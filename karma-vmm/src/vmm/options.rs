@@ -1,0 +1,64 @@
+//! What the configuration says of the virtual machine: the program's arguments.
+
+use core::fmt;
+
+/// The virtual machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// Bytes of memory.
+    pub(crate) memory: u64,
+    /// The kernel's command line.
+    pub(crate) command_line: &'static str,
+    /// Tell why the guest left the machine, when it ends.
+    pub(crate) statistics: bool,
+}
+
+/// An argument that makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BadArgument(&'static str);
+
+impl fmt::Display for BadArgument {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "'{}' is none of memory=SIZE, command-line=TEXT, statistics",
+            self.0
+        )
+    }
+}
+
+impl core::error::Error for BadArgument {}
+
+impl Options {
+    /// Reads arguments.
+    pub(crate) fn parse(
+        arguments: impl Iterator<Item = &'static str>,
+    ) -> Result<Self, BadArgument> {
+        let mut options = Self {
+            memory: 128 << 20,
+            command_line: "",
+            statistics: false,
+        };
+        for argument in arguments {
+            let bad = BadArgument(argument);
+            match argument.split_once('=') {
+                Some(("memory", size)) => options.memory = bytes(size).ok_or(bad)?,
+                Some(("command-line", text)) => options.command_line = text,
+                None if argument == "statistics" => options.statistics = true,
+                _ => return Err(bad),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// A number of bytes, with a unit perhaps.
+fn bytes(size: &str) -> Option<u64> {
+    let (number, shift) = match size.split_at_checked(size.len().checked_sub(1)?)? {
+        (number, "K") => (number, 10),
+        (number, "M") => (number, 20),
+        (number, "G") => (number, 30),
+        _ => (size, 0),
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}

@@ -1,0 +1,233 @@
+//! What exits mean (AMD APM volume 2, appendix C).
+
+use core::arch::x86_64::__cpuid_count;
+
+use karma_vmm::x86_64::cpuid;
+use karma_vmm::x86_64::msr::Now;
+use karma_vmm::x86_64::platform::End;
+use l4_rt::println;
+
+use super::control_block::{at, vector};
+use super::debug_registers::{decode, general_register};
+use super::{Machine, Stop, alarm};
+
+/// Exit codes.
+mod exit {
+    pub(super) const DEBUG_READ: u64 = 0x20;
+    pub(super) const DEBUG_WRITE: u64 = 0x30;
+    pub(super) const DEBUG_EXCEPTION: u64 = 0x41;
+    pub(super) const ALIGNMENT_EXCEPTION: u64 = 0x51;
+    pub(super) const NMI: u64 = 0x61;
+    pub(super) const WINDOW: u64 = 0x64;
+    pub(super) const COUNTER: u64 = 0x6f;
+    pub(super) const CPUID: u64 = 0x72;
+    pub(super) const CACHES: u64 = 0x76;
+    pub(super) const HALT: u64 = 0x78;
+    pub(super) const PORT: u64 = 0x7b;
+    pub(super) const REGISTER: u64 = 0x7c;
+    pub(super) const SHUTDOWN: u64 = 0x7f;
+    pub(super) const HYPERCALL: u64 = 0x81;
+    pub(super) const NO_INSTRUCTION: [u64; 10] =
+        [0x7a, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x8a, 0x8b];
+    pub(super) const COMPONENTS: u64 = 0x8d;
+}
+
+/// Lengths of instructions.
+const TWO_BYTES: u64 = 2;
+const THREE_BYTES: u64 = 3;
+const ONE_BYTE: u64 = 1;
+
+/// The register that the control block has, and the host a bit in.
+const EFER: u32 = 0xc000_0080;
+
+/// What a hypercall that is not there returns (Linux, KVM_ENOSYS).
+const NO_SUCH_HYPERCALL: u64 = -1000_i64 as u64;
+
+impl Machine {
+    /// Serves the exit.
+    pub(super) fn serve_exit(&mut self) -> Option<Stop> {
+        let exit_code = self.cpu.block.word(at::EXIT_CODE);
+        self.cpu.repeat_event();
+        match exit_code {
+            exit::PORT => return self.port(),
+            exit::REGISTER => self.register(),
+            exit::CPUID => self.cpuid(),
+            exit::HALT => {
+                self.statistics.count("halt", None);
+                self.cpu.skip(ONE_BYTE);
+                if !self.cpu.has_interrupts_on() {
+                    // Nothing can end this.
+                    return Some(Stop::End(End::Off));
+                }
+                self.halt();
+            }
+            exit::WINDOW => {
+                self.statistics.count("interrupt window", None);
+            }
+            exit::NMI => self.statistics.count("host", None),
+            exit::DEBUG_EXCEPTION => self.exception(vector::DEBUG),
+            exit::ALIGNMENT_EXCEPTION => self.exception(vector::ALIGNMENT_CHECK),
+            exit::HYPERCALL => {
+                self.statistics.count("hypercall", self.cpu.ax());
+                self.cpu.set_ax(NO_SUCH_HYPERCALL);
+                self.cpu.skip(THREE_BYTES);
+            }
+            exit::CACHES => {
+                self.statistics.count("caches", None);
+                self.cpu.skip(TWO_BYTES);
+            }
+            exit::COUNTER => self.exception(vector::GENERAL_PROTECTION),
+            exit::COMPONENTS => self.exception(vector::INVALID_OPCODE),
+            code if exit::NO_INSTRUCTION.contains(&code) => {
+                self.exception(vector::INVALID_OPCODE);
+            }
+            exit::SHUTDOWN => {
+                self.statistics.count("triple fault", None);
+                return Some(Stop::End(End::Reset));
+            }
+            exit::DEBUG_READ..=0x3f => return self.debug_register(exit_code),
+            _ => return Some(self.fault()),
+        }
+        None
+    }
+
+    fn exception(&mut self, vector: u64) {
+        self.statistics.count("exception", vector);
+        self.cpu.raise(vector);
+    }
+
+    fn port(&mut self) -> Option<Stop> {
+        const IN: u64 = 1 << 0;
+        const STRING: u64 = 1 << 2;
+        let info = self.cpu.block.word(at::EXIT_INFO_1);
+        if info & STRING != 0 {
+            return Some(self.fault());
+        }
+        let port = (info >> 16) as u16;
+        let size = (info >> 4 & 7) as u8;
+        let mask = u64::from(u32::MAX >> (32 - 8 * u32::from(size.clamp(1, 4))));
+        let now = alarm::now();
+        let mut end = None;
+        if info & IN != 0 {
+            self.statistics.count("port in", u64::from(port));
+            let value = u64::from(self.platform.read_port(port, size, now)) & mask;
+            // Four bytes clear the upper half of the register.
+            let kept = if size == 4 { 0 } else { self.cpu.ax() & !mask };
+            self.cpu.set_ax(kept | value);
+        } else {
+            self.statistics.count("port out", u64::from(port));
+            let value = (self.cpu.ax() & mask) as u32;
+            let memory = &self.ram.shared;
+            end = self.platform.write_port(port, size, value, now, memory);
+        }
+        let next = self.cpu.block.word(at::EXIT_INFO_2);
+        self.cpu.go_on_at(next);
+        end.map(Stop::End)
+    }
+
+    fn register(&mut self) {
+        const WRITE: u64 = 1;
+        let frame = self.cpu.vcpu.registers();
+        let (number, ax) = (frame.rcx as u32, self.cpu.ax());
+        let is_write = self.cpu.block.word(at::EXIT_INFO_1) == WRITE;
+        let done = if is_write {
+            self.statistics.count("register write", u64::from(number));
+            let value = frame.rdx << 32 | ax & 0xffff_ffff;
+            // The clock of the kernel info page runs with the counter, from its zero on.
+            let now = Now {
+                tsc: 0,
+                nanoseconds: 0u64.wrapping_sub(self.started),
+                started: 0,
+                scale: self.scale,
+            };
+            match number {
+                EFER => self.cpu.set_efer(value),
+                _ => (self.registers).write(number, value, &self.ram.shared, now),
+            }
+        } else {
+            self.statistics.count("register read", u64::from(number));
+            let value = match number {
+                EFER => Ok(self.cpu.efer()),
+                _ => self.registers.read(number),
+            };
+            value.map(|value| {
+                self.cpu.set_ax(value & 0xffff_ffff);
+                self.cpu.change(|frame| frame.rdx = value >> 32);
+            })
+        };
+        match done {
+            Ok(()) => self.cpu.skip(TWO_BYTES),
+            Err(_) => self.cpu.raise(vector::GENERAL_PROTECTION),
+        }
+    }
+
+    fn cpuid(&mut self) {
+        let (leaf, sub_leaf) = (self.cpu.ax() as u32, self.cpu.vcpu.registers().rcx as u32);
+        self.statistics.count("cpuid", u64::from(leaf));
+        let own = __cpuid_count(leaf, sub_leaf);
+        let own = [own.eax, own.ebx, own.ecx, own.edx];
+        let alone = cpuid::Cpu {
+            id: 0,
+            count: 1,
+            has_apic: false,
+        };
+        let [eax, ebx, ecx, edx] = cpuid::answer(leaf, sub_leaf, own, alone).map(u64::from);
+        self.cpu.set_ax(eax);
+        self.cpu.change(|frame| {
+            (frame.rbx, frame.rcx, frame.rdx) = (ebx, ecx, edx);
+        });
+        self.cpu.skip(TWO_BYTES);
+    }
+
+    fn debug_register(&mut self, exit_code: u64) -> Option<Stop> {
+        let number = (exit_code & 0xf) as usize;
+        self.statistics.count("debug register", number as u64);
+        let (root, address) = (self.cpu.block.word(at::CR3), self.cpu.block.word(at::IP));
+        let Some(instruction) = decode(&self.ram.shared, root, address) else {
+            return Some(self.fault());
+        };
+        let is_write = exit_code >= exit::DEBUG_WRITE;
+        let old = self.debug_registers.get(number);
+        let mut frame = self.cpu.vcpu.registers();
+        let value = match instruction.register {
+            0 => self.cpu.ax(),
+            register => general_register(&mut frame, register).map_or(0, |value| *value),
+        };
+        if is_write {
+            self.debug_registers.set(number, value);
+        } else if instruction.register == 0 {
+            self.cpu.set_ax(old);
+        } else if let Some(place) = general_register(&mut frame, instruction.register) {
+            *place = old;
+            self.cpu.vcpu.set_registers(frame);
+        }
+        self.cpu.skip(instruction.length);
+        None
+    }
+
+    /// The guest did what this machine does not have: tells all that is known.
+    fn fault(&mut self) -> Stop {
+        let word = |offset| self.cpu.block.word(offset);
+        self.statistics.count("fault", word(at::EXIT_CODE));
+        println!();
+        println!(
+            "the guest is stopped: exit {:#x}, {:#x} {:#x}",
+            word(at::EXIT_CODE),
+            word(at::EXIT_INFO_1),
+            word(at::EXIT_INFO_2)
+        );
+        println!(
+            "rip {:#x} rsp {:#x} rflags {:#x} rax {:#x} cr0 {:#x} cr3 {:#x} cr4 {:#x} efer {:#x}",
+            word(at::IP),
+            word(at::SP),
+            word(at::FLAGS),
+            word(at::AX),
+            word(at::CR0),
+            word(at::CR3),
+            word(at::CR4),
+            word(at::EFER)
+        );
+        println!("{:#x?}", self.cpu.vcpu.registers());
+        Stop::Fault
+    }
+}
