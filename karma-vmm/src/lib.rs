@@ -6,4 +6,5 @@ extern crate alloc;
 
 pub mod devices;
 pub mod statistics;
+pub mod vmm;
 pub mod x86_64;

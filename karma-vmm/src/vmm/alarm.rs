@@ -11,7 +11,7 @@ use l4_sys::{OwnedCap, Result};
 const NEVER: u64 = u64::MAX;
 
 /// The alarm.
-pub(crate) struct Alarm {
+pub struct Alarm {
     /// When it is due, in nanoseconds since boot.
     due: Arc<AtomicU64>,
     /// Until when the thread sleeps.
@@ -21,7 +21,7 @@ pub(crate) struct Alarm {
 
 impl Alarm {
     /// One that interrupts the calling thread with `label`.
-    pub(crate) fn new(label: u64) -> Result<Self> {
+    pub fn new(label: u64) -> Result<Self> {
         let rings = env::factory().create_irq()?;
         rings.bind_thread(thread::current(), label)?;
         let alarm = Self {
@@ -60,7 +60,7 @@ impl Alarm {
     }
 
     /// Rings at `due`, in nanoseconds since boot, or not at all; and not when it was to ring before.
-    pub(crate) fn set(&self, due: Option<u64>) {
+    pub fn set(&self, due: Option<u64>) {
         let due = due.unwrap_or(NEVER);
         if self.due.swap(due, SeqCst) != due && due < self.asleep.load(SeqCst) {
             // A thread that is gone has nothing to be told.
@@ -70,6 +70,6 @@ impl Alarm {
 }
 
 /// Nanoseconds since boot.
-pub(crate) fn now() -> u64 {
+pub fn now() -> u64 {
     u64::try_from(time::now_precise().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -6,13 +6,14 @@ use l4_sys::{OwnedCap, Result};
 use l4re::{Dataspace, Namespace};
 
 /// A file.
-pub(crate) struct RomFile {
-    pub(crate) content: Shared,
+pub struct RomFile {
+    /// Its bytes.
+    pub content: Shared,
     _dataspace: OwnedCap<Dataspace>,
 }
 
 /// The file with this name; none, if the component has none.
-pub(crate) fn open(name: &str) -> Result<Option<RomFile>> {
+pub fn open(name: &str) -> Result<Option<RomFile>> {
     let Ok(rom) = env::cap::<Namespace>("rom") else {
         return Ok(None);
     };

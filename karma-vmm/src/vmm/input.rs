@@ -8,14 +8,14 @@ use l4_sys::{Cap, OwnedCap, Result};
 const INPUT_PIN: u64 = 0;
 
 /// The console.
-pub(crate) struct Input {
+pub struct Input {
     console: Option<Cap<Log>>,
     _arrived: Option<OwnedCap<Irq>>,
 }
 
 impl Input {
     /// Lets input interrupt the calling thread with `label`.
-    pub(crate) fn new(label: u64) -> Result<Self> {
+    pub fn new(label: u64) -> Result<Self> {
         let Ok(console) = env::cap::<Log>("console") else {
             return Ok(Self {
                 console: None,
@@ -32,7 +32,7 @@ impl Input {
     }
 
     /// Takes what has been typed, as far as there is room.
-    pub(crate) fn read(&self, buffer: &mut [u8]) -> usize {
+    pub fn read(&self, buffer: &mut [u8]) -> usize {
         let status = self.console.and_then(|console| console.read(buffer).ok());
         status.map_or(0, |status| status.count)
     }

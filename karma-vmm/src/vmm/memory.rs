@@ -15,15 +15,15 @@ const ORDER: u32 = 21;
 const LARGE_PAGE: u64 = 1 << ORDER;
 
 /// The memory, from guest-physical address 0 on.
-pub(crate) struct Ram {
+pub struct Ram {
     /// To read and write it.
-    pub(crate) shared: Shared,
+    pub shared: Shared,
     _dataspace: OwnedCap<Dataspace>,
 }
 
 impl Ram {
     /// Takes `size` bytes, and gives them to `vm`.
-    pub(crate) fn new(size: u64, vm: Cap<Task>) -> Result<Self> {
+    pub fn new(size: u64, vm: Cap<Task>) -> Result<Self> {
         let flags = DataspaceFlags::CONTINUOUS | DataspaceFlags::SUPER_PAGES;
         let dataspace = env::mem_alloc().create_dataspace(size, flags, ORDER)?;
         let shared = Shared::for_guest(*dataspace, ORDER)?;

@@ -1,10 +1,11 @@
-//! The monitor of one virtual machine.
+//! The monitor of one virtual machine, as a program: what it adds to the models. The guest's memory, clock and
+//! input, and in a folder for each architecture the loop that runs the guest and serves its exits.
 
-mod alarm;
-mod files;
-mod input;
-mod memory;
-mod options;
+pub mod alarm;
+pub mod files;
+pub mod input;
+pub mod memory;
+pub mod options;
 
 #[cfg_attr(not(target_os = "none"), path = "hosted/mod.rs")]
 #[cfg_attr(
@@ -23,19 +24,17 @@ use core::error::Error;
 use options::Options;
 
 /// Runs the guest until it ends; the program's exit code.
-pub(crate) fn main() -> Result<i32, Box<dyn Error>> {
+pub fn main() -> Result<i32, Box<dyn Error>> {
     let options = Options::parse(l4_rt::env::args().skip(1))?;
     arch::run(&options)
 }
 
-/// The program's exit codes: a guest that has switched itself off, that wants to start anew (which is for the
-/// component's restart policy), and that did what this machine does not have.
-#[cfg_attr(
-    not(all(target_os = "none", target_arch = "x86_64")),
-    allow(dead_code, reason = "for what runs guests")
-)]
-mod code {
-    pub(super) const OFF: i32 = 0;
-    pub(super) const RESET: i32 = 2;
-    pub(super) const STOPPED: i32 = 3;
+/// The program's exit codes.
+pub mod code {
+    /// The guest has switched itself off.
+    pub const OFF: i32 = 0;
+    /// The guest wants to start anew, which is for the component's restart policy.
+    pub const RESET: i32 = 2;
+    /// The guest did what its machine does not have.
+    pub const STOPPED: i32 = 3;
 }

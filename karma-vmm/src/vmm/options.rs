@@ -4,18 +4,18 @@ use core::fmt;
 
 /// The virtual machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Options {
+pub struct Options {
     /// Bytes of memory.
-    pub(crate) memory: u64,
+    pub memory: u64,
     /// The kernel's command line.
-    pub(crate) command_line: &'static str,
+    pub command_line: &'static str,
     /// Tell why the guest left the machine, when it ends.
-    pub(crate) statistics: bool,
+    pub statistics: bool,
 }
 
 /// An argument that makes no sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BadArgument(&'static str);
+pub struct BadArgument(&'static str);
 
 impl fmt::Display for BadArgument {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,9 +31,7 @@ impl core::error::Error for BadArgument {}
 
 impl Options {
     /// Reads arguments.
-    pub(crate) fn parse(
-        arguments: impl Iterator<Item = &'static str>,
-    ) -> Result<Self, BadArgument> {
+    pub fn parse(arguments: impl Iterator<Item = &'static str>) -> Result<Self, BadArgument> {
         let mut options = Self {
             memory: 128 << 20,
             command_line: "",
@@ -61,4 +59,37 @@ fn bytes(size: &str) -> Option<u64> {
         _ => (size, 0),
     };
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_taken_one_by_one() {
+        let arguments = [
+            "memory=64M",
+            "command-line=console=ttyS0 quiet",
+            "statistics",
+        ];
+        let options = Options::parse(arguments.into_iter()).unwrap();
+        assert_eq!(options.memory, 64 << 20);
+        assert_eq!(options.command_line, "console=ttyS0 quiet");
+        assert!(options.statistics);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        for argument in [
+            "",
+            "memory",
+            "memory=",
+            "memory=M",
+            "memory=99999999999G",
+            "cpus=2",
+        ] {
+            let refused = Options::parse([argument].into_iter());
+            assert_eq!(refused, Err(BadArgument(argument)));
+        }
+    }
 }

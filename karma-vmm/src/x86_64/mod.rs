@@ -9,9 +9,11 @@
 //! * [`platform`]: the table of devices; ports and interrupt lines.
 //! * [`cpuid`], [`msr`], [`paravirtual_clock`]: what a CPU says about itself.
 //! * [`acpi`]: the tables.
+//! * [`debug_registers`]: the one instruction whose bytes are looked at.
 
 pub mod acpi;
 pub mod cpuid;
+pub mod debug_registers;
 pub mod kernel_image;
 pub mod msr;
 pub mod paravirtual_clock;

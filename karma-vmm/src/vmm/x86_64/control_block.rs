@@ -1,8 +1,8 @@
 //! The guest's CPU: its registers in the vCPU's state and in the control block (AMD APM volume 2, 15 and
 //! appendix B).
 
-use karma_vmm::x86_64::kernel_image::Entry;
-use karma_vmm::x86_64::msr::NoSuchRegister;
+use crate::x86_64::kernel_image::Entry;
+use crate::x86_64::msr::NoSuchRegister;
 use l4_abi::exception::ExceptionFrame;
 use l4_abi::vcpu::{StateFlags, UserTask};
 use l4_sys::arch::vmcb::Vmcb;

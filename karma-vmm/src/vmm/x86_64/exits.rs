@@ -2,13 +2,14 @@
 
 use core::arch::x86_64::__cpuid_count;
 
-use karma_vmm::x86_64::cpuid;
-use karma_vmm::x86_64::msr::Now;
-use karma_vmm::x86_64::platform::End;
+use crate::x86_64::cpuid;
+use crate::x86_64::debug_registers::decode;
+use crate::x86_64::msr::Now;
+use crate::x86_64::platform::End;
+use l4_abi::exception::ExceptionFrame;
 use l4_rt::println;
 
 use super::control_block::{at, vector};
-use super::debug_registers::{decode, general_register};
 use super::{Machine, Stop, alarm};
 
 /// Exit codes.
@@ -163,7 +164,9 @@ impl Machine {
 
     fn cpuid(&mut self) {
         let (leaf, sub_leaf) = (self.cpu.ax() as u32, self.cpu.vcpu.registers().rcx as u32);
-        self.statistics.count("cpuid", u64::from(leaf));
+        // Where a guest looks for hypervisors it looks at very many.
+        let detail = Some(u64::from(leaf)).filter(|_| leaf >> 28 != 4);
+        self.statistics.count("cpuid", detail);
         let own = __cpuid_count(leaf, sub_leaf);
         let own = [own.eax, own.ebx, own.ecx, own.edx];
         let alone = cpuid::Cpu {
@@ -230,4 +233,25 @@ impl Machine {
         println!("{:#x?}", self.cpu.vcpu.registers());
         Stop::Fault
     }
+}
+
+/// The place of a general register, but for RAX (0) and RSP (4), which are elsewhere.
+fn general_register(frame: &mut ExceptionFrame, number: usize) -> Option<&mut u64> {
+    Some(match number {
+        1 => &mut frame.rcx,
+        2 => &mut frame.rdx,
+        3 => &mut frame.rbx,
+        5 => &mut frame.rbp,
+        6 => &mut frame.rsi,
+        7 => &mut frame.rdi,
+        8 => &mut frame.r8,
+        9 => &mut frame.r9,
+        10 => &mut frame.r10,
+        11 => &mut frame.r11,
+        12 => &mut frame.r12,
+        13 => &mut frame.r13,
+        14 => &mut frame.r14,
+        15 => &mut frame.r15,
+        _ => return None,
+    })
 }

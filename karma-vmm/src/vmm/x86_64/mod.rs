@@ -1,17 +1,17 @@
 //! x86_64: a PC with one CPU, under SVM (`abi/06` §5.1).
 
 mod control_block;
-mod debug_registers;
 mod exits;
 
 use alloc::boxed::Box;
 use core::error::Error;
 
-use karma_vmm::statistics::Statistics;
-use karma_vmm::x86_64::kernel_image::{self, File};
-use karma_vmm::x86_64::msr::Registers;
-use karma_vmm::x86_64::paravirtual_clock::Scale;
-use karma_vmm::x86_64::platform::{End, Platform};
+use crate::statistics::Statistics;
+use crate::x86_64::debug_registers::DebugRegisters;
+use crate::x86_64::kernel_image::{self, File};
+use crate::x86_64::msr::Registers;
+use crate::x86_64::paravirtual_clock::Scale;
+use crate::x86_64::platform::{End, Platform};
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_memory::Shared;
 use l4_rt::{console, env, print, println, time};
@@ -25,7 +25,6 @@ use super::input::Input;
 use super::memory::Ram;
 use super::options::Options;
 use control_block::Cpu;
-use debug_registers::DebugRegisters;
 
 /// Labels of the interrupts that the vCPU gets.
 const ALARM: u64 = 0x10;

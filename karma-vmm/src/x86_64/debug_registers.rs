@@ -2,30 +2,29 @@
 //! register it is about; so this is the one instruction whose bytes the monitor looks at. Breakpoints in them
 //! have no effect.
 
-use l4_abi::exception::ExceptionFrame;
 use l4_virtio::memory::Memory;
 
 /// The registers.
 #[derive(Debug, Default)]
-pub(super) struct DebugRegisters([u64; 4]);
+pub struct DebugRegisters([u64; 4]);
 
 /// A move between a general register and DR0 to DR3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Move {
+pub struct Move {
     /// The general register.
-    pub(super) register: usize,
+    pub register: usize,
     /// Bytes of the instruction.
-    pub(super) length: u64,
+    pub length: u64,
 }
 
 impl DebugRegisters {
     /// One of them; the others read as zeros.
-    pub(super) fn get(&self, number: usize) -> u64 {
+    pub fn get(&self, number: usize) -> u64 {
         self.0.get(number).copied().unwrap_or(0)
     }
 
     /// Sets one of them.
-    pub(super) fn set(&mut self, number: usize, value: u64) {
+    pub fn set(&mut self, number: usize, value: u64) {
         if let Some(register) = self.0.get_mut(number) {
             *register = value;
         }
@@ -33,7 +32,7 @@ impl DebugRegisters {
 }
 
 /// The move at a virtual address of a guest in long mode, whose page table begins at `root`.
-pub(super) fn decode(memory: &impl Memory, root: u64, address: u64) -> Option<Move> {
+pub fn decode(memory: &impl Memory, root: u64, address: u64) -> Option<Move> {
     let byte = |offset: u64| -> Option<u8> {
         let physical = translate(memory, root, address.wrapping_add(offset))?;
         let mut byte = [0];
@@ -80,23 +79,53 @@ fn translate(memory: &impl Memory, root: u64, address: u64) -> Option<u64> {
     None
 }
 
-/// The place of a general register, but for RAX (0) and RSP (4), which are elsewhere.
-pub(super) fn general_register(frame: &mut ExceptionFrame, number: usize) -> Option<&mut u64> {
-    Some(match number {
-        1 => &mut frame.rcx,
-        2 => &mut frame.rdx,
-        3 => &mut frame.rbx,
-        5 => &mut frame.rbp,
-        6 => &mut frame.rsi,
-        7 => &mut frame.rdi,
-        8 => &mut frame.r8,
-        9 => &mut frame.r9,
-        10 => &mut frame.r10,
-        11 => &mut frame.r11,
-        12 => &mut frame.r12,
-        13 => &mut frame.r13,
-        14 => &mut frame.r14,
-        15 => &mut frame.r15,
-        _ => return None,
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use l4_virtio::fixture::Ram;
+
+    const CODE: u64 = 0xffff_ffff_8100_0000;
+
+    /// Memory in which the code's page is at 0x5000, by tables from 0x1000 on.
+    fn memory(code: &[u8]) -> Ram {
+        let memory = Ram::new(0x6000);
+        let entry = |table: u64, shift: u64, next: u64| {
+            let place = table + (CODE >> shift & 0x1ff) * 8;
+            memory.write(place, &(next | 1).to_le_bytes()).unwrap();
+        };
+        entry(0x1000, 39, 0x2000);
+        entry(0x2000, 30, 0x3000);
+        entry(0x3000, 21, 0x4000);
+        entry(0x4000, 12, 0x5000);
+        memory.write(0x5000, code).unwrap();
+        memory
+    }
+
+    #[test]
+    fn moves_are_understood_with_and_without_prefix() {
+        let decoded = |code: &[u8]| decode(&memory(code), 0x1000, CODE);
+        let plain = Move {
+            register: 7,
+            length: 3,
+        };
+        // mov dr0, rdi; mov rdi, dr3
+        assert_eq!(decoded(&[0x0f, 0x23, 0xc7]), Some(plain));
+        assert_eq!(decoded(&[0x0f, 0x21, 0xdf]), Some(plain));
+        let extended = Move {
+            register: 9,
+            length: 4,
+        };
+        // mov dr1, r9
+        assert_eq!(decoded(&[0x41, 0x0f, 0x23, 0xc9]), Some(extended));
+    }
+
+    #[test]
+    fn nothing_else_is() {
+        assert_eq!(decode(&memory(&[0x0f, 0x22, 0xc0]), 0x1000, CODE), None);
+        assert_eq!(decode(&memory(&[0x90]), 0x1000, CODE), None);
+        let there = memory(&[0x0f, 0x23, 0xc7]);
+        assert_eq!(decode(&there, 0x1000, CODE + 0x1000), None, "no page");
+        assert_eq!(decode(&there, u64::MAX, CODE), None, "no table");
+        assert_eq!(decode(&there, 0x1000, CODE - 1), None);
+    }
 }
