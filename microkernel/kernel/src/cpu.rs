@@ -10,9 +10,10 @@ use crate::kernel::Kernel;
 use crate::latency::{self, Latency};
 use crate::mapping::Cursor;
 use crate::object::burial::Burial;
+use crate::object::ipc_gate::IpcGate;
 use crate::object::task::LoadedSpace;
 use crate::object::thread::Thread;
-use crate::object::{Common, ObjectRef};
+use crate::object::{Common, ObjectRef, Ref};
 use crate::scheduling::{Budget, ReadyList, ReadyQueue, Timeouts};
 use crate::trace;
 
@@ -70,6 +71,8 @@ pub struct CpuLocal {
     pub doomed: Queue<Common>,
     /// The one of them whose destruction has paused.
     pub ending: Cell<Option<ObjectRef>>,
+    /// A gate that has been bound, and for which some still wait.
+    pub waking: Cell<Option<Ref<IpcGate>>>,
     /// Threads that are dead, for whom others may wait: they are not ready.
     pub dying: ReadyList,
     /// Parts of long operations since an interrupt was looked for.
@@ -103,6 +106,7 @@ impl CpuLocal {
             burial: Cell::new(None),
             doomed: Queue::new(),
             ending: Cell::new(None),
+            waking: Cell::new(None),
             dying: ReadyList::new(),
             parts: Cell::new(0),
         }

@@ -45,10 +45,6 @@ pub fn resume(cpu: &Cpu, thread: &Thread) {
     if let Err(error) = dispatch(cpu, thread) {
         finish::failed(cpu, thread, error);
     }
-    // It may have come to another end, if the capability is not what it was.
-    if thread.state(cpu).deferred.get() != Deferred::Syscall {
-        thread.give_up_operation(cpu);
-    }
 }
 
 /// A closed wait for a partner that is not known yet.
@@ -106,7 +102,12 @@ fn reply(
     if !operation.contains(Operation::SEND) {
         ipc::reply::forgo(cpu, place);
     } else if caller.is_here(cpu) {
-        request.rights = ipc::reply::take(cpu, place, caller).ok_or(IpcError::NOT_EXISTENT)?;
+        // A message with items may pause; the place is used up at its end.
+        request.rights = match request.tag.items() {
+            0 => ipc::reply::take(cpu, place, caller),
+            _ => ipc::reply::rights(place, caller),
+        }
+        .ok_or(IpcError::NOT_EXISTENT)?;
     }
     to_thread(cpu, thread, caller, operation, request, Deferred::Syscall)
 }
@@ -195,7 +196,7 @@ fn to_thread(
         request.receive = Some(Source::Thread(partner.id));
     }
     if operation.contains(Operation::SEND) {
-        ipc::send(cpu, thread, partner, request);
+        ipc::send(cpu, thread, partner, request, again);
     } else if request.receive.is_some() {
         ipc::receive(cpu, thread, request);
     } else {

@@ -4,7 +4,7 @@ mod space;
 mod transfer;
 
 pub use space::{Capability, CapabilityList, CapabilitySpace, Entry};
-pub use transfer::{map, put, revoke_some, unmap};
+pub use transfer::{Mapping, put, unmap_some};
 
 #[cfg(test)]
 mod tests;

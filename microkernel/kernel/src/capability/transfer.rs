@@ -5,51 +5,91 @@
 use core::sync::atomic::{Ordering, fence};
 
 use l4_abi::capability::{OBJECT_SPACE_ORDER, OBJECT_SPACE_SLOTS};
-use l4_abi::flexpage::{Block, Flexpage, Transfer};
+use l4_abi::flexpage::{Flexpage, Transfer};
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::CapabilityRights;
 
-use super::{Capability, Entry};
+use super::Capability;
 use crate::cpu::Cpu;
 use crate::memory::OutOfMemory;
 use crate::object::task::Task;
 use crate::object::{self, Header};
 
-/// Maps or grants the capabilities of an item from `source` to `window` in
-/// `destination`. True if there was any.
-pub fn map(
-    cpu: &Cpu,
-    source: &Task,
-    destination: &Task,
+/// Slots that a step of a long operation looks at.
+const STEP: usize = if cfg!(test) { 3 } else { 32 };
+
+/// The mapping or granting of the capabilities of an item, and its progress.
+pub struct Mapping {
     item: MapItem,
-    window: Flexpage,
+    transfer: Transfer,
     pass_special: bool,
-) -> Result<bool, OutOfMemory> {
-    if destination.memory.is_closed() {
-        // Its slots have been emptied for good.
-        return Ok(false);
+    /// The slot from which on it goes on.
+    next: u64,
+    has_found: bool,
+}
+
+impl Mapping {
+    /// Prepares to map the capabilities of an item to `window`.
+    #[inline]
+    pub fn new(item: MapItem, window: Flexpage, pass_special: bool) -> Self {
+        let transfer = Transfer::aligned(
+            item.flexpage.block(OBJECT_SPACE_ORDER),
+            window.block(OBJECT_SPACE_ORDER),
+            item.control.base_index(),
+        );
+        Self {
+            item,
+            transfer,
+            pass_special,
+            next: transfer.send.start(),
+            has_found: false,
+        }
     }
-    let transfer = Transfer::aligned(
-        item.flexpage.block(OBJECT_SPACE_ORDER),
-        window.block(OBJECT_SPACE_ORDER),
-        item.control.base_index(),
-    );
-    let mut any = false;
-    let send = transfer.send;
-    for (index, slot) in source.capabilities.range(send.start(), send.last()) {
+
+    /// Goes on. At the end, whether there was any.
+    pub fn step(
+        &mut self,
+        cpu: &Cpu,
+        source: &Task,
+        destination: &Task,
+    ) -> Option<Result<bool, OutOfMemory>> {
+        if destination.memory.is_closed() {
+            // Its slots have been emptied for good.
+            return Some(Ok(self.has_found));
+        }
+        let send = self.transfer.send;
+        let mut slots = source.capabilities.range(self.next, send.last());
+        for (index, slot) in slots.by_ref().take(STEP) {
+            if let Err(error) = self.one(cpu, destination, index, slot) {
+                return Some(Err(error));
+            }
+            self.next = index + 1;
+        }
+        match self.next > send.last() || slots.next().is_none() {
+            true => Some(Ok(self.has_found)),
+            false => None,
+        }
+    }
+
+    #[inline]
+    fn one(
+        &mut self,
+        cpu: &Cpu,
+        destination: &Task,
+        index: u64,
+        slot: &Capability,
+    ) -> Result<(), OutOfMemory> {
         // What is doomed is as good as gone.
         let held = slot.get(cpu);
         let Some(entry) = held.filter(|held| !held.object.common().is_doomed()) else {
-            continue;
+            return Ok(());
         };
-        let Some(rights) = item.passed_object_rights(entry.rights, pass_special) else {
-            continue;
+        let rights = (self.item).passed_object_rights(entry.rights, self.pass_special);
+        let to = self.transfer.receive.start() + (index - self.transfer.send.start());
+        let (Some(rights), true) = (rights, to < OBJECT_SPACE_SLOTS) else {
+            return Ok(());
         };
-        let to = transfer.receive.start() + (index - send.start());
-        if to >= OBJECT_SPACE_SLOTS {
-            continue;
-        }
         let target = destination.make_slot(cpu, to)?;
         if core::ptr::eq(target, slot) {
             // The capability goes, as an old one does.
@@ -57,12 +97,12 @@ pub fn map(
         } else {
             put(cpu, destination, target, entry.object, rights);
         }
-        any = true;
-        if item.control.is_grant() {
+        self.has_found = true;
+        if self.item.control.is_grant() {
             remove(cpu, slot);
         }
+        Ok(())
     }
-    Ok(any)
 }
 
 /// Puts a capability into a slot of `task`, from which an old one is removed
@@ -106,54 +146,36 @@ pub(super) fn remove(cpu: &Cpu, slot: &Capability) {
     }
 }
 
-/// Task unmap for the capabilities of `task` in a flexpage.
-pub fn unmap(cpu: &Cpu, task: &Task, flexpage: Flexpage, mask: UnmapMask) {
+/// Task unmap for some capabilities of `task` in a flexpage, from slot `first`
+/// on. Where to go on, unless all are done.
+pub fn unmap_some(
+    cpu: &Cpu,
+    task: &Task,
+    flexpage: Flexpage,
+    mask: UnmapMask,
+    first: u64,
+) -> Option<u64> {
     if !mask.includes_own() {
-        return;
+        return None;
     }
     let lost = flexpage.object_rights();
     let full = lost.contains(CapabilityRights::READ) || flexpage.is_all_spaces();
-    for_each(
-        cpu,
-        task,
-        flexpage.block(OBJECT_SPACE_ORDER),
-        |slot, entry| {
-            if !full {
-                slot.restrict(cpu, lost.intersection(CapabilityRights::INVOCATION));
-            } else {
-                if mask.deletes() && entry.rights.contains(CapabilityRights::DELETE) {
-                    object::doom(cpu, entry.object);
-                }
-                remove(cpu, slot);
-            }
-        },
-    );
-}
-
-/// Slots that a step of a long operation looks at.
-const STEP: usize = if cfg!(test) { 3 } else { 32 };
-
-/// Removes some capabilities of `task`, which is closed, from slot `first` on.
-/// Where to go on, unless all are gone.
-pub fn revoke_some(cpu: &Cpu, task: &Task, first: u64) -> Option<u64> {
-    let mut next = None;
-    for (index, slot) in task.capabilities.range(first, u64::MAX).take(STEP) {
-        remove(cpu, slot);
-        next = Some(index + 1);
-    }
-    next
-}
-
-#[inline]
-fn for_each<'cpu>(
-    cpu: &'cpu Cpu,
-    task: &Task,
-    block: Block,
-    mut act: impl FnMut(&Capability, Entry<'cpu>),
-) {
-    for (_, slot) in task.capabilities.range(block.start(), block.last()) {
-        if let Some(entry) = slot.get(cpu) {
-            act(slot, entry);
+    let block = flexpage.block(OBJECT_SPACE_ORDER);
+    let mut slots = task
+        .capabilities
+        .range(first.max(block.start()), block.last());
+    for (_, slot) in slots.by_ref().take(STEP) {
+        let Some(entry) = slot.get(cpu) else {
+            continue;
+        };
+        if !full {
+            slot.restrict(cpu, lost.intersection(CapabilityRights::INVOCATION));
+            continue;
         }
+        if mask.deletes() && entry.rights.contains(CapabilityRights::DELETE) {
+            object::doom(cpu, entry.object);
+        }
+        remove(cpu, slot);
     }
+    slots.next().map(|(index, _)| index)
 }

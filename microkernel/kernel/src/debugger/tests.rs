@@ -333,8 +333,7 @@ fn pages_are_shown_with_where_they_came_from_and_went() {
         let item = l4_abi::item::MapItem::memory(0x40_1000, 12, l4_abi::rights::MemoryRights::RX);
         let window =
             l4_abi::flexpage::Flexpage::memory(0x7000, 12, l4_abi::rights::MemoryRights::empty());
-        let mapped =
-            crate::object::task::map(world.cpu, &setup.task.task, &other.task, item, window);
+        let mapped = world.map(&setup.task.task, &other.task, item, window);
         assert_eq!(mapped, Ok(true));
         let number = |task: &TestTask| task.header().common().debug.number();
         let own = number(&setup.task);

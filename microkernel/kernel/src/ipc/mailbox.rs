@@ -61,6 +61,12 @@ impl Mailbox {
         self.threads.remove(sender)
     }
 
+    /// True if `sender` waits here.
+    pub fn has_sender(&self, sender: &Thread) -> bool {
+        let _guard = self.closed.lock();
+        self.threads.contains(sender)
+    }
+
     /// The first thread that waits, or the one with this number.
     pub fn sender<'cpu>(&'cpu self, cpu: &'cpu Cpu, id: Option<u64>) -> Option<&'cpu Thread> {
         if self.threads.is_empty() {

@@ -140,6 +140,10 @@ pub fn run_deferred(cpu: &Cpu, thread: &Thread) {
         Deferred::Gate => crate::syscall::repeat(cpu, thread),
         Deferred::Upcall => thread.take_upcall(cpu),
     }
+    // What had paused may have come to another end.
+    if state.deferred.get() == Deferred::Nothing {
+        thread.give_up_operation(cpu);
+    }
 }
 
 #[cfg(test)]

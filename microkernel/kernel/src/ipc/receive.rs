@@ -28,7 +28,7 @@ pub(super) fn begin(cpu: &Cpu, receiver: &Thread, request: Request, called: bool
     let Some(source) = request.receive else {
         return false;
     };
-    if !called && take_queued(cpu, receiver, source) {
+    if !called && take_queued(cpu, receiver, source, Some(Deferred::Receive)) {
         return false;
     }
     if !called && !receiver.lives_here(cpu) {
@@ -49,20 +49,25 @@ pub(super) fn begin(cpu: &Cpu, receiver: &Thread, request: Request, called: bool
 }
 
 /// Takes the message of a queued sender that matches, on whatever CPU that
-/// is.
-pub fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source) -> bool {
-    if let Some(irq) = queued_irq(cpu, receiver, source)
+/// is. If that pauses, the receiver does `again` later; without that it does
+/// not pause.
+pub fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source, again: Option<Deferred>) -> bool {
+    let paused = receiver.paused_partner(cpu);
+    let paused = paused.filter(|sender| receiver.mailbox.has_sender(sender));
+    if paused.is_none()
+        && let Some(irq) = queued_irq(cpu, receiver, source)
         && let Some(label) = irq.take(cpu, receiver)
     {
         trace::irq_message(cpu, receiver, irq.id, label);
         finish::received_irq(cpu, receiver, label);
         return true;
     }
-    let Some(sender) = queued_sender(cpu, receiver, source) else {
+    let Some(sender) = paused.or_else(|| queued_sender(cpu, receiver, source)) else {
         return false;
     };
     if sender.is_here(cpu) {
-        take_message(cpu, receiver, sender, source == Source::Anyone);
+        let open = source == Source::Anyone;
+        take_message(cpu, receiver, sender, open, again);
     } else {
         remote::visit(cpu, receiver, sender.home(), Deferred::Receive);
     }
@@ -121,14 +126,24 @@ pub fn look_into_mailbox(cpu: &Cpu, receiver: &Thread) {
 
 /// Takes the message of `sender`, which waits in the receiver's mailbox and is
 /// on this CPU, and lets it go on.
-fn take_message(cpu: &Cpu, receiver: &Thread, sender: &Thread, open: bool) {
+fn take_message(
+    cpu: &Cpu,
+    receiver: &Thread,
+    sender: &Thread,
+    open: bool,
+    again: Option<Deferred>,
+) {
     let state = sender.state(cpu);
+    let mut request = state.request.get();
+    let both = [sender, receiver];
+    let Some(items) = transfer::items(cpu, both, &request, receiver, again) else {
+        return;
+    };
     receiver.mailbox.remove(sender);
     sender.waits_no_more(cpu);
-    let mut request = state.request.get();
     request.label = sender.place.label();
     receiver.sender_left(cpu);
-    let result = transfer::transfer(cpu, sender, receiver, &request);
+    let result = transfer::transfer(cpu, sender, receiver, &request, items);
     finish::received(cpu, receiver, &request, result);
     match (result, request.receive) {
         (Err(error), _) => finish::failed(cpu, sender, error),

@@ -89,12 +89,18 @@ pub fn expect_any(cpu: &Cpu, server: &Thread) {
     });
 }
 
+/// The rights of the call of `caller`, which the place names. `None`: the caller
+/// waits no longer.
+pub fn rights(place: &ReplyPlace, caller: &Thread) -> Option<CapabilityRights> {
+    let rights = CapabilityRights::from_bits_retain(caller.answer_rights.load(Relaxed));
+    caller.answer.is(place).then_some(rights)
+}
+
 /// Uses the place up for `caller`, which it names and which is on this CPU;
 /// the rights. `None`: the caller waits no longer.
 pub fn take(cpu: &Cpu, place: &ReplyPlace, caller: &Thread) -> Option<CapabilityRights> {
-    let rights = CapabilityRights::from_bits_retain(caller.answer_rights.load(Relaxed));
-    let taken = caller.answer.is(place) && pair::leave(cpu, caller) == Leave::Left;
-    taken.then_some(rights)
+    let rights = rights(place, caller)?;
+    (pair::leave(cpu, caller) == Leave::Left).then_some(rights)
 }
 
 /// True if [`connect_implicit`] can let a server that waits for anybody answer

@@ -6,7 +6,7 @@ use l4_abi::timeout::Expiry;
 
 use super::{Request, finish, receive, reply, transfer, wait};
 use crate::cpu::Cpu;
-use crate::object::thread::{Life, Source, Thread, Waiting};
+use crate::object::thread::{Deferred, Life, Source, Thread, Waiting};
 use crate::remote;
 use crate::scheduling;
 
@@ -22,14 +22,25 @@ fn accepts(cpu: &Cpu, receiver: &Thread, sender: u64) -> bool {
 
 /// Sends the message of `sender`, which is on this CPU as `receiver` is; then
 /// goes on with the receive phase.
-pub fn send(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request) {
+/// If that has to pause it does `again` later.
+pub fn send(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request, again: Deferred) {
     sender.state(cpu).request.set(request);
     let state = receiver.state(cpu);
     if state.life.get() != Life::Alive {
         finish::failed(cpu, sender, IpcError::NOT_EXISTENT);
-    } else if accepts(cpu, receiver, sender.id) && reply::end_answer(cpu, receiver) {
-        deliver(cpu, sender, receiver, request);
-    } else if request.timeouts.send().expiry() == Expiry::Zero
+        return;
+    }
+    if accepts(cpu, receiver, sender.id) {
+        let both = [sender, receiver];
+        let Some(items) = transfer::items(cpu, both, &request, sender, Some(again)) else {
+            return;
+        };
+        if reply::end_answer(cpu, receiver) {
+            deliver(cpu, sender, receiver, request, items);
+            return;
+        }
+    }
+    if request.timeouts.send().expiry() == Expiry::Zero
         || wait(cpu, sender, Waiting::Send, request.timeouts.send()).is_err()
     {
         finish::failed(cpu, sender, IpcError::SEND_TIMEOUT);
@@ -53,7 +64,13 @@ fn enqueue(cpu: &Cpu, sender: &Thread, receiver: &Thread, label: u64) {
 }
 
 /// Hands the message to `receiver`, which waits for it or takes upcalls.
-fn deliver(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request) {
+fn deliver(
+    cpu: &Cpu,
+    sender: &Thread,
+    receiver: &Thread,
+    request: Request,
+    items: Result<(), IpcError>,
+) {
     let state = receiver.state(cpu);
     let waited = state.waiting.replace(Waiting::Nothing);
     let open = matches!(waited, Waiting::Receive(Source::Anyone) | Waiting::Nothing);
@@ -61,7 +78,7 @@ fn deliver(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request) {
         receiver.begin_upcall(cpu);
     }
     cpu.timeouts.remove(cpu, receiver);
-    let result = transfer::transfer(cpu, sender, receiver, &request);
+    let result = transfer::transfer(cpu, sender, receiver, &request, items);
     finish::received(cpu, receiver, &request, result);
     if let Err(error) = result {
         finish::failed(cpu, sender, error);

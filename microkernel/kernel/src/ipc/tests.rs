@@ -4,6 +4,7 @@ mod cancel;
 mod fast;
 mod gate;
 mod items;
+mod pauses;
 mod rendezvous;
 mod reply;
 mod timeout;

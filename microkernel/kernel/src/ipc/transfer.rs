@@ -14,21 +14,93 @@ use machine::context::EXCEPTION_WORDS;
 use machine::utcb::Utcb;
 
 use super::Request;
-use crate::capability;
 use crate::cpu::Cpu;
+use crate::mapping::Cursor;
 use crate::object::ipc_gate::IpcGate;
-use crate::object::task::{self, Task};
-use crate::object::thread::{Purpose, Thread};
+use crate::object::task::{Mapping, Task};
+use crate::object::thread::{Deferred, LongOperation, Purpose, Thread};
+use crate::object::{Header, Ref};
 use crate::scheduling;
 use crate::trace;
 
-/// Copies the message of `request` from `sender` to `receiver`. On an error
-/// the items before the one at fault stay mapped.
+/// Maps the typed items of a message, before anything else of it goes from
+/// `sender` to `receiver`. `None`: that has paused, and `mover`, which is one of
+/// them and does the operation, does `again` later; without a mover it does not
+/// pause. On an error the items before the one at fault stay mapped.
+#[inline]
+pub(super) fn items(
+    cpu: &Cpu,
+    [sender, receiver]: [&Thread; 2],
+    request: &Request,
+    mover: &Thread,
+    again: Option<Deferred>,
+) -> Option<Result<(), IpcError>> {
+    match request.tag.items() {
+        0 => Some(Ok(())),
+        _ => map_items(cpu, [sender, receiver], request, mover, again),
+    }
+}
+
+fn map_items(
+    cpu: &Cpu,
+    [sender, receiver]: [&Thread; 2],
+    request: &Request,
+    mover: &Thread,
+    again: Option<Deferred>,
+) -> Option<Result<(), IpcError>> {
+    let tag = request.tag;
+    let purpose = receiver.state(cpu).purpose.get();
+    // The items of a short reply are not looked at (abi/02).
+    if matches!(purpose, Purpose::Exception) && tag.words() < EXCEPTION_WORDS {
+        return Some(Ok(()));
+    }
+    let (Some(source), Some(destination)) = (sender.task(cpu), receiver.task(cpu)) else {
+        return Some(Err(IpcError::NOT_EXISTENT));
+    };
+    let items = Items {
+        cpu,
+        from: sender.utcb(cpu),
+        to: receiver.utcb(cpu),
+        source,
+        destination,
+        is_in_fault: matches!(purpose, Purpose::PageFault(_) | Purpose::Exception),
+        rights: request.rights,
+        mover,
+        partner: if core::ptr::eq(mover, sender) {
+            receiver
+        } else {
+            sender
+        },
+        again,
+        headers: [sender.task_header(cpu)?, receiver.task_header(cpu)?],
+    };
+    match items.all(tag.words(), tag.items()) {
+        Ok(()) => Some(Ok(())),
+        Err(Stopped::Paused) => None,
+        Err(Stopped::Failed(error)) => Some(Err(error)),
+    }
+}
+
+/// Why not all items of a message are mapped.
+enum Stopped {
+    Paused,
+    Failed(IpcError),
+}
+
+impl From<IpcError> for Stopped {
+    fn from(error: IpcError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Copies the message of `request`, whose items came to `items`, from `sender`
+/// to `receiver`.
 pub(super) fn transfer(
     cpu: &Cpu,
     sender: &Thread,
     receiver: &Thread,
     request: &Request,
+    items: Result<(), IpcError>,
 ) -> Result<(), IpcError> {
     let tag = request.tag;
     trace::message(cpu, sender, receiver, tag);
@@ -40,23 +112,11 @@ pub(super) fn transfer(
         Purpose::Syscall | Purpose::Upcall => words(cpu, sender, to, tag),
         // Only the items of a pager's reply count.
         Purpose::PageFault(_) => {}
-        // A short reply leaves the registers as they are, and its items are
-        // not looked at (abi/02).
+        // A short reply leaves the registers as they are.
         Purpose::Exception if tag.words() < EXCEPTION_WORDS => return Ok(()),
         Purpose::Exception => receiver.state(cpu).context.load_exception(from),
     }
-    if tag.items() > 0 {
-        let items = Items {
-            cpu,
-            from,
-            to,
-            source: sender.task(cpu).ok_or(IpcError::NOT_EXISTENT)?,
-            destination: receiver.task(cpu).ok_or(IpcError::NOT_EXISTENT)?,
-            is_in_fault,
-            rights: request.rights,
-        };
-        items.all(tag.words(), tag.items())?;
-    }
+    items?;
     if tag.flags().contains(TagFlags::TRANSFER_FPU)
         && (is_in_fault || descriptor(to).inherits_fpu())
         && request.rights.contains(CapabilityRights::SPECIAL)
@@ -96,10 +156,18 @@ struct Items<'cpu> {
     is_in_fault: bool,
     /// W and S of the capability through which the message goes.
     rights: CapabilityRights,
+    /// Who does the operation, the other one, and what the former does if it
+    /// has paused; without that it does not pause.
+    mover: &'cpu Thread,
+    partner: &'cpu Thread,
+    again: Option<Deferred>,
+    /// The tasks of sender and receiver.
+    headers: [&'cpu Header; 2],
 }
 
 impl Items<'_> {
-    fn all(&self, words: usize, items: usize) -> Result<(), IpcError> {
+    fn all(&self, words: usize, items: usize) -> Result<(), Stopped> {
+        let paused_at = self.mover.paused_item(self.cpu, self.partner);
         let buffers = |register: usize| match register {
             0 if self.is_in_fault => ReceiveBuffer::WINDOW_WORD,
             1 if self.is_in_fault => Flexpage::ALL_SPACES.raw(),
@@ -113,11 +181,11 @@ impl Items<'_> {
         for index in 0..items {
             let at = words + index * ITEM_WORDS;
             if at >= MESSAGE_REGISTERS {
-                return Err(IpcError::SEND_OVERFLOW);
+                return Err(IpcError::SEND_OVERFLOW.into());
             }
             let control = self.from.word(at);
             if control != 0 && at + 1 >= MESSAGE_REGISTERS {
-                return Err(IpcError::SEND_OVERFLOW);
+                return Err(IpcError::SEND_OVERFLOW.into());
             }
             let item = SendItem::decode(control, self.from.word(at + 1))
                 .map_err(|_| IpcError::SEND_OVERFLOW)?;
@@ -128,10 +196,13 @@ impl Items<'_> {
                     let buffer = cursors
                         .take(item.space, compound, buffers)
                         .map_err(|_| IpcError::SEND_OVERFLOW)?;
+                    if paused_at.is_some_and(|paused| at < paused) {
+                        continue;
+                    }
                     // Told before the mapping, which may fail half way.
                     let mapped = ReceivedItem::new(item, Delivery::Mapped);
                     self.tell(at, mapped.control_word(), None);
-                    let delivery = self.one(item, buffer)?;
+                    let delivery = self.one(at, item, buffer)?;
                     let received = ReceivedItem::new(item, delivery);
                     self.tell(at, received.control_word(), received.second_word());
                 }
@@ -151,10 +222,13 @@ impl Items<'_> {
         }
     }
 
-    fn one(&self, item: MapItem, buffer: ReceiveBuffer) -> Result<Delivery, IpcError> {
-        let pass_special = self.rights.contains(CapabilityRights::SPECIAL);
+    fn one(&self, at: usize, item: MapItem, buffer: ReceiveBuffer) -> Result<Delivery, Stopped> {
+        let (cpu, pass_special) = (self.cpu, self.rights.contains(CapabilityRights::SPECIAL));
+        if let Some((mapping, [source, destination])) = self.mover.take_item(cpu) {
+            return self.map(at, mapping, [source.header(), destination.header()]);
+        }
         let destination = match buffer.forward {
-            None => self.destination,
+            None => self.headers[1],
             Some(selector) => self.forward(selector.target(Operation::empty()))?,
         };
         if buffer.local_id
@@ -163,39 +237,58 @@ impl Items<'_> {
         {
             return Ok(delivery);
         }
-        let Some(window) = buffer.window(item.space) else {
+        let (Some(window), Some(task)) = (buffer.window(item.space), destination.downcast()) else {
             return Ok(Delivery::Mapped);
         };
-        let any = match item.space {
-            Space::Object => capability::map(
-                self.cpu,
-                self.source,
-                destination,
-                item,
-                window,
-                pass_special,
-            ),
-            Space::Memory | Space::IoPort => {
-                task::map(self.cpu, self.source, destination, item, window)
+        let mapping = Mapping::new(cpu, [self.source, task], item, window, pass_special)
+            .map_err(|_| IpcError::SEND_MAP_FAILED)?;
+        self.map(at, mapping, [self.headers[0], destination])
+    }
+
+    /// Goes on with the mapping of the item at message register `at`.
+    fn map(
+        &self,
+        at: usize,
+        mut mapping: Mapping,
+        headers: [&Header; 2],
+    ) -> Result<Delivery, Stopped> {
+        let cpu = self.cpu;
+        let [Some(source), Some(destination)] = headers.map(Header::downcast::<Task>) else {
+            return Err(IpcError::SEND_MAP_FAILED.into());
+        };
+        let result = loop {
+            let step = |cursor: &Cursor| mapping.step(cpu, [source, destination], cursor);
+            match (self.mover.run_steps(cpu, step), self.again) {
+                (Some(result), _) => break result,
+                (None, None) => {}
+                (None, Some(again)) => {
+                    let [Some(source), Some(destination)] = headers.map(Ref::from_header) else {
+                        return Err(IpcError::SEND_MAP_FAILED.into());
+                    };
+                    let partner = self.partner.counted().ok_or(IpcError::NOT_EXISTENT)?;
+                    let operation =
+                        LongOperation::Item(mapping, [source, destination], at, partner);
+                    self.mover.pause(cpu, operation, again);
+                    return Err(Stopped::Paused);
+                }
             }
+        };
+        match result.map_err(|_| IpcError::SEND_MAP_FAILED)? {
+            true => Ok(Delivery::Mapped),
+            false => Ok(Delivery::NothingMapped),
         }
-        .map_err(|_| IpcError::SEND_MAP_FAILED)?;
-        Ok(if any {
-            Delivery::Mapped
-        } else {
-            Delivery::NothingMapped
-        })
     }
 
     /// The task that the receive buffer names; it needs the W right.
-    fn forward(&self, target: Target) -> Result<&Task, IpcError> {
+    fn forward(&self, target: Target) -> Result<&Header, IpcError> {
         let Target::Object(index) = target else {
             return Err(IpcError::SEND_OVERFLOW);
         };
         let entry = self.destination.capabilities.lookup(self.cpu, index);
         entry
             .filter(|entry| entry.rights.contains(CapabilityRights::WRITE))
-            .and_then(|entry| entry.object.downcast())
+            .map(|entry| entry.object)
+            .filter(|object| object.downcast::<Task>().is_some())
             .ok_or(IpcError::SEND_OVERFLOW)
     }
 

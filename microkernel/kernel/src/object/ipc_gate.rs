@@ -117,12 +117,17 @@ impl IpcGate {
         let old = self.target.replace(Some(thread), label);
         drop(waiters);
         drop(old);
-        end_waits(
-            call.cpu,
-            || self.waiters.lock().pop_front(call.cpu),
-            Errand::Granted,
-        );
+        if !self.wake(call.cpu) {
+            call.cpu.waking.set(Some(reference(call.header()?)?));
+            call.cpu.reschedule.set(true);
+        }
         Ok(Outcome::OK)
+    }
+
+    /// It is bound: lets the waiting threads go on. False if that has to pause:
+    /// to be called again.
+    pub fn wake(&self, cpu: &Cpu) -> bool {
+        end_waits(cpu, || self.waiters.lock().pop_front(cpu), Errand::Granted)
     }
 
     /// Its last capability is gone: nobody can bind it any more. False if that

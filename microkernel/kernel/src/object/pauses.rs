@@ -2,7 +2,12 @@
 //! other things happen.
 
 use l4_abi::error::IpcError;
+use l4_abi::flexpage::Flexpage;
+use l4_abi::item::{ItemControl, ItemFlags};
+use l4_abi::protocol::ipc_gate::Opcode;
 use l4_abi::protocol::label;
+use l4_abi::protocol::task::UnmapMask;
+use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::Timeout;
 use machine::event::{Fault, Source};
 
@@ -264,5 +269,74 @@ fn waits_that_end_at_one_time_do_so_a_few_at_a_time() {
         world.advance(0);
         assert_eq!(count(world, &sleeping, over), MANY);
         world.cpu.kernel.platform.chip.set_pending(false);
+    });
+}
+
+#[test]
+fn a_gate_that_is_bound_wakes_those_who_wait_a_few_at_a_time() {
+    run(|world| {
+        let task = world.task();
+        let gate = world.unbound_gate();
+        let slot = world.give_full(&task, gate.header());
+        let waiting = threads(world, &task, Syscall::send(slot));
+        let receiver = world.thread(&task, 20);
+        world.syscall(&receiver, Syscall::sleep());
+        let binder = world.thread(&task, 15);
+        let to_receiver = world.give_full(&task, receiver.header());
+        begin_interrupts(world);
+        let bind = [Opcode::BindThread as u64, 0x40];
+        world.start_invocation(
+            &binder,
+            slot,
+            label::KERNEL_OBJECT,
+            &bind,
+            Some(to_receiver),
+        );
+        let left = count(world, &waiting, Doing::Waits(Waiting::Gate));
+        assert!(left > 0 && left < MANY, "{left} wait");
+        // Who has bound it is not needed for that.
+        doom(world.cpu, binder.header());
+        assert!(take_interrupts(world) > 1);
+        assert_eq!(count(world, &waiting, Doing::Waits(Waiting::Gate)), 0);
+    });
+}
+
+#[test]
+fn many_capabilities_are_mapped_and_unmapped_in_steps() {
+    run(|world| {
+        let (task, other) = (world.task(), world.task());
+        let thread = world.thread(&task, 10);
+        let to_other = world.give_full(&task, other.header());
+        let own = world.give_full(&task, task.header());
+        let semaphore = world.semaphore();
+        let slot = |index: u64| 0x400 + index;
+        for index in 0..MANY as u64 {
+            let place = task.task.make_slot(world.cpu, slot(index)).expect("memory");
+            assert!(place.fill(semaphore.header(), CapabilityRights::FULL));
+        }
+        let held = |world: &World| {
+            let held = |index: &u64| {
+                other
+                    .task
+                    .capabilities
+                    .lookup(world.cpu, slot(*index))
+                    .is_some()
+            };
+            (0..MANY as u64).filter(held).count()
+        };
+        let all = Flexpage::objects(slot(0), 4, CapabilityRights::RWSD).raw();
+        let control = ItemControl::map(slot(0) << 12, ItemFlags::empty()).raw();
+        for (words, argument, opcode_task, wanted) in [
+            ([0, control, all], Some(own), to_other, MANY),
+            ([1, UnmapMask::ALL_SPACES.raw(), all], None, to_other, 0),
+        ] {
+            begin_interrupts(world);
+            world.start_invocation(&thread, opcode_task, label::TASK, &words, argument);
+            let half = held(world);
+            assert!(half > 0 && half < MANY, "{half} slots are full");
+            assert!(take_interrupts(world) > 1);
+            assert_eq!(held(world), wanted);
+            assert!(world.runs(&thread));
+        }
     });
 }

@@ -31,12 +31,13 @@ use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
 use crate::mapping::Cursor;
+use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::object::factory::Factory;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::Irq;
 use crate::object::semaphore::Semaphore;
-use crate::object::task::Task;
+use crate::object::task::{Mapping, Task};
 use crate::object::thread::{Life, Thread, Waiting};
 use crate::object::{self, Header, Kind, ObjectRef, Ref, create};
 use crate::{init, scheduling, trace};
@@ -444,8 +445,25 @@ impl World {
         let item = MapItem::memory(TEST_MEMORY, 19, MemoryRights::RWX);
         let window = Flexpage::memory(address, 19, MemoryRights::empty());
         let sigma0 = self.sigma0_task();
-        let mapped = object::task::map(self.cpu, &sigma0, &task.task, item, window);
+        let mapped = self.map(&sigma0, &task.task, item, window);
         assert_eq!(mapped, Ok(true));
+    }
+
+    /// Maps an item from one task to another at once.
+    pub(crate) fn map(
+        &self,
+        source: &Task,
+        destination: &Task,
+        item: MapItem,
+        window: Flexpage,
+    ) -> Result<bool, OutOfMemory> {
+        let tasks = [source, destination];
+        let mut mapping = Mapping::new(self.cpu, tasks, item, window, true)?;
+        loop {
+            if let Some(result) = mapping.step(self.cpu, tasks, &self.cpu.cursor) {
+                return result;
+            }
+        }
     }
 
     /// Gives `task` one of the objects that the root task has from the start.

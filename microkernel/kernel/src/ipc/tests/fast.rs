@@ -21,7 +21,6 @@ use super::*;
 use crate::cpu::CpuLocal;
 use crate::ipc::fast::page_fault;
 use crate::object::irq::Irq;
-use crate::object::task;
 use crate::object::thread::{Purpose, Stop};
 use crate::testing::TEST_MEMORY;
 
@@ -142,7 +141,7 @@ fn fault_at(address: u64) -> Fault {
 fn give_pages(world: &World, task: &TestTask) {
     let item = MapItem::memory(TEST_MEMORY, 14, MemoryRights::RWX);
     let window = Flexpage::memory(PAGES, 14, MemoryRights::empty());
-    let mapped = task::map(world.cpu, &world.sigma0_task(), &task.task, item, window);
+    let mapped = world.map(&world.sigma0_task(), &task.task, item, window);
     assert_eq!(mapped, Ok(true));
 }
 

@@ -95,11 +95,11 @@ fn a_quota_is_used_up_exactly_and_then_usable_again() {
         let mut rounds = [0, 0];
         for round in &mut rounds {
             let mut made = 0;
-            while setup.make_in(world, SLOT + made, ObjectType::Thread, 0) == 0 {
+            while setup.make_in(world, SLOT + made, ObjectType::Semaphore, 0) == 0 {
                 made += 1;
             }
-            let size = size_of_object::<Thread>();
-            assert_eq!(made, QUOTA / size, "threads of {size} bytes");
+            let size = size_of_object::<Semaphore>();
+            assert_eq!(made, QUOTA / size, "semaphores of {size} bytes");
             assert_eq!(setup.used(), made * size);
             (0..made).for_each(|index| setup.remove(world, SLOT + index));
             assert_eq!(setup.used(), 0);

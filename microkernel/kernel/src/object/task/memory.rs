@@ -142,13 +142,6 @@ impl TaskMemory {
         kernel_user_memory::find(self.space, &cpu.kernel.mappings, address)
     }
 
-    /// The task is being destroyed: its memory goes, and what was mapped from
-    /// it.
-    pub fn revoke_all(&self) -> Unmap {
-        self.space.close();
-        Unmap::everything(self.space)
-    }
-
     /// Gives back a part of the page tables and the kernel-user memory; false
     /// if nothing is left. Nothing refers to the task any more.
     pub fn release_part(&mut self, kernel: &Kernel) -> bool {
@@ -228,23 +221,6 @@ pub(super) fn unmap_step(cpu: &Cpu, unmap: &mut Unmap, cursor: &Cursor) -> Optio
     match unmap.run(&mut context(cpu, &mut flush), cursor) {
         Progress::More => None,
         Progress::Done(access) => Some(access.bits()),
-    }
-}
-
-/// Maps memory of an item from `source` to `window` in `destination`. True if
-/// there was any.
-pub(super) fn map(
-    cpu: &Cpu,
-    source: &Task,
-    destination: &Task,
-    item: MapItem,
-    window: Flexpage,
-) -> Result<bool, OutOfMemory> {
-    let mut map = prepare_map(source, destination, item, window);
-    loop {
-        if let Some(result) = map_step(cpu, &mut map, &cpu.cursor) {
-            return result;
-        }
     }
 }
 

@@ -4,14 +4,13 @@
 mod create;
 mod end;
 mod loaded_space;
+mod mapping;
 mod memory;
 mod operations;
 mod ports;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use l4_abi::flexpage::{Flexpage, Space};
-use l4_abi::item::MapItem;
 use machine::lock::Lock;
 
 use crate::capability::{Capability, CapabilitySpace};
@@ -20,11 +19,10 @@ use crate::ipc::ReplyPlace;
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::memory::sparse_array::SparseArray;
-use crate::trace;
 
 pub use create::InitialTask;
-use end::Stage;
 pub use loaded_space::LoadedSpace;
+pub use mapping::{Mapping, Revocation};
 pub use memory::{TaskMemory, map_page};
 pub use ports::TaskPorts;
 
@@ -45,7 +43,7 @@ pub struct Task {
     /// The explicit reply slot from which on [`Task::lose_callers`] goes on.
     answered: AtomicU64,
     /// How far its end is.
-    end: Lock<Option<Stage>>,
+    end: Lock<Option<Revocation>>,
 }
 
 /// The explicit reply slots of a task (abi/00: 2^18).
@@ -95,23 +93,6 @@ impl Task {
     /// nobody answers the callers in the explicit reply slots any more.
     pub fn thread_left(&self) -> bool {
         self.threads.fetch_sub(1, Ordering::Relaxed) == 1
-    }
-}
-
-/// Maps memory or I/O ports of an item from `source` to `window` in
-/// `destination`. True if there was any.
-pub fn map(
-    cpu: &Cpu,
-    source: &Task,
-    destination: &Task,
-    item: MapItem,
-    window: Flexpage,
-) -> Result<bool, OutOfMemory> {
-    trace::map(cpu, item.flexpage, window);
-    match item.space {
-        Space::Memory => memory::map(cpu, source, destination, item, window),
-        Space::IoPort => ports::map(cpu, source, destination, item, window),
-        Space::Object => Ok(false),
     }
 }
 

@@ -10,14 +10,12 @@ use l4_abi::protocol::task::{Opcode, UnmapMask};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::MESSAGE_REGISTERS;
 
-use super::memory::{map_page, map_step, prepare_map, unmap_step};
-use super::{Task, ports};
-use crate::capability;
+use super::memory::map_page;
+use super::{Mapping, Revocation, Task};
 use crate::mapping::Cursor;
-use crate::mapping::map::Map;
 use crate::object::ipc_gate::reference;
-use crate::object::thread::LongOperation;
-use crate::object::{Header, Invocation, Kind, OperationResult, Outcome};
+use crate::object::thread::{Deferred, LongOperation};
+use crate::object::{Header, Invocation, Kind, OperationResult, Outcome, Ref};
 use crate::trace;
 
 /// Message word of the first flexpage of an unmap.
@@ -38,8 +36,8 @@ impl Task {
     }
 
     fn map(&self, call: &Invocation<'_>) -> OperationResult {
-        if let Some((map, [source, destination])) = call.caller.take_map(call.cpu) {
-            return self.run_map(call, map, [source.header(), destination.header()]);
+        if let Some((mapping, [source, destination])) = call.caller.take_map(call.cpu) {
+            return self.run_map(call, mapping, [source.header(), destination.header()]);
         }
         call.require_rights(CapabilityRights::WRITE)?;
         let (source, entry) = call.argument::<Task>()?;
@@ -49,25 +47,17 @@ impl Task {
         let Ok(SendItem::Map(item)) = SendItem::decode(call.word(1) | 8, call.word(2)) else {
             return Ok(Outcome::OK);
         };
+        if item.space == Space::Memory
+            && map_page(call.cpu, source, self, item.control, item.flexpage).is_some()
+        {
+            return Ok(Outcome::OK);
+        }
+        let both = call.rights.intersection(entry.rights);
+        let pass_special = both.contains(CapabilityRights::SPECIAL);
         let window = Flexpage::ALL_SPACES;
-        trace::map(call.cpu, item.flexpage, window);
-        let result = match item.space {
-            Space::Memory => {
-                if map_page(call.cpu, source, self, item.control, item.flexpage).is_some() {
-                    return Ok(Outcome::OK);
-                }
-                let map = prepare_map(source, self, item, window);
-                return self.run_map(call, map, [entry.object, call.header()?]);
-            }
-            Space::Object => {
-                let both = call.rights.intersection(entry.rights);
-                let pass_special = both.contains(CapabilityRights::SPECIAL);
-                capability::map(call.cpu, source, self, item, window, pass_special)
-            }
-            Space::IoPort => ports::map(call.cpu, source, self, item, window),
-        };
-        result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
-        Ok(Outcome::OK)
+        let mapping = Mapping::new(call.cpu, [source, self], item, window, pass_special)
+            .map_err(|_| IpcError::SEND_MAP_FAILED)?;
+        self.run_map(call, mapping, [entry.object, call.header()?])
     }
 
     /// Goes on with a map operation between two tasks.
@@ -75,18 +65,22 @@ impl Task {
     fn run_map(
         &self,
         call: &Invocation<'_>,
-        mut map: Map,
-        [source, destination]: [&Header; 2],
+        mut mapping: Mapping,
+        headers: [&Header; 2],
     ) -> OperationResult {
-        let step = |cursor: &Cursor| map_step(call.cpu, &mut map, cursor);
+        let [Some(source), Some(destination)] = headers.map(Header::downcast::<Task>) else {
+            return Err(ResultCode::EINVAL.into());
+        };
+        let step = |cursor: &Cursor| mapping.step(call.cpu, [source, destination], cursor);
         match call.caller.run_steps(call.cpu, step) {
             Some(result) => {
                 result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
                 Ok(Outcome::OK)
             }
             None => {
-                let tasks = [reference(source)?, reference(destination)?];
-                call.caller.pause(call.cpu, LongOperation::Map(map, tasks));
+                let tasks = [reference(headers[0])?, reference(headers[1])?];
+                let operation = LongOperation::Map(mapping, tasks);
+                call.caller.pause(call.cpu, operation, Deferred::Syscall);
                 Ok(Outcome::Done)
             }
         }
@@ -98,45 +92,51 @@ impl Task {
         }
         let mask = UnmapMask::from_raw(call.word(1));
         let words = call.tag.words();
-        let mut paused = call.caller.take_unmap(call.cpu);
-        let first = paused
-            .as_ref()
-            .map_or(UNMAP_FLEXPAGES, |(_, index, _)| *index);
+        let (paused, first, task) = match call.caller.take_unmap(call.cpu) {
+            Some((revocation, index, task)) => (Some(revocation), index, Some(task)),
+            None => (None, UNMAP_FLEXPAGES, None),
+        };
+        let mut paused = paused;
         for index in first..words.min(MESSAGE_REGISTERS) {
             let flexpage = call.flexpage(index);
-            let mut access = 0;
             trace::unmap(call.cpu, flexpage);
-            if flexpage.covers(Space::Object) && paused.is_none() {
-                capability::unmap(call.cpu, self, flexpage, mask);
-            }
-            if paused.is_none()
-                && let Some(noted) = self.memory.unmap_page(call.cpu, flexpage, mask)
-            {
-                access |= noted;
-            } else if flexpage.covers(Space::Memory) {
-                let (mut unmap, task) = match paused.take() {
-                    Some((unmap, _, task)) => (unmap, Some(task)),
-                    None => (self.memory.prepare_unmap(flexpage, mask), None),
-                };
-                let step = |cursor: &Cursor| unmap_step(call.cpu, &mut unmap, cursor);
-                match call.caller.run_steps(call.cpu, step) {
-                    Some(noted) => access |= noted,
-                    None => {
-                        let task = task.map_or_else(|| reference(call.header()?), Ok)?;
-                        let operation = LongOperation::Unmap(unmap, index, task);
-                        call.caller.pause(call.cpu, operation);
-                        return Ok(Outcome::Done);
+            let at_once = match paused {
+                None => self.memory.unmap_page(call.cpu, flexpage, mask),
+                Some(_) => None,
+            };
+            let access = match at_once {
+                Some(noted) => noted,
+                None => {
+                    let mut revocation =
+                        (paused.take()).unwrap_or_else(|| Revocation::new(flexpage, mask));
+                    let step = |cursor: &Cursor| revocation.step(call.cpu, self, cursor);
+                    match call.caller.run_steps(call.cpu, step) {
+                        Some(noted) => noted,
+                        None => {
+                            return self.pause_unmap(call, revocation, index, task);
+                        }
                     }
                 }
-            }
-            if flexpage.covers(Space::IoPort) {
-                self.ports.unmap(call.cpu, flexpage, mask);
-            }
+            };
             // Written even if the caller does not receive (abi/05).
             call.utcb
                 .set_word(index, flexpage.with_rights(access).raw());
         }
         Ok(Outcome::words(words))
+    }
+
+    #[cold]
+    fn pause_unmap(
+        &self,
+        call: &Invocation<'_>,
+        revocation: Revocation,
+        index: usize,
+        task: Option<Ref<Task>>,
+    ) -> OperationResult {
+        let task = task.map_or_else(|| reference(call.header()?), Ok)?;
+        let operation = LongOperation::Unmap(revocation, index, task);
+        call.caller.pause(call.cpu, operation, Deferred::Syscall);
+        Ok(Outcome::Done)
     }
 
     fn capability_info(&self, call: &Invocation<'_>) -> OperationResult {

@@ -81,27 +81,29 @@ impl TaskPorts {
         true
     }
 
-    /// Revokes ports (abi/03 §5): any right but X stands for the whole port.
-    pub fn unmap(&self, cpu: &Cpu, flexpage: Flexpage, mask: UnmapMask) {
+    /// Prepares to revoke ports (abi/03 §5), if there are any: any right but X
+    /// stands for the whole port.
+    pub fn prepare_unmap(&self, flexpage: Flexpage, mask: UnmapMask) -> Option<Unmap> {
+        let space = self.space()?;
         let rights = flexpage.memory_rights();
-        let Some(space) = self.space() else {
-            return;
+        let scope = if mask.includes_own() {
+            Scope::All
+        } else {
+            Scope::Descendants
         };
-        if rights.intersects(MemoryRights::RW) {
-            let scope = if mask.includes_own() {
-                Scope::All
-            } else {
-                Scope::Descendants
-            };
-            run_unmap(cpu, Unmap::new(space, as_pages(flexpage), scope));
+        (rights.intersects(MemoryRights::RW)).then(|| Unmap::new(space, as_pages(flexpage), scope))
+    }
+
+    /// Takes no ports any more.
+    pub fn close(&self) {
+        if let Some(space) = self.space() {
+            space.close();
         }
     }
 
-    /// The task is being destroyed: its ports go, if it has any.
+    /// Prepares to revoke all ports, if there are any.
     pub fn revoke_all(&self) -> Option<Unmap> {
-        let space = self.space()?;
-        space.close();
-        Some(Unmap::everything(space))
+        self.space().map(Unmap::everything)
     }
 
     /// Gives back a part of the tables; false if nothing is left. Nothing
@@ -125,53 +127,56 @@ fn as_pages(flexpage: Flexpage) -> Flexpage {
     )
 }
 
-/// Maps the ports of an item from `source` to `destination`, as far as they
-/// are in `window`: ports keep their numbers (abi/03 §4.6). True if there was
-/// any.
-pub(super) fn map(
+/// Prepares to map the ports of an item from `source` to `destination`, as far
+/// as they are in `window`: ports keep their numbers (abi/03 §4.6). `None`: there
+/// are none.
+pub(super) fn prepare_map(
     cpu: &Cpu,
     source: &Task,
     destination: &Task,
     item: MapItem,
     window: Flexpage,
-) -> Result<bool, OutOfMemory> {
+) -> Result<Option<Map>, OutOfMemory> {
     let whole = Flexpage::WHOLE_IO_PORT_ORDER;
     let transfer = Transfer::same_numbers(item.flexpage.block(whole), window.block(whole));
     let (Some(transfer), false) = (transfer, destination.memory.is_closed()) else {
-        return Ok(false);
+        return Ok(None);
     };
     let from = match source.ports.origin {
         Origin::Physical => source.ports.make_space(cpu, source.quota)?,
         Origin::Mapped => source.ports.space(),
     };
     let Some(from) = from else {
-        return Ok(false);
+        return Ok(None);
     };
-    let Some(to) = destination.ports.make_space(cpu, destination.quota)? else {
-        return Ok(false);
-    };
+    let to = destination.ports.make_space(cpu, destination.quota)?;
     let ports = as_pages(Flexpage::io_ports(
         transfer.send.start() as u16,
         transfer.send.order(),
     ));
-    let mut map = Map::new(from, to, item.control, ports, ports);
-    let mut flush = ForgetPorts { cpu };
-    let mut context = flush.context();
-    let result = loop {
-        match map.run(&mut context, &cpu.cursor) {
-            Ok(Progress::More) => {}
-            Ok(Progress::Done(any)) => break Ok(any),
-            Err(OutOfMemory) => break Err(OutOfMemory),
-        }
-    };
-    // What was refused before may be allowed now.
-    flush.page(&to, 0, FRAME_ORDER);
-    flush.commit();
-    result
+    Ok(to.map(|to| Map::new(from, to, item.control, ports, ports)))
 }
 
-fn run_unmap(cpu: &Cpu, mut unmap: Unmap) {
-    while unmap_step(cpu, &mut unmap, &cpu.cursor).is_none() {}
+/// Goes on with `map` to `destination`. At the end, whether there was anything
+/// to map.
+pub(super) fn map_step(
+    cpu: &Cpu,
+    map: &mut Map,
+    cursor: &Cursor,
+    destination: &Task,
+) -> Option<Result<bool, OutOfMemory>> {
+    let mut flush = ForgetPorts { cpu };
+    let result = match map.run(&mut flush.context(), cursor) {
+        Ok(Progress::More) => return None,
+        Ok(Progress::Done(any)) => Ok(any),
+        Err(OutOfMemory) => Err(OutOfMemory),
+    };
+    // What was refused before may be allowed now.
+    if let Some(space) = destination.ports.space() {
+        flush.page(&space, 0, FRAME_ORDER);
+        flush.commit();
+    }
+    Some(result)
 }
 
 /// Goes on with `unmap`; `None` if it is not done yet.

@@ -109,6 +109,9 @@ impl Thread {
                 state.deferred.set(Deferred::Nothing);
                 return;
             }
+            (Waiting::Nothing, Deferred::Syscall) if self.paused_partner(cpu).is_some() => {
+                IpcError::SEND_CANCELED
+            }
             // Not an IPC: what is done stays, the rest is left.
             (Waiting::Nothing, Deferred::Syscall) => {
                 state.deferred.set(Deferred::Nothing);

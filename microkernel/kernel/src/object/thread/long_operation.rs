@@ -9,28 +9,17 @@
 use super::{Deferred, LongOperation, Thread};
 use crate::cpu::{Cpu, CpuLocal};
 use crate::mapping::Cursor;
-use crate::mapping::map::Map;
-use crate::mapping::unmap::Unmap;
 use crate::object::Ref;
-use crate::object::task::Task;
+use crate::object::task::{Mapping, Revocation, Task};
 
 impl Thread {
     /// Does `step`, again and again, until it has a result. `None`: it has
     /// to pause, and the caller keeps the progress with
     /// [`Thread::pause`].
+    #[inline]
     pub fn run_steps<R>(&self, cpu: &Cpu, mut step: impl FnMut(&Cursor) -> Option<R>) -> Option<R> {
         let place = &self.state(cpu).cursor;
-        let own = place
-            .take()
-            .or_else(|| Cursor::new(&cpu.kernel.heap, self.quota).ok());
-        let Some(own) = own else {
-            // Without a place of its own in the tree it cannot pause.
-            loop {
-                if let Some(result) = step(&cpu.cursor) {
-                    return Some(result);
-                }
-            }
-        };
+        let own = place.take().expect("a thread that lives has a cursor");
         let result = loop {
             match step(&own) {
                 None if CpuLocal::has_waiting_interrupt(cpu) => break None,
@@ -42,21 +31,24 @@ impl Thread {
         result
     }
 
-    /// Keeps the progress of the system call of this thread, the current
-    /// one, until it is its turn again.
-    pub fn pause(&self, cpu: &Cpu, operation: LongOperation) {
+    /// Keeps the progress of an operation of this thread, until it is its turn
+    /// again, to do `again`.
+    pub fn pause(&self, cpu: &Cpu, operation: LongOperation, again: Deferred) {
         let state = self.state(cpu);
         state.operation.replace(Some(operation));
-        state.deferred.set(Deferred::Syscall);
-        cpu.paused.set(true);
-        cpu.reschedule.set(true);
+        state.deferred.set(again);
+        // One of another CPU goes home now, and comes again.
+        if cpu.current.is(self) {
+            cpu.paused.set(true);
+            cpu.reschedule.set(true);
+        }
     }
 
     /// The map operation that has paused, to go on with, and its tasks.
     #[inline]
-    pub fn take_map(&self, cpu: &Cpu) -> Option<(Map, [Ref<Task>; 2])> {
+    pub fn take_map(&self, cpu: &Cpu) -> Option<(Mapping, [Ref<Task>; 2])> {
         match self.take_operation(cpu)? {
-            LongOperation::Map(map, tasks) => Some((map, tasks)),
+            LongOperation::Map(mapping, tasks) => Some((mapping, tasks)),
             other => self.refuse_operation(cpu, other),
         }
     }
@@ -64,9 +56,34 @@ impl Thread {
     /// The unmap operation that has paused, to go on with: of the flexpage in
     /// this message word, and its task.
     #[inline]
-    pub fn take_unmap(&self, cpu: &Cpu) -> Option<(Unmap, usize, Ref<Task>)> {
+    pub fn take_unmap(&self, cpu: &Cpu) -> Option<(Revocation, usize, Ref<Task>)> {
         match self.take_operation(cpu)? {
-            LongOperation::Unmap(unmap, index, task) => Some((unmap, index, task)),
+            LongOperation::Unmap(revocation, index, task) => Some((revocation, index, task)),
+            other => self.refuse_operation(cpu, other),
+        }
+    }
+
+    /// With whom it has paused in the middle of a message.
+    pub fn paused_partner<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
+        match &*self.state(cpu).operation.borrow() {
+            Some(LongOperation::Item(_, _, _, partner)) => Some(partner.get(cpu)),
+            _ => None,
+        }
+    }
+
+    /// The message register of the item of a message to or from `partner` in
+    /// the mapping of which it has paused.
+    pub fn paused_item(&self, cpu: &Cpu, partner: &Thread) -> Option<usize> {
+        match &*self.state(cpu).operation.borrow() {
+            Some(LongOperation::Item(_, _, at, other)) if other.id == partner.id => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// The mapping of that item.
+    pub fn take_item(&self, cpu: &Cpu) -> Option<(Mapping, [Ref<Task>; 2])> {
+        match self.take_operation(cpu)? {
+            LongOperation::Item(mapping, tasks, _, _) => Some((mapping, tasks)),
             other => self.refuse_operation(cpu, other),
         }
     }

@@ -29,13 +29,11 @@ use machine::utcb::{Utcb, UtcbPointer};
 use super::ipc_gate::IpcGate;
 use super::irq::Irq;
 use super::semaphore::Semaphore;
-use super::task::Task;
+use super::task::{Mapping, Revocation, Task};
 use super::{Common, Kind, Ref, RefSlot};
 use crate::cpu::Cpu;
 use crate::ipc::{Mailbox, ReplyPlace, Request};
 use crate::mapping::Cursor;
-use crate::mapping::map::Map;
-use crate::mapping::unmap::Unmap;
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::remote::Errands;
@@ -163,9 +161,12 @@ pub enum Stop {
 /// An operation of the thread that has paused, because an interrupt waited.
 pub enum LongOperation {
     /// Task map; both tasks.
-    Map(Map, [Ref<Task>; 2]),
+    Map(Mapping, [Ref<Task>; 2]),
     /// Task unmap: of the flexpage in this message word.
-    Unmap(Unmap, usize, Ref<Task>),
+    Unmap(Revocation, usize, Ref<Task>),
+    /// The item of a message that is at this message register, to or from this
+    /// partner.
+    Item(Mapping, [Ref<Task>; 2], usize, Ref<Thread>),
 }
 
 /// What the home CPU keeps of a thread.
@@ -226,7 +227,7 @@ pub struct ThreadState {
     pub stop: Cell<Option<Stop>>,
     /// Its operation that has paused.
     pub operation: RefCell<Option<LongOperation>>,
-    /// Where that is in the mapping tree; from its first long operation on.
+    /// Where that is in the mapping tree; none once it is dead.
     pub cursor: Cell<Option<Cursor>>,
     /// Its FPU registers, once it has used the FPU.
     pub fpu: crate::scheduling::FpuPlace,
@@ -260,6 +261,8 @@ impl Thread {
         let thread = Self::new(cpu.kernel.new_id(), home, quota);
         let thread = super::create(cpu, quota, Kind::Thread, thread)?;
         thread.own.set(thread.header());
+        let cursor = Cursor::new(&cpu.kernel.heap, quota)?;
+        thread.state(cpu).cursor.set(Some(cursor));
         Ok(thread)
     }
 

@@ -100,6 +100,11 @@ impl WaitQueue {
         }
     }
 
+    /// True if `thread` is in this queue.
+    pub fn contains(&self, thread: &Thread) -> bool {
+        self.0.contains(thread)
+    }
+
     /// Takes `thread` off. False if it was not in this queue.
     pub fn remove(&self, thread: &Thread) -> bool {
         self.0.remove(thread)

@@ -1,7 +1,7 @@
 //! The operations: becoming a vCPU, and going on as one.
 
 use l4_abi::error::{IpcError, ResultCode};
-use l4_abi::flexpage::{Flexpage, Space};
+use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{ITEM_WORDS, SendItem};
 use l4_abi::protocol::thread::VCPU_EXTENDED;
 use l4_abi::rights::CapabilityRights;
@@ -11,10 +11,10 @@ use machine::vcpu::{VcpuArea, mark_message};
 use machine::vm;
 
 use super::entry::go_on_at_entry;
-use crate::capability;
 use crate::cpu::Cpu;
+use crate::mapping::Cursor;
 use crate::object::ipc_gate::reference;
-use crate::object::task::{self, Task};
+use crate::object::task::{Mapping, Task};
 use crate::object::thread::{Thread, ThreadState};
 use crate::object::{Fail, Invocation, OperationResult, Outcome};
 use crate::scheduling;
@@ -169,12 +169,18 @@ fn map_items(call: &Invocation<'_>, destination: &Task) -> Result<(), Fail> {
         let Ok(SendItem::Map(item)) = SendItem::decode(control | 8, flexpage) else {
             continue;
         };
-        let (cpu, source, window) = (call.cpu, call.task, Flexpage::ALL_SPACES);
-        match item.space {
-            Space::Object => capability::map(cpu, source, destination, item, window, true),
-            Space::Memory | Space::IoPort => task::map(cpu, source, destination, item, window),
-        }
-        .map_err(|_| IpcError::SEND_MAP_FAILED)?;
+        let (cpu, window) = (call.cpu, Flexpage::ALL_SPACES);
+        let tasks = [call.task, destination];
+        let result = Mapping::new(cpu, tasks, item, window, true).and_then(|mut mapping| {
+            let mut step = |cursor: &Cursor| mapping.step(cpu, tasks, cursor);
+            loop {
+                // The resume does not pause, however much it maps.
+                if let Some(result) = call.caller.run_steps(cpu, &mut step) {
+                    break result;
+                }
+            }
+        });
+        result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
     }
     Ok(())
 }

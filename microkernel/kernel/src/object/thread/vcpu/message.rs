@@ -61,7 +61,7 @@ impl Thread {
     /// Takes the first message that waits, into the vCPU's state. It may be
     /// gone already: that reads as a wait that is over.
     pub(super) fn take_any(&self, cpu: &Cpu) {
-        if !ipc::take_queued(cpu, self, Source::Anyone) {
+        if !ipc::take_queued(cpu, self, Source::Anyone, None) {
             finish::failed(cpu, self, IpcError::RECEIVE_TIMEOUT);
         }
     }

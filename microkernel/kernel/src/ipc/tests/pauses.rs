@@ -1,0 +1,225 @@
+//! Messages whose items take long: interrupts come while they are mapped, and
+//! so do other things.
+
+use l4_abi::error::IpcError;
+use l4_abi::flexpage::Flexpage;
+use l4_abi::item::{MapItem, ReceiveBuffer, SendItem};
+use l4_abi::rights::MemoryRights;
+use machine::event::Source as Event;
+
+use crate::object::Ref;
+use crate::object::thread::{Source, Thread, Waiting};
+use crate::testing::{Doing, Syscall, TestTask, World, run, run_on};
+
+/// 128 pages that the sender has, and where the receiver wants them.
+const FROM: u64 = 0x1000_0000;
+const TO: u64 = 0x2000_0000;
+const ORDER: u32 = 19;
+const PAGES: u64 = 1 << (ORDER - 12);
+
+struct Setup {
+    sender: Ref<Thread>,
+    receiver: Ref<Thread>,
+    receiver_task: TestTask,
+    /// The sender's slot of the receiver.
+    to_receiver: u64,
+}
+
+impl Setup {
+    fn new(world: &mut World, receiver_cpu: usize) -> Self {
+        let (sender_task, receiver_task) = (world.task(), world.task());
+        world.give_memory(&sender_task, FROM);
+        let receiver = world.on(receiver_cpu).thread(&receiver_task, 10);
+        let sender = world.on(0).thread(&sender_task, 10);
+        let window = Flexpage::memory(TO, ORDER, MemoryRights::RWX).raw();
+        for thread in [&sender, &receiver] {
+            world.write_buffers(thread, &[ReceiveBuffer::WINDOW_WORD, window]);
+        }
+        let to_receiver = world.give_full(&sender_task, receiver.header());
+        let item = SendItem::Map(MapItem::memory(FROM, ORDER, MemoryRights::RWX)).words();
+        world.write(&sender, &[0x77, item[0], item[1]]);
+        Self {
+            sender,
+            receiver,
+            receiver_task,
+            to_receiver,
+        }
+    }
+
+    fn send(&self) -> Syscall {
+        Syscall::send(self.to_receiver).tag(0, 1, 1)
+    }
+
+    /// Pages that the receiver has.
+    fn arrived(&self) -> u64 {
+        let space = self.receiver_task.task.memory.space();
+        (0..PAGES)
+            .filter(|page| space.page_at(TO + page * 0x1000).is_some())
+            .count() as u64
+    }
+
+    fn assert_half_way(&self, world: &World) {
+        assert!(world.cpu.unfinished.get() && world.cpu.block().is_idle());
+        let arrived = self.arrived();
+        assert!(arrived > 0 && arrived < PAGES, "{arrived} pages");
+    }
+}
+
+fn set_pending(world: &World, pending: bool) {
+    world.cpu.kernel.platform.chip.set_pending(pending);
+}
+
+/// No further interrupt waits: what has paused comes to its end.
+fn go_on(world: &mut World) {
+    set_pending(world, false);
+    world.enter(Event::Spurious);
+    assert!(!world.cpu.unfinished.get());
+}
+
+const WAITS: Doing = Doing::Waits(Waiting::Receive(Source::Anyone));
+
+#[test]
+fn a_message_waits_for_its_items_and_each_step_makes_progress() {
+    run(|world| {
+        let setup = Setup::new(world, 0);
+        world.syscall(&setup.receiver, Syscall::wait());
+        set_pending(world, true);
+        world.syscall(&setup.sender, setup.send());
+        setup.assert_half_way(world);
+        let before = setup.arrived();
+        world.enter(Event::Spurious);
+        assert!(setup.arrived() > before);
+        assert_eq!(world.doing(&setup.receiver), WAITS);
+        go_on(world);
+        assert_eq!(setup.arrived(), PAGES);
+        assert_eq!(world.doing(&setup.receiver), Doing::Done(setup.send().tag));
+        assert_eq!(world.word(&setup.receiver, 0), 0x77);
+    });
+}
+
+#[test]
+fn who_takes_a_queued_message_maps_its_items() {
+    run(|world| {
+        let setup = Setup::new(world, 0);
+        world.syscall(&setup.receiver, Syscall::sleep());
+        world.syscall(&setup.sender, setup.send());
+        setup.receiver.cancel(world.cpu);
+        world.enter(Event::Spurious);
+        set_pending(world, true);
+        world.syscall(&setup.receiver, Syscall::wait());
+        setup.assert_half_way(world);
+        assert_eq!(world.doing(&setup.sender), Doing::Waits(Waiting::Send));
+        go_on(world);
+        assert_eq!(setup.arrived(), PAGES);
+        assert_eq!(world.doing(&setup.sender), Doing::Done(setup.send().tag));
+        assert_eq!(world.word(&setup.receiver, 0), 0x77);
+    });
+}
+
+/// The receiver calls, and the sender answers.
+fn answer(world: &mut World, setup: &Setup) {
+    let sender_slot = world.give_full(&setup.receiver_task, setup.sender.header());
+    world.syscall(&setup.sender, Syscall::wait());
+    let item = SendItem::Map(MapItem::memory(FROM, ORDER, MemoryRights::RWX)).words();
+    world.syscall(&setup.receiver, Syscall::call(sender_slot));
+    world.write(&setup.sender, &[0x77, item[0], item[1]]);
+    set_pending(world, true);
+    world.syscall(&setup.sender, Syscall::reply().tag(0, 1, 1));
+    setup.assert_half_way(world);
+}
+
+#[test]
+fn an_answer_with_items_reaches_its_caller_and_no_other_follows() {
+    run(|world| {
+        let setup = Setup::new(world, 0);
+        answer(world, &setup);
+        go_on(world);
+        assert_eq!(setup.arrived(), PAGES);
+        assert_eq!(world.word(&setup.receiver, 0), 0x77);
+        let again = world.syscall(&setup.sender, Syscall::reply());
+        assert_eq!(again, Doing::Failed(IpcError::NOT_EXISTENT));
+    });
+}
+
+#[test]
+fn a_cancelled_answer_can_be_given_again() {
+    run(|world| {
+        let setup = Setup::new(world, 0);
+        answer(world, &setup);
+        setup.sender.cancel(world.cpu);
+        go_on(world);
+        let cancelled = Doing::Failed(IpcError::SEND_CANCELED);
+        assert_eq!(world.doing(&setup.sender), cancelled);
+        assert!(matches!(world.doing(&setup.receiver), Doing::Waits(_)));
+        let reply = Syscall::reply().tag(0, 1, 0);
+        world.syscall(&setup.sender, reply);
+        assert_eq!(world.doing(&setup.receiver), Doing::Done(reply.tag));
+    });
+}
+
+#[test]
+fn the_partners_of_a_paused_message_can_go_at_any_time() {
+    for pulls in [false, true] {
+        for what in 0..6 {
+            run(|world| {
+                let setup = Setup::new(world, 0);
+                let (sender, receiver) = (&setup.sender, &setup.receiver);
+                if pulls {
+                    world.syscall(receiver, Syscall::sleep());
+                    world.syscall(sender, setup.send());
+                    receiver.cancel(world.cpu);
+                    world.enter(Event::Spurious);
+                    set_pending(world, true);
+                    world.syscall(receiver, Syscall::wait());
+                } else {
+                    world.syscall(receiver, Syscall::wait());
+                    set_pending(world, true);
+                    world.syscall(sender, setup.send());
+                }
+                setup.assert_half_way(world);
+                let task = |thread: &Thread| {
+                    let header = thread.task_header(world.cpu).expect("it is bound");
+                    header.any_ref()
+                };
+                match what {
+                    0 => sender.cancel(world.cpu),
+                    1 => receiver.cancel(world.cpu),
+                    2 => crate::object::doom(world.cpu, sender.header()),
+                    3 => crate::object::doom(world.cpu, receiver.header()),
+                    4 => crate::object::doom(world.cpu, &task(sender)),
+                    _ => crate::object::doom(world.cpu, &task(receiver)),
+                }
+                go_on(world);
+                let delivered = world.doing(receiver) == Doing::Done(setup.send().tag);
+                // A sender loses its capability with its task.
+                assert_eq!(delivered, what == 5 || what == 4 && pulls, "{what}");
+                if delivered && what == 4 {
+                    // What its task had is gone, and all that came of it.
+                    assert_eq!(setup.arrived(), 0);
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn items_for_a_thread_of_another_cpu_are_mapped_there_a_few_at_each_visit() {
+    run_on(2, |world| {
+        let setup = Setup::new(world, 1);
+        world.syscall(&setup.receiver, Syscall::wait());
+        world.syscall(&setup.sender, setup.send());
+        set_pending(world, true);
+        let mut visits = 0;
+        while setup.arrived() < PAGES {
+            world.deliver(1);
+            world.deliver(0);
+            visits += 1;
+            assert!(visits < 200, "it does not get on");
+        }
+        assert!(visits > 2);
+        set_pending(world, false);
+        world.deliver_all();
+        assert_eq!(world.doing(&setup.receiver), Doing::Done(setup.send().tag));
+        assert_eq!(world.word(&setup.receiver, 0), 0x77);
+    });
+}
