@@ -106,8 +106,8 @@ fn check_quotas(world: &World, found: &Found<'_>) {
     assert_eq!(used, world.used() as u64, "memory and charges differ");
 }
 
-/// Objects wait to be freed: for other CPUs, or for an entry that takes the
-/// time, if the test had the last reference.
+/// Objects end, or wait to be freed: for other CPUs, or for an entry that
+/// takes the time, if the test had the last reference.
 fn is_anything_dying(world: &World) -> bool {
     let is_burying = |cpu: &Cpu| {
         let burial = cpu.burial.take();
@@ -115,7 +115,8 @@ fn is_anything_dying(world: &World) -> bool {
         cpu.burial.set(burial);
         is_some
     };
-    !world.cpu.kernel.reaper.is_empty() || world.all_cpus().any(is_burying)
+    let reaper = &world.cpu.kernel.reaper;
+    world.interrupted != 0 || !reaper.is_empty() || world.all_cpus().any(is_burying)
 }
 
 /// All objects that can be reached, and the slots that name them.
