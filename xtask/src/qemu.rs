@@ -117,6 +117,10 @@ impl Machine {
             "-smp",
             &self.cpus.to_string(),
         ]);
+        if self.arch == Architecture::X86_64 {
+            // The one device of the machine that can send messages without a driver.
+            command.args(["-global", "hpet.msi=on"]);
+        }
         command.args([
             "-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none",
         ]);

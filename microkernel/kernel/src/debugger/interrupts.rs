@@ -13,9 +13,9 @@ use crate::object::semaphore::Semaphore;
 
 /// The pins that something is bound to.
 pub(super) fn list(cpu: &Cpu, terminal: &Terminal<'_>, _arguments: &mut Arguments<'_>) {
-    let pins = cpu.kernel.platform.chip.pins();
-    say!(terminal, "the chip has {pins} pins");
-    for pin in (0..pins).chain([INPUT_PIN, HOTPLUG_PIN]) {
+    let chip = &cpu.kernel.platform.chip;
+    say!(terminal, "the chip has {} pins", chip.pins());
+    for pin in (0..chip.lines()).chain([INPUT_PIN, HOTPLUG_PIN]) {
         let bound = cpu.kernel.pin_slot(pin).and_then(|slot| slot.get(cpu));
         let Some((header, _)) = bound else { continue };
         match pin {

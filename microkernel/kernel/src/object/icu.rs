@@ -1,10 +1,13 @@
 //! The interrupt controller's pins, and what is bound to them (abi/05). The
 //! same object is platform control.
+//!
+//! Message-signalled interrupts are *lines* of the chip like its pins; only
+//! requests name them otherwise, by [`PIN_MSI`].
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use l4_abi::error::ResultCode;
-use l4_abi::protocol::icu::{Mode, Opcode};
+use l4_abi::protocol::icu::{FEATURE_MSI, Mode, Opcode, PIN_MSI};
 use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 
@@ -39,10 +42,10 @@ impl PinBinding {
         }
     }
 
-    /// The pin, if it is one of the chip's.
+    /// The pin, if it is a line of the chip's.
     pub fn chip_pin(&self, cpu: &Cpu) -> Option<u32> {
         let pin = self.pin.load(Relaxed);
-        (pin < cpu.kernel.platform.chip.pins()).then_some(pin)
+        (pin < cpu.kernel.platform.chip.lines()).then_some(pin)
     }
 
     /// True if the pin is level-triggered.
@@ -151,17 +154,18 @@ pub fn hit(cpu: &Cpu, pin: u32) {
                 semaphore.hit(cpu);
             }
         }
-        None if pin < cpu.kernel.platform.chip.pins() => {
+        None if pin < cpu.kernel.platform.chip.lines() => {
             cpu.kernel.platform.chip.mask_and_acknowledge(pin)
         }
         None => {}
     }
 }
 
-/// The ICU operations of an object whose pins are `first` and the following.
+/// The ICU operations of an object with so many pins and messages.
 pub fn invoke_pins(
     call: &Invocation<'_>,
     pins: u32,
+    messages: u32,
     pin_of: impl Fn(u64) -> Option<u32>,
 ) -> OperationResult {
     call.require_words(1, ResultCode::EMSGTOOSHORT)?;
@@ -183,14 +187,21 @@ pub fn invoke_pins(
             Ok(Outcome::OK)
         }
         Some(Opcode::Info) => {
-            call.reply(0, 0);
+            call.reply(0, if messages > 0 { FEATURE_MSI } else { 0 });
             call.reply(1, u64::from(pins));
-            call.reply(2, 0);
+            call.reply(2, u64::from(messages));
             Ok(Outcome::words(3))
         }
         Some(Opcode::MsiInfo) => {
             call.require_words(3, ResultCode::EMSGTOOSHORT)?;
-            Err(ResultCode::ENOSYS.into())
+            if messages == 0 {
+                return Err(ResultCode::ENOSYS.into());
+            }
+            let number = u32::try_from(call.word(1) & !PIN_MSI).unwrap_or(u32::MAX);
+            let (address, data) = call.cpu.kernel.platform.chip.msi_info(number)?;
+            call.reply(0, address);
+            call.reply(1, u64::from(data));
+            Ok(Outcome::words(2))
         }
         Some(operation @ (Opcode::Unmask | Opcode::Mask)) => {
             call.require_words(2, ResultCode::EMSGTOOSHORT)?;
@@ -208,7 +219,7 @@ pub fn invoke_pins(
         Some(Opcode::SetMode) => {
             call.require_words(3, ResultCode::EMSGTOOSHORT)?;
             let pin = pin()?;
-            if pin < call.cpu.kernel.platform.chip.pins() && call.word(2) & Mode::SET.bits() != 0 {
+            if pin < call.cpu.kernel.platform.chip.lines() && call.word(2) & Mode::SET.bits() != 0 {
                 call.cpu.kernel.platform.chip.set_mode(pin, call.word(2))?;
             }
             Ok(Outcome::OK)
@@ -259,9 +270,15 @@ impl Icu {
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         match call.tag.label() {
             label::IRQ => {
-                let pins = call.cpu.kernel.platform.chip.pins();
-                let pin_of = |pin: u64| u32::try_from(pin).ok().filter(|pin| *pin < pins);
-                invoke_pins(call, pins, pin_of)
+                let chip = &call.cpu.kernel.platform.chip;
+                let line = |name: u64| {
+                    let number = u32::try_from(name & !PIN_MSI).ok()?;
+                    match name & PIN_MSI {
+                        0 => (number < chip.pins()).then_some(number),
+                        _ => chip.msi_line(number),
+                    }
+                };
+                invoke_pins(call, chip.pins(), chip.msis(), line)
             }
             label::NONE => platform_control::invoke(call),
             _ => Err(ResultCode::EBADPROTO.into()),

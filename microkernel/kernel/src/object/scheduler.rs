@@ -24,7 +24,7 @@ impl Scheduler {
     /// Performs an operation.
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         if call.tag.label() == label::IRQ {
-            return invoke_pins(call, 1, |pin| (pin == 0).then_some(HOTPLUG_PIN));
+            return invoke_pins(call, 1, 0, |pin| (pin == 0).then_some(HOTPLUG_PIN));
         }
         call.require_label(label::SCHEDULER)?;
         call.require_words(1, ResultCode::EMSGTOOSHORT)?;

@@ -41,7 +41,7 @@ impl Vlog {
     /// Performs an operation.
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         if call.tag.label() == label::IRQ {
-            return invoke_pins(call, 1, |pin| (pin == 0).then_some(INPUT_PIN));
+            return invoke_pins(call, 1, 0, |pin| (pin == 0).then_some(INPUT_PIN));
         }
         call.require_label(label::LOG)?;
         call.require_words(1, ResultCode::EMSGTOOSHORT)?;

@@ -138,7 +138,7 @@ impl<'cpu> Found<'cpu> {
         for cpu in world.all_cpus() {
             found.add_all(cpu.space.task_header(cpu));
         }
-        for pin in (0..cpu.kernel.platform.chip.pins()).chain([INPUT_PIN, HOTPLUG_PIN]) {
+        for pin in (0..cpu.kernel.platform.chip.lines()).chain([INPUT_PIN, HOTPLUG_PIN]) {
             let slot = cpu.kernel.pin_slot(pin).expect("a pin has a place");
             found.add_all(slot.get(cpu).map(|(header, _)| header));
         }

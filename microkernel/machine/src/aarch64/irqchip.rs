@@ -7,6 +7,7 @@
 mod distributor;
 mod gic_v2;
 mod gic_v3;
+mod message_frame;
 mod virtual_v2;
 mod virtual_v3;
 
@@ -22,6 +23,7 @@ use crate::event::Source;
 use distributor::Distributor;
 pub(super) use gic_v2::GicV2;
 pub(super) use gic_v3::GicV3;
+pub(super) use message_frame::MessageFrame;
 
 /// First INTID that is shared by the CPUs; software-generated ones and the
 /// CPUs' own are below.
@@ -193,17 +195,38 @@ impl IrqChip {
         (FIRST_SHARED..self.pins()).contains(&pin)
     }
 
-    /// The number of message-signalled interrupts: none without an ITS driver.
-    pub fn msis(&self) -> u32 {
-        0
+    /// The number of pins; messages raise some of them.
+    pub fn lines(&self) -> u32 {
+        self.pins()
     }
 
-    /// Address and data of a message-signalled interrupt.
+    /// By which devices send messages. Version 3 needs an ITS driver for that.
+    fn messages(&self) -> Option<&MessageFrame> {
+        match &self.0 {
+            Version::V2(gic) => gic.messages.as_ref(),
+            Version::V3(_) => None,
+        }
+    }
+
+    /// The number of message-signalled interrupts.
+    pub fn msis(&self) -> u32 {
+        self.messages().map_or(0, |frame| frame.count)
+    }
+
+    /// The pin that message `number` raises.
+    pub fn msi_line(&self, number: u32) -> Option<u32> {
+        let line = self.messages()?.line(number);
+        line.filter(|line| self.is_usable(*line))
+    }
+
+    /// Address and data of message-signalled interrupt `number`.
     ///
     /// # Errors
-    /// ENOSYS: there are none.
-    pub fn msi_info(&self, _number: u32, _source: u64) -> Result<(u64, u32), ResultCode> {
-        Err(ResultCode::ENOSYS)
+    /// ERANGE if there is no such message.
+    pub fn msi_info(&self, number: u32) -> Result<(u64, u32), ResultCode> {
+        let line = self.msi_line(number).ok_or(ResultCode::ERANGE)?;
+        let frame = self.messages().ok_or(ResultCode::ERANGE)?;
+        Ok((frame.target(), line))
     }
 
     /// Sets a pin to edge or level (mode bits of abi/05).

@@ -7,7 +7,7 @@ use l4_abi::boot::options::{Flags, UartAccess};
 
 use super::boot::Boot;
 use super::console::Console;
-use super::irqchip::{GicV2, GicV3, IrqChip};
+use super::irqchip::{GicV2, GicV3, IrqChip, MessageFrame};
 use super::kernel_space::Access;
 use super::mmio::Registers;
 use super::panic;
@@ -233,11 +233,20 @@ fn find_chip(boot: &mut Boot, tree: &Fdt) -> IrqChip {
         // A kernel at EL2 needs the virtual parts.
         let (virtual_interface, _) = open(&node, 2);
         let (guest_interface, _) = registers(&node, 3).expect("a GIC has registers");
+        let frame = tree.find_compatible(&["arm,gic-v2m-frame"]);
+        let messages = frame.and_then(|node| registers(&node, 0));
+        let messages = messages.map(|(address, size)| {
+            // User mode may have it too: it is there for devices to write to.
+            boot.space.map(address, size, Access::Device);
+            // SAFETY: the tree says that it is such a frame.
+            MessageFrame::new(unsafe { Registers::new(address) }, address)
+        });
         IrqChip::v2(GicV2::new(
             distributor,
             interface,
             virtual_interface,
             guest_interface,
+            messages,
         ))
     } else {
         panic!("the device tree names no GIC of version 2 or 3")

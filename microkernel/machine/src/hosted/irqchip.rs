@@ -27,6 +27,9 @@ pub struct IrqChip {
     pending: AtomicBool,
 }
 
+/// How many messages a chip has, behind its pins.
+const MESSAGES: u32 = 2;
+
 /// Mode of a pin that nobody set: rising edge.
 const INITIAL_MODE: u64 = 1;
 
@@ -40,7 +43,7 @@ impl IrqChip {
             cpu: 0,
         };
         Self {
-            pins: Mutex::new(vec![pin; pins as usize]),
+            pins: Mutex::new(vec![pin; (pins + MESSAGES) as usize]),
             pending: AtomicBool::new(false),
         }
     }
@@ -72,6 +75,11 @@ impl IrqChip {
 
     /// The number of pins.
     pub fn pins(&self) -> u32 {
+        self.lines() - MESSAGES
+    }
+
+    /// The number of pins and messages.
+    pub fn lines(&self) -> u32 {
         self.lock().len() as u32
     }
 
@@ -80,14 +88,24 @@ impl IrqChip {
         pin < self.pins()
     }
 
-    /// The number of message-signalled interrupts: none.
+    /// The number of message-signalled interrupts.
     pub fn msis(&self) -> u32 {
-        0
+        MESSAGES
     }
 
-    /// Address and data of a message-signalled interrupt.
-    pub fn msi_info(&self, _number: u32, _source: u64) -> Result<(u64, u32), ResultCode> {
-        Err(ResultCode::ENOSYS)
+    /// The line of message `number`.
+    pub fn msi_line(&self, number: u32) -> Option<u32> {
+        (number < MESSAGES).then(|| self.pins() + number)
+    }
+
+    /// Address and data of message-signalled interrupt `number`, which nothing
+    /// listens to.
+    ///
+    /// # Errors
+    /// ERANGE if there is no such message.
+    pub fn msi_info(&self, number: u32) -> Result<(u64, u32), ResultCode> {
+        let line = self.msi_line(number).ok_or(ResultCode::ERANGE)?;
+        Ok((0x1000, line))
     }
 
     /// Sets edge or level and polarity (mode bits of abi/05).
@@ -150,7 +168,7 @@ mod tests {
         assert!(chip.pin(3).masked);
         chip.unmask(3);
         assert!(!chip.pin(3).masked);
-        chip.unmask(4);
-        assert_eq!(chip.set_mode(4, 3), Err(ResultCode::EINVAL));
+        chip.unmask(4 + MESSAGES);
+        assert_eq!(chip.set_mode(4 + MESSAGES, 3), Err(ResultCode::EINVAL));
     }
 }

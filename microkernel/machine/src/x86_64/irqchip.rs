@@ -1,13 +1,12 @@
 //! The interrupt chip: I/O APICs, whose pins are ACPI's global interrupt
 //! numbers, and messages straight to the local APIC (MSIs).
 //!
-//! Pins come first in vectors and numbers; an MSI's number as a pin has
-//! [`PIN_MSI`] set.
+//! Each is a line with a vector of its own; the pins come first.
 
 use core::ptr::NonNull;
 
 use l4_abi::error::ResultCode;
-use l4_abi::protocol::icu::{Mode, PIN_MSI};
+use l4_abi::protocol::icu::Mode;
 
 use super::acpi::{Acpi, MAX_IO_APICS};
 use super::instructions::write_port_8;
@@ -166,13 +165,7 @@ impl IrqChip {
     #[inline]
     pub fn claim(&self, interrupt: Interrupt) -> Source {
         match interrupt.0 {
-            number @ vector::FIRST_PIN..vector::END_PIN => {
-                let number = number - vector::FIRST_PIN;
-                Source::Pin(match number.checked_sub(self.pins) {
-                    Some(message) => message | PIN_MSI as u32,
-                    None => number,
-                })
-            }
+            number @ vector::FIRST_PIN..vector::END_PIN => Source::Pin(number - vector::FIRST_PIN),
             vector::TIMER => {
                 self.local.end_of_interrupt();
                 Source::Timer
@@ -190,22 +183,29 @@ impl IrqChip {
         self.pins
     }
 
+    /// The number of pins and messages.
+    pub fn lines(&self) -> u32 {
+        VECTORS
+    }
+
     /// The number of message-signalled interrupts.
     pub fn msis(&self) -> u32 {
         VECTORS - self.pins
+    }
+
+    /// The line of message `number`.
+    pub fn msi_line(&self, number: u32) -> Option<u32> {
+        (number < self.msis()).then(|| self.pins + number)
     }
 
     /// Address and data of message-signalled interrupt `number`, to this CPU.
     ///
     /// # Errors
     /// ERANGE if there is no such message.
-    pub fn msi_info(&self, number: u32, _source: u64) -> Result<(u64, u32), ResultCode> {
-        if number >= self.msis() {
-            return Err(ResultCode::ERANGE);
-        }
-        let vector = vector::FIRST_PIN + self.pins + number;
+    pub fn msi_info(&self, number: u32) -> Result<(u64, u32), ResultCode> {
+        let line = self.msi_line(number).ok_or(ResultCode::ERANGE)?;
         let address = MESSAGE_ADDRESS | u64::from(self.local.id()) << 12;
-        Ok((address, vector | MESSAGE_ASSERT))
+        Ok((address, (vector::FIRST_PIN + line) | MESSAGE_ASSERT))
     }
 
     /// Sets edge or level and polarity (mode bits of abi/05). Messages have
@@ -215,7 +215,7 @@ impl IrqChip {
     /// EINVAL if there is no such pin, or for both edges.
     pub fn set_mode(&self, pin: u32, mode: u64) -> Result<(), ResultCode> {
         let mode = Mode::from_bits_retain(mode);
-        if u64::from(pin) & PIN_MSI != 0 || !mode.contains(Mode::SET) {
+        if pin >= self.pins || !mode.contains(Mode::SET) {
             return Ok(());
         }
         if mode.contains(Mode::BOTH) {

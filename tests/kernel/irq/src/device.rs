@@ -1,7 +1,7 @@
 //! Interrupts of a device.
 
 use l4_test::abi::error::IpcError;
-use l4_test::abi::protocol::icu::Mode;
+use l4_test::abi::protocol::icu::{Mode, PIN_MSI};
 use l4_test::abi::protocol::label;
 use l4_test::abi::timeout::Timeout;
 use l4_test::message::wait_for;
@@ -64,6 +64,27 @@ pub(crate) fn an_edge_interrupt_comes_without_unmasking() {
         assert!(comes());
         assert!(!comes());
         arch::clear();
+    }
+}
+
+pub(crate) fn a_device_sends_messages() {
+    // There may be none.
+    for number in 0..own::icu().info().unwrap().msis.min(2) {
+        let irq = own_irq(LABEL);
+        own::icu().bind(number | PIN_MSI, irq.as_cap()).unwrap();
+        irq.unmask().unwrap();
+        let message = own::icu().msi_info(number | PIN_MSI, 0).unwrap();
+        let (address, data) = (message.address, message.data.into());
+        arch::prepare_message(address, data);
+        for _ in 0..3 {
+            arch::send_message(address, data);
+            assert!(comes());
+            assert!(!comes());
+        }
+        // Nobody hears of it, and nothing stops others.
+        drop(irq);
+        arch::send_message(address, data);
+        assert!(!comes());
     }
 }
 

@@ -86,8 +86,24 @@ pub(crate) fn unknown_requests_are_refused() {
     }
 }
 
+pub(crate) fn a_message_has_one_interrupt() {
+    let [first, second] = [irq(), irq()];
+    if own::icu().info().unwrap().msis == 0 {
+        assert_eq!(own::icu().bind(PIN_MSI, first.as_cap()), INVALID);
+        return;
+    }
+    own::icu().bind(PIN_MSI, first.as_cap()).unwrap();
+    assert_eq!(own::icu().bind(PIN_MSI, second.as_cap()), INVALID);
+    own::icu().unbind(PIN_MSI, first.as_cap()).unwrap();
+    own::icu().bind(PIN_MSI, second.as_cap()).unwrap();
+    // It has no mode.
+    own::icu().set_mode(PIN_MSI, Mode::RISING_EDGE).unwrap();
+}
+
 pub(crate) fn an_msi_beyond_the_last_is_out_of_range() {
     let info = own::icu().info().unwrap();
+    let last = own::icu().bind(info.msis | PIN_MSI, irq().as_cap());
+    assert_eq!(last, INVALID);
     let msi = own::icu().msi_info(info.msis | PIN_MSI, 0);
     let code = if info.msis > 0 {
         ResultCode::ERANGE

@@ -4,7 +4,7 @@ use l4_abi::capability::slot;
 use l4_abi::error::IpcError;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::Operation;
-use l4_abi::protocol::icu::{Mode, Opcode as IcuOpcode};
+use l4_abi::protocol::icu::{Mode, Opcode as IcuOpcode, PIN_MSI};
 use l4_abi::timeout::Timeout;
 use machine::event::Source;
 use proptest::prelude::*;
@@ -484,5 +484,25 @@ fn no_operation_without_a_send_phase_does_anything() {
             world.syscall(&real.driver, call);
         }
         assert!(!real.irq.state.lock().queued);
+    });
+}
+
+#[test]
+fn a_message_is_a_pin_by_another_name() {
+    run(|world| {
+        let real = Real::new(world, Line::Software);
+        real.bind(world, 0);
+        real.tell(world, Opcode::Unmask);
+        let bind = |world: &mut World, number: u32| {
+            let words = [IcuOpcode::Bind as u64, u64::from(number) | PIN_MSI];
+            real.icu(world, &words, Some(real.slot))
+        };
+        let chip = &world.cpu.kernel.platform.chip;
+        let (messages, line) = (chip.msis(), chip.pins() + 1);
+        assert_eq!(bind(world, messages), ResultCode::EINVAL.label());
+        assert_eq!(bind(world, 1), 0);
+        world.enter(Source::Pin(line));
+        assert_eq!(world.cpu.kernel.platform.chip.pin(line).acknowledged, 1);
+        assert!(real.take(world, 0));
     });
 }

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::MessageFrame;
 use super::distributor::{self, AFFINITY, Distributor, Group};
 use super::{IPI, LOWEST_PRIORITY, OWN};
 use crate::arch::mmio::Registers;
@@ -34,6 +35,8 @@ pub(crate) struct GicV2 {
     pub(super) virtual_interface: Registers,
     /// The physical address of what a guest has for its CPU interface.
     pub(super) guest_interface: u64,
+    /// By which devices send messages, if it can take any.
+    pub(super) messages: Option<MessageFrame>,
     /// The hardware ids of the CPUs that the interfaces belong to.
     owners: [AtomicU64; MAX_INTERFACES],
 }
@@ -45,17 +48,24 @@ impl GicV2 {
         interface: Registers,
         virtual_interface: Registers,
         guest_interface: u64,
+        messages: Option<MessageFrame>,
     ) -> Self {
         let gic = Self {
             distributor: Distributor::new(distributor, ENABLE, Group::Zero),
             interface,
             virtual_interface,
             guest_interface,
+            messages,
             owners: [const { AtomicU64::new(NOBODY) }; MAX_INTERFACES],
         };
         let target = gic.distributor.own_target();
         for pin in super::FIRST_SHARED..gic.distributor.interrupts {
             gic.distributor.set_target(pin, target);
+        }
+        if let Some(messages) = &gic.messages {
+            let lines = (0..messages.count).filter_map(|number| messages.line(number));
+            // A message is there once, not until somebody takes it back.
+            lines.for_each(|line| gic.distributor.set_edge(line, true));
         }
         gic
     }

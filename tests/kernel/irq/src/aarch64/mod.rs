@@ -28,6 +28,16 @@ pub(crate) fn clear() {
     write(CLEAR, 1);
 }
 
+/// Lets us send this message: any write does.
+pub(crate) fn prepare_message(address: u64, _: u64) {
+    map_device(address & !0xfff, PAGE_ORDER);
+}
+
+/// Sends the message.
+pub(crate) fn send_message(address: u64, data: u64) {
+    write(address, data as u32);
+}
+
 fn read(register: u64) -> u32 {
     // SAFETY: the device is mapped; its registers are 32 bits wide and no Rust objects.
     unsafe { (register as *const u32).read_volatile() }

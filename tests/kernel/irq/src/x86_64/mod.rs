@@ -13,11 +13,15 @@ const COUNTER: u64 = HPET + 0xf0;
 const TIMER: u64 = 1;
 const TIMER_CONFIGURATION: u64 = HPET + 0x100 + 0x20 * TIMER;
 const COMPARATOR: u64 = TIMER_CONFIGURATION + 8;
+/// What the timer writes, and above it where to.
+const MESSAGE: u64 = TIMER_CONFIGURATION + 16;
 
 const ENABLE: u64 = 1;
 const TIMER_LEVEL: u64 = 1 << 1;
 const TIMER_ENABLE: u64 = 1 << 2;
 const TIMER_ROUTE_SHIFT: u32 = 9;
+const TIMER_MESSAGE: u64 = 1 << 14;
+const TIMER_HAS_MESSAGE: u64 = 1 << 15;
 /// Counts until the interrupt; the counter runs at 10 MHz or more.
 const SOON: u64 = 1000;
 
@@ -36,6 +40,22 @@ pub(crate) fn prepare(mode: Mode) {
         PIN << TIMER_ROUTE_SHIFT | TIMER_ENABLE | level,
     );
     store(CONFIGURATION, ENABLE);
+}
+
+/// Lets the timer send this message.
+pub(crate) fn prepare_message(address: u64, data: u64) {
+    map_device(HPET, PAGE_ORDER);
+    assert!(load(TIMER_CONFIGURATION) & TIMER_HAS_MESSAGE != 0);
+    store(CONFIGURATION, 0);
+    store(COMPARATOR, u64::MAX);
+    store(MESSAGE, address << 32 | data);
+    store(TIMER_CONFIGURATION, TIMER_MESSAGE | TIMER_ENABLE);
+    store(CONFIGURATION, ENABLE);
+}
+
+/// Sends the message.
+pub(crate) fn send_message(_: u64, _: u64) {
+    raise();
 }
 
 /// Makes the timer interrupt now.
