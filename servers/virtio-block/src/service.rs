@@ -31,6 +31,7 @@ impl Service<MOST_CLIENTS> for Disks {
 
     fn open(
         &mut self,
+        _label: u64,
         arguments: &mut Arguments,
         make: &mut dyn FnMut(&Description<'_>) -> Outcome<Device>,
     ) -> Outcome<(Device, Self::State)> {

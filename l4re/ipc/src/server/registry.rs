@@ -84,9 +84,15 @@ impl<T, const N: usize> Registry<T, N> {
         })
     }
 
-    fn find(&self, wanted: u64) -> Option<usize> {
+    /// The place of a label, from 0 to `N` - 1: no two objects have the same at a time.
+    pub fn place(label: u64) -> Option<usize> {
         // Index 0 stands for place 1, so that no label is 0.
-        let index = (wanted as u32 >> INDEX_SHIFT).checked_sub(1)? as usize;
+        let index = (label as u32 >> INDEX_SHIFT).checked_sub(1)? as usize;
+        (index < N).then_some(index)
+    }
+
+    fn find(&self, wanted: u64) -> Option<usize> {
+        let index = Self::place(wanted)?;
         let place = self.places.get(index)?;
         let matches = place.generation == (wanted >> GENERATION_SHIFT) as u32;
         (matches && place.object.is_some()).then_some(index)
@@ -114,6 +120,8 @@ mod tests {
         let two = registry.insert("two").unwrap();
         assert_eq!(one & 0xf, 0);
         assert_ne!(one, 0);
+        let places = [one, two | 3, 0].map(Registry::<&str, 3>::place);
+        assert_eq!(places, [Some(0), Some(1), None]);
         assert_eq!(registry.get(one | 3), Some(&"one"));
         assert_eq!(registry.get(two), Some(&"two"));
         assert_eq!(

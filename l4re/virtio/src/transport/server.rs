@@ -38,9 +38,11 @@ pub trait Service<const N: usize> {
     /// What it keeps about a client.
     type State;
 
-    /// A client comes, with the arguments of the configuration: makes its device, by `make`.
+    /// A client comes, which will have this label, with the arguments of the configuration: makes its
+    /// device, by `make`.
     fn open(
         &mut self,
+        label: u64,
         arguments: &mut Arguments,
         make: &mut dyn FnMut(&Description<'_>) -> Outcome<Device>,
     ) -> Outcome<(Device, Self::State)>;
@@ -128,7 +130,7 @@ impl<S: Service<N>, const N: usize> FactoryServer for Server<S, N> {
         let label = self.sessions.next_label().ok_or(ResultCode::ENOMEM)?;
         let mut make =
             |description: &Description<'_>| Ok(Device::new(description, this, label | DOORBELL)?);
-        let (device, state) = self.service.open(arguments, &mut make)?;
+        let (device, state) = self.service.open(label, arguments, &mut make)?;
         let gate = env::factory().create_gate(this, label)?;
         gate.decrease_references(1)?;
         let passed = gate
