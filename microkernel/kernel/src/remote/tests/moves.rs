@@ -1,0 +1,106 @@
+//! Threads that move, and that are controlled from another CPU.
+
+use super::*;
+
+#[test]
+fn a_thread_is_started_asked_and_controlled_from_another_cpu() {
+    run_on(2, |world| {
+        let setup = set_up(world);
+        let by = (&*setup.client, &setup.client_task);
+        let server = setup.server.header();
+        let registers = [1, 0x1234, 0x5678];
+        let doing = invoke(world, by, server, label::THREAD, &registers, None);
+        assert!(
+            matches!(doing, Doing::Done(tag) if tag.words() == 3),
+            "{doing:?}"
+        );
+        let state = setup.server.state(world.cpu_of(&setup.server));
+        assert_eq!(state.context.frame.ip(), 0x1234);
+        let doing = invoke(
+            world,
+            by,
+            server,
+            label::THREAD,
+            &[1, u64::MAX, u64::MAX],
+            None,
+        );
+        assert!(matches!(doing, Doing::Done(_)));
+        assert_eq!(world.word(&setup.client, 1), 0x1234);
+        world.advance(100);
+        invoke(world, by, server, label::THREAD, &[3], None);
+        assert_eq!(world.word(&setup.client, 0), 100);
+        let control = [0x1_0000, 0x5000, 0, 0, 0, 0];
+        let doing = invoke(world, by, server, label::THREAD, &control, None);
+        assert!(matches!(doing, Doing::Done(_)));
+        let state = setup.server.state(world.cpu_of(&setup.server));
+        assert_eq!(state.pager.get(), 5);
+        // What does nothing to a thread of another CPU does not go there.
+        let slot = world.give_full(&setup.client_task, server);
+        world.write(&setup.client, &[2]);
+        let switch = Syscall::invoke(slot, label::THREAD, 1);
+        assert_eq!(world.syscall(&setup.client, switch), DONE);
+        world.write(&setup.client, &[6, 0, 0, 0, 0]);
+        let modify = Syscall::invoke(slot, label::THREAD, 5);
+        let refused = world.syscall(&setup.client, modify);
+        let code = l4_abi::error::ResultCode::EINVAL.label();
+        assert!(matches!(refused, Doing::Done(tag) if tag.label() == code));
+    });
+}
+
+#[test]
+fn threads_move_while_they_run_wait_and_call() {
+    run_on(2, |world| {
+        let setup = set_up(world);
+        let by = (&*setup.client, &setup.client_task);
+        // Runs.
+        run_thread(world, by, &setup.server, 0);
+        assert_eq!((setup.server.home(), setup.server.residence()), (0, 0));
+        run_thread(world, by, &setup.server, 1);
+        assert!(world.runs(&setup.server) && setup.server.home() == 1);
+        // Waits for ever: it is found, and is at home from then on.
+        world.syscall(&setup.server, Syscall::wait());
+        run_thread(world, by, &setup.server, 0);
+        world.syscall(&setup.client, Syscall::call(setup.gate));
+        world.deliver_all();
+        assert!(world.runs(&setup.server) && setup.server.home() == 0);
+        world.syscall(&setup.server, Syscall::reply_and_wait());
+        world.deliver_all();
+        assert_eq!(setup.server.home(), 0);
+        assert!(world.runs(&setup.client));
+        // Waits for a time.
+        let sleeper = world.on(0).thread(&setup.client_task, 5);
+        let sleep = Syscall::sleep().receive_timeout(Timeout::from_micros(300));
+        world.syscall(&sleeper, sleep);
+        run_thread(world, by, &sleeper, 1);
+        world.advance(300);
+        world.deliver_all();
+        assert_eq!(world.doing(&sleeper), error(IpcError::RECEIVE_TIMEOUT));
+        assert!(world.runs(&sleeper) && sleeper.home() == 1);
+        // Itself.
+        run_thread(world, by, &setup.client, 1);
+        assert_eq!(setup.client.home(), 1);
+        // A set without a CPU that is there.
+        run_thread(world, by, &setup.client, 9);
+        assert_eq!(setup.client.residence(), 1);
+    });
+}
+
+#[test]
+fn a_server_that_moves_answers_its_caller() {
+    run_on(3, |world| {
+        let setup = set_up(world);
+        call(world, &setup);
+        let mover = world.on(0).thread(&setup.client_task, 5);
+        run_thread(world, (&*mover, &setup.client_task), &setup.server, 2);
+        assert!(world.runs(&setup.server) && setup.server.home() == 2);
+        let answer = Syscall::reply_and_wait().tag(1, 0, 0);
+        world.syscall(&setup.server, answer);
+        world.deliver_all();
+        assert_eq!(world.doing(&setup.client), Doing::Done(answer.tag));
+        let waits = Doing::Waits(Waiting::Receive(Source::Anyone));
+        assert_eq!(
+            (world.doing(&setup.server), setup.server.home()),
+            (waits, 2)
+        );
+    });
+}
