@@ -1,4 +1,4 @@
-//! The table of what of the ABI is tested names tests that exist.
+//! The table of what of the ABI is tested names tests that exist, and every operation.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -74,4 +74,54 @@ fn every_test_that_the_table_names_exists() {
     }
     assert!(count > 200, "only {count} tests are named");
     assert!(missing.is_empty(), "there are no such tests: {missing:#?}");
+}
+
+/// Files of the ABI crate with operations of the kernel's objects.
+const KERNEL_PROTOCOLS: [&str; 9] = [
+    "task",
+    "thread",
+    "ipc_gate",
+    "irq",
+    "icu",
+    "semaphore",
+    "scheduler",
+    "log",
+    "platform_control",
+];
+
+/// The operations that a file of the ABI crate declares, as Rust names them.
+fn operations(protocol: &str) -> Vec<String> {
+    let text = read(&format!("microkernel/abi/src/protocol/{protocol}.rs"));
+    let mut names = vec![];
+    for declaration in text.split("opcodes! {").skip(1) {
+        let declaration = declaration.split("\n}").next().unwrap_or_default();
+        let lines = declaration.lines().map(str::trim);
+        let mut owner = "";
+        for line in lines.filter(|line| !line.starts_with("//")) {
+            if let Some(name) = line.strip_prefix("pub enum ") {
+                owner = name.trim_end_matches(" {");
+            } else if let Some((name, _)) = line.split_once(" = ")
+                && owner.contains("Opcode")
+            {
+                names.push(format!("{protocol}::{owner}::{name}"));
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn the_table_has_every_operation_of_the_kernel() {
+    let page = read("docs/abi/coverage.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    let operations: Vec<String> = (KERNEL_PROTOCOLS.iter())
+        .flat_map(|protocol| operations(protocol))
+        .collect();
+    assert!(operations.len() > 40, "only {operations:?}");
+    let missing = operations
+        .iter()
+        .filter(|name| !listed.contains(name.as_str()));
+    let missing: Vec<&String> = missing.collect();
+    assert!(missing.is_empty(), "without a row: {missing:#?}");
 }
