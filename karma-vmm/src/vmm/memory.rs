@@ -18,7 +18,7 @@ const LARGE_PAGE: u64 = 1 << ORDER;
 pub struct Ram {
     /// To read and write it.
     pub shared: Shared,
-    _dataspace: OwnedCap<Dataspace>,
+    dataspace: OwnedCap<Dataspace>,
 }
 
 impl Ram {
@@ -38,10 +38,12 @@ impl Ram {
             vm.map(env::task(), control, page)?;
             at += 1 << order;
         }
-        Ok(Self {
-            shared,
-            _dataspace: dataspace,
-        })
+        Ok(Self { shared, dataspace })
+    }
+
+    /// To share it with servers.
+    pub fn dataspace(&self) -> Cap<Dataspace> {
+        *self.dataspace
     }
 }
 

@@ -6,6 +6,7 @@ pub mod files;
 pub mod input;
 pub mod memory;
 pub mod options;
+pub mod remote;
 
 #[cfg_attr(not(target_os = "none"), path = "hosted/mod.rs")]
 #[cfg_attr(

@@ -1,14 +1,21 @@
 //! What the configuration says of the virtual machine: the program's arguments.
 
+use super::remote::Backing;
 use core::fmt;
+use heapless::Vec;
+
+/// Devices of servers that a machine can have.
+const MAX_DEVICES: usize = 7;
 
 /// The virtual machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Bytes of memory.
     pub memory: u64,
     /// The kernel's command line.
     pub command_line: &'static str,
+    /// Devices of servers, in the order in which the guest finds them.
+    pub devices: Vec<Backing, MAX_DEVICES>,
     /// Tell why the guest left the machine, when it ends.
     pub statistics: bool,
 }
@@ -21,7 +28,7 @@ impl fmt::Display for BadArgument {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "'{}' is none of memory=SIZE, command-line=TEXT, statistics",
+            "'{}' is none of memory=SIZE, command-line=TEXT, block=CHANNEL, net=CHANNEL, statistics",
             self.0
         )
     }
@@ -35,6 +42,7 @@ impl Options {
         let mut options = Self {
             memory: 128 << 20,
             command_line: "",
+            devices: Vec::new(),
             statistics: false,
         };
         for argument in arguments {
@@ -42,6 +50,10 @@ impl Options {
             match argument.split_once('=') {
                 Some(("memory", size)) => options.memory = bytes(size).ok_or(bad)?,
                 Some(("command-line", text)) => options.command_line = text,
+                Some((word, channel)) => {
+                    let device = Backing::new(word, channel).ok_or(bad)?;
+                    options.devices.push(device).map_err(|_| bad)?;
+                }
                 None if argument == "statistics" => options.statistics = true,
                 _ => return Err(bad),
             }
@@ -70,9 +82,11 @@ mod tests {
         let arguments = [
             "memory=64M",
             "command-line=console=ttyS0 quiet",
+            "block=disk",
             "statistics",
         ];
         let options = Options::parse(arguments.into_iter()).unwrap();
+        assert_eq!(options.devices[0].channel, "disk");
         assert_eq!(options.memory, 64 << 20);
         assert_eq!(options.command_line, "console=ttyS0 quiet");
         assert!(options.statistics);

@@ -214,6 +214,13 @@ impl<M: Memory> Platform<M> {
         self.serial.room()
     }
 
+    /// Requests of a virtio device were completed; devices are numbered as they were added.
+    pub fn completed(&mut self, number: usize) {
+        if let Some(device) = self.virtio.get_mut(number) {
+            device.completed();
+        }
+    }
+
     /// Lets the devices look what has come from outside.
     pub fn poll(&mut self, memory: &M) {
         self.virtio

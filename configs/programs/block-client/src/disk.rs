@@ -36,7 +36,7 @@ pub(crate) struct Disk {
 impl Disk {
     pub(crate) fn open(name: &str) -> l4_rt::Result<Self> {
         let device = env::cap::<VirtioDevice>(name)?;
-        let driver = Driver::open(device, kind::BLOCK, FEATURE_READ_ONLY | FEATURE_FLUSH)?;
+        let driver = Driver::open(device, kind::BLOCK, FEATURE_READ_ONLY | FEATURE_FLUSH, 0)?;
         let dataspace = env::mem_alloc().create_dataspace(SIZE, DataspaceFlags::empty(), 0)?;
         let memory = Shared::writable(dataspace.as_cap())?;
         let layout = Layout::contiguous(QUEUE_SIZE as u16, 0)?;

@@ -53,6 +53,11 @@ pub trait Device<M> {
     /// Sizes of its queues are up to the guest, their number is not.
     fn queues(&self) -> usize;
 
+    /// The guest begins to use it, with these features and the queues that are ready. Whether it can.
+    fn start(&mut self, _features: u64, _queues: &mut [Queue]) -> bool {
+        true
+    }
+
     /// Does what it can, with the queues that the guest has made ready: after a notification for queue
     /// `notified`, or when something has come from outside. Whether requests were completed that the guest
     /// wants to know of.
@@ -152,6 +157,13 @@ impl<M: Memory> Transport<M> {
         self.serve(None, memory);
     }
 
+    /// Requests were completed without the device's doing.
+    pub fn completed(&mut self) {
+        if self.works() {
+            self.interrupts |= QUEUE_INTERRUPT;
+        }
+    }
+
     fn kind(&self) -> u16 {
         self.device.kind()
     }
@@ -181,10 +193,14 @@ impl<M: Memory> Transport<M> {
         let offered = self.device.features() | VERSION_1;
         let agreed = self.driver_features & !offered == 0 && self.driver_features & VERSION_1 != 0;
         let refused = if agreed { 0 } else { status::FEATURES_OK };
+        let before = self.status;
         // The driver adds bits, and cannot take away what the device said.
         self.status |= value & !refused & !status::NEEDS_RESET;
-        if value & status::DRIVER_OK != 0 {
-            self.serve(None, memory);
+        if self.status & !before & status::DRIVER_OK != 0 {
+            match (self.device).start(self.driver_features, &mut self.queues) {
+                true => self.serve(None, memory),
+                false => self.fail(),
+            }
         }
     }
 
@@ -266,8 +282,7 @@ impl<M: Memory> Transport<M> {
     }
 
     fn serve(&mut self, notified: Option<usize>, memory: &M) {
-        let works = self.status & (status::DRIVER_OK | status::NEEDS_RESET) == status::DRIVER_OK;
-        if !works || notified.is_some_and(|queue| queue >= self.queues.len()) {
+        if !self.works() || notified.is_some_and(|queue| queue >= self.queues.len()) {
             return;
         }
         match self.device.serve(&mut self.queues, notified, memory) {
@@ -275,6 +290,10 @@ impl<M: Memory> Transport<M> {
             Ok(false) => {}
             Err(_) => self.fail(),
         }
+    }
+
+    fn works(&self) -> bool {
+        self.status & (status::DRIVER_OK | status::NEEDS_RESET) == status::DRIVER_OK
     }
 
     fn fail(&mut self) {

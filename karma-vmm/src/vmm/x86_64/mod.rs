@@ -6,6 +6,7 @@ mod exits;
 use alloc::boxed::Box;
 use core::error::Error;
 
+use crate::devices::virtio::Transport;
 use crate::statistics::Statistics;
 use crate::x86_64::debug_registers::DebugRegisters;
 use crate::x86_64::kernel_image::{self, File};
@@ -24,11 +25,14 @@ use super::files;
 use super::input::Input;
 use super::memory::Ram;
 use super::options::Options;
+use super::remote::Remote;
 use control_block::Cpu;
 
 /// Labels of the interrupts that the vCPU gets.
 const ALARM: u64 = 0x10;
 const INPUT: u64 = 0x20;
+/// Of the first server's device; those of the others follow, four apart.
+const DEVICES: u64 = 0x100;
 /// Bytes of input that are taken at once: the serial port has room for as many.
 const TYPED: usize = 16;
 
@@ -103,11 +107,21 @@ impl Machine {
         let mut cpu = Cpu::new(vm)?;
         cpu.start(&entry);
         let print = |byte: u8| print!("{}", byte as char);
+        let mut platform = Platform::new(Box::new(print));
+        for (number, backing) in (0..).zip(&options.devices) {
+            let device = Remote::new(
+                *backing,
+                ram.dataspace(),
+                options.memory,
+                DEVICES + 4 * number,
+            )?;
+            platform.add(Transport::new(Box::new(device)));
+        }
         Ok(Self {
             cpu,
             registers: Registers::new(0, false),
             debug_registers: DebugRegisters::default(),
-            platform: Platform::new(Box::new(print)),
+            platform,
             ram,
             alarm: Alarm::new(ALARM)?,
             input: Input::new(INPUT)?,
@@ -165,9 +179,15 @@ impl Machine {
     fn receive(&mut self, timeouts: TimeoutPair) {
         let mut arrival = ipc::wait(timeouts);
         while let Ok(message) = arrival {
-            if message.label == INPUT {
-                self.has_input = true;
-                self.type_in();
+            match message.label {
+                INPUT => {
+                    self.has_input = true;
+                    self.type_in();
+                }
+                DEVICES.. => self
+                    .platform
+                    .completed((message.label - DEVICES) as usize / 4),
+                _ => {}
             }
             arrival = ipc::wait(TimeoutPair::RECEIVE_ZERO);
         }

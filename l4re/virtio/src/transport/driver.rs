@@ -78,8 +78,14 @@ impl From<Inaccessible> for DriverError {
 
 impl Driver {
     /// Resets the device, and agrees on the features: those of `wanted` that it offers. Its
-    /// interrupts arrive at the calling thread, which alone can [`wait`](Self::wait) for them.
-    pub fn open(device: Cap<VirtioDevice>, kind: u32, wanted: u64) -> Result<Self, DriverError> {
+    /// interrupts arrive at the calling thread, which alone can [`wait`](Self::wait) for them; in an
+    /// open wait they have `label`, whose two lowest bits are clear.
+    pub fn open(
+        device: Cap<VirtioDevice>,
+        kind: u32,
+        wanted: u64,
+        label: u64,
+    ) -> Result<Self, DriverError> {
         let (offset, dataspace) = device.device_config()?;
         let page = ConfigPage(Shared::part(dataspace.as_cap(), offset, l4re::PAGE_SIZE)?);
         let identity = (page.word(field!(magic))?, page.word(field!(version))?);
@@ -99,7 +105,7 @@ impl Driver {
         }
         let doorbell = device.device_irq(INTERRUPT)?;
         let interrupt = env::factory().create_irq()?;
-        interrupt.bind_thread(thread::current(), 0)?;
+        interrupt.bind_thread(thread::current(), label)?;
         device.icu().bind(INTERRUPT.into(), interrupt.as_cap())?;
         let queues = page.word(field!(queues_offset))?.into();
         Ok(Self {

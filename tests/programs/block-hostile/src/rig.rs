@@ -40,7 +40,7 @@ pub(crate) fn device() -> l4_rt::Result<Cap<VirtioDevice>> {
 impl Rig {
     /// Everything is shared, nothing is started.
     pub(crate) fn new() -> l4_rt::Result<Self> {
-        let driver = Driver::open(device()?, kind::BLOCK, 0)?;
+        let driver = Driver::open(device()?, kind::BLOCK, 0, 0)?;
         let limits = ComponentLimits {
             memory: 4 * SIZE,
             tag: "owner",
