@@ -5,7 +5,7 @@ use crate::devices::virtio::{Device, Queue};
 use alloc::boxed::Box;
 use alloc::format;
 use core::error::Error;
-use l4_rt::env;
+use l4_rt::{env, println};
 use l4_sys::Cap;
 use l4_virtio::QueueError;
 use l4_virtio::transport::{Driver, DriverError, kind};
@@ -117,7 +117,10 @@ impl<M> Device<M> for Remote {
     fn start(&mut self, features: u64, queues: &mut [Queue]) -> bool {
         // A device that is used already is reset first.
         self.driver = None;
-        self.driver = self.open(features, queues).ok();
+        match self.open(features, queues) {
+            Ok(driver) => self.driver = Some(driver),
+            Err(error) => println!("channel '{}': {error}", self.backing.channel),
+        }
         self.driver.is_some()
     }
 
