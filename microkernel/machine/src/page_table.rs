@@ -12,7 +12,7 @@
 //! shape are serialised by the kernel's locks.
 
 use core::ptr;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use l4_abi::rights::MemoryRights;
 
@@ -215,8 +215,15 @@ pub struct PageTable<F, N> {
     root: *mut Entry,
     /// Selects the part of the root that belongs to the user.
     root_mask: u64,
+    /// The lowest table that was walked to last, and which 2 MiB it maps: pages are mapped next
+    /// to each other mostly. Guarded by the kernel's locks, as the shape of the tree.
+    recent_table: AtomicPtr<Entry>,
+    recent_region: AtomicU64,
     links: core::marker::PhantomData<Link<N>>,
 }
+
+/// No address is in it.
+const NO_REGION: u64 = u64::MAX;
 
 // SAFETY: it owns the tables; entries and links are atomic.
 unsafe impl<F: Send, N: Send + Sync> Send for PageTable<F, N> {}
@@ -296,6 +303,8 @@ impl<F: EntryFormat, N> PageTable<F, N> {
             window,
             root: root.cast().as_ptr(),
             root_mask: user_entries as u64 - 1,
+            recent_table: AtomicPtr::new(ptr::null_mut()),
+            recent_region: AtomicU64::new(NO_REGION),
             links: core::marker::PhantomData,
         }
     }
@@ -349,6 +358,35 @@ impl<F: EntryFormat, N> PageTable<F, N> {
                 level: at,
             };
         }
+    }
+
+    /// As [`PageTable::walk`] to the lowest level, for an address that is not beyond the end. The
+    /// caller has the lock under which tables come and go.
+    #[inline(always)]
+    pub fn walk_to_page(&self, address: u64) -> Slot<'_, F, N> {
+        if self.recent_region.load(Ordering::Acquire) != address >> order_of(1) {
+            return self.walk_and_remember(address);
+        }
+        let table = self.recent_table.load(Ordering::Relaxed);
+        // SAFETY: a table of `ENTRIES`, forgotten before it goes.
+        let entry = unsafe { &*table.add(index_in_lowest(address)) };
+        Slot {
+            table: self,
+            entry,
+            level: 0,
+        }
+    }
+
+    fn walk_and_remember(&self, address: u64) -> Slot<'_, F, N> {
+        let slot = self.walk(address, 0);
+        if slot.level == 0 {
+            let first = ptr::from_ref(slot.entry).wrapping_sub(index_in_lowest(address));
+            self.recent_table.store(first.cast_mut(), Ordering::Relaxed);
+            // Release: whoever sees the region sees the table.
+            let region = address >> order_of(1);
+            self.recent_region.store(region, Ordering::Release);
+        }
+        slot
     }
 
     /// Looks for the first leaf that has an address between `from` and `last`, as far as the end
@@ -415,7 +453,15 @@ impl<F: EntryFormat, N> PageTable<F, N> {
         } else {
             order_of(slot.level + 1)
         };
-        match self.next_leaf(from, from | ((1 << bits) - 1)) {
+        let look = || self.next_leaf(from, from | ((1 << bits) - 1));
+        let next = if slot.level == 0 && !is_root {
+            // Without looking: only leaves could be in there.
+            debug_assert!(matches!(look(), Next::End), "a page was left at {from:#x}");
+            Next::End
+        } else {
+            look()
+        };
+        match next {
             Next::Continue(address) => Prune::Continue(address),
             Next::Leaf(address, _, slot) => {
                 debug_assert!(false, "a page was left at {address:#x}");
@@ -429,6 +475,12 @@ impl<F: EntryFormat, N> PageTable<F, N> {
             },
         }
     }
+}
+
+/// The place of an address in a table of level 0.
+#[inline]
+fn index_in_lowest(address: u64) -> usize {
+    (address >> FRAME_ORDER) as usize % ENTRIES
 }
 
 /// The first entry that is not empty. Tables are mostly empty, so they are
@@ -561,6 +613,7 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
         let format = &self.table.format;
         let table = format.next_table(self.level, self.entry.0.load(Ordering::Relaxed))?;
         self.entry.0.store(0, Ordering::Relaxed);
+        self.table.recent_region.store(NO_REGION, Ordering::Relaxed);
         let start = ptr::NonNull::new(self.table.window.pointer(table))?;
         let size = PageTable::<F, N>::table_size(self.level - 1);
         // SAFETY: the storage came to `attach_table`, and nothing refers to it now.

@@ -294,8 +294,11 @@ impl<'cpu> Handover<'cpu> {
         label: u64,
         is_plain: bool,
     ) -> Option<Self> {
+        if !is_plain {
+            return None;
+        }
         let handover = Self::back(cpu, server, state, label)?;
-        if !is_plain || !matches!(handover.state.purpose.get(), Purpose::Syscall) {
+        if !matches!(handover.state.purpose.get(), Purpose::Syscall) {
             return None;
         }
         reply::disconnect_implicit(server, handover.thread);

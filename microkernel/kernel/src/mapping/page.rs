@@ -30,12 +30,12 @@ pub fn map<F: Flush>(
     if !can_map || send > from.last_address() || receive > to.last_address() {
         return None;
     }
-    let source = from.table.walk(send, 0);
+    let source = from.table.walk_to_page(send);
     let Content::Leaf(leaf) = source.content() else {
         return None;
     };
     let page = source.linked()?;
-    let slot = to.table.walk(receive, 0);
+    let slot = to.table.walk_to_page(receive);
     let is_shown = leaf.attributes.rights.intersects(rights);
     if !is_shown || slot.content() != Content::Empty {
         return None;
@@ -59,7 +59,7 @@ pub fn unmap<F: Flush>(context: &mut Context<F>, space: SpaceRef, address: u64) 
     if space.is_physical() || address > space.last_address() {
         return None;
     }
-    let slot = space.table.walk(address, 0);
+    let slot = space.table.walk_to_page(address);
     if slot.level() != 0 || slot.content() == Content::Empty {
         return None;
     }

@@ -60,6 +60,25 @@ fn a_fault_in_the_first_space_is_resolved_one_to_one() {
 }
 
 #[test]
+fn a_page_takes_the_short_way_where_it_is_tried() {
+    let mut world = world(2);
+    assert!(world.map((0, 0), (1, 0), 21, RWX));
+    let pages = (0..10).map(|page| page * PAGE);
+    for address in pages.clone() {
+        assert!(world.map((1, address), (2, address), 12, RW));
+        assert_eq!(world.rights(2, address), Some(RW));
+    }
+    // Every other time.
+    assert_eq!(world.short_ways, 5);
+    for address in pages {
+        world.unmap((2, address), 12, R, Scope::All);
+    }
+    assert_eq!(world.short_ways, 10);
+    assert!(world.pages(2).is_empty());
+    world.end(0);
+}
+
+#[test]
 fn only_what_the_sender_has_can_be_passed_on() {
     let mut world = world(3);
     assert!(world.map((0, 0), (1, 0), 12, RW));

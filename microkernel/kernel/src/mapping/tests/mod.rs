@@ -6,12 +6,12 @@ mod random;
 
 use std::collections::BTreeMap;
 
-use l4_abi::flexpage::Flexpage;
+use l4_abi::flexpage::{Flexpage, Transfer};
 use l4_abi::item::{ItemControl, ItemFlags};
 use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
 use machine::entry_format::{Format, aarch64, x86_64};
-use machine::page_table::{Access, Content, Leaf, Level, Next};
+use machine::page_table::{Access, Content, EntryFormat, Leaf, Level, Next};
 
 use super::map::Map;
 use super::memory_space::{MemorySpace, Origin, SpaceRef};
@@ -80,6 +80,9 @@ pub(crate) struct World {
     used_at_first: usize,
     /// Operations are paused, or were given up: blocks may be left over.
     pub(crate) has_paused: bool,
+    /// How often the short way of one page could be tried, and how often it was taken.
+    turns: usize,
+    pub(crate) short_ways: usize,
 }
 
 /// A page as found in a page table: its level, the leaf, its node.
@@ -107,6 +110,8 @@ impl World {
             cursor,
             used_at_first,
             has_paused: false,
+            turns: 0,
+            short_ways: 0,
         };
         for index in 0..=spaces {
             let (origin, limit) = if index == 0 {
@@ -131,6 +136,12 @@ impl World {
         (context, self.cursor.as_ref().unwrap())
     }
 
+    /// Every other time.
+    fn takes_short_way(&mut self) -> bool {
+        self.turns += 1;
+        self.turns % 2 == 0
+    }
+
     pub(crate) fn map_words(
         &mut self,
         (from, to): (usize, usize),
@@ -139,7 +150,22 @@ impl World {
         window: Flexpage,
     ) -> Result<bool, OutOfMemory> {
         let (from, to) = (self.spaces[from], self.spaces[to]);
-        let mut map = Map::new(from, to, ItemControl::from_raw(control), send, window);
+        let control = ItemControl::from_raw(control);
+        if control.is_plain()
+            && let Some(address) = send.page()
+            && self.takes_short_way()
+        {
+            let bits = to.table.format().address_bits();
+            let base = control.base_address();
+            let place = Transfer::aligned(send.block(bits), window.block(bits), base).receive;
+            let addresses = [address, place.start()];
+            let (mut context, _) = self.context();
+            if page::map(&mut context, from, to, addresses, send.memory_rights()).is_some() {
+                self.short_ways += 1;
+                return Ok(true);
+            }
+        }
+        let mut map = Map::new(from, to, control, send, window);
         let (mut context, cursor) = self.context();
         loop {
             if let Progress::Done(found) = map.run(&mut context, cursor)? {
@@ -163,6 +189,18 @@ impl World {
     }
 
     pub(crate) fn unmap_words(&mut self, space: usize, flexpage: Flexpage, scope: Scope) -> Access {
+        let is_whole = scope == Scope::All && flexpage.memory_rights().contains(MemoryRights::READ);
+        if is_whole
+            && let Some(address) = flexpage.page()
+            && self.takes_short_way()
+        {
+            let space = self.spaces[space];
+            let (mut context, _) = self.context();
+            if let Some(access) = page::unmap(&mut context, space, address) {
+                self.short_ways += 1;
+                return access;
+            }
+        }
         let mut unmap = Unmap::new(self.spaces[space], flexpage, scope);
         let (mut context, cursor) = self.context();
         loop {
