@@ -13,6 +13,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
 use crate::address::PhysicalAddress;
+use crate::arch::copy::zero;
 use crate::per_cpu::PerCpu;
 
 /// Size of a frame, the smallest unit of memory protection, in bytes.
@@ -251,7 +252,7 @@ impl Storage {
     #[inline]
     pub fn zero(&mut self) {
         // SAFETY: the memory is ours.
-        unsafe { self.start.write_bytes(0, self.size) }
+        unsafe { zero(self.start, self.size) }
     }
 }
 

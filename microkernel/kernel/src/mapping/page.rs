@@ -15,7 +15,7 @@ use super::{Context, Flush, sweep};
 use crate::memory::OutOfMemory;
 
 /// Maps 4 KiB at `send` of `from` to `receive` of `to`, with as many of `rights` as there are, if
-/// nothing is there. Nothing is done if not.
+/// reading is among them, and if a table is there and nothing in it. Nothing is done if not.
 #[inline]
 pub fn map<F: Flush>(
     context: &mut Context<F>,
@@ -36,11 +36,14 @@ pub fn map<F: Flush>(
     };
     let page = source.linked()?;
     let slot = to.table.walk_to_page(receive);
-    let is_shown = leaf.attributes.rights.intersects(rights);
-    if !is_shown || slot.content() != Content::Empty {
+    let is_readable = leaf
+        .attributes
+        .rights
+        .intersection(rights)
+        .contains(MemoryRights::READ);
+    if !is_readable || slot.level() != 0 || slot.content() != Content::Empty {
         return None;
     }
-    let slot = to.deepen(context.heap, slot, receive, 0).ok()?;
     let memory = leaf
         .memory
         .offset(send & (size_of_page(source.level()) - 1));

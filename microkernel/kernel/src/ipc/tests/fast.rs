@@ -138,9 +138,9 @@ fn fault_at(address: u64) -> Fault {
 }
 
 /// Gives a task four pages.
-fn give_pages(world: &World, task: &TestTask) {
+fn give_pages(world: &World, task: &TestTask, address: u64) {
     let item = MapItem::memory(TEST_MEMORY, 14, MemoryRights::RWX);
-    let window = Flexpage::memory(PAGES, 14, MemoryRights::empty());
+    let window = Flexpage::memory(address, 14, MemoryRights::empty());
     let mapped = world.map(&world.sigma0_task(), &task.task, item, window);
     assert_eq!(mapped, Ok(true));
 }
@@ -156,7 +156,9 @@ fn item(index: u64) -> MapItem {
 /// A client that has faulted, and its pager, which runs and has pages.
 fn faulting_pair(world: &mut World) -> Pair {
     let (pair, gate) = ready_pair(world);
-    give_pages(world, &pair.server_task);
+    give_pages(world, &pair.server_task, PAGES);
+    // So that there is a page table.
+    give_pages(world, &pair.client_task, FAULTS + 4 * PAGE);
     pair.client.state(world.cpu).pager.set(gate);
     pair.client.state(world.cpu).context.frame.set_ip(0x4000);
     assert!(page_fault(world.cpu, &fault_at(FAULTS + 0x123)));
@@ -366,7 +368,7 @@ impl Stage {
             state.pager.set(FIRST + 4 + thread.id % 2);
         }
         for task in &tasks {
-            give_pages(world, task);
+            give_pages(world, task, PAGES);
         }
         Self {
             tasks,

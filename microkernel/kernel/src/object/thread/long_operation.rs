@@ -108,6 +108,7 @@ impl Thread {
     }
 
     /// Gives up an operation that has paused.
+    #[inline]
     pub fn give_up_operation(&self, cpu: &Cpu) {
         if self.take_operation(cpu).is_some()
             && let Some(cursor) = self.state(cpu).cursor.take()
@@ -119,7 +120,6 @@ impl Thread {
 
     /// Gives the memory of the cursor back. The thread is dead.
     pub(super) fn release_cursor(&self, cpu: &Cpu) {
-        self.give_up_operation(cpu);
         if let Some(cursor) = self.state(cpu).cursor.take() {
             let kernel = cpu.kernel;
             cursor.free(&kernel.mappings, &kernel.heap, self.quota);
