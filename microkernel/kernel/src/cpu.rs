@@ -5,6 +5,7 @@ use core::cell::Cell;
 use machine::context::Context;
 use machine::object::{Link, Queue};
 use machine::per_cpu::PerCpu;
+use machine::quiescence::Grace;
 
 use crate::kernel::Kernel;
 use crate::latency::{self, Latency};
@@ -66,6 +67,8 @@ pub struct CpuLocal {
     pub ends_on: Cell<u64>,
     /// Objects that are dead and wait for other CPUs.
     pub burial: Cell<Option<Burial>>,
+    /// What they wait for, while they do.
+    pub grace: Cell<Option<Grace>>,
     /// Objects that have lost their last capability, to be destroyed before
     /// the kernel is left.
     pub doomed: Queue<Common>,
@@ -104,6 +107,7 @@ impl CpuLocal {
             in_errands: Cell::new(false),
             ends_on: Cell::new(0),
             burial: Cell::new(None),
+            grace: Cell::new(None),
             doomed: Queue::new(),
             ending: Cell::new(None),
             waking: Cell::new(None),

@@ -3,7 +3,7 @@
 
 use machine::ipi;
 use machine::object::{Dead, DeadObjects};
-use machine::quiescence::{Grace, bits};
+use machine::quiescence::bits;
 
 use super::Common;
 use super::task::Task;
@@ -11,24 +11,19 @@ use crate::cpu::{Cpu, CpuLocal};
 use crate::debugger;
 use crate::kernel::Kernel;
 
-/// Dead objects that wait for other CPUs to leave the kernel, and are then
-/// freed one after the other.
+/// Dead objects that wait for other CPUs to leave the kernel (`Cpu::grace`),
+/// and are then freed one after the other.
 pub struct Burial {
     dead: DeadObjects<Common>,
-    /// What they wait for, while they do.
-    grace: Option<Grace>,
     /// The one that is being freed.
     open: Option<Dead<Common>>,
 }
 
 /// Frees what can be freed. This CPU is about to leave the kernel.
 pub fn bury(cpu: &mut Cpu) {
-    let kernel = cpu.kernel;
     // Freeing one may be the end of another.
     while let Some(mut burial) = next_burial(cpu) {
-        let is_over = |grace: &mut Grace| kernel.quiescence.lagging(grace) == 0;
-        burial.grace.take_if(is_over);
-        if burial.grace.is_some() || !free(cpu, &mut burial) {
+        if !is_grace_over(cpu) || !free(cpu, &mut burial) {
             cpu.burial.set(Some(burial));
             hold(cpu);
             return;
@@ -36,7 +31,20 @@ pub fn bury(cpu: &mut Cpu) {
     }
 }
 
+fn is_grace_over(cpu: &mut Cpu) -> bool {
+    let quiescence = &cpu.kernel.quiescence;
+    let Some(grace) = cpu.grace.get_mut() else {
+        return true;
+    };
+    let is_over = quiescence.lagging(grace) == 0;
+    if is_over {
+        cpu.grace.set(None);
+    }
+    is_over
+}
+
 /// The burial that has begun, or one of what has died since.
+#[inline]
 fn next_burial(cpu: &mut Cpu) -> Option<Burial> {
     let kernel = cpu.kernel;
     if let Some(begun) = cpu.burial.take() {
@@ -46,15 +54,11 @@ fn next_burial(cpu: &mut Cpu) -> Option<Burial> {
         return None;
     }
     let dead = kernel.reaper.take(cpu);
-    let mut grace = kernel.quiescence.begin(cpu.id());
-    if let Some(begun) = &mut grace {
-        interrupt(kernel, kernel.quiescence.lagging(begun));
+    if let Some(mut grace) = kernel.quiescence.begin(cpu.id()) {
+        interrupt(kernel, kernel.quiescence.lagging(&mut grace));
+        cpu.grace.set(Some(grace));
     }
-    Some(Burial {
-        dead,
-        grace,
-        open: None,
-    })
+    Some(Burial { dead, open: None })
 }
 
 /// Lets the CPU wait for an interrupt in place of its thread, which may count

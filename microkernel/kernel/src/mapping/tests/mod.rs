@@ -139,7 +139,7 @@ impl World {
     /// Every other time.
     fn takes_short_way(&mut self) -> bool {
         self.turns += 1;
-        self.turns % 2 == 0
+        self.turns.is_multiple_of(2)
     }
 
     pub(crate) fn map_words(

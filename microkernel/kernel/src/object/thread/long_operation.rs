@@ -120,6 +120,7 @@ impl Thread {
 
     /// Gives the memory of the cursor back. The thread is dead.
     pub(super) fn release_cursor(&self, cpu: &Cpu) {
+        self.give_up_operation(cpu);
         if let Some(cursor) = self.state(cpu).cursor.take() {
             let kernel = cpu.kernel;
             cursor.free(&kernel.mappings, &kernel.heap, self.quota);
