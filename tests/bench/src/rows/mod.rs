@@ -6,6 +6,7 @@ mod message;
 mod object;
 mod page_fault;
 mod vcpu;
+mod vm;
 
 use crate::partner::Place;
 
@@ -20,6 +21,7 @@ pub(crate) struct Rows {
     mappings: mapping::Rows,
     objects: object::Rows,
     vcpus: vcpu::Rows,
+    vms: vm::Rows,
 }
 
 impl Rows {
@@ -33,6 +35,7 @@ impl Rows {
             mappings: mapping::Rows::new(&other),
             objects: object::Rows::new(&mut own),
             vcpus: vcpu::Rows::new(&mut own, &other),
+            vms: vm::Rows::new(),
         }
     }
 
@@ -44,5 +47,6 @@ impl Rows {
         self.interrupts.measure(crowd);
         self.objects.measure(crowd);
         self.vcpus.measure(crowd);
+        self.vms.measure(crowd);
     }
 }

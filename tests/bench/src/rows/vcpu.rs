@@ -46,6 +46,12 @@ impl Rows {
     }
 
     pub(crate) fn measure(&self, crowd: usize) {
+        // The guest has had another state for this thread.
+        own::thread()
+            .vcpu_control(self.vcpu.address())
+            .expect("cannot make a vCPU");
+        let task = UserTask::from_raw(USER_TASK.load(SeqCst));
+        self.vcpu.set_user_task(task);
         row("vcpu-resume", crowd, OPERATIONS, || {
             self.round_trips(|[start, inside, _]| between(start, inside))
         });

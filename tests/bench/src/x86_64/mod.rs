@@ -1,8 +1,12 @@
 //! The counter is the time stamp counter.
 
+mod guest;
+
 use core::arch::{asm, naked_asm};
 
 use l4_test::abi::arch::x86_64::exception::ExceptionFrame;
+
+pub(crate) use guest::Guest;
 
 /// The counter.
 #[inline(always)]

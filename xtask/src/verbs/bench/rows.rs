@@ -127,6 +127,11 @@ pub const ROWS: &[Row] = &[
         "vCPU: IRQ trigger to the entry point, from user mode",
         450,
     ),
+    row(
+        "vm-exit",
+        "VM: resume, exit by CPUID, return to the VMM",
+        450,
+    ),
     row(LONGEST, "longest time for which interrupts are off", 20_000).everywhere(),
     Row::without_target("call-other-cpu", "call + reply across CPUs, per CPU")
         .missing("tests/bench runs on one CPU so far"),

@@ -33,6 +33,10 @@ bitflags! {
     }
 }
 
+/// In the word of the clean bits, above them: of the save area the user has changed nothing since the last exit but
+/// RAX, RSP, RIP and RFLAGS. This is ours: other kernels ignore it.
+pub const UNCHANGED_SAVE_AREA: u64 = 1 << 32;
+
 /// Intercepts that the kernel adds to the user's.
 pub mod forced_intercept {
     /// Reads and writes of debug registers.

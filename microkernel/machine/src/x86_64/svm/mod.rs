@@ -136,13 +136,15 @@ pub fn run(cpu: &CpuBlock, area: &ExtendedArea, guest: &Guest<'_>) -> Exit {
         return Exit::Invalid;
     }
     let root = guest.root.address();
-    let Some(changed) = (pages.guest).load(wish, root, state.has_last_branch.get()) else {
+    let ran_last = state.vcpu.get() == guest.vcpu && !guest.has_moved;
+    let loaded = (pages.guest).load(wish, root, state.has_last_branch.get(), ran_last);
+    let Some(changed) = loaded else {
         return Exit::Invalid;
     };
+    state.vcpu.set(guest.vcpu);
     let version = guest.tlbs.enter_guest(cpu, guest.residence);
-    let is_other = state.vcpu.replace(guest.vcpu) != guest.vcpu;
     let is_older = state.version.replace(version) != version;
-    let forget = changed || is_other || is_older || guest.has_moved;
+    let forget = changed || !ran_last || is_older;
     (pages.guest).set_forgotten(if forget { state.forget.get() } else { 0 });
 
     let own = state.components.get();

@@ -10,10 +10,14 @@
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use l4_abi::arch::x86_64::vm::{EFER_SVME, EXIT_INTERRUPT, XCR0_OFFSET, forced_intercept};
+use l4_abi::arch::x86_64::vm::{
+    CleanBits, EFER_SVME, EXIT_INTERRUPT, UNCHANGED_SAVE_AREA, XCR0_OFFSET, forced_intercept,
+};
 
 /// Offsets of words, in bytes.
 mod at {
+    use l4_abi::arch::x86_64::vm::CLEAN_BITS_OFFSET;
+
     /// Intercepts: control and debug registers.
     pub(super) const REGISTER_INTERCEPTS: usize = 0x00;
     /// Exceptions, and the first word of instructions.
@@ -35,6 +39,7 @@ mod at {
     pub(super) const EVENT_INJECTION: usize = 0xa8;
     pub(super) const NESTED_ROOT: usize = 0xb0;
     pub(super) const LAST_BRANCH: usize = 0xb8;
+    pub(super) const UNCHANGED: usize = CLEAN_BITS_OFFSET;
     pub(super) const NEXT_INSTRUCTION: usize = 0xc8;
 
     // The save area.
@@ -44,7 +49,10 @@ mod at {
     pub(super) const CR4: usize = 0x548;
     pub(super) const CR3: usize = 0x550;
     pub(super) const CR0: usize = 0x558;
-    pub(super) const RSP: usize = 0x5d8;
+    pub(super) const FLAGS: usize = 0x570;
+    pub(super) const IP: usize = 0x578;
+    pub(super) const SP: usize = 0x5d8;
+    pub(super) const AX: usize = 0x5f8;
     pub(super) const PAGE_ATTRIBUTES: usize = 0x668;
     pub(super) const DEBUG_CONTROL: usize = 0x670;
 }
@@ -52,7 +60,7 @@ mod at {
 /// Parts of the save area that are copied: first byte, and words.
 /// Segments and descriptor tables; CR4 to RIP; RSP, RAX and the registers up
 /// to CR2.
-const COPIED: [(usize, usize); 3] = [(at::SEGMENTS, 20), (at::CR4, 7), (at::RSP, 14)];
+const COPIED: [(usize, usize); 3] = [(at::SEGMENTS, 20), (at::CR4, 7), (at::SP, 14)];
 /// The registers of last branches.
 const LAST_BRANCHES: (usize, usize) = (at::DEBUG_CONTROL, 5);
 
@@ -112,15 +120,52 @@ impl Vmcb {
     }
 
     /// Takes over what the user wants, for a guest with the memory of `root`.
-    /// Tells whether what the guest's translations rest on is another than it
-    /// was; nothing, if this cannot run.
+    /// Of a guest that `ran_last`, with this very block, only what the user
+    /// may have changed. Tells whether what the guest's translations rest on
+    /// is another than it was; nothing, if this cannot run.
     #[inline]
-    pub(crate) fn load(&self, wish: &Wish, root: u64, has_last_branch: bool) -> Option<bool> {
+    pub(crate) fn load(
+        &self,
+        wish: &Wish,
+        root: u64,
+        has_last_branch: bool,
+        ran_last: bool,
+    ) -> Option<bool> {
         let wanted = |offset: usize| wish[offset / 8].load(Relaxed);
-        let efer = wanted(at::EFER);
-        if efer & EFER_SVME == 0 || wanted(at::NESTED_PAGING) & 1 == 0 {
+        let set = |offset: usize, value: u64| self.word(offset).set(value);
+        let unchanged = if ran_last { wanted(at::UNCHANGED) } else { 0 };
+        if wanted(at::NESTED_PAGING) & 1 == 0 {
             return None;
         }
+        let mut changes = wanted(at::TLB) >> 32 & 0xff;
+        if unchanged & UNCHANGED_SAVE_AREA != 0 {
+            for offset in [at::FLAGS, at::IP, at::SP, at::AX] {
+                set(offset, wanted(offset));
+            }
+        } else {
+            let efer = wanted(at::EFER);
+            if efer & EFER_SVME == 0 {
+                return None;
+            }
+            changes |= self.load_save_area(wish, efer, has_last_branch);
+        }
+        if unchanged & u64::from(CleanBits::INTERCEPTS.bits()) == 0 {
+            self.load_intercepts(wish);
+        }
+        if unchanged & u64::from(CleanBits::INTERRUPT_CONTROL.bits()) == 0 {
+            set(
+                at::VIRTUAL_INTERRUPT,
+                wanted(at::VIRTUAL_INTERRUPT) & VIRTUAL_INTERRUPT | INTERRUPT_MASKING,
+            );
+        }
+        set(at::INTERRUPT_SHADOW, wanted(at::INTERRUPT_SHADOW) & 1);
+        set(at::EVENT_INJECTION, wanted(at::EVENT_INJECTION));
+        set(at::NESTED_ROOT, root);
+        Some(changes != 0)
+    }
+
+    fn load_intercepts(&self, wish: &Wish) {
+        let wanted = |offset: usize| wish[offset / 8].load(Relaxed);
         let set = |offset: usize, value: u64| self.word(offset).set(value);
         set(
             at::REGISTER_INTERCEPTS,
@@ -139,16 +184,15 @@ impl Vmcb {
         );
         set(at::PAUSE_FILTER, wanted(at::PAUSE_FILTER) & !LOWER_HALF);
         set(at::TSC_OFFSET, wanted(at::TSC_OFFSET));
-        set(
-            at::VIRTUAL_INTERRUPT,
-            wanted(at::VIRTUAL_INTERRUPT) & VIRTUAL_INTERRUPT | INTERRUPT_MASKING,
-        );
-        set(at::INTERRUPT_SHADOW, wanted(at::INTERRUPT_SHADOW) & 1);
-        set(at::EVENT_INJECTION, wanted(at::EVENT_INJECTION));
-        set(at::NESTED_ROOT, root);
+    }
 
-        let translation = [at::CR0, at::CR3, at::CR4, at::EFER, at::PAGE_ATTRIBUTES];
-        let before = translation.map(|offset| self.word(offset).get());
+    /// Takes the save area over. Tells what of translations' grounds is other
+    /// than before: 0 for nothing.
+    fn load_save_area(&self, wish: &Wish, efer: u64, has_last_branch: bool) -> u64 {
+        let wanted = |offset: usize| wish[offset / 8].load(Relaxed);
+        let set = |offset: usize, value: u64| self.word(offset).set(value);
+        let grounds = [at::CR0, at::CR3, at::CR4, at::EFER, at::PAGE_ATTRIBUTES];
+        let before = grounds.map(|offset| self.word(offset).get());
         set(at::PRIVILEGE, wanted(at::PRIVILEGE) & PRIVILEGE_MASK);
         set(at::EFER, efer);
         for (offset, count) in COPIED {
@@ -161,14 +205,9 @@ impl Vmcb {
         if last_branch != 0 {
             copy_in(self, wish, LAST_BRANCHES.0, LAST_BRANCHES.1);
         }
-        let flushes = wanted(at::TLB) >> 32 & 0xff != 0;
-        let changes = translation
-            .iter()
-            .zip(before)
-            .fold(0, |all, (offset, before)| {
-                all | self.word(*offset).get() ^ before
-            });
-        Some(flushes || changes != 0)
+        (grounds.iter().zip(before)).fold(0, |all, (offset, before)| {
+            all | self.word(*offset).get() ^ before
+        })
     }
 
     /// Says which translations the CPU forgets when it enters the guest.

@@ -36,7 +36,9 @@ fn what_keeps_a_guest_in_is_the_kernels() {
         wish[at::EFER / 8].store(fill | EFER_SVME, Relaxed);
         wish[at::NESTED_PAGING / 8].store(fill | 1, Relaxed);
         let vmcb = prepared();
-        assert!(vmcb.load(&wish, ROOT, false).is_some());
+        // A guest that ran last has been loaded once.
+        assert!(vmcb.load(&wish, ROOT, false, false).is_some());
+        assert!(vmcb.load(&wish, ROOT, false, true).is_some());
         vmcb.set_forgotten(1);
         assert_eq!(
             get(&vmcb, at::REGISTER_INTERCEPTS) >> 32 & 0xff3f_ff3f,
@@ -77,7 +79,7 @@ fn without_svm_or_nested_paging_nothing_is_taken_over() {
         wish[offset / 8].store(value, Relaxed);
         wish[at::CR3 / 8].store(0x7000, Relaxed);
         let vmcb = prepared();
-        assert_eq!(vmcb.load(&wish, ROOT, true), None);
+        assert_eq!(vmcb.load(&wish, ROOT, true, true), None);
         assert_eq!(get(&vmcb, at::CR3), 0);
     }
 }
@@ -85,21 +87,55 @@ fn without_svm_or_nested_paging_nothing_is_taken_over() {
 #[test]
 fn translations_are_forgotten_when_what_they_rest_on_changes() {
     let (vmcb, wish) = (prepared(), wish());
-    assert_eq!(vmcb.load(&wish, ROOT, false), Some(true));
+    assert_eq!(vmcb.load(&wish, ROOT, false, true), Some(true));
     vmcb.store(&wish);
-    assert_eq!(vmcb.load(&wish, ROOT, false), Some(false));
+    assert_eq!(vmcb.load(&wish, ROOT, false, true), Some(false));
     for offset in [at::CR0, at::CR3, at::CR4, at::EFER, at::PAGE_ATTRIBUTES] {
         wish[offset / 8].fetch_xor(1 << 13, Relaxed);
-        assert_eq!(vmcb.load(&wish, ROOT, false), Some(true), "{offset:#x}");
-        assert_eq!(vmcb.load(&wish, ROOT, false), Some(false), "{offset:#x}");
+        assert_eq!(
+            vmcb.load(&wish, ROOT, false, true),
+            Some(true),
+            "{offset:#x}"
+        );
+        assert_eq!(
+            vmcb.load(&wish, ROOT, false, true),
+            Some(false),
+            "{offset:#x}"
+        );
     }
     // What the guest itself changes the CPU knows.
     vmcb.word(at::CR3).set(0x9000);
     vmcb.store(&wish);
-    assert_eq!(vmcb.load(&wish, ROOT, false), Some(false));
+    assert_eq!(vmcb.load(&wish, ROOT, false, true), Some(false));
     // The user says so.
     wish[at::TLB / 8].store(1 << 32, Relaxed);
-    assert_eq!(vmcb.load(&wish, ROOT, false), Some(true));
+    assert_eq!(vmcb.load(&wish, ROOT, false, true), Some(true));
+}
+
+#[test]
+fn what_the_user_has_not_changed_is_not_taken_again() {
+    let (vmcb, wish) = (prepared(), wish());
+    let tell = |offset: usize, value: u64| wish[offset / 8].store(value, Relaxed);
+    let all = u64::from(CleanBits::all().bits()) | UNCHANGED_SAVE_AREA;
+    // Not of a guest that did not run last.
+    tell(at::UNCHANGED, all);
+    tell(at::CR3, 0x7000);
+    assert_eq!(vmcb.load(&wish, ROOT, false, false), Some(true));
+    assert_eq!(get(&vmcb, at::CR3), 0x7000);
+    for offset in [at::CR3, at::EFER, at::TSC_OFFSET, at::VIRTUAL_INTERRUPT] {
+        tell(offset, 0x8000);
+    }
+    for offset in [at::FLAGS, at::IP, at::SP, at::AX] {
+        tell(offset, 0x9000);
+    }
+    assert_eq!(vmcb.load(&wish, ROOT, false, true), Some(false));
+    assert_eq!(get(&vmcb, at::CR3), 0x7000);
+    assert_eq!(get(&vmcb, at::EFER), EFER_SVME);
+    assert_eq!(get(&vmcb, at::TSC_OFFSET), 0);
+    assert_eq!(get(&vmcb, at::VIRTUAL_INTERRUPT), INTERRUPT_MASKING);
+    for offset in [at::FLAGS, at::IP, at::SP, at::AX] {
+        assert_eq!(get(&vmcb, offset), 0x9000);
+    }
 }
 
 #[test]
@@ -109,7 +145,7 @@ fn the_guests_state_goes_there_and_back() {
     for index in places.iter().cloned().flatten() {
         wish[index].store(index as u64 | 1 << 6, Relaxed);
     }
-    vmcb.load(&wish, ROOT, false);
+    vmcb.load(&wish, ROOT, false, true);
     for index in places.iter().cloned().flatten() {
         assert_eq!(vmcb.0[index].get(), index as u64 | 1 << 6);
         vmcb.0[index].set(index as u64 + 0x1000);
@@ -127,7 +163,7 @@ fn the_guests_state_goes_there_and_back() {
 #[test]
 fn an_event_that_an_interrupt_overtakes_comes_again() {
     let (vmcb, wish) = (prepared(), wish());
-    vmcb.load(&wish, ROOT, false);
+    vmcb.load(&wish, ROOT, false, true);
     vmcb.word(at::EXIT_CODE).set(EXIT_INTERRUPT);
     vmcb.word(at::EXIT_INTERRUPTION).set(VALID | 0x21);
     assert!(vmcb.store(&wish));
