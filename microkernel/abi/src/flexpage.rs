@@ -158,12 +158,18 @@ impl Flexpage {
         self.0 & Self::ADDRESS_MASK
     }
 
+    const KIND_MASK: u64 =
+        Self::TYPE_MASK << Self::TYPE_SHIFT | Self::ORDER_MASK << Self::ORDER_SHIFT;
+
+    /// Whether this is one capability slot.
+    pub const fn is_capability(self) -> bool {
+        self.0 & Self::KIND_MASK == Self::object(0, CapabilityRights::empty()).0
+    }
+
     /// The address, if this is one page of 4 KiB of memory.
     pub const fn page(self) -> Option<u64> {
-        const KIND: u64 = Flexpage::TYPE_MASK << Flexpage::TYPE_SHIFT
-            | Flexpage::ORDER_MASK << Flexpage::ORDER_SHIFT;
         let page = Self::memory(self.address(), PAGE_ORDER, MemoryRights::empty());
-        if self.0 & (KIND | Self::ADDRESS_MASK) == page.0 {
+        if self.0 & (Self::KIND_MASK | Self::ADDRESS_MASK) == page.0 {
             Some(self.address())
         } else {
             None
