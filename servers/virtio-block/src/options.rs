@@ -4,9 +4,7 @@ use core::str::from_utf8;
 
 use l4_ipc::factory::Arguments;
 use l4_ipc::{Bytes, Outcome, ResultCode};
-
-/// Bytes that a client can share, unless it says otherwise.
-const SHARED: u64 = 2 << 20;
+use l4_virtio::transport::{USUAL_SHARED, size};
 
 /// A disk as it is wanted.
 #[derive(Clone, Debug)]
@@ -51,21 +49,9 @@ impl Default for Options {
             file: None,
             size: None,
             writes: 0,
-            shared: SHARED,
+            shared: USUAL_SHARED,
         }
     }
-}
-
-/// A size as configuration files have it: `4096`, `64K`, `1M`, `2G`.
-fn size(text: &str) -> Outcome<u64> {
-    let (digits, unit) = match text.as_bytes().last() {
-        Some(b'K') => (&text[..text.len() - 1], 10),
-        Some(b'M') => (&text[..text.len() - 1], 20),
-        Some(b'G') => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
-    };
-    let number: u64 = digits.parse().map_err(|_| ResultCode::EINVAL)?;
-    number.checked_mul(1 << unit).ok_or(ResultCode::EINVAL)
 }
 
 #[cfg(test)]

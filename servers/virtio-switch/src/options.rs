@@ -2,15 +2,16 @@
 
 use l4_ipc::factory::Arguments;
 use l4_ipc::{Outcome, ResultCode};
+use l4_virtio::transport::{USUAL_SHARED, size};
 
 /// A port as it is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// It exchanges no frames with other isolated ports.
     pub is_isolated: bool,
     /// Its frames are captured.
     pub is_captured: bool,
-    /// Bytes that the client can share with the switch; 0 for the usual.
+    /// Bytes that the client can share with the switch.
     pub shared: u64,
 }
 
@@ -29,16 +30,22 @@ impl Options {
             b"isolated" => self.is_isolated = true,
             b"capture" => self.is_captured = true,
             _ => {
-                let size = argument.strip_prefix(b"shared=");
-                let size = size.and_then(|size| size.strip_suffix(b"M"));
-                let size = size.and_then(|size| core::str::from_utf8(size).ok());
-                let size: u32 = size
-                    .and_then(|size| size.parse().ok())
-                    .ok_or(ResultCode::EINVAL)?;
-                self.shared = u64::from(size) << 20;
+                let text = argument.strip_prefix(b"shared=");
+                let text = text.and_then(|text| core::str::from_utf8(text).ok());
+                self.shared = size(text.ok_or(ResultCode::EINVAL)?)?;
             }
         }
         Ok(())
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            is_isolated: false,
+            is_captured: false,
+            shared: USUAL_SHARED,
+        }
     }
 }
 
@@ -62,9 +69,8 @@ mod tests {
             "",
             "isolate",
             "shared=",
-            "shared=1",
             "shared=-1M",
-            "shared=9999999999M",
+            "shared=99999999999G",
         ] {
             assert_eq!(
                 options.add(wrong.as_bytes()),

@@ -20,8 +20,6 @@ use crate::table::Table;
 const MOST_PORTS: usize = 16;
 /// Frames of one port before the others have their turn.
 const TURN: usize = 64;
-/// Bytes that a client can share, unless it says otherwise.
-const SHARED: u64 = 2 << 20;
 
 const QUEUE_SIZE: u16 = 256;
 /// The client receives through the first queue and sends through the second.
@@ -198,16 +196,12 @@ impl Service<MOST_PORTS> for Switch {
         }
         let number = Ports::place(label).ok_or(ResultCode::EINVAL)?;
         let mac = Mac::of_port(number as u8 + 1);
-        let shared_limit = match options.shared {
-            0 => SHARED,
-            size => size,
-        };
         let device = make(&Description {
             kind: kind::NET,
             features: FEATURE_MAC,
             queues: &[QUEUE_SIZE; 2],
             config: &mac.0,
-            shared_limit,
+            shared_limit: options.shared,
         })?;
         self.table.open(number, mac);
         Ok((device, Port { number, options }))

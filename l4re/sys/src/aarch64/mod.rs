@@ -95,3 +95,8 @@ pub fn set_thread_pointer(address: usize) -> crate::Result<()> {
     }
     Ok(())
 }
+
+/// A word of the processor's random number generator: none, since programs cannot read whether the processor has one.
+pub fn hardware_random() -> Option<u64> {
+    None
+}

@@ -90,3 +90,8 @@ pub(crate) unsafe fn system_call(
 pub(crate) fn utcb_address() -> usize {
     UTCB.with(|utcb| utcb.as_ptr() as usize)
 }
+
+/// A word of the processor's random number generator: none, since tests are to be the same each time.
+pub fn hardware_random() -> Option<u64> {
+    None
+}

@@ -12,10 +12,12 @@ mod config;
 mod device;
 mod driver;
 mod server;
+mod size;
 
 pub use device::{ClientMemory, Description, Device};
 pub use driver::{Driver, DriverError};
 pub use server::{Service, Session, Sessions, serve};
+pub use size::{USUAL_SHARED, size};
 
 /// Kinds of devices (virtio 1.2 §5).
 pub mod kind {
