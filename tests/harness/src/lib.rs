@@ -6,6 +6,8 @@
 //! * [`message`]: messages word by word, also wrong ones, and all that comes back.
 //! * [`fault`]: touching memory, and learning whether that faults.
 //! * [`entry`]: the first instructions of threads.
+//! * [`console`]: what is said and typed there.
+//! * [`hoard`]: how much kernel memory there is.
 //! * [`kip`]: the kernel info page and its clock.
 //! * [`other_task`]: tasks with the same program, and a thread.
 //! * [`victim`]: threads in each state in which something can befall them.
@@ -21,8 +23,10 @@
 #[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
 mod arch;
 
+pub mod console;
 pub mod entry;
 pub mod fault;
+pub mod hoard;
 pub mod kip;
 pub mod memory;
 pub mod message;

@@ -68,10 +68,8 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// With a new page of kernel-user memory at `vcpu_state`.
+    /// With the page of kernel-user memory at `vcpu_state`, for one vCPU after the other.
     pub fn new(vcpu_state: u64) -> Self {
-        let area = Flexpage::memory(vcpu_state, PAGE_ORDER, MemoryRights::RW);
-        (own::task().add_kernel_user_memory(area)).expect("no memory for a vCPU");
         let user_task = (own::factory().create_task(Flexpage::NIL)).expect("cannot make a task");
         let code = arch::spin as *const () as u64 & !(PAGE_SIZE - 1);
         for page in [code, code + PAGE_SIZE] {

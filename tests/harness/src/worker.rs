@@ -22,9 +22,9 @@ use l4_sys::{Cap, Object, Utcb, ipc};
 use crate::{entry, own, suite};
 
 /// Number of blocks; the first is the watchdog's.
-const BLOCKS: usize = 16;
+const BLOCKS: usize = 32;
 /// Order of the kernel-user memory for their UTCBs.
-const AREA_ORDER: u32 = 14;
+const AREA_ORDER: u32 = 15;
 const STACK_SIZE: usize = 16 * 1024;
 /// How long [`Worker::join`] waits, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -3,8 +3,10 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
+use l4_test::abi::flexpage::Flexpage;
 use l4_test::abi::protocol::scheduler::CpuSet;
-use l4_test::memory::{PAGE, UNUSED};
+use l4_test::abi::rights::MemoryRights;
+use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED};
 use l4_test::victim::{STATES, State, Surroundings};
 use l4_test::{Message, own, spawn_on};
 
@@ -17,7 +19,10 @@ const QUOTA: u64 = 64 << 10;
 
 fn surroundings() -> Surroundings {
     static NEXT: AtomicU64 = AtomicU64::new(UNUSED + (1 << 28));
-    Surroundings::new(NEXT.fetch_add(PAGE, SeqCst))
+    let page = NEXT.fetch_add(PAGE, SeqCst);
+    let area = Flexpage::memory(page, PAGE_ORDER, MemoryRights::RW);
+    own::task().add_kernel_user_memory(area).unwrap();
+    Surroundings::new(page)
 }
 
 fn destroy(state: State) {

@@ -1,24 +1,18 @@
 //! Who uses up a resource, and who must not notice.
 
-use l4_test::abi::error::ResultCode;
 use l4_test::abi::flexpage::Flexpage;
 use l4_test::abi::protocol::task::UnmapMask;
 use l4_test::abi::rights::MemoryRights;
+use l4_test::hoard::room;
 use l4_test::memory::{PAGE_ORDER, allocate, load, store};
 use l4_test::message::{wait, word};
 use l4_test::other_task::{FREE, OtherTask};
 use l4_test::sys::object::Factory;
-use l4_test::sys::{AnyObject, Cap, Error, Object, OwnedCap, Result};
+use l4_test::sys::{Cap, OwnedCap};
 use l4_test::{Message, Worker, own, spawn};
-
-/// What a request gives when the quota is used up.
-pub(crate) const USED_UP: Error = Error::Result(ResultCode::ENOMEM);
 
 /// How often a resource is used up and given back.
 const ROUNDS: usize = 3;
-
-/// More objects of a kind than any quota here is good for.
-const MAX: usize = 1300;
 
 /// Lets `use_up` use up a resource at the cost of a factory with `quota` bytes, again and again. It
 /// must give back what it has taken, and call the function that it gets while it has it.
@@ -31,39 +25,6 @@ pub(crate) fn check(quota: u64, use_up: impl Fn(Cap<Factory>, &dyn Fn())) {
     for _ in 0..ROUNDS {
         use_up(factory.as_cap(), &|| bystander.work());
         assert_eq!(room(factory.as_cap()), before, "not all is given back");
-    }
-}
-
-/// What `factory` can still make: tasks, and then semaphores, the smallest objects.
-fn room(factory: Cap<Factory>) -> [usize; 2] {
-    let mut tasks = Hoard::new();
-    let mut semaphores = Hoard::new();
-    [
-        tasks.fill(|| factory.create_task(Flexpage::NIL)),
-        semaphores.fill(|| factory.create_semaphore()),
-    ]
-}
-
-/// As many objects as there is memory for.
-pub(crate) struct Hoard([Option<OwnedCap<AnyObject>>; MAX]);
-
-impl Hoard {
-    pub(crate) const fn new() -> Self {
-        Self([const { None }; MAX])
-    }
-
-    /// Makes objects until there is no memory left; how many.
-    pub(crate) fn fill<T: Object>(&mut self, make: impl Fn() -> Result<OwnedCap<T>>) -> usize {
-        for (count, place) in self.0.iter_mut().enumerate() {
-            match make() {
-                Ok(object) => *place = Some(object.cast()),
-                Err(error) => {
-                    assert_eq!(error, USED_UP);
-                    return count;
-                }
-            }
-        }
-        panic!("more than {MAX} objects fit");
     }
 }
 

@@ -1,14 +1,11 @@
 //! Objects.
 
 use l4_test::abi::flexpage::Flexpage;
-use l4_test::abi::rights::MemoryRights;
-use l4_test::abi::utcb::AREA_MAX_ORDER;
-use l4_test::other_task::FREE;
-use l4_test::own;
+use l4_test::hoard::{Hoard, kernel_memory, touch_slots};
 use l4_test::sys::object::Factory;
 use l4_test::sys::{AnyObject, Cap, OwnedCap, Result};
 
-use crate::alone::{Hoard, check};
+use crate::alone::check;
 
 type Make = fn(Cap<Factory>) -> Result<OwnedCap<AnyObject>>;
 
@@ -37,26 +34,12 @@ pub(crate) fn objects_of_each_kind() {
     }
 }
 
-/// What the root factory can make, which has no limit but this: large objects, then smaller ones.
-fn use_up() -> [usize; 3] {
-    let factory = own::factory();
-    let area = Flexpage::memory(FREE, AREA_MAX_ORDER, MemoryRights::RW);
-    let (mut large, mut middle, mut small) = (Hoard::new(), Hoard::new(), Hoard::new());
-    [
-        large.fill(|| factory.create_task(area)),
-        middle.fill(|| factory.create_task(Flexpage::NIL)),
-        small.fill(|| factory.create_semaphore()),
-    ]
-}
-
+/// The root factory has no limit but this.
 pub(crate) fn all_kernel_memory_there_is() {
-    // All slots of the task get their tables.
-    for _ in 0..8 {
-        use_up();
-    }
-    let before = use_up();
+    touch_slots();
+    let before = kernel_memory();
     assert!(before[0] > 50, "{before:?}");
     for _ in 0..3 {
-        assert_eq!(use_up(), before);
+        assert_eq!(kernel_memory(), before);
     }
 }

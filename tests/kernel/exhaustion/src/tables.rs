@@ -6,13 +6,14 @@ use l4_test::abi::operation::Operation;
 use l4_test::abi::rights::{CapabilityRights, MemoryRights};
 use l4_test::abi::timeout::Timeout;
 use l4_test::abi::utcb::AREA_MAX_ORDER;
+use l4_test::hoard::USED_UP;
 use l4_test::memory::{PAGE, PAGE_ORDER, allocate};
 use l4_test::other_task::{End, FREE, OtherTask};
 use l4_test::sys::object::{Factory, Task};
 use l4_test::sys::{Cap, Error, OwnedCap, Result, Selector};
 use l4_test::{Message, own};
 
-use crate::alone::{USED_UP, check};
+use crate::alone::check;
 
 /// Enough for a task, and then for something.
 const QUOTA: u64 = 128 << 10;

@@ -9,6 +9,7 @@ use l4_test::abi::protocol::thread::ExRegsFlags;
 use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::timeout::Timeout;
 use l4_test::abi::utcb::SIZE;
+use l4_test::hoard::Hoard;
 use l4_test::message::{nobody, receive};
 use l4_test::other_task::{End, FREE, OtherTask, RUNNER};
 use l4_test::suite::PRIORITY;
@@ -17,7 +18,7 @@ use l4_test::sys::ipc;
 use l4_test::sys::object::{Control, Thread};
 use l4_test::{Message, failed, own, spawn};
 
-use crate::alone::{Hoard, check};
+use crate::alone::check;
 use crate::arch;
 
 /// Enough for a task with the program and a thread.

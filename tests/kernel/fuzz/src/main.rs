@@ -14,10 +14,9 @@ mod arch;
 
 mod arena;
 mod attacker;
-mod console;
 mod supervisor;
 
-use l4_test::suite;
+use l4_test::{console, suite};
 
 use crate::arena::Arena;
 
@@ -27,7 +26,8 @@ l4_test::suite![random_calls_harm_nobody];
 const ROUND: u64 = 20_000;
 
 fn random_calls_harm_nobody() {
-    let (calls, first_seed) = console::ask();
+    let question = "how many calls, from which seed?";
+    let [calls, first_seed] = console::ask(question, [100_000, 1]);
     let mut arena = Arena::new();
     let mut left = calls;
     let mut seed = first_seed;

@@ -1,21 +1,20 @@
-//! What the test asks whoever started it.
+//! Lines on the kernel's console, and what whoever started the test types.
 
 use core::fmt::{self, Write};
 use core::time::Duration;
 
-use l4_test::sys::fatal::Line;
-use l4_test::sys::ipc;
-use l4_test::{own, suite};
+use l4_sys::fatal::Line;
+use l4_sys::ipc;
+
+use crate::{own, suite};
 
 /// How long an answer may take, and how often to look for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(10);
-/// Calls and first seed if there is no answer.
-const DEFAULT: (u64, u64) = (100_000, 1);
 
-/// How many calls to make, and the seed of the first round.
-pub(crate) fn ask() -> (u64, u64) {
-    print(format_args!("how many calls, from which seed?"));
+/// Asks for numbers; those that were not given are the default.
+pub fn ask<const N: usize>(question: &str, default: [u64; N]) -> [u64; N] {
+    print(format_args!("{question}"));
     let mut line = [0; 64];
     let mut length = 0;
     for _ in 0..PATIENCE.as_millis() / INTERVAL.as_millis() {
@@ -30,14 +29,11 @@ pub(crate) fn ask() -> (u64, u64) {
     }
     let text = core::str::from_utf8(&line[..length]).unwrap_or("");
     let mut numbers = text.split_whitespace().flat_map(str::parse);
-    (
-        numbers.next().unwrap_or(DEFAULT.0),
-        numbers.next().unwrap_or(DEFAULT.1),
-    )
+    default.map(|default| numbers.next().unwrap_or(default))
 }
 
 /// Prints a line.
-pub(crate) fn print(text: fmt::Arguments<'_>) {
+pub fn print(text: fmt::Arguments<'_>) {
     let mut line = Line::new();
     let _ = line.write_fmt(text);
     let _ = own::log().write(line.finish());
