@@ -1,12 +1,13 @@
 //! How much kernel memory there is: as many objects as can be made.
 
+use l4_abi::capability::slot;
 use l4_abi::error::ResultCode;
-use l4_abi::flexpage::Flexpage;
-use l4_abi::rights::MemoryRights;
+use l4_abi::flexpage::{Flexpage, PAGE_SIZE};
+use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::utcb::AREA_MAX_ORDER;
 use l4_sys::object::Factory;
-use l4_sys::slots;
-use l4_sys::{AnyObject, Cap, Error, Object, OwnedCap, Result};
+use l4_sys::slots::{self, SLOTS};
+use l4_sys::{AnyObject, Cap, Error, Object, OwnedCap, Result, Selector};
 
 use crate::memory::UNUSED;
 use crate::own;
@@ -54,20 +55,36 @@ pub fn room(factory: Cap<Factory>) -> [usize; 2] {
     ]
 }
 
-/// What all kernel memory is good for: large objects, then smaller ones.
-pub fn kernel_memory() -> [usize; 3] {
+/// Frames by which [`kernel_memory`] differs by chance: some are in use in part. What is lost again and
+/// again is more.
+pub const FRAGMENTS: usize = 4;
+
+/// Frames of kernel memory that objects can be made of: large ones, then smaller ones.
+pub fn kernel_memory() -> usize {
     let area = Flexpage::memory(UNUSED, AREA_MAX_ORDER, MemoryRights::RW);
     let mut large = Hoard::new();
     let count = large.fill(|| own::factory().create_task(area));
-    let [middle, small] = room(own::factory());
-    [count, middle, small]
+    let [small, _] = room(own::factory());
+    // Each task has a root table.
+    count * (1 + (1 << AREA_MAX_ORDER) / PAGE_SIZE as usize) + small
 }
 
 /// Uses all slots of the own task once, so that they have their tables, and
 /// [`kernel_memory`] only depends on what others use.
 pub fn touch_slots() {
-    let mut touched = 0;
-    while touched < 2 * slots::CAPACITY {
-        touched += kernel_memory().iter().sum::<usize>();
+    // A bit for each slot, which are more than fit onto the stack.
+    let mut taken = [0_u64; slots::CAPACITY / 64];
+    while let Some(selector) = SLOTS.allocate() {
+        let index = selector.index();
+        (own::task().map_capability(own::thread(), index, CapabilityRights::READ))
+            .expect("no memory for tables of slots");
+        let offset = (index - slot::FIRST_FREE) as usize;
+        taken[offset / 64] |= 1 << (offset % 64);
+    }
+    let is_taken = |offset: &usize| taken[offset / 64] >> (offset % 64) & 1 != 0;
+    for offset in (0..slots::CAPACITY).filter(is_taken) {
+        let selector = Selector::new(slot::FIRST_FREE + offset as u64);
+        let _ = own::task().release(selector);
+        SLOTS.free(selector);
     }
 }

@@ -61,7 +61,7 @@ impl Rows {
 
 /// The ticks of a sample of `operation`.
 #[inline(always)]
-fn repeat(operation: impl Fn()) -> u64 {
+pub(super) fn repeat(operation: impl Fn()) -> u64 {
     let start = arch::counter();
     for _ in 0..OPERATIONS {
         operation();
@@ -70,7 +70,7 @@ fn repeat(operation: impl Fn()) -> u64 {
 }
 
 /// Answers every message with as many words.
-extern "C" fn serve(_: u64) -> ! {
+pub(super) extern "C" fn serve(_: u64) -> ! {
     let mut arrival = ipc::wait(TimeoutPair::NEVER).expect("the server cannot wait");
     loop {
         arrival = ipc::reply_and_wait(arrival.tag, TimeoutPair::NEVER).expect("a reply fails");

@@ -4,6 +4,7 @@ mod interrupt;
 mod mapping;
 mod message;
 mod object;
+pub(crate) mod other_cpu;
 mod page_fault;
 mod vcpu;
 mod vm;

@@ -1,7 +1,7 @@
 //! Objects.
 
 use l4_test::abi::flexpage::Flexpage;
-use l4_test::hoard::{Hoard, kernel_memory, touch_slots};
+use l4_test::hoard::{FRAGMENTS, Hoard, kernel_memory, touch_slots};
 use l4_test::sys::object::Factory;
 use l4_test::sys::{AnyObject, Cap, OwnedCap, Result};
 
@@ -38,8 +38,9 @@ pub(crate) fn objects_of_each_kind() {
 pub(crate) fn all_kernel_memory_there_is() {
     touch_slots();
     let before = kernel_memory();
-    assert!(before[0] > 50, "{before:?}");
-    for _ in 0..3 {
-        assert_eq!(kernel_memory(), before);
+    assert!(before > 2000, "{before}");
+    for _ in 0..5 {
+        let after = kernel_memory();
+        assert!(after + FRAGMENTS >= before, "{before} frames, then {after}");
     }
 }

@@ -21,7 +21,7 @@ mod victims;
 use core::time::Duration;
 
 use l4_test::abi::protocol::scheduler::CpuSet;
-use l4_test::hoard::{kernel_memory, touch_slots};
+use l4_test::hoard::{FRAGMENTS, kernel_memory, touch_slots};
 use l4_test::suite::{self, PRIORITY};
 use l4_test::sys::ipc;
 use l4_test::{console, own};
@@ -42,8 +42,6 @@ const ROLES: &[&[Role]] = &[
 /// How long actors play before memory is counted for the first time: the kernel keeps some of what was
 /// used once.
 const REHEARSAL: u64 = 1;
-/// Frames that may be in use in part, or not, by chance. What an actor lost in each step would be many.
-const FRAGMENTS: usize = 4;
 /// In so many seconds every actor must get on.
 const WINDOW: u64 = 20;
 
@@ -58,17 +56,10 @@ fn everything_at_once() {
     // Ahead of all actors.
     (own::scheduler().run_thread(own::thread(), CpuSet::ALL, PRIORITY + 1, 0)).unwrap();
     play(REHEARSAL);
-    let before = frames();
+    let before = kernel_memory();
     play(seconds);
-    let after = frames();
+    let after = kernel_memory();
     assert!(after + FRAGMENTS >= before, "{before} frames, then {after}");
-}
-
-/// Frames that all kernel memory is good for.
-fn frames() -> usize {
-    let [large, middle, _] = kernel_memory();
-    // A root table each, and kernel-user memory.
-    large * (1 + 32) + middle
 }
 
 /// Lets all actors play for a while.

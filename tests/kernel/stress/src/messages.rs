@@ -1,6 +1,6 @@
 //! Calls: of a server that lives, and of one that crashes and is started again.
 
-use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use core::time::Duration;
 
 use l4_test::abi::error::IpcError;
@@ -49,6 +49,9 @@ pub(crate) const TURN: Timeout = Timeout::from_micros(2000);
 /// Slots of the two gates.
 static GATES: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
+/// Whether there is a server at the first one.
+static SERVES: AtomicBool = AtomicBool::new(false);
+
 pub(crate) fn prepare() {
     for gate in &GATES {
         let made = own::factory().create_unbound_gate().unwrap().leak();
@@ -62,15 +65,20 @@ fn gate(index: usize) -> Cap<IpcGate> {
 
 fn serve(actor: &Actor) {
     gate(0).bind_thread(current(), 0x40).unwrap();
+    SERVES.store(true, SeqCst);
     while actor.goes_on() {
         if wait_for(TURN).came() {
             Message::new(0).words(&[word(0) + 1]).reply();
             actor.step();
         }
     }
+    SERVES.store(false, SeqCst);
 }
 
 fn call(actor: &Actor) {
+    while !SERVES.load(SeqCst) {
+        ipc::yield_now();
+    }
     let mut number = 0;
     while actor.goes_on() {
         let words = [number; 63];

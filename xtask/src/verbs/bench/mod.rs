@@ -30,6 +30,8 @@ pub(super) const VERB: Verb = Verb {
 
 /// The system that measures.
 const SYSTEM: &str = "tests/bench.toml";
+/// The same on two CPUs.
+const OTHER_CPUS: &str = "tests/bench-cpus.toml";
 
 /// The system that makes the kernel do what takes long, to measure how long interrupts are off.
 const LONG_OPERATIONS: &str = "tests/kernel/latency.toml";
@@ -74,6 +76,7 @@ fn run(args: &[String]) -> Result<()> {
 /// Boots the programs and collects what they and the kernel print.
 fn measure(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
     let mut lines = boot(workspace, arch, SYSTEM, Kernel::Plain)?;
+    lines.extend(boot(workspace, arch, OTHER_CPUS, Kernel::Plain)?);
     lines.extend(boot(workspace, arch, LONG_OPERATIONS, Kernel::Measure)?);
     Figures::read(lines.iter().map(String::as_str))
 }

@@ -13,8 +13,6 @@ pub struct Row {
     pub target: Option<u64>,
     /// What aarch64 may take more than x86_64, in percent.
     pub extra: u64,
-    /// Why nobody can measure it yet.
-    pub missing: Option<&'static str>,
 }
 
 /// What aarch64 may take more than x86_64, in percent.
@@ -29,25 +27,16 @@ const fn row(name: &'static str, operation: &'static str, target: u64) -> Row {
         operation,
         target: Some(target),
         extra: AARCH64_EXTRA,
-        missing: None,
     }
 }
 
 impl Row {
-    const fn missing(self, why: &'static str) -> Row {
-        Row {
-            missing: Some(why),
-            ..self
-        }
-    }
-
     const fn without_target(name: &'static str, operation: &'static str) -> Row {
         Row {
             name,
             operation,
             target: None,
             extra: 0,
-            missing: None,
         }
     }
 
@@ -133,6 +122,5 @@ pub const ROWS: &[Row] = &[
         450,
     ),
     row(LONGEST, "longest time for which interrupts are off", 20_000).everywhere(),
-    Row::without_target("call-other-cpu", "call + reply across CPUs, per CPU")
-        .missing("tests/bench runs on one CPU so far"),
+    Row::without_target("call-other-cpu", "call + reply across CPUs, per CPU"),
 ];
