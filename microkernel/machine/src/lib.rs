@@ -33,8 +33,7 @@ pub use arch::inspect;
 pub mod address;
 pub mod boxed;
 pub mod cell;
-#[cfg(any(all(target_os = "none", target_arch = "x86_64"), test))]
-mod clock_offset;
+pub mod clock_offset;
 pub mod event;
 pub mod fpu_area;
 pub mod guest;
