@@ -32,7 +32,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Reads the console of the program: `bench scale INSTRUCTIONS TICKS` first, then `bench row NAME
+    /// Reads the console of the program: `bench scale INSTRUCTIONS TICKS` first in each boot, then `bench row NAME
     /// CROWD OPERATIONS MINIMUM MEDIAN`, in ticks.
     pub fn read<'l>(lines: impl Iterator<Item = &'l str>) -> Result<Self> {
         let mut figures = Self::default();
@@ -48,7 +48,7 @@ impl Figures {
             let words: Vec<&str> = line.split_whitespace().collect();
             let number = |index: usize| words[index].parse::<u64>().context(doing);
             match (words.first(), words.len(), scale) {
-                (Some(&"scale"), 3, None) => {
+                (Some(&"scale"), 3, _) => {
                     scale = Some(whole(number(1)? as f64 / number(2)? as f64)?);
                 }
                 (Some(&"row"), 6, Some(scale)) => {
@@ -147,6 +147,16 @@ mod tests {
         assert_eq!(figures.get(LONGEST).unwrap().median, 4800.0);
         assert_eq!(figures.longest_in, "system call, label -11, word 0x1");
         assert!(read("bench scale 1 1\n@brio uninterrupted long fault").is_err());
+    }
+
+    #[test]
+    fn each_boot_has_a_scale_of_its_own() {
+        let figures = read(
+            "bench scale 1600 100\nbench row one 1 1 10 10\nbench scale 200 200\nbench row two 1 1 10 10",
+        )
+        .unwrap();
+        assert_eq!(figures.get("one").map(|figure| figure.median), Some(160.0));
+        assert_eq!(figures.get("two").map(|figure| figure.median), Some(10.0));
     }
 
     #[test]
