@@ -3,7 +3,7 @@
 use l4_abi::capability::Selector;
 use l4_abi::error::{IpcError, ResultCode};
 use l4_abi::flexpage::Flexpage;
-use l4_abi::item::{MapItem, SendItem};
+use l4_abi::item::SendItem;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::label;
 use l4_abi::protocol::task::{Opcode, UnmapMask};
@@ -15,7 +15,6 @@ use super::{Mapping, Revocation, Task};
 use crate::capability;
 use crate::cpu::Cpu;
 use crate::mapping::Cursor;
-use crate::memory::OutOfMemory;
 use crate::object::ipc_gate::reference;
 use crate::object::thread::{Deferred, LongOperation};
 use crate::object::{Header, Invocation, Kind, OperationResult, Outcome, Ref};
@@ -50,13 +49,22 @@ impl Task {
         let Ok(SendItem::Map(item)) = SendItem::decode(call.word(1) | 8, call.word(2)) else {
             return Ok(Outcome::OK);
         };
-        let both = call.rights.intersection(entry.rights);
-        let pass_special = both.contains(CapabilityRights::SPECIAL);
-        if let Some(result) = self.map_at_once(call.cpu, source, item, pass_special) {
-            result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
+        let window = Flexpage::ALL_SPACES;
+        if map_page(call.cpu, source, self, item.control, item.flexpage).is_some() {
+            trace::map(call.cpu, item.flexpage, window);
             return Ok(Outcome::OK);
         }
-        let window = Flexpage::ALL_SPACES;
+        let both = call.rights.intersection(entry.rights);
+        let pass_special = both.contains(CapabilityRights::SPECIAL);
+        if item.flexpage.is_capability() {
+            trace::map(call.cpu, item.flexpage, window);
+            let mut mapping = capability::Mapping::new(item, window, pass_special);
+            // One slot is less than a step.
+            if let Some(result) = mapping.step(call.cpu, source, self) {
+                result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
+                return Ok(Outcome::OK);
+            }
+        }
         let mapping = Mapping::new(call.cpu, [source, self], item, window, pass_special)
             .map_err(|_| IpcError::SEND_MAP_FAILED)?;
         self.run_map(call, mapping, [entry.object, call.header()?])
@@ -125,27 +133,6 @@ impl Task {
                 .set_word(index, flexpage.with_rights(access).raw());
         }
         Ok(Outcome::words(words))
-    }
-
-    /// Maps a page or a capability, if that is all that it takes. Nothing is
-    /// done if not.
-    #[inline]
-    fn map_at_once(
-        &self,
-        cpu: &Cpu,
-        source: &Task,
-        item: MapItem,
-        pass_special: bool,
-    ) -> Option<Result<bool, OutOfMemory>> {
-        let window = Flexpage::ALL_SPACES;
-        if item.flexpage.is_capability() {
-            trace::map(cpu, item.flexpage, window);
-            // One slot is less than a step.
-            return capability::Mapping::new(item, window, pass_special).step(cpu, source, self);
-        }
-        map_page(cpu, source, self, item.control, item.flexpage)?;
-        trace::map(cpu, item.flexpage, window);
-        Some(Ok(true))
     }
 
     /// Takes a page or a capability away, if that is all that it takes; what
