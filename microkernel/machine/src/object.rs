@@ -33,14 +33,26 @@ pub use slot::{RefSlot, Slot};
 pub struct Header<C: 'static> {
     /// How many references there are, and [`DEAD`].
     count: AtomicUsize,
-    kind: TypeId,
+    class: &'static Class<C>,
     size: usize,
-    drop: unsafe fn(NonNull<Header<C>>),
     /// The next on the list that the object is on: of a [`Queue`], later of
     /// the [`Reaper`].
     next: AtomicPtr<Header<C>>,
     reaper: &'static Reaper<C>,
     common: C,
+}
+
+/// What all objects of one type have in common.
+struct Class<C: 'static> {
+    kind: TypeId,
+    drop: unsafe fn(NonNull<Header<C>>),
+}
+
+impl<C: 'static, T: 'static> Object<C, T> {
+    const CLASS: &'static Class<C> = &Class {
+        kind: TypeId::of::<T>(),
+        drop: drop_value::<C, T>,
+    };
 }
 
 /// In the count: the object is on the [`Reaper`]'s list. Who still had a plain
@@ -60,7 +72,9 @@ impl<C: 'static> Header<C> {
     where
         C: 'static,
     {
-        if self.kind == TypeId::of::<T>() {
+        // A type may have its class more than once in the kernel's image.
+        let class = Object::<C, T>::CLASS;
+        if ptr::eq(self.class, class) || self.class.kind == class.kind {
             // SAFETY: the header was made by `Ref::<C, T>::new` for this very
             // `T`, as the first field of an `Object<C, T>`.
             let object = unsafe { &*ptr::from_ref(self).cast::<Object<C, T>>() };
@@ -171,13 +185,14 @@ pub struct Ref<C: 'static, T> {
 }
 
 impl<C: Send + Sync + 'static, T: Send + Sync + 'static> Ref<C, T> {
-    /// Makes an object in `storage`. Gives the storage back if it is too
-    /// small.
+    /// Makes an object in `storage`, in place. Gives the storage back if it is
+    /// too small.
+    #[inline(always)]
     pub fn new(
         storage: Storage,
         reaper: &'static Reaper<C>,
         common: C,
-        value: T,
+        value: impl FnOnce() -> T,
     ) -> Result<Self, Storage> {
         if storage.size() < size_of::<Object<C, T>>() {
             return Err(storage);
@@ -186,9 +201,8 @@ impl<C: Send + Sync + 'static, T: Send + Sync + 'static> Ref<C, T> {
         let object = start.cast::<Object<C, T>>();
         let header = Header {
             count: AtomicUsize::new(1),
-            kind: TypeId::of::<T>(),
+            class: Object::<C, T>::CLASS,
             size,
-            drop: drop_value::<C, T>,
             next: AtomicPtr::new(ptr::null_mut()),
             reaper,
             common,
@@ -197,7 +211,7 @@ impl<C: Send + Sync + 'static, T: Send + Sync + 'static> Ref<C, T> {
         // by parts, so that a large value is not copied twice.
         unsafe {
             (&raw mut (*object.as_ptr()).header).write(header);
-            (&raw mut (*object.as_ptr()).value).write(value);
+            (&raw mut (*object.as_ptr()).value).write(value());
         }
         Ok(Self {
             any: AnyRef(object.cast()),

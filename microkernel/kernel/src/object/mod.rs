@@ -175,6 +175,17 @@ pub fn create<T: Send + Sync + 'static>(
     kind: Kind,
     value: T,
 ) -> Result<Ref<T>, OutOfMemory> {
+    create_in_place(cpu, quota, kind, || value)
+}
+
+/// The same for a large value, which is made where it stays.
+#[inline(always)]
+fn create_in_place<T: Send + Sync + 'static>(
+    cpu: &Cpu,
+    quota: QuotaRef,
+    kind: Kind,
+    value: impl FnOnce() -> T,
+) -> Result<Ref<T>, OutOfMemory> {
     let heap = &cpu.kernel.heap;
     let storage = heap.allocate_charged(quota, size_of_object::<Common, T>())?;
     let common = Common {

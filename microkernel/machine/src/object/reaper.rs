@@ -156,7 +156,7 @@ impl<C: 'static> Dead<C> {
     pub fn free(self) -> (Storage, C) {
         // SAFETY: still there, and ours alone.
         let header = unsafe { self.0.as_ref() };
-        let (drop, size) = (header.drop, header.size);
+        let (drop, size) = (header.class.drop, header.size);
         // SAFETY: `drop` is that of the object's own type. The other fields
         // of the header need no drop, and what is common is moved out.
         unsafe {

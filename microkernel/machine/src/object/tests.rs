@@ -26,7 +26,7 @@ impl Heap {
 
     pub(super) fn object<T: Send + Sync + 'static>(&self, place: usize, value: T) -> Ref<(), T> {
         let storage = self.memory.claim(place * SIZE, SIZE);
-        match Ref::new(storage, self.reaper, (), value) {
+        match Ref::new(storage, self.reaper, (), || value) {
             Ok(object) => object,
             Err(_) => panic!("an object is larger than {SIZE} bytes"),
         }
@@ -100,7 +100,7 @@ mod alone {
     fn storage_that_is_too_small_comes_back() {
         let heap = Heap::new();
         let storage = heap.memory.claim(0, 64);
-        let refused = Ref::new(storage, heap.reaper, (), [0_u64; 64]).err();
+        let refused = Ref::new(storage, heap.reaper, (), || [0_u64; 64]).err();
         assert_eq!(refused.map(|storage| storage.size()), Some(64));
     }
 

@@ -258,14 +258,16 @@ impl Thread {
     /// Makes a thread of CPU `home` that is bound to no task and that `quota`
     /// pays for.
     pub fn create(cpu: &Cpu, quota: QuotaRef, home: u32) -> Result<Ref<Thread>, OutOfMemory> {
-        let thread = Self::new(cpu.kernel.new_id(), home, quota);
-        let thread = super::create(cpu, quota, Kind::Thread, thread)?;
+        let thread = super::create_in_place(cpu, quota, Kind::Thread, || {
+            Self::new(cpu.kernel.new_id(), home, quota)
+        })?;
         thread.own.set(thread.header());
         let cursor = Cursor::new(&cpu.kernel.heap, quota)?;
         thread.state(cpu).cursor.set(Some(cursor));
         Ok(thread)
     }
 
+    #[inline(always)]
     fn new(id: u64, home: u32, quota: QuotaRef) -> Self {
         Self {
             id,
