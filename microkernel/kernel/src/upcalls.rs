@@ -7,7 +7,6 @@ use machine::per_cpu::{ShortWay, Upcalls};
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
-use crate::object::thread::vcpu;
 use crate::object::{burial, icu, vlog};
 use crate::{debugger, fault, init, ipc, latency, remote, scheduling, syscall, trace};
 
@@ -28,7 +27,7 @@ impl Upcalls for CpuLocal {
         }
         latency::syscall(cpu, tag);
         let led = ipc::fast::syscall(cpu, label, destination, tag, timeouts);
-        if led == ShortWay::ToTheEnd {
+        if matches!(led, ShortWay::ToTheEnd | ShortWay::ToTheFrame) {
             latency::leave(cpu);
         }
         led
@@ -40,10 +39,6 @@ impl Upcalls for CpuLocal {
 
     fn syscall(cpu: &mut Cpu) {
         trace::syscall(cpu);
-        if !trace::ENABLED && vcpu::fast::syscall(cpu) {
-            latency::leave(cpu);
-            return;
-        }
         syscall::syscall(cpu);
         finish(cpu);
     }

@@ -141,6 +141,9 @@ pub enum ShortWay {
     ToTheEnd = 1,
     /// The operation is done: [`Upcalls::finish`] follows.
     ToTheExit = 2,
+    /// All is done, and the thread's frame has other registers than entry code
+    /// put there.
+    ToTheFrame = 3,
 }
 
 /// What the machine calls in the kernel. When one of these returns, the CPU
@@ -150,8 +153,10 @@ pub trait Upcalls: Sized + 'static {
     fn start(boot: &mut Boot) -> !;
     /// `cpu` runs from now on; it idles when this returns.
     fn start_cpu(cpu: &mut PerCpu<Self>);
-    /// The current thread made a system call with these registers. The others
-    /// that it has are not all in its frame yet.
+    /// The current thread made a system call with these registers, which are in
+    /// its frame too. Changes there are lost unless this leads to the
+    /// [frame](ShortWay::ToTheFrame), but for the registers that it returns
+    /// its result in.
     fn short_syscall(
         cpu: &PerCpu<Self>,
         label: u64,

@@ -1,7 +1,7 @@
 //! The fast path: calls, and replies that wait for the next call, between
 //! threads on one CPU that need nothing but words copied and the other thread
-//! switched to; page faults, and their answers with one page; and operations
-//! on kernel objects.
+//! switched to; page faults, and their answers with one page; operations on
+//! kernel objects; and a vCPU's way to user mode and back.
 //!
 //! For messages it does what [`syscall`](crate::syscall) would, in a straight
 //! line: first all checks, then all changes. Whatever it does not handle it
@@ -14,7 +14,7 @@ use l4_abi::flexpage::Flexpage;
 use l4_abi::item::ItemControl;
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::{Destination, Operation};
-use l4_abi::protocol::label;
+use l4_abi::protocol::{self, label};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::TimeoutPair;
 use l4_abi::utcb::MESSAGE_REGISTERS;
@@ -27,7 +27,9 @@ use crate::capability::Entry;
 use crate::cpu::Cpu;
 use crate::object::Kind;
 use crate::object::ipc_gate::IpcGate;
-use crate::object::task;
+use crate::object::irq::Irq;
+use crate::object::task::{self, Task};
+use crate::object::thread::vcpu;
 use crate::object::thread::{Purpose, Source, Thread, ThreadState, Waiting};
 use crate::scheduling;
 
@@ -55,8 +57,10 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
         return ShortWay::Nowhere;
     };
     let state = thread.state(cpu);
-    let utcb = state.utcb.get();
-    let Some(utcb) = utcb.filter(|_| !state.intercepts_syscalls.get()) else {
+    if state.intercepts_syscalls.get() {
+        return vcpu::fast::enter(cpu, thread, state);
+    }
+    let Some(utcb) = state.utcb.get() else {
         return ShortWay::Nowhere;
     };
     // Words only, and the sender waits for as long as it takes.
@@ -69,8 +73,15 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
             };
             match target(cpu, &entry, label, tag) {
                 Target::Kernel => {
-                    let operation = Operation::from_bits_retain(kind);
-                    return invoke(cpu, thread, entry, operation, label, tag, timeouts);
+                    let utcb = utcb.get(cpu);
+                    return match kind {
+                        CALL if is_valid(cpu, state, utcb, &entry, tag) => ShortWay::ToTheEnd,
+                        SEND if is_trigger(cpu, thread, state, utcb, &entry, tag) => end_of(cpu),
+                        _ => {
+                            let operation = Operation::from_bits_retain(kind);
+                            invoke(cpu, thread, entry, operation, label, tag, timeouts)
+                        }
+                    };
                 }
                 Target::Thread(server, label) if kind == CALL && is_plain => {
                     Handover::call(cpu, thread, server, &entry, label)
@@ -82,6 +93,9 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
             Some(handover) => Some(handover),
             None => return answer_fault(cpu, thread, tag, timeouts),
         },
+        _ if vcpu::fast::is_resume(destination, tag) => {
+            return vcpu::fast::resume(cpu, thread, state, utcb.get(cpu));
+        }
         _ => None,
     };
     let Some(handover) = handover else {
@@ -179,29 +193,72 @@ enum Target<'cpu> {
 
 #[inline(always)]
 fn target<'cpu>(cpu: &'cpu Cpu, entry: &Entry<'cpu>, label: u64, tag: u64) -> Target<'cpu> {
-    // A message of some protocols may be for the kernel.
-    let (target, not_ours) = if let Some(gate) = entry.object.downcast::<IpcGate>() {
-        let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
-        match gate.target(cpu) {
-            Some((thread, label)) => {
-                let label = label | u64::from(rights.bits());
-                (Target::Thread(thread, label), label::KERNEL_OBJECT)
+    let protocol = MessageTag::from_raw(tag).label();
+    match entry.object.common().kind {
+        // It may be for the kernel.
+        Kind::IpcGate if protocol == label::KERNEL_OBJECT => Target::Other,
+        Kind::IpcGate => {
+            let gate = entry.object.downcast::<IpcGate>();
+            match gate.and_then(|gate| gate.target(cpu)) {
+                Some((thread, label)) => {
+                    let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
+                    Target::Thread(thread, label | u64::from(rights.bits()))
+                }
+                None => Target::Other,
             }
-            None => return Target::Other,
         }
-    } else if let Some(thread) = entry.object.downcast::<Thread>() {
-        (Target::Thread(thread, label), label::THREAD)
-    } else {
-        return Target::Kernel;
-    };
-    if MessageTag::from_raw(tag).label() == not_ours {
-        return Target::Other;
+        Kind::Thread if protocol != label::THREAD => match entry.object.downcast() {
+            Some(thread) => Target::Thread(thread, label),
+            None => Target::Other,
+        },
+        _ => Target::Kernel,
     }
-    target
 }
 
-/// Has the kernel perform an operation on an object that does not look at the
-/// caller's registers, nor change them but for the result.
+/// Answers whether a task has a capability, if that is what is asked.
+#[inline(always)]
+fn is_valid(cpu: &Cpu, state: &ThreadState, utcb: &Utcb, entry: &Entry<'_>, tag: u64) -> bool {
+    const QUESTION: MessageTag = MessageTag::words_only(label::TASK, 2);
+    if tag != QUESTION.raw() || utcb.word(0) != protocol::task::Opcode::CapabilityInfo.word() {
+        return false;
+    }
+    let Some(task) = entry.object.downcast::<Task>() else {
+        return false;
+    };
+    let selector = Selector::from_raw(utcb.word(1));
+    let answer = i64::from(task.look_up(cpu, selector).is_some());
+    let tag = MessageTag::label_only(answer);
+    state.context.frame.set_tag(tag.raw());
+    true
+}
+
+/// Triggers an interrupt, if that is what is asked. Who has waited for it goes
+/// on at once, if it is more urgent than all others.
+#[inline(always)]
+fn is_trigger(
+    cpu: &Cpu,
+    thread: &Thread,
+    state: &ThreadState,
+    utcb: &Utcb,
+    entry: &Entry<'_>,
+    tag: u64,
+) -> bool {
+    const WITHOUT_WORDS: MessageTag = MessageTag::words_only(label::IRQ, 0);
+    const WITH_OPCODE: MessageTag = MessageTag::words_only(label::IRQ, 1);
+    let is_asked = tag == WITHOUT_WORDS.raw()
+        || tag == WITH_OPCODE.raw() && utcb.word(0) == protocol::irq::Opcode::Trigger.word();
+    let Some(irq) = entry.object.downcast::<Irq>().filter(|_| is_asked) else {
+        return false;
+    };
+    if let Some(receiver) = irq.trigger(cpu)
+        && !scheduling::preempt(cpu, thread, state, receiver)
+    {
+        scheduling::make_ready(cpu, receiver);
+    }
+    true
+}
+
+/// Has the kernel perform an operation on an object.
 #[inline(never)]
 fn invoke(
     cpu: &Cpu,
@@ -212,10 +269,6 @@ fn invoke(
     tag: u64,
     timeouts: u64,
 ) -> ShortWay {
-    match entry.object.common().kind {
-        Kind::Task | Kind::Factory | Kind::Irq | Kind::Scheduler => {}
-        _ => return ShortWay::Nowhere,
-    }
     let request = Request {
         label,
         rights: entry.rights.intersection(CapabilityRights::INVOCATION),
@@ -225,7 +278,20 @@ fn invoke(
         )
     };
     crate::syscall::invoke_short(cpu, thread, entry.object, operation, request);
-    if cpu.reschedule.get() || !cpu.current.is(thread) || !cpu.kernel.reaper.is_empty() {
+    // It may have changed its own registers, or go on in another task.
+    let concerns_itself = entry.object.common().kind == Kind::Thread
+        && (entry.object.downcast()).is_some_and(|object| core::ptr::eq::<Thread>(object, thread));
+    if concerns_itself || !cpu.current.is(thread) {
+        ShortWay::ToTheExit
+    } else {
+        end_of(cpu)
+    }
+}
+
+/// What follows an operation after which the loaded thread goes on.
+#[inline]
+fn end_of(cpu: &Cpu) -> ShortWay {
+    if cpu.reschedule.get() || !cpu.kernel.reaper.is_empty() {
         ShortWay::ToTheExit
     } else {
         ShortWay::ToTheEnd

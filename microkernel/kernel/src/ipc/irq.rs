@@ -3,11 +3,22 @@
 use super::finish;
 use crate::cpu::Cpu;
 use crate::object::thread::{Source, Thread, Waiting};
-use crate::{scheduling, trace};
+use crate::trace;
+
+/// What became of an interrupt's message.
+pub enum Delivery {
+    /// It has to wait.
+    Refused,
+    /// It entered a vCPU, which is ready already.
+    Entered,
+    /// Who waited for it has it, and is to be made ready.
+    Received,
+}
 
 /// Hands the message of the interrupt `id` to `receiver`, if that waits for
 /// it right now.
-pub fn deliver(cpu: &Cpu, receiver: &Thread, id: u64, label: u64) -> bool {
+#[inline]
+pub fn deliver(cpu: &Cpu, receiver: &Thread, id: u64, label: u64) -> Delivery {
     let state = receiver.state(cpu);
     match state.waiting.get() {
         Waiting::Receive(Source::Anyone) => {}
@@ -16,14 +27,13 @@ pub fn deliver(cpu: &Cpu, receiver: &Thread, id: u64, label: u64) -> bool {
             receiver.begin_upcall(cpu);
             trace::irq_message(cpu, receiver, id, label);
             finish::received_irq(cpu, receiver, label);
-            return true;
+            return Delivery::Entered;
         }
-        _ => return false,
+        _ => return Delivery::Refused,
     }
     cpu.timeouts.remove(cpu, receiver);
     state.waiting.set(Waiting::Nothing);
     trace::irq_message(cpu, receiver, id, label);
     finish::received_irq(cpu, receiver, label);
-    scheduling::make_ready(cpu, receiver);
-    true
+    Delivery::Received
 }

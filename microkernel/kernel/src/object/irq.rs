@@ -17,8 +17,9 @@ use super::ipc_gate::thread_argument;
 use super::thread::Thread;
 use super::{Invocation, OperationResult, Outcome, Ref, RefSlot};
 use crate::cpu::Cpu;
-use crate::ipc;
+use crate::ipc::{self, irq::Delivery};
 use crate::remote::{self, Errand};
+use crate::scheduling;
 
 /// An IRQ sender.
 pub struct Irq {
@@ -96,9 +97,18 @@ impl Irq {
 
     /// It is triggered, by its pin or by software.
     pub fn hit(&self, cpu: &Cpu) {
+        if let Some(thread) = self.trigger(cpu) {
+            scheduling::make_ready(cpu, thread);
+        }
+    }
+
+    /// It is triggered. The thread that waited for it, and has its message now:
+    /// to be made ready.
+    #[must_use]
+    pub fn trigger<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
         let mut state = self.state.lock();
         if state.dead {
-            return;
+            return None;
         }
         let bound = !self.thread.is_empty();
         let level = self.pin.is_level(cpu);
@@ -111,7 +121,7 @@ impl Irq {
         match (bound, queued) {
             (true, false) => {
                 state.overrun = false;
-                self.send(cpu, &mut state);
+                return self.send(cpu, &mut state);
             }
             (true, true) => state.overrun = !level,
             (false, _) if level => {}
@@ -120,17 +130,23 @@ impl Irq {
                 state.overrun = true;
             }
         }
+        None
     }
 
-    /// Brings a message to the thread; to its mailbox if it does not wait.
-    fn send(&self, cpu: &Cpu, state: &mut State) {
-        let Some(thread) = self.thread.get(cpu) else {
-            return;
-        };
+    /// Brings a message to the thread; to its mailbox if it does not wait. If
+    /// it did, it is to be made ready.
+    #[must_use]
+    fn send<'cpu>(&self, cpu: &'cpu Cpu, state: &mut State) -> Option<&'cpu Thread> {
+        let thread = self.thread.get(cpu)?;
         let here = thread.is_here(cpu);
-        if here && ipc::irq::deliver(cpu, thread, self.id, self.label()) {
-            self.taken(cpu, state);
-        } else if thread.mailbox.add_irq(self) {
+        if here {
+            let delivery = ipc::irq::deliver(cpu, thread, self.id, self.label());
+            if !matches!(delivery, Delivery::Refused) {
+                self.taken(cpu, state);
+                return matches!(delivery, Delivery::Received).then_some(thread);
+            }
+        }
+        if thread.mailbox.add_irq(self) {
             state.queued = true;
             if here {
                 thread.sender_came(cpu);
@@ -141,6 +157,7 @@ impl Irq {
             // It is dead.
             state.pending = true;
         }
+        None
     }
 
     /// `thread` takes the message from its mailbox; the message's label, if it
@@ -259,8 +276,10 @@ impl Irq {
         let pending = core::mem::take(&mut state.pending);
         // Whoever binds a pending one has to unmask it.
         state.overrun &= !pending;
-        if withdrawn || pending {
-            self.send(cpu, &mut state);
+        if (withdrawn || pending)
+            && let Some(thread) = self.send(cpu, &mut state)
+        {
+            scheduling::make_ready(cpu, thread);
         }
     }
 

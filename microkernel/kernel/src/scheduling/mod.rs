@@ -103,6 +103,30 @@ pub fn switch_to(cpu: &Cpu, from: &ThreadState, thread: &Thread, to: &ThreadStat
     cpu.space.load(cpu, thread.own_task());
 }
 
+/// [`make_ready`] and [`leave`] in one, for `thread`, which waited and has only
+/// to go on in user mode, if it is more urgent than all others: it runs now.
+/// `from` is the state of `current`, the current thread, which stays ready.
+/// False: nothing is done.
+#[inline]
+pub fn preempt(cpu: &Cpu, current: &Thread, from: &ThreadState, thread: &Thread) -> bool {
+    let to = thread.state(cpu);
+    let (own, other) = (from.priority.get(), to.priority.get());
+    if other <= cpu.budget.priority()
+        || other < own
+        || cpu.reschedule.get()
+        || thread.has_deferred(cpu)
+        || !thread.lives_here(cpu)
+        || !thread.is_runnable(cpu)
+    {
+        return false;
+    }
+    cpu.ready.push_front(current, own);
+    cpu.budget.start(cpu, thread);
+    program_timer(cpu);
+    switch_to(cpu, from, thread, to);
+    true
+}
+
 /// `thread`, which is ready, runs next, on the time slice of the current
 /// thread, which stays ready.
 pub fn run_now(cpu: &Cpu, thread: &Thread) {
@@ -253,9 +277,7 @@ pub fn leave(cpu: &Cpu) {
         cpu.block().set_idle();
         return;
     }
-    if cpu.timeouts.take_changed() | cpu.budget.take_changed() {
-        program_timer(cpu);
-    }
+    program_timer(cpu);
     load(cpu);
 }
 
@@ -307,6 +329,9 @@ fn choose(cpu: &Cpu) {
 /// set to an earlier time stays so: setting it is slow, and mostly it is set
 /// to an even later time before it fires.
 fn program_timer(cpu: &Cpu) {
+    if !(cpu.timeouts.take_changed() | cpu.budget.take_changed()) {
+        return;
+    }
     let next = match (cpu.timeouts.next(), cpu.budget.ends()) {
         (Some(timeout), Some(slice)) => Some(timeout.min(slice)),
         (timeout, slice) => timeout.or(slice),

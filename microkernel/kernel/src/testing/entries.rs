@@ -24,7 +24,7 @@ impl World {
         syscall::set(self.cpu, thread, call);
         match self.take_fast_path(thread) {
             ShortWay::Nowhere => CpuLocal::syscall(self.cpu),
-            ShortWay::ToTheEnd => {}
+            ShortWay::ToTheEnd | ShortWay::ToTheFrame => {}
             ShortWay::ToTheExit => CpuLocal::finish(self.cpu),
         }
         self.check();

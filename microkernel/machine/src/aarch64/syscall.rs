@@ -13,8 +13,6 @@ use crate::per_cpu::ShortWay;
 /// Offsets in [`CpuBlock`](crate::per_cpu::CpuBlock), which `per_cpu.rs` fixes.
 const BLOCK_FRAME: usize = 8;
 const BLOCK_STACK_TOP: usize = 16;
-/// The frame of the thread that is in a system call.
-const BLOCK_CALLER: usize = 24;
 
 unsafe extern "C" {
     /// Leaves the kernel: to the frame that this CPU's block (TPIDR_EL2)
@@ -51,23 +49,7 @@ global_asm!(
     "ldp x2, x3, [sp, #{x} + 16]",
     "ldp x0, x1, [sp, #{x}]",
     ".endm",
-    // What a C function preserves, and what only another thread's exit
-    // changes, into the frame at x11. Destroys x2 to x4.
-    ".macro save_rest",
-    "stp x19, x20, [x11, #{x} + 152]",
-    "stp x21, x22, [x11, #{x} + 168]",
-    "stp x23, x24, [x11, #{x} + 184]",
-    "stp x25, x26, [x11, #{x} + 200]",
-    "stp x27, x28, [x11, #{x} + 216]",
-    "str x29, [x11, #{x} + 232]",
-    "mrs x2, sp_el0",
-    "mrs x3, elr_el2",
-    "mrs x4, spsr_el2",
-    "stp x2, x3, [x11, #{sp}]",
-    "str x4, [x11, #{pstate}]",
-    ".endm",
-    // All that the thread has, in 22 instructions. Leaves the CPU's block in
-    // x0, ESR in x1, and the kernel stack in sp.
+    // All that the thread has. Destroys x9 to x11.
     ".macro save_frame",
     "save_first",
     "stp x18, x19, [sp, #{x} + 144]",
@@ -77,14 +59,15 @@ global_asm!(
     "stp x26, x27, [sp, #{x} + 208]",
     "stp x28, x29, [sp, #{x} + 224]",
     "str x30, [sp, #{x} + 240]",
-    "mrs x2, sp_el0",
-    "mrs x3, elr_el2",
-    "mrs x4, spsr_el2",
-    "mrs x0, tpidr_el2",
-    "stp x2, x3, [sp, #{sp}]",
-    "str x4, [sp, #{pstate}]",
+    "mrs x9, sp_el0",
+    "mrs x10, elr_el2",
+    "mrs x11, spsr_el2",
+    "stp x9, x10, [sp, #{sp}]",
+    "str x11, [sp, #{pstate}]",
     ".endm",
+    // With the CPU's block in x0.
     ".macro to_kernel_stack",
+    "mrs x0, tpidr_el2",
     "ldr x5, [x0, #{stack_top}]",
     "mov sp, x5",
     ".endm",
@@ -92,22 +75,8 @@ global_asm!(
     // One of the two groups for exceptions from user mode.
     ".macro lower_vectors",
     ".balign 128", // synchronous
-    "save_first",
-    "str x18, [sp, #{x} + 144]",
-    "str x30, [sp, #{x} + 240]",
-    "mrs x9, esr_el2",
-    "lsr w10, w9, #26",
-    "cmp w10, #{svc}",
-    "b.ne brio_sync_entry",
-    // (cpu, label, destination, tag, timeouts)
-    "mov x4, x3",
-    "mov x3, x0",
-    "mrs x0, tpidr_el2",
-    "mov x5, sp",
-    "str x5, [x0, #{caller}]",
-    "to_kernel_stack",
-    "bl brio_short_syscall",
-    "b brio_short_end",
+    "save_frame",
+    "b brio_sync_entry",
     ".balign 128", // IRQ
     "save_frame",
     "to_kernel_stack",
@@ -121,8 +90,6 @@ global_asm!(
     ".balign 128", // SError
     "save_frame",
     "mrs x1, esr_el2",
-    "str x1, [sp, #{error}]",
-    "to_kernel_stack",
     "b brio_fault_entry",
     ".endm",
     //
@@ -158,37 +125,37 @@ global_asm!(
     "lower_vectors",
     ".balign 128",
     "",
-    // A synchronous exception of which half of the registers are saved, and
-    // x9 is ESR: no system call.
     "brio_sync_entry:",
-    "mov x11, sp",
-    "mrs x0, tpidr_el2",
-    "save_rest",
-    "mov x1, x9",
-    "str x1, [x11, #{error}]",
-    "to_kernel_stack",
-    "b brio_fault_entry",
-    "",
-    // The short way through the kernel has ended, and this is in w0.
-    "brio_short_end:",
-    "mrs x9, tpidr_el2",
-    "ldr x11, [x9, #{caller}]",
-    "cmp w0, #{done}",
+    "mrs x9, esr_el2",
+    "lsr w10, w9, #26",
+    "cmp w10, #{svc}",
     "b.ne 3f",
+    "str x9, [sp, #{error}]",
+    // (cpu, label, destination, tag, timeouts)
+    "mov x4, x3",
+    "mov x3, x0",
+    "mov x19, sp",
+    "to_kernel_stack",
+    "bl brio_short_syscall",
+    // How far it led is in w0. If it is back to the thread, the registers
+    // that a C function preserves are in their places, but for x19.
+    "mrs x9, tpidr_el2",
     "ldr x1, [x9, #{frame}]",
-    "mov sp, x1",
-    "cmp x1, x11",
+    "cmp w0, #{done}",
     "b.ne 4f",
+    "mov sp, x1",
+    "cmp x1, x19",
+    "b.ne 5f",
     "ldr x30, [sp, #{x} + 240]",
-    "ldr x18, [sp, #{x} + 144]",
+    "ldp x18, x19, [sp, #{x} + 144]",
     "load_first",
     "eret",
     "dsb nsh",
     "isb",
-    // It was too short.
-    "3: save_rest",
-    "mrs x1, esr_el2",
-    "str x1, [x11, #{error}]",
+    "3: mov x1, x9",
+    "b brio_fault_entry",
+    "4: cmp w0, #{by_frame}",
+    "b.eq brio_leave",
     "mov w1, w0",
     "mov x0, x9",
     "cbz w1, 6f",
@@ -196,11 +163,11 @@ global_asm!(
     "b brio_leave",
     "6: bl brio_syscall",
     "b brio_leave",
-    // It led to another thread.
-    "4: save_rest",
-    "b 5f",
     "",
+    // With ESR in x1.
     "brio_fault_entry:",
+    "str x1, [sp, #{error}]",
+    "to_kernel_stack",
     "bl {fault}",
     ".global brio_leave",
     "brio_leave:",
@@ -240,8 +207,8 @@ global_asm!(
     pstate = const offset_of!(Frame, pstate),
     frame = const BLOCK_FRAME,
     stack_top = const BLOCK_STACK_TOP,
-    caller = const BLOCK_CALLER,
     done = const ShortWay::ToTheEnd as u8,
+    by_frame = const ShortWay::ToTheFrame as u8,
     svc = const l4_abi::arch::aarch64::exception::class::SVC64,
     interrupt = sym super::trap::interrupt,
     fault = sym super::trap::fault,

@@ -37,17 +37,15 @@ pub(super) mod block {
     pub(crate) const FRAME: usize = 8;
     pub(crate) const STACK_TOP: usize = 16;
     pub(crate) const SCRATCH: usize = 24;
-    /// The frame of the thread that is in a system call.
-    pub(crate) const CALLER: usize = 32;
 }
 
 /// Where the hardware goes on `syscall`: `rcx` is the user's `rip`, `r11` its
 /// flags; all other registers are the user's. Of these two the frame keeps
 /// what it had, for the way back does not look at them.
 ///
-/// At first only those registers are saved that a C function destroys. If the
-/// short way through the kernel does not lead to another thread, the others
-/// never leave their place.
+/// If the short way through the kernel leads back to the thread, only those
+/// registers are loaded that a C function destroys, and `rbx`, which keeps the
+/// thread's frame meanwhile.
 ///
 /// Then, at `brio_leave`, the ways out. `sysret` if the frame is marked to be
 /// in a system call. With an address outside the user range Intel's `sysret`
@@ -71,7 +69,15 @@ pub(super) unsafe extern "C" fn entry() {
         "mov [rsp + {r8}], r8",
         "mov [rsp + {r9}], r9",
         "mov [rsp + {r10}], r10",
-        "mov gs:[{caller}], rsp",
+        "mov qword ptr [rsp + {cs}], {marked}",
+        "mov qword ptr [rsp + {ss}], {user_data}",
+        "mov [rsp + {rbx}], rbx",
+        "mov [rsp + {rbp}], rbp",
+        "mov [rsp + {r12}], r12",
+        "mov [rsp + {r13}], r13",
+        "mov [rsp + {r14}], r14",
+        "mov [rsp + {r15}], r15",
+        "mov rbx, rsp",
         // (cpu, label, destination, tag, timeouts)
         "mov rdi, gs:[{this}]",
         "mov rcx, rax",
@@ -80,10 +86,10 @@ pub(super) unsafe extern "C" fn entry() {
         "cmp al, {done}",
         "jne 6f",
         "mov rsp, gs:[{frame}]",
-        "cmp rsp, gs:[{caller}]",
-        "jne 7f",
+        "cmp rsp, rbx",
+        "jne 1f",
         "cmp dword ptr [rsp + {rip} + 4], 0x7fff",
-        "ja 7f",
+        "ja 1f",
         "mov rcx, [rsp + {rip}]",
         "mov r11, [rsp + {rflags}]",
         "mov rax, [rsp + {rax}]",
@@ -93,24 +99,14 @@ pub(super) unsafe extern "C" fn entry() {
         "mov r8, [rsp + {r8}]",
         "mov r9, [rsp + {r9}]",
         "mov r10, [rsp + {r10}]",
+        "mov rbx, [rsp + {rbx}]",
         "mov rsp, [rsp + {user_rsp}]",
         "swapgs",
         "sysretq",
         "",
-        // The rest of what the thread has, into its frame.
-        ".macro save_rest frame",
-        "mov qword ptr [\\frame + {cs}], {marked}",
-        "mov qword ptr [\\frame + {ss}], {user_data}",
-        "mov [\\frame + {rbx}], rbx",
-        "mov [\\frame + {rbp}], rbp",
-        "mov [\\frame + {r12}], r12",
-        "mov [\\frame + {r13}], r13",
-        "mov [\\frame + {r14}], r14",
-        "mov [\\frame + {r15}], r15",
-        ".endm",
         "6:",
-        "mov rdx, gs:[{caller}]",
-        "save_rest rdx",
+        "cmp al, {by_frame}",
+        "je brio_leave",
         "mov rdi, gs:[{this}]",
         "test al, al",
         "jz 8f",
@@ -147,13 +143,6 @@ pub(super) unsafe extern "C" fn entry() {
         "mov rsp, [rsp + {user_rsp}]",
         "swapgs",
         "sysretq",
-        "",
-        // The short way led to another thread.
-        "7:",
-        "mov rax, gs:[{caller}]",
-        "save_rest rax",
-        ".purgem save_rest",
-        "jmp 1b",
         "",
         // Not by `sysret`: the mark is none of the selector's bits.
         "2:",
@@ -193,7 +182,6 @@ pub(super) unsafe extern "C" fn entry() {
         frame = const block::FRAME,
         stack_top = const block::STACK_TOP,
         scratch = const block::SCRATCH,
-        caller = const block::CALLER,
         marked = const MARKED,
         marked_byte = const MARKED as u8 as i8,
         user_data = const selector::USER_DATA,
@@ -219,6 +207,7 @@ pub(super) unsafe extern "C" fn entry() {
         short = sym brio_short_syscall,
         finish = sym brio_finish,
         done = const ShortWay::ToTheEnd as u8,
+        by_frame = const ShortWay::ToTheFrame as u8,
     );
 }
 

@@ -2,11 +2,13 @@
 
 use std::cell::Cell;
 
+use l4_abi::capability::Selector;
+use l4_abi::error::ResultCode;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{ItemControl, ItemFlags, MapItem, SendItem};
 use l4_abi::operation::Destination;
 use l4_abi::protocol::irq::BindOpcode;
-use l4_abi::protocol::label;
+use l4_abi::protocol::{self, label};
 use l4_abi::rights::MemoryRights;
 use l4_abi::timeout::TimeoutPair;
 use l4_abi::utcb::MESSAGE_REGISTERS;
@@ -81,7 +83,6 @@ fn what_needs_more_than_words_does_not() {
             call.flags(TagFlags::ERROR),
             call.receive_timeout(wait),
             call.tag(label::KERNEL_OBJECT, 1, 0),
-            Syscall::call(pair.to_server).tag(label::THREAD, 1, 0),
             Syscall::call(0x300),
             Syscall::call(u64::from(u32::MAX)),
             call.reply_slot(3),
@@ -255,6 +256,55 @@ fn an_answer_with_more_than_a_page_does_not() {
     });
 }
 
+#[test]
+fn operations_on_objects_take_it() {
+    run(|world| {
+        let (pair, _) = ready_pair(world);
+        let task = world.give_full(&pair.client_task, pair.client_task.header());
+        let ask = |slot| {
+            [
+                protocol::task::Opcode::CapabilityInfo.word(),
+                Selector::new(slot).raw(),
+            ]
+        };
+        for (slot, answer) in [(task, 1), (0x300, 0)] {
+            world.write(&pair.client, &ask(slot));
+            assert!(is_fast(world, Syscall::call(task).tag(label::TASK, 2, 0)));
+            assert_eq!(world.doing(&pair.client), done(answer, 0));
+        }
+        world.write(&pair.client, &[0xdead]);
+        let unknown = Syscall::call(pair.to_server).tag(label::THREAD, 1, 0);
+        assert!(is_fast(world, unknown));
+        let no_such_operation = done(ResultCode::ENOSYS.label(), 0);
+        assert_eq!(world.doing(&pair.client), no_such_operation);
+    });
+}
+
+#[test]
+fn a_trigger_takes_it_to_a_more_urgent_thread_and_back() {
+    run(|world| {
+        let task = world.task();
+        let [one, other] = [3, 4].map(|priority| world.thread(&task, priority));
+        let irq = world.irq();
+        let slot = world.give_full(&task, irq.header());
+        let words = [BindOpcode::BindThread.word(), 0x55];
+        let to_other = world.give_full(&task, other.header());
+        world.invoke(&one, slot, label::KERNEL_OBJECT, &words, Some(to_other));
+        for _ in 0..2 {
+            world.syscall(&other, Syscall::wait());
+            world.enter(Interrupt::Spurious);
+            assert!(world.runs(&one));
+            assert!(is_fast(world, Syscall::send(slot).tag(label::IRQ, 0, 0)));
+            assert!(world.runs(&other));
+            assert_eq!(world.label(&other), 0x55);
+            assert!(one.is_runnable(world.cpu));
+        }
+        // Nobody waits.
+        assert!(is_fast(world, Syscall::send(slot).tag(label::IRQ, 0, 0)));
+        assert!(world.runs(&other));
+    });
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     /// The running thread, or another one, makes a system call.
@@ -264,6 +314,10 @@ enum Step {
     /// The running thread serves, or calls a server, with so many words.
     Usual(usize),
     Trigger(usize),
+    /// The running thread triggers.
+    Fire(usize),
+    /// The running thread asks whether it has a capability.
+    Ask(u64),
     Time(u64),
     /// ex_regs of a thread, with an exception.
     Stop(usize),
@@ -274,6 +328,9 @@ const THREADS: usize = 4;
 /// Slots of every task: the threads, then gates to the first two.
 const FIRST: u64 = 0x100;
 const PARTNERS: u64 = THREADS as u64 + 2;
+/// Behind those, the interrupts.
+const IRQS: u64 = FIRST + PARTNERS;
+const OWN_TASK: u64 = IRQS + 2;
 
 fn step() -> impl Strategy<Value = Step> {
     let timeout = || {
@@ -315,6 +372,8 @@ fn step() -> impl Strategy<Value = Step> {
         60 => (0..64_usize).prop_map(Step::Usual),
         30 => (0..THREADS, 0..4_u64).prop_map(|(thread, page)| Step::Fault(thread, page)),
         1 => (0..2_usize).prop_map(Step::Trigger),
+        10 => (0..2_usize).prop_map(Step::Fire),
+        5 => (0..PARTNERS + 5).prop_map(Step::Ask),
         1 => prop_oneof![0..400_u64, Just(20_000)].prop_map(Step::Time),
         1 => (0..THREADS).prop_map(Step::Stop),
         1 => (0..THREADS, prop::bool::weighted(0.2))
@@ -357,10 +416,13 @@ impl Stage {
             }
         }
         for (number, irq) in irqs.iter().enumerate() {
-            let slot = world.give_full(&tasks[0], irq.header());
+            let [slot, _] = [0, 1].map(|task: usize| world.give_full(&tasks[task], irq.header()));
             let words = [BindOpcode::BindThread.word(), 0x55];
             let thread = Some(FIRST + number as u64);
             world.invoke(&threads[0], slot, label::KERNEL_OBJECT, &words, thread);
+        }
+        for task in &tasks {
+            assert_eq!(world.give_full(task, task.header()), OWN_TASK);
         }
         for thread in &threads {
             let state = thread.state(world.cpu);
@@ -381,6 +443,11 @@ impl Stage {
     fn perform(&self, world: &mut World, number: u64, step: &Step) {
         match step {
             Step::Syscall(choice, call) => self.syscall(world, number, *choice, |_, _| *call),
+            Step::Fire(irq) => {
+                let call = Syscall::send(IRQS + *irq as u64).tag(label::IRQ, 0, 0);
+                self.syscall(world, number, 0, |_, _| call);
+            }
+            Step::Ask(slot) => self.ask(world, FIRST + slot),
             Step::Usual(words) => self.syscall(world, number, 0, |world, thread| {
                 self.usual(world, thread, *words)
             }),
@@ -404,6 +471,14 @@ impl Stage {
             Step::Alien(thread, alien) => {
                 self.threads[*thread].set_alien(world.cpu, *alien);
             }
+        }
+    }
+
+    fn ask(&self, world: &mut World, slot: u64) {
+        if let Some(thread) = self.threads.iter().find(|thread| world.runs(thread)) {
+            let opcode = protocol::task::Opcode::CapabilityInfo.word();
+            world.write(thread, &[opcode, Selector::new(slot).raw()]);
+            world.syscall(thread, Syscall::call(OWN_TASK).tag(label::TASK, 2, 0));
         }
     }
 

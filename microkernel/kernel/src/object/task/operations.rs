@@ -12,7 +12,7 @@ use l4_abi::utcb::MESSAGE_REGISTERS;
 
 use super::memory::map_page;
 use super::{Mapping, Revocation, Task};
-use crate::capability;
+use crate::capability::{self, Entry};
 use crate::cpu::Cpu;
 use crate::mapping::Cursor;
 use crate::object::ipc_gate::reference;
@@ -162,15 +162,19 @@ impl Task {
         Ok(Outcome::Done)
     }
 
+    /// What `selector` names in this task.
+    #[inline]
+    pub fn look_up<'cpu>(&self, cpu: &'cpu Cpu, selector: Selector) -> Option<Entry<'cpu>> {
+        if selector.is_valid() {
+            self.capabilities.lookup(cpu, selector.index())
+        } else {
+            None
+        }
+    }
+
     fn capability_info(&self, call: &Invocation<'_>) -> OperationResult {
         let selector = |index: usize| Selector::from_raw(call.word(index));
-        let lookup = |selector: Selector| {
-            if selector.is_valid() {
-                self.capabilities.lookup(call.cpu, selector.index())
-            } else {
-                None
-            }
-        };
+        let lookup = |selector: Selector| self.look_up(call.cpu, selector);
         let answer = match call.tag.words() {
             2 => lookup(selector(1)).is_some(),
             3 => {
