@@ -277,19 +277,27 @@ fn prepare_reply_slot(cpu: &Cpu, thread: &Thread, index: u64) -> Result<(), IpcE
 }
 
 /// An operation of the kernel on `object` for `thread`, which runs now.
+#[inline]
 pub fn invoke_short(
     cpu: &Cpu,
     thread: &Thread,
     object: &Header,
+    rights: CapabilityRights,
     operation: Operation,
-    mut request: Request,
+    tag: MessageTag,
+    timeouts: TimeoutPair,
 ) {
-    if operation.contains(Operation::RECEIVE) {
-        request.receive = Some(PARTNER);
-    }
-    let rights = request.rights;
-    if let Err(error) = invoke(cpu, thread, Some(object), rights, operation, request) {
-        finish::failed(cpu, thread, error);
+    match perform(cpu, thread, Some(object), rights, operation, tag, timeouts) {
+        Ok(false) => {}
+        Ok(true) => {
+            let receive = operation.contains(Operation::RECEIVE).then_some(PARTNER);
+            let request = Request {
+                receive,
+                ..Request::new(tag, timeouts)
+            };
+            receive_from_object(cpu, thread, Some(object), request);
+        }
+        Err(error) => finish::failed(cpu, thread, error),
     }
 }
 
@@ -301,48 +309,65 @@ fn invoke(
     object: Option<&Header>,
     rights: CapabilityRights,
     operation: Operation,
-    mut request: Request,
+    request: Request,
 ) -> Result<(), IpcError> {
+    let (tag, timeouts) = (request.tag, request.timeouts);
+    if perform(cpu, thread, object, rights, operation, tag, timeouts)? {
+        receive_from_object(cpu, thread, object, request);
+    }
+    Ok(())
+}
+
+/// Performs the operation, and answers; false. Or there is no answer, and the
+/// receive phase follows.
+#[inline(always)]
+fn perform(
+    cpu: &Cpu,
+    thread: &Thread,
+    object: Option<&Header>,
+    rights: CapabilityRights,
+    operation: Operation,
+    tag: MessageTag,
+    timeouts: TimeoutPair,
+) -> Result<bool, IpcError> {
     let kind = object.map_or(Kind::Thread, |object| object.common().kind);
     // Tasks and threads do not look at the operation (abi/01).
     let performs = operation.contains(Operation::SEND) || matches!(kind, Kind::Task | Kind::Thread);
-    let outcome = if performs {
-        let call = Invocation {
-            cpu,
-            caller: thread,
-            task: thread.task(cpu).ok_or(IpcError::NOT_EXISTENT)?,
-            utcb: thread.utcb(cpu),
-            object,
-            rights,
-            tag: request.tag,
-            operation,
-            timeouts: request.timeouts,
-        };
-        object::invoke(&call)
-    } else {
-        Ok(Outcome::NoReply)
-    };
-    let frame = &thread.state(cpu).context.frame;
-    match outcome {
-        Ok(Outcome::Done) => {}
-        Ok(Outcome::Reply(tag)) if operation.contains(Operation::RECEIVE) => {
-            frame.set_tag(tag.raw());
-        }
-        Err(Fail::Code(code)) if operation.contains(Operation::RECEIVE) => {
-            frame.set_tag(MessageTag::label_only(code.label()).raw());
-        }
-        Ok(Outcome::Reply(_)) | Err(Fail::Code(_)) => {}
-        Err(Fail::Ipc(error)) => return Err(error),
-        Ok(Outcome::NoReply) => {
-            if request.receive == Some(PARTNER)
-                && let Some(irq) = object.and_then(|object| object.downcast::<Irq>())
-            {
-                request.receive = Some(Source::Irq(irq.id));
-            }
-            if request.receive.is_some() {
-                ipc::receive(cpu, thread, request);
-            }
-        }
+    if !performs {
+        return Ok(true);
     }
-    Ok(())
+    let outcome = object::invoke(&Invocation {
+        cpu,
+        caller: thread,
+        task: thread.task(cpu).ok_or(IpcError::NOT_EXISTENT)?,
+        utcb: thread.utcb(cpu),
+        object,
+        rights,
+        tag,
+        operation,
+        timeouts,
+    });
+    let answer = match outcome {
+        Ok(Outcome::Done) => return Ok(false),
+        Ok(Outcome::NoReply) => return Ok(true),
+        Ok(Outcome::Reply(tag)) => tag,
+        Err(Fail::Code(code)) => MessageTag::label_only(code.label()),
+        Err(Fail::Ipc(error)) => return Err(error),
+    };
+    if operation.contains(Operation::RECEIVE) {
+        thread.state(cpu).context.frame.set_tag(answer.raw());
+    }
+    Ok(false)
+}
+
+/// The receive phase of an operation that does not answer.
+fn receive_from_object(cpu: &Cpu, thread: &Thread, object: Option<&Header>, mut request: Request) {
+    if request.receive == Some(PARTNER)
+        && let Some(irq) = object.and_then(|object| object.downcast::<Irq>())
+    {
+        request.receive = Some(Source::Irq(irq.id));
+    }
+    if request.receive.is_some() {
+        ipc::receive(cpu, thread, request);
+    }
 }

@@ -22,7 +22,7 @@ use machine::event::Fault;
 use machine::per_cpu::ShortWay;
 use machine::utcb::Utcb;
 
-use super::{Request, reply};
+use super::reply;
 use crate::capability::Entry;
 use crate::cpu::Cpu;
 use crate::object::Kind;
@@ -79,7 +79,7 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
                         SEND if is_trigger(cpu, thread, state, utcb, &entry, tag) => end_of(cpu),
                         _ => {
                             let operation = Operation::from_bits_retain(kind);
-                            invoke(cpu, thread, entry, operation, label, tag, timeouts)
+                            invoke(cpu, thread, entry, operation, tag, timeouts)
                         }
                     };
                 }
@@ -265,19 +265,18 @@ fn invoke(
     thread: &Thread,
     entry: Entry<'_>,
     operation: Operation,
-    label: u64,
     tag: u64,
     timeouts: u64,
 ) -> ShortWay {
-    let request = Request {
-        label,
-        rights: entry.rights.intersection(CapabilityRights::INVOCATION),
-        ..Request::new(
-            MessageTag::from_raw(tag),
-            TimeoutPair::from_raw(timeouts as u32),
-        )
-    };
-    crate::syscall::invoke_short(cpu, thread, entry.object, operation, request);
+    crate::syscall::invoke_short(
+        cpu,
+        thread,
+        entry.object,
+        entry.rights.intersection(CapabilityRights::INVOCATION),
+        operation,
+        MessageTag::from_raw(tag),
+        TimeoutPair::from_raw(timeouts as u32),
+    );
     // It may have changed its own registers, or go on in another task.
     let concerns_itself = entry.object.common().kind == Kind::Thread
         && (entry.object.downcast()).is_some_and(|object| core::ptr::eq::<Thread>(object, thread));

@@ -24,7 +24,7 @@ use machine::vm;
 use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc;
 use crate::object;
-use crate::object::thread::{Thread, ThreadState};
+use crate::object::thread::{Deferred, Thread, ThreadState};
 use crate::{remote, trace};
 use ready_queue::Ready;
 
@@ -114,12 +114,12 @@ pub fn preempt(cpu: &Cpu, current: &Thread, from: &ThreadState, thread: &Thread)
     if other <= cpu.budget.priority()
         || other < own
         || cpu.reschedule.get()
-        || thread.has_deferred(cpu)
+        || to.stop.get().is_some()
         || !thread.lives_here(cpu)
-        || !thread.is_runnable(cpu)
     {
         return false;
     }
+    debug_assert!(to.deferred.get() == Deferred::Nothing);
     cpu.ready.push_front(current, own);
     cpu.budget.start(cpu, thread);
     program_timer(cpu);
@@ -328,10 +328,17 @@ fn choose(cpu: &Cpu) {
 /// Lets the timer fire when the next wait or the time slice ends. One that is
 /// set to an earlier time stays so: setting it is slow, and mostly it is set
 /// to an even later time before it fires.
+#[inline]
 fn program_timer(cpu: &Cpu) {
-    if !(cpu.timeouts.take_changed() | cpu.budget.take_changed()) {
-        return;
+    let set = cpu.timer_set.get();
+    let slice_changed = cpu.budget.take_changed();
+    let slice_is_later = cpu.budget.ends().is_some_and(|ends| ends >= set);
+    if cpu.timeouts.take_changed() || slice_changed && !slice_is_later {
+        set_timer(cpu);
     }
+}
+
+fn set_timer(cpu: &Cpu) {
     let next = match (cpu.timeouts.next(), cpu.budget.ends()) {
         (Some(timeout), Some(slice)) => Some(timeout.min(slice)),
         (timeout, slice) => timeout.or(slice),

@@ -78,11 +78,15 @@ impl Timeouts {
     }
 
     /// Lets `thread` wait no longer. Nothing happens if it does not.
+    #[inline]
     pub fn remove(&self, cpu: &Cpu, thread: &Thread) {
         thread.state(cpu).has_deadline.set(false);
-        if !thread.timeout_links().is_linked() {
-            return;
+        if thread.timeout_links().is_linked() {
+            self.unlink(cpu, thread);
         }
+    }
+
+    fn unlink(&self, cpu: &Cpu, thread: &Thread) {
         let list = self.list_of(thread.state(cpu).deadline.get());
         let removed = self.lists[list].remove(thread);
         debug_assert!(removed, "a waiting thread is on the list of its deadline");

@@ -248,8 +248,8 @@ pub struct Context {
     pub frame: Frame,
     /// DS, ES, FS, GS from the low bits up.
     selectors: Cell<u64>,
-    /// `PLAIN` if the selectors are and the thread has no descriptors of its
-    /// own, else `SPECIAL`. Switches between plain threads are fast.
+    /// The selectors if the thread has no descriptors of its own, else
+    /// `SPECIAL`. Switches between threads of one kind are fast.
     kind: Cell<u64>,
     fs_base: Cell<u64>,
     gs_base: Cell<u64>,
@@ -301,8 +301,9 @@ impl Context {
 
     fn update_kind(&self) {
         let own_segments = self.segments.iter().any(|segment| segment.get() != 0);
-        let plain = self.selectors.get() == PLAIN && !own_segments;
-        self.kind.set(if plain { PLAIN } else { SPECIAL });
+        let selectors = self.selectors.get();
+        self.kind
+            .set(if own_segments { SPECIAL } else { selectors });
     }
 
     /// Loads descriptors and selectors that are not what every thread has.
@@ -577,7 +578,8 @@ fn usable(selector: u16) -> u16 {
 #[inline(always)]
 pub fn switch(cpu: &CpuBlock, from: &Context, to: &Context) {
     from.save_selectors();
-    if from.selectors.get() == from.kind.get() && to.kind.get() == PLAIN {
+    let kind = from.kind.get();
+    if from.selectors.get() == kind && to.kind.get() == kind {
         to.load_fs_base();
         to.load_gs_base();
     } else {

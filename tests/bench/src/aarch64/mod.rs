@@ -53,6 +53,9 @@ pub(crate) fn user_registers(code: extern "C" fn()) -> ExceptionFrame {
     }
 }
 
+/// There are no selectors here.
+pub(crate) fn load_selectors() {}
+
 /// The counter that [`user_mode`] has read.
 #[inline(always)]
 pub(crate) fn user_counter(registers: &ExceptionFrame) -> u64 {

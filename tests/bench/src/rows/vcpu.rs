@@ -58,6 +58,7 @@ impl Rows {
         row("vcpu-system-call", crowd, OPERATIONS, || {
             self.round_trips(|[_, inside, end]| between(inside, end))
         });
+        arch::load_selectors();
         row("vcpu-irq", crowd, OPERATIONS, || {
             let mut ticks = 0;
             for _ in 0..OPERATIONS {

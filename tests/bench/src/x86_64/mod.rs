@@ -62,6 +62,16 @@ pub(crate) fn user_registers(code: extern "C" fn()) -> ExceptionFrame {
     }
 }
 
+/// Loads the selectors that threads begin with. An entry leaves the null selectors of a vCPU's
+/// kernel mode, and the kernel exchanges selectors when it switches between threads that differ.
+pub(crate) fn load_selectors() {
+    const DATA: u16 = 0x23;
+    // SAFETY: the segments of flat memory.
+    unsafe {
+        asm!("mov ds, {0:x}", "mov es, {0:x}", in(reg) DATA, options(nostack, preserves_flags));
+    }
+}
+
 /// The counter that [`user_mode`] has read.
 #[inline(always)]
 pub(crate) fn user_counter(registers: &ExceptionFrame) -> u64 {
