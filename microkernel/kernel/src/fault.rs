@@ -53,7 +53,7 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
         Fault::Exception {
             port_access_possible,
         } => {
-            let task = thread.running_task(cpu).get(cpu);
+            let task = thread.running_task(cpu);
             let ports_loaded =
                 port_access_possible && task.is_some_and(|task| task.ports.load(cpu));
             if !ports_loaded {

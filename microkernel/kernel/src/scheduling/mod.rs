@@ -100,7 +100,7 @@ pub fn switch_to(cpu: &Cpu, from: &ThreadState, thread: &Thread, to: &ThreadStat
     context::switch(cpu.block(), &from.context, &to.context);
     cpu.loaded.set(Some(thread));
     fpu::switched(cpu, thread);
-    cpu.space.load(cpu, thread.own_task());
+    cpu.space.load(cpu, thread.task(cpu));
 }
 
 /// [`make_ready`] and [`leave`] in one, for `thread`, which waited and has only
@@ -193,6 +193,7 @@ pub fn unload(cpu: &Cpu, thread: &Thread) {
         switch_registers(cpu, &thread.state(cpu).context, &cpu.no_context);
         cpu.block().set_idle();
         cpu.loaded.set(None);
+        cpu.space.unload(cpu);
     }
     release_guest(cpu, thread);
     fpu::unload(cpu, thread);
@@ -215,6 +216,7 @@ pub fn forget(cpu: &Cpu, thread: &Thread) {
     release_guest(cpu, thread);
     if cpu.loaded.is(thread) {
         cpu.loaded.set(None);
+        cpu.space.unload(cpu);
     }
     if cpu.fpu_owner.is(thread) {
         cpu.fpu_owner.set(None);

@@ -38,6 +38,11 @@ pub(super) fn check(world: &World) -> Vec<Ref<Task>> {
     if world.all_cpus().any(|cpu| cpu.unfinished.get()) {
         return world.made.clone();
     }
+    for cpu in world.all_cpus() {
+        let loaded = cpu.loaded.get(cpu);
+        let task = loaded.and_then(|thread| thread.running_task(cpu));
+        assert!(cpu.space.is_of(task), "nobody keeps the loaded space");
+    }
     let found = Found::of(world);
     for header in &found.objects {
         check_object(world, header, &found);
@@ -135,9 +140,6 @@ impl<'cpu> Found<'cpu> {
         found.add(world.sigma0.header());
         found.add(world.root.header());
         world.made.iter().for_each(|task| found.add(task.header()));
-        for cpu in world.all_cpus() {
-            found.add_all(cpu.space.task_header(cpu));
-        }
         for pin in (0..cpu.kernel.platform.chip.lines()).chain([INPUT_PIN, HOTPLUG_PIN]) {
             let slot = cpu.kernel.pin_slot(pin).expect("a pin has a place");
             found.add_all(slot.get(cpu).map(|(header, _)| header));

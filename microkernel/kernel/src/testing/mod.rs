@@ -235,17 +235,8 @@ impl World {
         self.settle();
     }
 
-    /// Frees what waits for that; the CPUs keep no address space of a test's.
+    /// Frees what waits for that.
     fn settle(&mut self) {
-        for id in (0..self.cpus()).rev() {
-            self.on(id);
-            if id == 0 {
-                let thread = self.sigma0.clone();
-                self.cpu.space.load(self.cpu, thread.own_task());
-            } else {
-                self.cpu.space.unload(self.cpu);
-            }
-        }
         // Each CPU passes often enough for the others.
         let rounds = if self.cpus() == 1 { 1 } else { 8 };
         for _ in 0..rounds {

@@ -1,4 +1,7 @@
-//! The address space that a CPU has loaded.
+//! The address space that a CPU has loaded: that of the thread that it has
+//! loaded, which keeps the task. Whoever unloads the thread unloads this too.
+
+use core::cell::Cell;
 
 use machine::paging::Root;
 use machine::ports;
@@ -6,13 +9,11 @@ use machine::tlb::{Residence, Tlb};
 
 use super::Task;
 use crate::cpu::Cpu;
-use crate::mapping::memory_space::MemorySpace;
-use crate::object::RefSlot;
+use crate::mapping::memory_space::{MemorySpace, SpaceRef};
 
 /// The address space that a CPU has loaded, and what it remembers of others.
 pub struct LoadedSpace {
-    /// Whose it is. Counted, so that it stays while it is loaded.
-    task: RefSlot<Task>,
+    space: Cell<Option<SpaceRef>>,
     tlb: Tlb,
 }
 
@@ -20,46 +21,40 @@ impl LoadedSpace {
     /// None yet.
     pub const fn new() -> Self {
         Self {
-            task: RefSlot::empty(),
+            space: Cell::new(None),
             tlb: Tlb::new(),
         }
     }
 
-    /// Loads the address space of the task in `slot`, whose thread is to run.
+    /// Loads the address space of `task`, in which the loaded thread runs.
     #[inline(always)]
-    pub fn load(&self, cpu: &Cpu, slot: &RefSlot<Task>) {
-        let Some(task) = slot.get(cpu) else {
+    pub fn load(&self, cpu: &Cpu, task: Option<&Task>) {
+        let Some(task) = task else {
             return;
         };
-        let is_loaded = self
-            .task
-            .get(cpu)
-            .is_some_and(|loaded| core::ptr::eq(loaded, task));
-        if is_loaded {
+        let space = task.memory.space();
+        if self.space.get() == Some(space) {
             return;
         }
-        let space = task.memory.space();
         let root = Root::new(space.root().as_u64());
         let tlbs = &cpu.kernel.tlbs;
         tlbs.load(cpu.block(), &self.tlb, space.residence(), root);
         ports::forbid(cpu.block());
-        self.task.replace(slot.counted(cpu));
+        self.space.set(Some(space));
     }
 
-    /// Loads none: the CPU idles, and keeps no task from its end.
+    /// Loads none: no thread is loaded.
     pub fn unload(&self, cpu: &Cpu) {
-        if let Some(task) = self.task.get(cpu) {
-            let space = task.memory.space();
+        if let Some(space) = self.space.take() {
             let tlbs = &cpu.kernel.tlbs;
             tlbs.unload(cpu.block(), &self.tlb, space.residence());
-            self.task.replace(None);
         }
     }
 
-    /// Whose it is.
+    /// True if it is that of `task`, or none if that is what there is.
     #[cfg(test)]
-    pub(crate) fn task_header<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu crate::object::Header> {
-        self.task.header(cpu)
+    pub(crate) fn is_of(&self, task: Option<&Task>) -> bool {
+        self.space.get() == task.map(|task| task.memory.space())
     }
 
     /// The page at `address` of `space` has changed or is gone, or more than
@@ -73,7 +68,7 @@ impl LoadedSpace {
     #[inline]
     pub fn wait(&self, cpu: &Cpu) {
         let (tlbs, platform) = (&cpu.kernel.tlbs, &cpu.kernel.platform);
-        self.with_residence(cpu, |loaded| {
+        self.with_residence(|loaded| {
             tlbs.wait(platform, cpu.block(), &self.tlb, loaded);
         });
     }
@@ -81,12 +76,12 @@ impl LoadedSpace {
     /// Forgets what other CPUs have asked this one to forget.
     pub fn serve(&self, cpu: &Cpu) {
         let tlbs = &cpu.kernel.tlbs;
-        self.with_residence(cpu, |loaded| tlbs.serve(cpu.block(), &self.tlb, loaded));
+        self.with_residence(|loaded| tlbs.serve(cpu.block(), &self.tlb, loaded));
     }
 
     #[inline]
-    fn with_residence(&self, cpu: &Cpu, act: impl FnOnce(Option<&Residence>)) {
-        let space = self.task.get(cpu).map(|task| task.memory.space());
+    fn with_residence(&self, act: impl FnOnce(Option<&Residence>)) {
+        let space = self.space.get();
         act(space.as_ref().map(|space| space.residence()));
     }
 }

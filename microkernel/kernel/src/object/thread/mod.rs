@@ -389,12 +389,6 @@ impl Thread {
         self.task.get(cpu)
     }
 
-    /// The place of the task that it is bound to.
-    #[inline]
-    pub fn own_task(&self) -> &RefSlot<Task> {
-        &self.task
-    }
-
     /// The header of the task that it is bound to.
     pub fn task_header<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu super::Header> {
         self.task.header(cpu)
@@ -403,12 +397,12 @@ impl Thread {
     /// The task whose address space it runs in: its own, or the user task of
     /// its vCPU.
     #[inline]
-    pub fn running_task<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> &'cpu RefSlot<Task> {
+    pub fn running_task<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<&'cpu Task> {
         let vcpu = &self.state(cpu).vcpu;
         if vcpu.is_in_user_task() {
-            vcpu.user_task()
+            vcpu.user_task().get(cpu)
         } else {
-            &self.task
+            self.task(cpu)
         }
     }
 

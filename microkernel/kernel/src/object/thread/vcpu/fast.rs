@@ -26,7 +26,7 @@ pub fn enter(cpu: &Cpu, thread: &Thread, state: &ThreadState) -> ShortWay {
             frame.rewind_syscall();
             frame.mark_syscall_exception();
             thread.enter(cpu, state, area, |area| frame.save_to(&area.registers));
-            cpu.space.load(cpu, thread.own_task());
+            cpu.space.load(cpu, thread.task(cpu));
             ShortWay::ToTheFrame
         }
         _ => ShortWay::Nowhere,
@@ -66,7 +66,7 @@ pub fn resume(cpu: &Cpu, thread: &Thread, state: &ThreadState, utcb: &Utcb) -> S
         }
     } else {
         thread.go_to_user_task(cpu, state, area, flags);
-        cpu.space.load(cpu, state.vcpu.user_task());
+        cpu.space.load(cpu, Some(task));
     }
     ShortWay::ToTheFrame
 }

@@ -66,8 +66,7 @@ impl Setup {
         self.area(world).set_user_task(task);
         self.resume(world, StateFlags::USER_MODE | StateFlags::FPU_ENABLED);
         assert!(self.is_in_user_task(world));
-        let loaded = world.cpu.space.task_header(world.cpu);
-        assert!(loaded.is_some_and(|loaded| loaded.is(self.user_task.header())));
+        assert!(world.cpu.space.is_of(Some(&self.user_task.task)));
     }
 
     fn is_in_user_task(&self, world: &World) -> bool {
@@ -115,8 +114,7 @@ fn all_that_happens_in_the_user_task_enters() {
             assert_eq!(area.state(), StateFlags::FPU_ENABLED);
             let saved = StateFlags::USER_MODE | StateFlags::FPU_ENABLED | StateFlags::ENTRY;
             assert_eq!(area.saved_state(), saved);
-            let loaded = world.cpu.space.task_header(world.cpu);
-            assert!(loaded.is_some_and(|loaded| loaded.is(setup.task.header())));
+            assert!(world.cpu.space.is_of(Some(&setup.task.task)));
         }
         setup.enter_user_task(world);
         // Even if user mode has changed what it takes.
