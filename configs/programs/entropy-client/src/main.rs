@@ -19,7 +19,7 @@ const BYTES: usize = 4096;
 
 fn main() -> l4_rt::Result {
     let device = env::cap::<VirtioDevice>("entropy")?;
-    let driver = Driver::open(device, kind::ENTROPY, 0)?;
+    let driver = Driver::open(device, kind::ENTROPY, 0, 0)?;
     let dataspace = env::mem_alloc().create_dataspace(SIZE, DataspaceFlags::empty(), 0)?;
     let memory = Shared::writable(dataspace.as_cap())?;
     let layout = Layout::contiguous(8, 0)?;

@@ -85,7 +85,7 @@ impl Direction {
 impl Card {
     pub(crate) fn open(name: &str) -> l4_rt::Result<Self> {
         let device = env::cap::<VirtioDevice>(name)?;
-        let driver = Driver::open(device, kind::NET, FEATURE_MAC)?;
+        let driver = Driver::open(device, kind::NET, FEATURE_MAC, 0)?;
         let dataspace = env::mem_alloc().create_dataspace(SIZE, DataspaceFlags::empty(), 0)?;
         let memory = Shared::writable(dataspace.as_cap())?;
         let mut receive = Direction::new(&memory, RECEIVE_QUEUE, RECEIVE_BUFFERS)?;
