@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod aarch64;
 pub mod devices;
 pub mod statistics;
 pub mod vmm;

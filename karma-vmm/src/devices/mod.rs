@@ -5,9 +5,11 @@
 //! looks at. So each is tested on the host by what drivers do to it. No value that a guest gives panics.
 
 pub mod clock;
+pub mod gic;
 pub mod local_apic;
 pub mod pci;
 pub mod pic;
 pub mod pit;
+pub mod pl011;
 pub mod serial;
 pub mod virtio;

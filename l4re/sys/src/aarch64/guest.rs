@@ -1,10 +1,13 @@
 //! The state of a guest in an extended vCPU (`abi/06` §5.3).
 
+use core::arch::asm;
+
 use l4_abi::arch::aarch64::vcpu::EXTENDED_STATE_OFFSET;
 use l4_abi::arch::aarch64::vm::{ExtendedInfo, ExtendedState};
 use l4_abi::vcpu::EXTENDED_INFO_OFFSET;
 
-use crate::vcpu::Vcpu;
+use crate::Result;
+use crate::vcpu::{ExtendedVcpu, Vcpu};
 
 /// The state of a guest, which lies in that of its vCPU.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +19,7 @@ macro_rules! registers {
             $(#[$doc])*
             #[inline]
             pub fn $get(self) -> $type {
-                // SAFETY: the state is there as long as the value, by the contract of `new`.
+                // SAFETY: the state is there as long as the value, by the contract of `ExtendedVcpu`.
                 unsafe { (&raw const (*self.state()).$field).read_volatile() }
             }
 
@@ -32,11 +35,24 @@ macro_rules! registers {
 
 impl Guest {
     /// The guest of a vCPU.
+    pub const fn of(vcpu: ExtendedVcpu) -> Self {
+        Self(vcpu.vcpu())
+    }
+
+    /// Runs the guest until something enters, with a TPIDR_EL0 of its own, which the kernel does
+    /// not switch: in the registers of the vCPU, as if it did.
     ///
-    /// # Safety
-    /// The vCPU is an extended one.
-    pub const unsafe fn new(vcpu: Vcpu) -> Self {
-        Self(vcpu)
+    /// # Errors
+    /// As of [`Vcpu::run`].
+    pub fn run(self) -> Result<()> {
+        let own = thread_pointer();
+        set_thread_pointer(self.0.registers().tpidr);
+        let result = self.0.run(&[]);
+        let mut registers = self.0.registers();
+        registers.tpidr = thread_pointer();
+        set_thread_pointer(own);
+        self.0.set_registers(registers);
+        result
     }
 
     fn state(self) -> *mut ExtendedState {
@@ -92,4 +108,27 @@ impl Guest {
         /// The list registers; in version 2 each word has two.
         lists, set_lists: gic_list_registers as [u64; 4];
     }
+}
+
+fn thread_pointer() -> u64 {
+    let value;
+    // SAFETY: reads the register.
+    unsafe { asm!("mrs {}, tpidr_el0", out(reg) value, options(nomem, nostack, preserves_flags)) };
+    value
+}
+
+fn set_thread_pointer(value: u64) {
+    // SAFETY: nothing uses the thread pointer until `run` puts it back.
+    unsafe { asm!("msr tpidr_el0, {}", in(reg) value, options(nostack, preserves_flags)) };
+}
+
+/// The counter that the timers are about: what it is now, and its ticks in a second.
+pub fn counter() -> (u64, u64) {
+    let (now, frequency);
+    // SAFETY: reads registers that programs may read.
+    unsafe {
+        asm!("isb", "mrs {}, cntvct_el0", "mrs {}, cntfrq_el0", out(reg) now, out(reg) frequency,
+            options(nomem, nostack, preserves_flags));
+    }
+    (now, frequency)
 }

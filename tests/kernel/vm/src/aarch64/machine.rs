@@ -13,7 +13,7 @@ use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load, store};
 use l4_test::own;
 use l4_test::sys::arch::guest::Guest;
 use l4_test::sys::object::{Task, Thread};
-use l4_test::sys::vcpu::Vcpu;
+use l4_test::sys::vcpu::{ExtendedVcpu, Vcpu};
 use l4_test::sys::{Cap, Object, OwnedCap, ipc};
 
 use super::code::{self, Code};
@@ -94,9 +94,8 @@ impl VirtualCpu {
         let address = kernel_user_page();
         Thread::SELF.vcpu_control_extended(address).unwrap();
         // SAFETY: a page of kernel-user memory of its own, which stays.
-        let vcpu = unsafe { Vcpu::new(address as usize) };
-        // SAFETY: extended just now.
-        let guest = unsafe { Guest::new(vcpu) };
+        let extended = unsafe { ExtendedVcpu::new(address as usize) };
+        let (vcpu, guest) = (extended.vcpu(), Guest::of(extended));
         vcpu.set_user_task(UserTask::new(machine.selector()));
         vcpu.set_saved_state(GUEST);
         let mut registers = vcpu.registers();

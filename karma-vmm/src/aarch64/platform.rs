@@ -1,0 +1,228 @@
+//! The devices of the machine: where their registers are, and which interrupts they have.
+//!
+//! The table is [`Device::at`]. A guest that touches anything else has a mistake, or a machine in mind
+//! that this one is not: it is stopped.
+
+use alloc::boxed::Box;
+
+use heapless::Vec;
+use l4_virtio::memory::Memory;
+
+use super::access::Access;
+use crate::devices::gic::{self, Gic};
+use crate::devices::pl011::{self, Pl011};
+use crate::devices::virtio::{Transport, mmio};
+
+/// Virtio devices, at most.
+pub const MAX_DEVICES: usize = 4;
+
+/// Devices are above all memory.
+pub const DISTRIBUTOR: u64 = 0x10_0000_0000;
+pub(super) const REDISTRIBUTOR: u64 = 0x10_0010_0000;
+pub(super) const SERIAL: u64 = 0x10_0100_0000;
+const VIRTIO: u64 = 0x10_0200_0000;
+
+const DISTRIBUTOR_END: u64 = DISTRIBUTOR + gic::DISTRIBUTOR_SIZE;
+const REDISTRIBUTOR_END: u64 = REDISTRIBUTOR + gic::REDISTRIBUTOR_SIZE;
+const SERIAL_END: u64 = SERIAL + pl011::SIZE;
+const VIRTIO_END: u64 = VIRTIO + mmio::SIZE * MAX_DEVICES as u64;
+
+/// The virtual timer's interrupt.
+const TIMER_LINE: u32 = 27;
+pub(super) const SERIAL_LINE: u32 = 33;
+const VIRTIO_LINE: u32 = 34;
+
+/// Where a virtio device is.
+pub(super) const fn virtio_device(number: usize) -> u64 {
+    VIRTIO + mmio::SIZE * number as u64
+}
+
+/// The interrupt of a virtio device.
+pub(super) const fn virtio_line(number: usize) -> u32 {
+    VIRTIO_LINE + number as u32
+}
+
+/// What is at an address, and how far behind its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Device {
+    Distributor(u64),
+    Redistributor(u64),
+    Serial(u64),
+    Virtio(usize, u64),
+}
+
+impl Device {
+    fn at(address: u64) -> Option<Self> {
+        Some(match address {
+            DISTRIBUTOR..DISTRIBUTOR_END => Self::Distributor(address - DISTRIBUTOR),
+            REDISTRIBUTOR..REDISTRIBUTOR_END => Self::Redistributor(address - REDISTRIBUTOR),
+            SERIAL..SERIAL_END => Self::Serial(address - SERIAL),
+            VIRTIO..VIRTIO_END => {
+                let offset = address - VIRTIO;
+                Self::Virtio((offset / mmio::SIZE) as usize, offset % mmio::SIZE)
+            }
+            _ => return None,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Distributor(_) => "distributor",
+            Self::Redistributor(_) => "redistributor",
+            Self::Serial(_) => "serial port",
+            Self::Virtio(..) => "virtio",
+        }
+    }
+}
+
+/// The machine around the CPU. `M` is the guest's memory.
+pub struct Platform<M> {
+    /// The interrupt controller.
+    pub gic: Gic,
+    serial: Pl011,
+    serial_output: Box<dyn FnMut(u8)>,
+    virtio: Vec<Transport<M>, MAX_DEVICES>,
+}
+
+impl<M: Memory> Platform<M> {
+    /// One with a serial port, which prints to `serial_output`, and no virtio devices.
+    pub fn new(serial_output: Box<dyn FnMut(u8)>) -> Self {
+        Self {
+            gic: Gic::default(),
+            serial: Pl011::default(),
+            serial_output,
+            virtio: Vec::new(),
+        }
+    }
+
+    /// Adds a device; whether there was room.
+    pub fn add(&mut self, device: Transport<M>) -> bool {
+        self.virtio.push(device).is_ok()
+    }
+
+    /// How many virtio devices there are.
+    pub fn devices(&self) -> usize {
+        self.virtio.len()
+    }
+
+    /// The device at an address, for reports.
+    pub fn name(address: u64) -> Option<&'static str> {
+        Device::at(address).map(Device::name)
+    }
+
+    /// The guest reads from an address, if there is something.
+    pub fn read(&mut self, address: u64, access: Access) -> Option<u64> {
+        let size = access.size;
+        Some(match Device::at(address)? {
+            Device::Distributor(offset) => self.gic.read_distributor(offset, size),
+            Device::Redistributor(offset) => self.gic.read_redistributor(offset, size),
+            Device::Serial(offset) => self.serial.read(offset).into(),
+            // Nothing is plugged in there.
+            Device::Virtio(number, offset) => match self.virtio.get_mut(number) {
+                Some(device) => device.read_register(offset, size),
+                None => 0,
+            },
+        })
+    }
+
+    /// The guest writes to an address, if there is something.
+    pub fn write(&mut self, address: u64, access: Access, value: u64, memory: &M) -> Option<()> {
+        let size = access.size;
+        match Device::at(address)? {
+            Device::Distributor(offset) => self.gic.write_distributor(offset, size, value),
+            Device::Redistributor(offset) => self.gic.write_redistributor(offset, size, value),
+            Device::Serial(offset) => {
+                if let Some(sent) = self.serial.write(offset, value as u32) {
+                    (self.serial_output)(sent);
+                }
+            }
+            Device::Virtio(number, offset) => {
+                if let Some(device) = self.virtio.get_mut(number) {
+                    device.write_register(offset, value as u32, memory);
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// The virtual timer has interrupted.
+    pub fn timer(&mut self) {
+        self.gic.raise(TIMER_LINE);
+    }
+
+    /// Takes over the levels of all lines.
+    pub fn update_lines(&mut self) {
+        self.gic.set_line(SERIAL_LINE, self.serial.interrupt());
+        for (number, device) in self.virtio.iter().enumerate() {
+            self.gic.set_line(virtio_line(number), device.interrupt());
+        }
+    }
+
+    /// A person types bytes on the serial port; how many had room.
+    pub fn type_in(&mut self, bytes: &[u8]) -> usize {
+        bytes
+            .iter()
+            .take_while(|byte| self.serial.type_in(**byte))
+            .count()
+    }
+
+    /// How many bytes typed on the serial port have room.
+    pub fn room(&self) -> usize {
+        self.serial.room()
+    }
+
+    /// Lets the devices look what has come from outside.
+    pub fn poll(&mut self, memory: &M) {
+        self.virtio
+            .iter_mut()
+            .for_each(|device| device.poll(memory));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use l4_virtio::fixture::Ram;
+
+    fn access(size: u64, is_write: bool) -> Access {
+        Access::of(1 << 24 | size << 22 | u64::from(is_write) << 6).unwrap()
+    }
+
+    #[test]
+    fn what_is_typed_becomes_an_interrupt_of_the_guest() {
+        let mut platform = Platform::<Ram>::new(Box::new(|_| ()));
+        let memory = Ram::new(4096);
+        let mut write = |platform: &mut Platform<Ram>, address, value| {
+            platform
+                .write(address, access(2, true), value, &memory)
+                .unwrap();
+        };
+        write(&mut platform, DISTRIBUTOR, 2);
+        write(&mut platform, DISTRIBUTOR + 0x104, u64::MAX);
+        write(&mut platform, SERIAL + 0x38, 0x50);
+        platform.update_lines();
+        assert!(!platform.gic.is_waiting(&[]));
+        assert_eq!(platform.type_in(b"x"), 1);
+        platform.update_lines();
+        assert!(platform.gic.is_waiting(&[]));
+    }
+
+    #[test]
+    fn where_nothing_is_nothing_happens() {
+        let mut platform = Platform::<Ram>::new(Box::new(|_| ()));
+        let memory = Ram::new(4096);
+        for address in [
+            0,
+            DISTRIBUTOR - 1,
+            DISTRIBUTOR_END,
+            SERIAL_END,
+            VIRTIO_END,
+            u64::MAX,
+        ] {
+            assert_eq!(platform.read(address, access(2, false)), None);
+            assert_eq!(platform.write(address, access(2, true), 0, &memory), None);
+        }
+        // A place for a device that is not there: no magic number.
+        assert_eq!(platform.read(VIRTIO, access(2, false)), Some(0));
+    }
+}
