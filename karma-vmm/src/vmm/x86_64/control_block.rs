@@ -3,6 +3,7 @@
 
 use crate::x86_64::kernel_image::Entry;
 use crate::x86_64::msr::NoSuchRegister;
+use l4_abi::arch::x86_64::vm::{CLEAN_BITS_OFFSET, UNCHANGED_SAVE_AREA};
 use l4_abi::exception::ExceptionFrame;
 use l4_abi::vcpu::{StateFlags, UserTask};
 use l4_sys::arch::vmcb::Vmcb;
@@ -79,6 +80,8 @@ pub(super) mod vector {
 pub(super) struct Cpu {
     pub(super) vcpu: Vcpu,
     pub(super) block: Vmcb,
+    /// More than RAX, RSP, RIP and RFLAGS of the save area has been changed since the last exit.
+    is_changed: bool,
     _vm: OwnedCap<Task>,
 }
 
@@ -92,12 +95,14 @@ impl Cpu {
         Ok(Self {
             vcpu,
             block: Vmcb::of(extended),
+            is_changed: true,
             _vm: vm,
         })
     }
 
     /// The state at the first instruction of a kernel.
     pub(super) fn start(&mut self, entry: &Entry) {
+        self.is_changed = true;
         let block = self.block;
         block.set_word(at::NESTED_PAGING, 1);
         block.set_long(at::INSTRUCTIONS_0, CPUID);
@@ -147,7 +152,16 @@ impl Cpu {
 
     /// Runs the guest until there is something to do.
     pub(super) fn run(&mut self) -> Result<GuestEnd> {
-        self.vcpu.run_guest(&[])
+        let unchanged = if self.is_changed {
+            0
+        } else {
+            UNCHANGED_SAVE_AREA
+        };
+        self.block.set_word(CLEAN_BITS_OFFSET, unchanged);
+        let end = self.vcpu.run_guest(&[])?;
+        // Without an exit the kernel may not have looked at it at all.
+        self.is_changed &= end != GuestEnd::Exit;
+        Ok(end)
     }
 
     /// Changes general registers: all but RAX and RSP.
@@ -180,6 +194,7 @@ impl Cpu {
         let active = self.efer() & efer::LONG_MODE_ACTIVE;
         let value = value & !efer::LONG_MODE_ACTIVE | active | efer::SVM;
         self.block.set_word(at::EFER, value);
+        self.is_changed = true;
         Ok(())
     }
 
