@@ -70,12 +70,14 @@ pub fn csv(arch: Architecture, figures: &Figures) -> String {
     ROWS.iter().filter_map(line).collect()
 }
 
-/// What does not keep what is wanted, one line each. A row that was not measured misses its target.
+/// What does not keep what is wanted, one line each. A row that was not measured misses its target, if it has one.
 pub fn missed(arch: Architecture, figures: &Figures) -> Vec<String> {
     let mut missed = vec![];
     for row in ROWS {
         let Some(figure) = figures.get(row.name) else {
-            missed.push(format!("{arch} {}: not measured", row.name));
+            if row.target.is_some() {
+                missed.push(format!("{arch} {}: not measured", row.name));
+            }
             continue;
         };
         if let Some(target) = row.target_on(arch)
@@ -152,9 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_figure_misses() {
+    fn a_row_without_figure_misses_its_target() {
         let named = missed(X86_64, &Figures::default());
-        assert_eq!(named.len(), ROWS.len());
+        let expected = ROWS.iter().filter(|row| row.target.is_some());
+        assert_eq!(named.len(), expected.count());
         assert!(table(X86_64, &Figures::default()).contains("not measured"));
     }
 
