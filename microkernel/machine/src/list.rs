@@ -117,6 +117,16 @@ impl<T, N: Node<T>> List<T, N> {
         unsafe { N::links(item).next.load(Relaxed).as_ref() }
     }
 
+    /// The item before `item`, which is on this list.
+    #[inline]
+    pub fn before<'cpu, L>(&self, _cpu: &'cpu PerCpu<L>, item: &T) -> Option<&'cpu T> {
+        if !self.contains(item) {
+            return None;
+        }
+        // SAFETY: as in `front`.
+        unsafe { N::links(item).previous.load(Relaxed).as_ref() }
+    }
+
     /// All items, from the first on. The list does not change meanwhile.
     pub fn iter<'cpu, L>(&self, cpu: &'cpu PerCpu<L>) -> impl Iterator<Item = &'cpu T>
     where

@@ -56,9 +56,9 @@ impl Mailbox {
     }
 
     /// `sender` waits no longer. False if it did not wait here.
-    pub fn remove(&self, sender: &Thread) -> bool {
+    pub fn remove(&self, cpu: &Cpu, sender: &Thread) -> bool {
         let _guard = self.closed.lock();
-        self.threads.remove(sender)
+        self.threads.remove(cpu, sender)
     }
 
     /// True if `sender` waits here.

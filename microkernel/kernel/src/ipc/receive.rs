@@ -139,7 +139,7 @@ fn take_message(
     let Some(items) = transfer::items(cpu, both, &request, receiver, again) else {
         return;
     };
-    receiver.mailbox.remove(sender);
+    receiver.mailbox.remove(cpu, sender);
     sender.waits_no_more(cpu);
     request.label = sender.place.label();
     receiver.sender_left(cpu);

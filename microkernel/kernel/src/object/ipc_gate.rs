@@ -79,8 +79,8 @@ impl IpcGate {
     }
 
     /// `thread` does not wait here any more. False if it did not.
-    pub fn forget(&self, thread: &Thread) -> bool {
-        self.waiters.lock().remove(thread)
+    pub fn forget(&self, cpu: &Cpu, thread: &Thread) -> bool {
+        self.waiters.lock().remove(cpu, thread)
     }
 
     /// Performs a control operation.

@@ -222,6 +222,9 @@ pub fn destroy_doomed(cpu: &Cpu) -> bool {
             cpu.ending.set(Some(object));
             return false;
         }
+        if CpuLocal::must_pause(cpu) {
+            return cpu.doomed.is_empty();
+        }
     }
     true
 }

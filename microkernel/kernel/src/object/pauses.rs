@@ -7,7 +7,7 @@ use l4_abi::item::{ItemControl, ItemFlags};
 use l4_abi::protocol::ipc_gate::Opcode;
 use l4_abi::protocol::label;
 use l4_abi::protocol::task::UnmapMask;
-use l4_abi::rights::CapabilityRights;
+use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::timeout::Timeout;
 use machine::event::{Fault, Source};
 
@@ -260,9 +260,11 @@ fn waits_that_end_at_one_time_do_so_a_few_at_a_time() {
         begin_interrupts(world);
         let platform = &world.cpu.kernel.platform;
         assert!(platform.timer.advance(1000));
-        platform.timer.stop();
-        world.enter(Source::Timer);
         let over = Doing::Failed(IpcError::RECEIVE_TIMEOUT);
+        while count(world, &sleeping, over) == 0 {
+            world.cpu.kernel.platform.timer.stop();
+            world.enter(Source::Timer);
+        }
         let woken = count(world, &sleeping, over);
         assert!(woken > 0 && woken < MANY, "{woken} are awake");
         // The timer fires again at once, and again.
@@ -338,5 +340,32 @@ fn many_capabilities_are_mapped_and_unmapped_in_steps() {
             assert_eq!(held(world), wanted);
             assert!(world.runs(&thread));
         }
+    });
+}
+
+#[test]
+fn areas_of_kernel_user_memory_are_added_one_at_a_time() {
+    run(|world| {
+        let (task, other) = (world.task(), world.task());
+        let thread = world.thread(&task, 10);
+        let to_other = world.give_full(&task, other.header());
+        let area = |index: u64| Flexpage::memory(index << 20, 12, MemoryRights::RW).raw();
+        let words = [3, area(3), area(4), area(5)];
+        let has = |world: &World, index: u64| {
+            other
+                .task
+                .memory
+                .find_utcb(world.cpu, index << 20)
+                .is_some()
+        };
+        begin_interrupts(world);
+        world.start_invocation(&thread, to_other, label::TASK, &words, None);
+        assert!(has(world, 3) && !has(world, 4));
+        assert_eq!(take_interrupts(world), 2);
+        assert!(has(world, 4) && has(world, 5) && world.runs(&thread));
+        assert_eq!(
+            [0, 1, 2].map(|word| world.word(&thread, word) >> 20),
+            [3, 4, 5]
+        );
     });
 }

@@ -72,8 +72,8 @@ impl Semaphore {
     }
 
     /// `thread` does not wait here any more. False if it did not.
-    pub fn forget(&self, thread: &Thread) -> bool {
-        self.state.lock().waiters.remove(thread)
+    pub fn forget(&self, cpu: &Cpu, thread: &Thread) -> bool {
+        self.state.lock().waiters.remove(cpu, thread)
     }
 
     /// Its last capability is gone. False if its end has to pause: to be

@@ -231,8 +231,7 @@ pub fn timer(cpu: &Cpu) {
     // It stands still now, and may have fired a little early.
     cpu.timer_set.set(u64::MAX);
     cpu.timeouts.set_changed();
-    while let Some(thread) = cpu.timeouts.pop_expired(cpu, now) {
-        thread.time_out(cpu);
+    while (cpu.timeouts).expire(cpu, now, |thread| thread.time_out(cpu)) {
         if CpuLocal::must_pause(cpu) {
             // The timer fires again at once.
             break;
@@ -270,6 +269,10 @@ pub fn leave(cpu: &Cpu) {
         {
             ipc::run_deferred(cpu, current);
             cpu.reschedule.set(true);
+            // Many may have something to do before user mode is reached.
+            if CpuLocal::must_pause(cpu) {
+                cpu.paused.set(true);
+            }
         }
     }
     if cpu.paused.replace(false) {

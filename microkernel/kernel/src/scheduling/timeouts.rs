@@ -31,6 +31,9 @@ pub struct Timeouts {
     occupied: Cell<u64>,
     /// Everything before this time has been taken off.
     cleared: Cell<u64>,
+    /// The list whose threads all move to lower ones, one after the other; 0:
+    /// none does.
+    spreading: Cell<usize>,
     changed: Cell<bool>,
 }
 
@@ -41,6 +44,7 @@ impl Timeouts {
             lists: [const { List::new() }; LISTS],
             occupied: Cell::new(0),
             cleared: Cell::new(0),
+            spreading: Cell::new(0),
             changed: Cell::new(false),
         }
     }
@@ -88,7 +92,8 @@ impl Timeouts {
 
     fn unlink(&self, cpu: &Cpu, thread: &Thread) {
         let list = self.list_of(thread.state(cpu).deadline.get());
-        let removed = self.lists[list].remove(thread);
+        let spreading = &self.lists[self.spreading.get()];
+        let removed = self.lists[list].remove(thread) || spreading.remove(thread);
         debug_assert!(removed, "a waiting thread is on the list of its deadline");
         self.note_if_empty(list);
     }
@@ -119,7 +124,7 @@ impl Timeouts {
     /// When to look again: no thread's wait ends before. `None`: nobody
     /// waits.
     pub fn next(&self) -> Option<u64> {
-        if !self.lists[0].is_empty() {
+        if !self.lists[0].is_empty() || !self.lists[self.spreading.get()].is_empty() {
             return Some(self.cleared.get());
         }
         if self.occupied.get() == 0 {
@@ -131,25 +136,30 @@ impl Timeouts {
         Some(((self.cleared.get() >> bit) | 1) << bit)
     }
 
-    /// Takes a thread off whose wait has ended at `now`.
-    pub fn pop_expired<'cpu>(&self, cpu: &'cpu Cpu, now: u64) -> Option<&'cpu Thread> {
-        loop {
-            if let Some(thread) = self.lists[0].pop_front(cpu) {
-                return Some(thread);
-            }
-            let next = self.next()?;
-            if next > now {
-                return None;
-            }
-            // Time has reached the lowest list: its threads move down.
-            let list = self.list_of(next);
-            self.cleared.set(next);
-            while let Some(thread) = self.lists[list].pop_front(cpu) {
-                let deadline = thread.state(cpu).deadline.get();
-                self.note_if_empty(list);
-                self.add(cpu, thread, deadline);
-            }
+    /// Does a step: takes a thread off whose wait has ended at `now`, and lets
+    /// `end` have it, or moves one to a lower list. False if no wait has ended.
+    pub fn expire(&self, cpu: &Cpu, now: u64, end: impl FnOnce(&Thread)) -> bool {
+        if let Some(thread) = self.lists[0].pop_front(cpu) {
+            end(thread);
+            return true;
         }
+        let spreading = self.spreading.get();
+        if spreading != 0 {
+            match self.lists[spreading].pop_front(cpu) {
+                Some(thread) => self.add(cpu, thread, thread.state(cpu).deadline.get()),
+                None => self.spreading.set(0),
+            }
+            return true;
+        }
+        let Some(next) = self.next().filter(|next| *next <= now) else {
+            return false;
+        };
+        // Time has reached the lowest list: none of its threads stays there.
+        let list = self.list_of(next);
+        self.cleared.set(next);
+        self.occupied.set(self.occupied.get() & !(1 << (list - 1)));
+        self.spreading.set(list);
+        true
     }
 }
 

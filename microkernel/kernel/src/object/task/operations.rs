@@ -13,7 +13,7 @@ use l4_abi::utcb::MESSAGE_REGISTERS;
 use super::memory::map_page;
 use super::{Mapping, Revocation, Task};
 use crate::capability::{self, Entry};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, CpuLocal};
 use crate::mapping::Cursor;
 use crate::object::ipc_gate::reference;
 use crate::object::thread::{Deferred, LongOperation};
@@ -218,14 +218,18 @@ impl Task {
 
     fn add_kernel_user_memory(&self, call: &Invocation<'_>) -> OperationResult {
         let count = call.tag.words().saturating_sub(1);
-        // All are read before the answer overwrites them.
-        let mut areas = [Flexpage::NIL; MESSAGE_REGISTERS];
-        for (index, area) in areas.iter_mut().enumerate().take(count) {
-            *area = call.flexpage(index + 1);
+        for index in call.caller.take_areas(call.cpu)..count {
+            let area = call.flexpage(index + 1);
+            self.memory.add_kernel_user_memory(call.cpu, area)?;
+            if index + 1 < count && CpuLocal::has_waiting_interrupt(call.cpu) {
+                let operation = LongOperation::Areas(index + 1);
+                call.caller.pause(call.cpu, operation, Deferred::Syscall);
+                return Ok(Outcome::Done);
+            }
         }
-        for (index, area) in areas.iter().enumerate().take(count) {
-            self.memory.add_kernel_user_memory(call.cpu, *area)?;
-            call.reply(index, area.with_rights(0).raw());
+        // The answer overwrites them, each after it is read.
+        for index in 0..count {
+            call.reply(index, call.flexpage(index + 1).with_rights(0).raw());
         }
         Ok(Outcome::Reply(MessageTag::words_only(0, count)))
     }

@@ -26,7 +26,7 @@ impl Thread {
             Waiting::Send => {
                 let receiver = state.receiver.get(cpu);
                 receiver.is_some_and(|receiver| {
-                    let left = receiver.mailbox.remove(self);
+                    let left = receiver.mailbox.remove(cpu, self);
                     if left {
                         remote::sender_left(cpu, receiver);
                     }
@@ -35,11 +35,11 @@ impl Thread {
             }
             Waiting::Gate => {
                 let gate = state.gate.get(cpu);
-                gate.is_some_and(|gate| gate.forget(self))
+                gate.is_some_and(|gate| gate.forget(cpu, self))
             }
             Waiting::Semaphore => {
                 let semaphore = state.semaphore.get(cpu);
-                semaphore.is_some_and(|semaphore| semaphore.forget(self))
+                semaphore.is_some_and(|semaphore| semaphore.forget(cpu, self))
             }
             Waiting::Remote => true,
         };
@@ -178,7 +178,7 @@ impl Thread {
     pub fn settle(&self, cpu: &Cpu) -> bool {
         let next_sender = || {
             let sender = self.mailbox.sender(cpu, None)?;
-            self.mailbox.remove(sender);
+            self.mailbox.remove(cpu, sender);
             Some(sender)
         };
         if !end_waits(cpu, next_sender, Errand::ReceiverDied) {

@@ -63,6 +63,15 @@ impl Thread {
         }
     }
 
+    /// The number of the area with which an add_ku_mem that has paused goes on.
+    pub fn take_areas(&self, cpu: &Cpu) -> usize {
+        match self.take_operation(cpu) {
+            Some(LongOperation::Areas(next)) => next,
+            Some(other) => self.refuse_operation(cpu, other).unwrap_or(0),
+            None => 0,
+        }
+    }
+
     /// With whom it has paused in the middle of a message.
     pub fn paused_partner<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
         match &*self.state(cpu).operation.borrow() {

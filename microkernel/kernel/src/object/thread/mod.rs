@@ -164,6 +164,8 @@ pub enum LongOperation {
     Map(Mapping, [Ref<Task>; 2]),
     /// Task unmap: of the flexpage in this message word.
     Unmap(Revocation, usize, Ref<Task>),
+    /// Task add_ku_mem, from this area on.
+    Areas(usize),
     /// The item of a message that is at this message register, to or from this
     /// partner.
     Item(Mapping, [Ref<Task>; 2], usize, Ref<Thread>),

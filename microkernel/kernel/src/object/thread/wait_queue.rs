@@ -16,6 +16,8 @@ use crate::remote::{self, Errand};
 /// A thread's place in a queue; it is in one at most.
 pub struct QueuePlace {
     links: Links<Thread>,
+    /// For the first of each priority.
+    leading: Links<Thread>,
     /// That of the thread when it came.
     priority: AtomicU8,
     /// What the receiver gets as label of the thread's message.
@@ -27,9 +29,14 @@ impl QueuePlace {
     pub const fn new() -> Self {
         Self {
             links: Links::new(),
+            leading: Links::new(),
             priority: AtomicU8::new(0),
             label: AtomicU64::new(0),
         }
+    }
+
+    fn priority(&self) -> u8 {
+        self.priority.load(Relaxed)
     }
 
     /// The label of the message.
@@ -63,56 +70,96 @@ impl Node<Thread> for Queued {
     }
 }
 
+struct Leading;
+
+impl Node<Thread> for Leading {
+    fn links(item: &Thread) -> &Links<Thread> {
+        &item.place.leading
+    }
+}
+
 /// Threads by the priority that they had when they came, then first come.
-pub struct WaitQueue(List<Thread, Queued>);
+pub struct WaitQueue {
+    all: List<Thread, Queued>,
+    /// The first of each priority: there are at most as many as priorities, so
+    /// finding a place takes bounded time.
+    leaders: List<Thread, Leading>,
+}
 
 impl WaitQueue {
     /// Nobody waits.
     pub const fn new() -> Self {
-        Self(List::new())
+        Self {
+            all: List::new(),
+            leaders: List::new(),
+        }
     }
 
     /// True if nobody waits.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// The first in the queue.
     pub fn front<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
-        self.0.front(cpu)
+        self.all.front(cpu)
     }
 
     /// All in the queue, in its order.
     pub fn iter<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> impl Iterator<Item = &'cpu Thread> {
-        self.0.iter(cpu)
+        self.all.iter(cpu)
     }
 
     /// Queues `thread` behind those of its own or a higher priority.
     pub fn insert(&self, cpu: &Cpu, thread: &Thread, priority: u8) {
         thread.place.priority.store(priority, Relaxed);
-        let goes_before = |other: &Thread| other.place.priority.load(Relaxed) >= priority;
+        let is_lower = |other: &&Thread| other.place.priority() < priority;
         // Mostly all have one priority; then the place is at the end.
-        if self.0.back(cpu).is_none_or(goes_before) {
-            self.0.push_back(thread);
-        } else if let Some(other) = self.iter(cpu).find(|other| !goes_before(other)) {
-            self.0.insert_before(other, thread);
+        let last = self.all.back(cpu);
+        let behind = (last.filter(is_lower)).and_then(|_| self.leaders.iter(cpu).find(is_lower));
+        let before = match behind {
+            Some(behind) => {
+                self.all.insert_before(behind, thread);
+                self.all.before(cpu, thread)
+            }
+            None => {
+                self.all.push_back(thread);
+                last
+            }
+        };
+        let follows_its_like = before.is_some_and(|other| other.place.priority() == priority);
+        match behind {
+            _ if follows_its_like => {}
+            Some(behind) => self.leaders.insert_before(behind, thread),
+            None => self.leaders.push_back(thread),
         }
     }
 
     /// True if `thread` is in this queue.
     pub fn contains(&self, thread: &Thread) -> bool {
-        self.0.contains(thread)
+        self.all.contains(thread)
     }
 
     /// Takes `thread` off. False if it was not in this queue.
-    pub fn remove(&self, thread: &Thread) -> bool {
-        self.0.remove(thread)
+    pub fn remove(&self, cpu: &Cpu, thread: &Thread) -> bool {
+        let next = self.all.after(cpu, thread);
+        if self.leaders.contains(thread) {
+            if let Some(next) = next
+                && next.place.priority() == thread.place.priority()
+            {
+                self.leaders.insert_before(thread, next);
+            }
+            self.leaders.remove(thread);
+        }
+        self.all.remove(thread)
     }
 
     /// Takes the first off.
     pub fn pop_front<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
-        self.0.pop_front(cpu)
+        let first = self.front(cpu)?;
+        self.remove(cpu, first);
+        Some(first)
     }
 }
 
@@ -136,4 +183,51 @@ pub fn end_waits<'cpu>(
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::object::Ref;
+    use crate::testing::run;
+
+    const THREADS: usize = 10;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        #[test]
+        fn threads_wait_by_priority_then_in_the_order_in_which_they_came(
+            steps in prop::collection::vec((0..THREADS, 0..4_u8), 1..60)
+        ) {
+            run(|world| {
+                let threads: Vec<Ref<Thread>> = (0..THREADS).map(|_| world.new_thread()).collect();
+                let (queue, cpu) = (WaitQueue::new(), &*world.cpu);
+                let mut model: Vec<(u8, usize)> = Vec::new();
+                // A thread that waits goes, one that does not comes.
+                for (thread, priority) in steps {
+                    let waited = model.iter().position(|(_, waiting)| *waiting == thread);
+                    assert_eq!(queue.remove(cpu, &threads[thread]), waited.is_some());
+                    if let Some(place) = waited {
+                        model.remove(place);
+                    } else {
+                        queue.insert(cpu, &threads[thread], priority);
+                        let place = model.iter().position(|(other, _)| *other < priority);
+                        model.insert(place.unwrap_or(model.len()), (priority, thread));
+                    }
+                    let ids = queue.iter(cpu).map(|thread| thread.id);
+                    let expected = model.iter().map(|(_, thread)| threads[*thread].id);
+                    assert!(ids.eq(expected));
+                    let leaders: Vec<u8> = (queue.leaders.iter(cpu))
+                        .map(|leader| leader.place.priority())
+                        .collect();
+                    let mut priorities: Vec<u8> = model.iter().map(|(priority, _)| *priority).collect();
+                    priorities.dedup();
+                    assert_eq!(leaders, priorities, "one leads each priority");
+                }
+                while queue.pop_front(cpu).is_some() {}
+            });
+        }
+    }
 }

@@ -10,7 +10,9 @@ impl Timeouts {
     /// True if `thread` is on the list of its deadline.
     pub(crate) fn contains(&self, cpu: &Cpu, thread: &Thread) -> bool {
         let deadline = thread.state(cpu).deadline.get();
-        deadline >= self.cleared.get() && self.lists[self.list_of(deadline)].contains(thread)
+        deadline >= self.cleared.get()
+            && (self.lists[self.list_of(deadline)].contains(thread)
+                || self.lists[self.spreading.get()].contains(thread))
     }
 }
 
@@ -20,7 +22,7 @@ const THREADS: usize = 8;
 enum Step {
     Add(usize, u64),
     Remove(usize),
-    Pass(u64),
+    Pass(u64, usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -28,7 +30,11 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..THREADS, time()).prop_map(|(thread, time)| Step::Add(thread, time)),
         1 => (0..THREADS).prop_map(Step::Remove),
-        2 => prop_oneof![0..200_u64, 0..0x2_0000_u64, Just(u64::MAX / 4)].prop_map(Step::Pass),
+        2 => (
+            prop_oneof![0..200_u64, 0..0x2_0000_u64, Just(u64::MAX / 4)],
+            prop_oneof![0..6_usize, Just(usize::MAX)],
+        )
+            .prop_map(|(time, steps)| Step::Pass(time, steps)),
     ]
 }
 
@@ -56,18 +62,22 @@ proptest! {
                         timeouts.remove(world.cpu, &threads[thread]);
                         model[thread] = None;
                     }
-                    Step::Pass(micros) => {
+                    Step::Pass(micros, steps) => {
                         now = now.saturating_add(micros);
-                        while let Some(thread) = timeouts.pop_expired(world.cpu, now) {
+                        let mut end = |thread: &Thread| {
                             let index = threads.iter().position(|other| other.id == thread.id);
                             let deadline = model[index.expect("one of them")].take();
                             assert!(deadline.is_some_and(|deadline| deadline <= now));
-                        }
-                        assert!(model.iter().flatten().all(|deadline| *deadline > now));
+                        };
+                        let mut step = || timeouts.expire(world.cpu, now, &mut end);
+                        // It may pause at any step.
+                        let is_done = (0..steps).any(|_| !step());
+                        let ended = |deadline: &u64| *deadline > now;
+                        assert!(!is_done || model.iter().flatten().all(ended));
                     }
                 }
                 let first = model.iter().flatten().min();
-                assert_eq!(timeouts.next().is_some(), first.is_some());
+                assert!(timeouts.next().is_some() || first.is_none());
                 if let (Some(next), Some(first)) = (timeouts.next(), first) {
                     assert!(next <= *first, "{next} is later than {first}");
                 }
