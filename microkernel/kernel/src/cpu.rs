@@ -119,7 +119,7 @@ impl CpuLocal {
 
 /// Parts of long operations that take less than the longest time for which
 /// interrupts may be off: 20,000 instructions.
-const PARTS: u32 = if cfg!(test) { 3 } else { 16 };
+const PARTS: u32 = if cfg!(test) { 3 } else { 6 };
 
 impl CpuLocal {
     /// True if an interrupt waits: whoever asks, in the middle of a long

@@ -89,7 +89,7 @@ pub enum Progress<T> {
 }
 
 /// Steps of an operation between two points where it may pause. Tests pause all the time.
-const STEPS: u32 = if cfg!(test) { 3 } else { 64 };
+const STEPS: u32 = if cfg!(test) { 3 } else { 32 };
 
 /// The steps left until the next pause.
 struct Budget(u32);

@@ -90,14 +90,16 @@ fn interrupt(kernel: &Kernel, cpus: u64) {
 /// Frees the dead. False if that has to pause.
 fn free(cpu: &Cpu, burial: &mut Burial) -> bool {
     while let Some(mut dead) = burial.open.take().or_else(|| burial.dead.next()) {
-        if (dead.downcast::<Task>()).is_some_and(|task| task.release_part(cpu)) {
+        let pauses = if (dead.downcast::<Task>()).is_some_and(|task| task.release_part(cpu)) {
             burial.open = Some(dead);
+            CpuLocal::has_waiting_interrupt(cpu)
         } else {
             debugger::forget(cpu.kernel, dead.header());
             let (storage, common) = dead.free();
             cpu.kernel.heap.free_charged(common.quota, storage);
-        }
-        if CpuLocal::must_pause(cpu) {
+            CpuLocal::must_pause(cpu)
+        };
+        if pauses {
             return false;
         }
     }

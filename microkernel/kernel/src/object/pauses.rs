@@ -361,7 +361,7 @@ fn areas_of_kernel_user_memory_are_added_one_at_a_time() {
         begin_interrupts(world);
         world.start_invocation(&thread, to_other, label::TASK, &words, None);
         assert!(has(world, 3) && !has(world, 4));
-        assert_eq!(take_interrupts(world), 2);
+        assert!(take_interrupts(world) >= 2);
         assert!(has(world, 4) && has(world, 5) && world.runs(&thread));
         assert_eq!(
             [0, 1, 2].map(|word| world.word(&thread, word) >> 20),
