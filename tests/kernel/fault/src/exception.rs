@@ -8,6 +8,7 @@ use l4_test::memory::{PAGE_ORDER, UNUSED, allocate};
 use l4_test::message::word;
 use l4_test::sys::object::Control;
 use l4_test::sys::{Selector, Utcb};
+use l4_test::worker::settle;
 use l4_test::{Message, Worker};
 
 use crate::arch;
@@ -119,13 +120,13 @@ pub(crate) fn without_handler_the_thread_waits_for_a_cancel() {
     };
     let thread = worker.thread();
     thread.control(control).unwrap();
-    l4_test::sys::ipc::sleep(core::time::Duration::from_millis(2));
+    settle();
     let behind = arch::place_of_undefined() + arch::INSTRUCTION;
     // Without CANCEL nothing changes.
     thread
         .ex_regs(Some(behind), None, ExRegsFlags::empty())
         .unwrap();
-    l4_test::sys::ipc::sleep(core::time::Duration::from_millis(2));
+    settle();
     assert!(!worker.has_ended());
     thread
         .ex_regs(Some(behind), None, ExRegsFlags::CANCEL)

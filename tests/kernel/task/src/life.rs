@@ -4,6 +4,7 @@ use l4_test::abi::error::IpcError;
 use l4_test::abi::rights::MemoryRights;
 use l4_test::fault::access;
 use l4_test::memory::{PAGE_ORDER, UNUSED, allocate};
+use l4_test::worker::settle;
 use l4_test::{Message, Outcome, failed, own};
 
 use crate::map::{map, task};
@@ -52,9 +53,9 @@ pub(crate) fn a_thread_outlives_its_task_until_it_faults() {
         .ex_regs(Some(0x1000), Some(0), ExRegsFlags::empty())
         .unwrap();
     own::scheduler()
-        .run_thread(thread.as_cap(), CpuSet::ALL, 101, 0)
+        .run_thread(thread.as_cap(), CpuSet::single(0), 101, 0)
         .unwrap();
-    l4_test::sys::ipc::sleep(core::time::Duration::from_millis(20));
+    settle();
     let outcome = Message::new(0).send(**thread).outcome();
     assert_eq!(outcome, failed(IpcError::NOT_EXISTENT));
 }
