@@ -162,13 +162,25 @@ fn check_rest(world: &World, stage: &Stage) {
     }
 }
 
+/// Shown if a program fails: which, and which choices were made.
+struct Story<'a>(&'a [&'a [Op]; 3], Vec<(usize, usize)>);
+
+impl Drop for Story<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::eprintln!("{:?}: choices {:?}", self.0, self.1);
+        }
+    }
+}
+
 /// Runs the programs in every order of the setting; how many there are.
 fn explore(setting: Setting, programs: &[&[Op]; 3]) -> usize {
-    let mut path: Vec<(usize, usize)> = Vec::new();
+    let mut story = Story(programs, Vec::new());
+    let path = &mut story.1;
     let mut runs = 0;
     loop {
         run_on(setting.cpus(), |world| {
-            run_once(world, setting, programs, &mut path);
+            run_once(world, setting, programs, path);
         });
         runs += 1;
         // The next choice, in the last place where there is one.
