@@ -192,7 +192,7 @@ mod tests {
     fn what_is_typed_becomes_an_interrupt_of_the_guest() {
         let mut platform = Platform::<Ram>::new(Box::new(|_| ()));
         let memory = Ram::new(4096);
-        let mut write = |platform: &mut Platform<Ram>, address, value| {
+        let write = |platform: &mut Platform<Ram>, address, value| {
             platform
                 .write(address, access(2, true), value, &memory)
                 .unwrap();

@@ -28,7 +28,7 @@ impl fmt::Display for BadArgument {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "'{}' is none of memory=SIZE, command-line=TEXT, block=CHANNEL, net=CHANNEL, statistics",
+            "'{}' is none of memory=SIZE, command-line=TEXT, block=CHANNEL, net=CHANNEL, entropy=CHANNEL, statistics",
             self.0
         )
     }

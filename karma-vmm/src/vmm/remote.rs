@@ -17,7 +17,11 @@ const CONFIGURATION: usize = 64;
 const FEATURES: u64 = (1 << 24) - 1;
 
 /// What a server can serve: its word in the arguments, the device's kind, and how many queues it has.
-const KINDS: [(&str, u32, usize); 2] = [("block", kind::BLOCK, 1), ("net", kind::NET, 2)];
+const KINDS: [(&str, u32, usize); 3] = [
+    ("block", kind::BLOCK, 1),
+    ("net", kind::NET, 2),
+    ("entropy", kind::ENTROPY, 1),
+];
 
 /// A server's device, as the program's arguments name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// Changes with what is made here, so that disks are made anew.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Modules of each bus in the order in which they depend on each other, below the kernel's folder of modules.
 const PCI: [&str; 5] = [
@@ -35,7 +35,8 @@ const DEVICES: [&str; 6] = [
     "drivers/char/hw_random/virtio-rng.ko",
 ];
 
-/// busybox's init does this first.
+/// busybox's init does this first. What the kernel's command line has that the kernel does not know is in the
+/// environment: `ip=ADDRESS/BITS` for the network card, `httpd=FOLDER` to serve files.
 const START: &str = r#"#!/bin/sh
 mount -t devtmpfs none /dev 2>/dev/null
 mkdir -p /dev/pts
@@ -44,6 +45,9 @@ mount -t sysfs none /sys
 mount -t devpts none /dev/pts
 while read module; do insmod /lib/modules/$module; done </lib/modules/order
 hostname guest
+ip link set lo up
+[ -n "$ip" ] && ip link set eth0 up && ip addr add $ip dev eth0
+[ -n "$httpd" ] && httpd -h $httpd
 echo "Linux $(uname -r) is ready: a shell of busybox"
 "#;
 
@@ -135,7 +139,7 @@ pub(super) fn make(packages: &Path, arch: Architecture) -> Result<Vec<u8>> {
 
 /// The programs of busybox that guests have.
 const APPLETS: &str = "[ ash awk base64 basename blockdev cat chmod chown chroot clear cmp cp cttyhack cut date dd df \
-    dirname dmesg du echo egrep env expr false fgrep find free grep gunzip gzip halt head hexdump hostname hwclock id \
+    dirname dmesg du echo egrep env expr false fgrep find free grep gunzip gzip halt head hexdump hostname httpd hwclock id \
     ifconfig init insmod ip kill killall less ln ls lsmod md5sum mkdir mke2fs mkfifo mknod mktemp more mount mv nc \
     netstat nproc nslookup od passwd ping pivot_root poweroff printf ps pwd readlink realpath reboot reset rev rm \
     rmdir rmmod route run-parts sed seq setsid sh sha256sum shuf sleep sort stat stty su swapoff swapon switch_root \

@@ -2,12 +2,11 @@
 //!
 //! * [`Transport`]: features, status and queues of one device, which the guest sets up through the
 //!   registers of [`pci`] or [`mmio`].
-//! * [`Device`]: what is behind it. [`console`] and [`entropy`] are models of their own.
+//! * [`Device`]: what is behind it. [`console`] is a model of its own.
 //!
 //! A guest that makes a queue wrong finds its device in need of a reset, and nothing else happens.
 
 pub mod console;
-pub mod entropy;
 pub mod mmio;
 pub mod pci;
 

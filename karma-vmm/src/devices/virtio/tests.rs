@@ -1,5 +1,4 @@
 use super::console::Console;
-use super::entropy::Entropy;
 use super::*;
 use crate::devices::pci::Pci;
 use alloc::rc::Rc;
@@ -253,29 +252,6 @@ fn a_driver_of_pci_finds_all_parts_in_the_window() {
         at = read(at + 1) & 0xff;
     }
     assert_eq!(parts, [(1, 0, 56), (3, 56, 1), (4, 64, 64), (2, 60, 2)]);
-}
-
-#[test]
-fn random_bytes_come_only_from_a_source_that_has_some() {
-    for has_some in [true, false] {
-        let memory = Ram::new(0x1_0000);
-        let entropy = Entropy::new(move |bytes: &mut [u8]| {
-            bytes.fill(7);
-            has_some
-        });
-        let mut transport = Transport::new(Box::new(entropy));
-        agree(&mut transport, write_mmio, &memory);
-        let mut queue = set_up_queue(&mut transport, write_mmio, &memory, 0, 0x1000);
-        run(&mut transport, write_mmio, &memory);
-        let buffer = Buffer {
-            address: 0x8000,
-            length: 16,
-        };
-        queue.offer(&memory, &[], &[buffer]).unwrap().unwrap();
-        write_mmio(&mut transport, Register::Notify, 0, &memory);
-        let written = queue.take(&memory).unwrap().unwrap().written;
-        assert_eq!(written, if has_some { 16 } else { 0 });
-    }
 }
 
 #[test]
