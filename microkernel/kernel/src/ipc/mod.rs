@@ -116,10 +116,14 @@ pub fn abort(cpu: &Cpu, thread: &Thread, error: IpcError) {
 
 /// The wait of `thread`, which is in no queue any more, ends with `error`.
 pub fn fail_wait(cpu: &Cpu, thread: &Thread, error: IpcError) {
-    if thread.state(cpu).life.get() == Life::Alive {
+    let state = thread.state(cpu);
+    if state.life.get() == Life::Alive {
         thread.waits_no_more(cpu);
         finish::failed(cpu, thread, error);
         crate::scheduling::make_ready(cpu, thread);
+    } else {
+        // It was not given the semaphore that it kept to pass on.
+        state.semaphore.replace(None);
     }
 }
 

@@ -81,6 +81,11 @@ fn ends() {
                 &[Op::Up, Op::Down],
             ],
             [
+                &[Op::Destroy(Target::Thread(2))],
+                &[Op::Destroy(Target::Semaphore)],
+                &[Op::Down],
+            ],
+            [
                 &[Op::Trigger],
                 &[Op::Destroy(Target::Irq)],
                 &[Op::BindIrq(2), Op::Wait],
