@@ -40,9 +40,10 @@ pub struct Call {
 }
 
 impl Call {
-    /// Whether it asks a factory for a task.
+    /// Whether it asks a factory for a task, or a virtual machine, which is one.
     pub fn makes_task(&self) -> bool {
-        self.tag.label() == label::FACTORY && self.words[0] == ObjectType::Task.word()
+        let kinds = [ObjectType::Task, ObjectType::Vm].map(ObjectType::word);
+        self.tag.label() == label::FACTORY && kinds.contains(&self.words[0])
     }
 
     /// The first message registers.
