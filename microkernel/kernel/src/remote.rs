@@ -204,6 +204,8 @@ fn perform(cpu: &Cpu, thread: &Thread, errand: Errand) {
 /// `next` there.
 pub fn visit(cpu: &Cpu, thread: &Thread, to: u32, next: Deferred) {
     let state = thread.state(cpu);
+    // A vCPU that a message was about to enter may be.
+    cpu.ready.remove(thread, state.priority.get());
     state.waiting.set(Waiting::Remote);
     state.deferred.set(next);
     send_off(cpu, thread, to);

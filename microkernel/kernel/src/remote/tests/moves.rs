@@ -1,6 +1,9 @@
 //! Threads that move, and that are controlled from another CPU.
 
 use super::*;
+use crate::testing::UTCB_AREA;
+use l4_abi::protocol::thread::Opcode;
+use l4_abi::vcpu::StateFlags;
 
 #[test]
 fn a_thread_is_started_asked_and_controlled_from_another_cpu() {
@@ -102,5 +105,34 @@ fn a_server_that_moves_answers_its_caller() {
             (world.doing(&setup.server), setup.server.home()),
             (waits, 2)
         );
+    });
+}
+
+#[test]
+fn a_message_whose_sender_stayed_behind_enters_a_vcpu_that_is_ready() {
+    run_on(2, |world| {
+        let setup = set_up(world);
+        let (vcpu, task) = (&*setup.server, &setup.server_task);
+        let become_vcpu = [Opcode::VcpuControl.word(), UTCB_AREA + 0x3000];
+        let header = setup.server.header();
+        let by = (vcpu, task);
+        let doing = invoke(world, by, header, label::THREAD, &become_vcpu, None);
+        assert_eq!(doing, DONE);
+        // A call and another message wait, and the vCPU moves.
+        world.syscall(&setup.client, Syscall::call(setup.gate));
+        world.deliver_all();
+        let other = world.on(1).thread(task, 9);
+        let slot = world.give_full(task, header);
+        world.syscall(&other, Syscall::send(slot));
+        run_thread(world, by, &setup.server, 0);
+        let urgent = world.on(0).thread(&setup.client_task, 9);
+        assert!(world.runs(&urgent) && vcpu.home() == 0);
+        let area = vcpu.vcpu_area(world.cpu_of(vcpu)).expect("it is a vCPU");
+        area.set_state(StateFlags::IRQ);
+        // It is told that one of them waits no more, and takes the other.
+        other.cancel(world.on(1).cpu);
+        world.enter(Event::Spurious);
+        world.deliver_all();
+        assert_eq!(world.doing(&setup.client), waits_for(vcpu));
     });
 }
