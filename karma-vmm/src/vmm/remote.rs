@@ -49,6 +49,7 @@ pub struct Remote {
     backing: Backing,
     server: Cap<VirtioDevice>,
     features: u64,
+    queue_size: u16,
     configuration: [u8; CONFIGURATION],
     /// The guest's memory, from guest-physical address 0 on.
     memory: Cap<Dataspace>,
@@ -78,6 +79,7 @@ impl Remote {
             backing,
             server,
             features: driver.features() & FEATURES,
+            queue_size: driver.queue_size(0).map_err(unusable)?,
             configuration,
             memory,
             size,
@@ -116,6 +118,10 @@ impl<M> Device<M> for Remote {
 
     fn queues(&self) -> usize {
         self.backing.queues
+    }
+
+    fn queue_size(&self) -> u16 {
+        self.queue_size
     }
 
     fn start(&mut self, features: u64, queues: &mut [Queue]) -> bool {

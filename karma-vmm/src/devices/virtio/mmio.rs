@@ -1,6 +1,6 @@
 //! Virtio over registers in memory (§4.2).
 
-use super::{Part, QUEUE_SIZE, Transport};
+use super::{Part, Transport};
 use l4_virtio::memory::Memory;
 
 /// Bytes of a device's registers.
@@ -28,7 +28,7 @@ impl<M: Memory> Transport<M> {
             0x08 => self.kind().into(),
             0x0c => VENDOR,
             0x10 => self.device_features(),
-            0x34 if self.queue().is_some() => QUEUE_SIZE.into(),
+            0x34 if self.queue().is_some() => self.device.queue_size().into(),
             0x44 => self.is_queue_ready().into(),
             0x60 => self.interrupts.into(),
             0x70 => self.status.into(),

@@ -17,7 +17,7 @@ use l4_virtio::{DeviceQueue, Layout, QueueError};
 
 /// Queues that a device can have.
 pub const MAX_QUEUES: usize = 4;
-/// Descriptors that a queue can have.
+/// Descriptors that a queue can have, if the device does not say otherwise.
 const QUEUE_SIZE: u16 = 256;
 
 /// It follows version 1 of the specification.
@@ -49,8 +49,13 @@ pub trait Device<M> {
         &[]
     }
 
-    /// Sizes of its queues are up to the guest, their number is not.
+    /// The number of its queues.
     fn queues(&self) -> usize;
+
+    /// Most descriptors that each of its queues can have.
+    fn queue_size(&self) -> u16 {
+        QUEUE_SIZE
+    }
 
     /// The guest begins to use it, with these features and the queues that are ready. Whether it can.
     fn start(&mut self, _features: u64, _queues: &mut [Queue]) -> bool {
@@ -96,17 +101,15 @@ pub enum Part {
     Used = 2,
 }
 
-impl Default for Queue {
-    fn default() -> Self {
+impl Queue {
+    fn new(size: u16) -> Self {
         Self {
-            size: QUEUE_SIZE,
+            size,
             parts: [0; 3],
             ready: None,
         }
     }
-}
 
-impl Queue {
     /// The queue, if the guest has made it ready.
     pub fn ready(&mut self) -> Option<&mut DeviceQueue> {
         self.ready.as_mut()
@@ -210,8 +213,9 @@ impl<M: Memory> Transport<M> {
         self.feature_pages = [0; 2];
         self.driver_features = 0;
         self.selected = 0;
+        let size = self.device.queue_size();
         self.queues = (0..self.device.queues().min(MAX_QUEUES))
-            .map(|_| Queue::default())
+            .map(|_| Queue::new(size))
             .collect();
     }
 
@@ -225,9 +229,10 @@ impl<M: Memory> Transport<M> {
     }
 
     fn set_queue_size(&mut self, size: u16) {
+        let most = self.device.queue_size();
         if let Some(queue) = self.queue()
             && queue.ready.is_none()
-            && size <= QUEUE_SIZE
+            && size <= most
         {
             queue.size = size;
         }

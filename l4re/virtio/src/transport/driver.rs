@@ -128,6 +128,11 @@ impl Driver {
         Ok(self.page.read_device(offset, target)?)
     }
 
+    /// Most descriptors that a queue can have.
+    pub fn queue_size(&self, index: u32) -> Result<u16, DriverError> {
+        Ok(self.page.queue(self.queues, index)?.size_max)
+    }
+
     /// Lets the device read and write `size` bytes of `dataspace`, at addresses from `base` on.
     pub fn share(
         &self,
