@@ -96,11 +96,12 @@ fn threads(workspace: &Workspace, arch: Architecture) -> Result<()> {
 
 fn kernel_fault(workspace: &Workspace, arch: Architecture) -> Result<()> {
     let shown = gdb(workspace, SYSTEM, arch, &script(arch))?;
-    // The kernel's symbols are there, and with them the place in its source.
+    // The kernel's symbols are there, and with them the place in its source: that of the function or of what
+    // is inlined into it.
     let stopped = shown.lines().any(|line| {
         line.starts_with("Breakpoint 1, ")
-            && line.contains("brio_syscall (")
-            && line.contains(" at microkernel/machine/src/")
+            && line.contains("syscall (")
+            && line.contains(" at microkernel/")
     });
     if !stopped {
         fail!("gdb did not stop the kernel where it was told; it said:\n{shown}");
