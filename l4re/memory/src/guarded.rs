@@ -71,6 +71,15 @@ pub(crate) unsafe fn store(address: *mut u16, word: u16) -> Access {
     check(unsafe { arch::store(address, word) }).map(drop)
 }
 
+/// Writes all that caches have of the addresses from `start` to `end` back, and forgets it there.
+///
+/// # Safety
+/// They lie in a mapping that no Rust object overlaps.
+pub(crate) unsafe fn clean(start: u64, end: u64) -> Access {
+    // SAFETY: as for `copy`.
+    check(unsafe { arch::clean(start, end) }).map(drop)
+}
+
 type Access<T = ()> = core::result::Result<T, Inaccessible>;
 
 fn check(result: u64) -> Access<u64> {

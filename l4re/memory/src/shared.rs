@@ -122,6 +122,12 @@ impl Shared {
         unsafe { guarded::store(place, word) }
     }
 
+    /// Writes all of it that caches have back to memory, for who will look at it with caches off.
+    pub fn clean(&self) -> Access {
+        // SAFETY: the mapping.
+        unsafe { guarded::clean(self.start, self.start + self.size) }
+    }
+
     /// Copies bytes from `offset` on into `target`.
     ///
     /// # Panics

@@ -27,6 +27,14 @@ pub(crate) unsafe fn store(address: *mut u16, word: u16) -> u64 {
     0
 }
 
+/// Nobody sees memory without caches.
+///
+/// # Safety
+/// None is needed.
+pub(crate) unsafe fn clean(_start: u64, _end: u64) -> u64 {
+    0
+}
+
 /// There is no region map that could let anybody continue.
 pub(crate) fn routines() -> Option<(u64, u64, u64)> {
     None

@@ -33,6 +33,14 @@ unsafe extern "C" {
     fn l4_memory_failed();
 }
 
+/// Caches are never off without being empty.
+///
+/// # Safety
+/// None is needed.
+pub(crate) unsafe fn clean(_start: u64, _end: u64) -> u64 {
+    0
+}
+
 /// First instruction of the routines, the first one behind them, and where to continue instead.
 pub(crate) fn routines() -> Option<(u64, u64, u64)> {
     let address = |routine: *const ()| routine as u64;
