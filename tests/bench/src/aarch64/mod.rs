@@ -1,8 +1,12 @@
 //! The counter is that of the generic timer.
 
+mod guest;
+
 use core::arch::{asm, naked_asm};
 
 use l4_test::abi::arch::aarch64::exception::ExceptionFrame;
+
+pub(crate) use guest::Guest;
 
 /// The counter.
 #[inline(always)]
@@ -60,24 +64,4 @@ pub(crate) fn load_selectors() {}
 #[inline(always)]
 pub(crate) fn user_counter(registers: &ExceptionFrame) -> u64 {
     registers.x[0]
-}
-
-/// A guest: of virtual machines here nothing is measured yet.
-pub(crate) struct Guest(core::convert::Infallible);
-
-impl Guest {
-    /// None.
-    pub(crate) fn new() -> Option<Self> {
-        None
-    }
-
-    /// Makes the calling thread its vCPU.
-    pub(crate) fn prepare(&self) {
-        match self.0 {}
-    }
-
-    /// Runs it until it exits.
-    pub(crate) fn run(&self) {
-        match self.0 {}
-    }
 }

@@ -118,7 +118,7 @@ pub const ROWS: &[Row] = &[
     ),
     row(
         "vm-exit",
-        "VM: resume, exit by CPUID, return to the VMM",
+        "VM: resume, exit by `cpuid` or `hvc`, return to the VMM",
         450,
     ),
     row(LONGEST, "longest time for which interrupts are off", 20_000).everywhere(),
