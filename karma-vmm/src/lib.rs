@@ -6,6 +6,8 @@ extern crate alloc;
 
 pub mod aarch64;
 pub mod devices;
+pub mod end;
+pub mod file;
 pub mod statistics;
 pub mod vmm;
 pub mod x86_64;

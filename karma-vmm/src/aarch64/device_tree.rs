@@ -2,12 +2,14 @@
 //!
 //! The writer is here, not a crate's: it is fewer lines than the hash tables that those bring along.
 
+use alloc::format;
 use alloc::vec::Vec;
 
 use super::platform::{
-    DISTRIBUTOR, REDISTRIBUTOR, SERIAL, SERIAL_LINE, virtio_device, virtio_line,
+    CPU_INTERFACE, DISTRIBUTOR, REDISTRIBUTOR, SERIAL, SERIAL_LINE, virtio_device, virtio_line,
 };
-use crate::devices::{gic, pl011, virtio::mmio};
+use crate::devices::gic::{self, Version};
+use crate::devices::{pl011, virtio::mmio};
 
 const MAGIC: u32 = 0xd00d_feed;
 const VERSION: u32 = 17;
@@ -38,6 +40,10 @@ pub struct Machine<'a> {
     pub ram_disk: Option<(u64, u64)>,
     /// The kernel's command line.
     pub command_line: &'a str,
+    /// The interrupt controller.
+    pub gic: Version,
+    /// How many CPUs there are.
+    pub cpus: u8,
     /// How many virtio devices there are.
     pub devices: usize,
 }
@@ -68,12 +74,14 @@ pub fn write(machine: &Machine<'_>) -> Vec<u8> {
     tree.begin("cpus");
     tree.cells("#address-cells", &[1]);
     tree.cells("#size-cells", &[0]);
-    tree.begin("cpu@0");
-    tree.text("device_type", "cpu");
-    tree.text("compatible", "arm,armv8");
-    tree.text("enable-method", "psci");
-    tree.cells("reg", &[0]);
-    tree.end();
+    for number in 0..machine.cpus {
+        tree.begin(&format!("cpu@{number:x}"));
+        tree.text("device_type", "cpu");
+        tree.text("compatible", "arm,armv8");
+        tree.text("enable-method", "psci");
+        tree.cells("reg", &[number.into()]);
+        tree.end();
+    }
     tree.end();
 
     tree.begin("psci");
@@ -90,17 +98,19 @@ pub fn write(machine: &Machine<'_>) -> Vec<u8> {
     tree.end();
 
     tree.begin("interrupt-controller");
-    tree.text("compatible", "arm,gic-v3");
+    let (kind, interfaces, size) = match machine.gic {
+        Version::V2 => ("arm,gic-400", CPU_INTERFACE, gic::CPU_INTERFACE_SIZE),
+        Version::V3 => {
+            let size = gic::REDISTRIBUTOR_SIZE * u64::from(machine.cpus);
+            ("arm,gic-v3", REDISTRIBUTOR, size)
+        }
+    };
+    tree.text("compatible", kind);
     tree.property("interrupt-controller", &[]);
     tree.cells("#interrupt-cells", &[3]);
     tree.cells("#address-cells", &[2]);
     tree.cells("#size-cells", &[2]);
-    let frames = [
-        DISTRIBUTOR,
-        gic::DISTRIBUTOR_SIZE,
-        REDISTRIBUTOR,
-        gic::REDISTRIBUTOR_SIZE,
-    ];
+    let frames = [DISTRIBUTOR, gic::DISTRIBUTOR_SIZE, interfaces, size];
     tree.words("reg", &frames);
     tree.cells("phandle", &[GIC]);
     tree.end();
@@ -121,7 +131,7 @@ pub fn write(machine: &Machine<'_>) -> Vec<u8> {
     tree.end();
 
     for number in 0..machine.devices {
-        tree.begin(["virtio@0", "virtio@1", "virtio@2", "virtio@3"][number % 4]);
+        tree.begin(&format!("virtio@{:x}", virtio_device(number)));
         tree.text("compatible", "virtio,mmio");
         tree.words("reg", &[virtio_device(number), mmio::SIZE]);
         tree.interrupt(virtio_line(number));
@@ -231,6 +241,8 @@ mod tests {
             memory: 0x800_0000,
             ram_disk: Some((0x400_0000, 1234)),
             command_line: "console=ttyAMA0 quiet",
+            gic: Version::V3,
+            cpus: 3,
             devices: 2,
         });
         let tree = Fdt::new(&blob).unwrap();
@@ -241,7 +253,7 @@ mod tests {
             (region.starting_address as usize, region.size),
             (0, Some(0x800_0000))
         );
-        assert_eq!(tree.cpus().count(), 1);
+        assert_eq!(tree.cpus().count(), 3);
         let serial = tree.find_compatible(&["arm,pl011"]).unwrap();
         let registers = serial.reg().unwrap().next().unwrap();
         assert_eq!(registers.starting_address as u64, SERIAL);

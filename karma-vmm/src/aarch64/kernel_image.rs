@@ -6,29 +6,12 @@ use core::fmt;
 use l4_virtio::memory::{Inaccessible, Memory};
 
 use super::device_tree::{self, Machine};
+use super::psci::Start;
+use crate::devices::gic::Version;
+use crate::file::File;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"ARM\x64");
 const ALIGNMENT: u64 = 2 << 20;
-/// Bytes that are copied at once.
-const PIECE: usize = 4096;
-
-/// A file in memory that can be read.
-pub struct File<'a, M> {
-    /// Its content.
-    pub content: &'a M,
-    /// Its bytes.
-    pub size: u64,
-}
-
-/// The state in which the kernel is entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its first instruction.
-    pub ip: u64,
-    /// Where the device tree is, for x0.
-    pub device_tree: u64,
-}
-
 /// Why a kernel cannot be loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoadError {
@@ -58,18 +41,19 @@ impl From<Inaccessible> for LoadError {
     }
 }
 
-/// Puts kernel, RAM disk and device tree into `memory`, of which there are `size` bytes.
+/// Puts kernel, RAM disk and device tree into `memory`, of which there are `size` bytes. How the kernel starts.
 ///
 /// # Errors
 /// If that is not possible; the memory may have parts of them then.
 pub fn load<M: Memory, F: Memory>(
     memory: &M,
     size: u64,
-    kernel: &File<'_, F>,
-    ram_disk: Option<&File<'_, F>>,
+    kernel: File<'_, F>,
+    ram_disk: Option<File<'_, F>>,
     command_line: &str,
+    (gic, cpus): (Version, u8),
     devices: usize,
-) -> Result<Entry, LoadError> {
+) -> Result<Start, LoadError> {
     let mut header = [0; 64];
     if kernel.size < header.len() as u64 {
         return Err(LoadError::NoKernel);
@@ -92,42 +76,32 @@ pub fn load<M: Memory, F: Memory>(
     let disk_start = end
         .checked_next_multiple_of(ALIGNMENT)
         .ok_or(LoadError::NoRoom)?;
-    let disk_size = ram_disk.map_or(0, |disk| disk.size);
+    let disk_size = ram_disk.as_ref().map_or(0, |disk| disk.size);
     let tree_start = disk_start
         .checked_add(disk_size)
         .and_then(|end| end.checked_next_multiple_of(ALIGNMENT))
         .ok_or(LoadError::NoRoom)?;
     let tree = device_tree::write(&Machine {
         memory: size,
-        ram_disk: ram_disk.map(|disk| (disk_start, disk.size)),
+        ram_disk: ram_disk.as_ref().map(|disk| (disk_start, disk.size)),
         command_line,
+        gic,
+        cpus,
         devices,
     });
     let tree_end = tree_start.checked_add(tree.len() as u64);
     if tree_end.is_none_or(|end| end > size) {
         return Err(LoadError::NoRoom);
     }
-    copy(kernel, memory, start)?;
+    kernel.copy(0, memory, start)?;
     if let Some(disk) = ram_disk {
-        copy(disk, memory, disk_start)?;
+        disk.copy(0, memory, disk_start)?;
     }
     memory.write(tree_start, &tree)?;
-    Ok(Entry {
+    Ok(Start {
         ip: start,
-        device_tree: tree_start,
+        argument: tree_start,
     })
-}
-
-fn copy<M: Memory, F: Memory>(file: &File<'_, F>, memory: &M, to: u64) -> Result<(), LoadError> {
-    let mut piece = [0; PIECE];
-    let mut done = 0;
-    while done < file.size {
-        let count = (file.size - done).min(PIECE as u64) as usize;
-        file.content.read(done, &mut piece[..count])?;
-        memory.write(to + done, &piece[..count])?;
-        done += count as u64;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -147,7 +121,7 @@ mod tests {
         image
     }
 
-    fn try_load(image: Vec<u8>, disk: usize) -> Result<(Ram, Entry), LoadError> {
+    fn try_load(image: Vec<u8>, disk: usize) -> Result<(Ram, Start), LoadError> {
         let memory = Ram::new(SIZE as usize);
         let kernel = File {
             size: image.len() as u64,
@@ -157,7 +131,15 @@ mod tests {
             size: disk as u64,
             content: &Ram::with(vec![0xaa; disk]),
         };
-        let entry = load(&memory, SIZE, &kernel, Some(&disk), "quiet", 0)?;
+        let entry = load(
+            &memory,
+            SIZE,
+            kernel,
+            Some(disk),
+            "quiet",
+            (Version::V3, 1),
+            0,
+        )?;
         Ok((memory, entry))
     }
 
@@ -171,8 +153,8 @@ mod tests {
         // Behind what the kernel will clear.
         memory.read(6 << 20, &mut bytes).unwrap();
         assert_eq!(bytes, [0xaa; 4]);
-        assert_eq!(entry.device_tree, 8 << 20);
-        memory.read(entry.device_tree, &mut bytes).unwrap();
+        assert_eq!(entry.argument, 8 << 20);
+        memory.read(entry.argument, &mut bytes).unwrap();
         assert_eq!(bytes, [0xd0, 0x0d, 0xfe, 0xed]);
     }
 

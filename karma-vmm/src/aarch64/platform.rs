@@ -9,21 +9,23 @@ use heapless::Vec;
 use l4_virtio::memory::Memory;
 
 use super::access::Access;
-use crate::devices::gic::{self, Gic};
+use crate::devices::gic::{self, Gic, Version};
 use crate::devices::pl011::{self, Pl011};
 use crate::devices::virtio::{Transport, mmio};
 
 /// Virtio devices, at most.
-pub const MAX_DEVICES: usize = 4;
+pub const MAX_DEVICES: usize = 7;
 
 /// Devices are above all memory.
 pub const DISTRIBUTOR: u64 = 0x10_0000_0000;
+/// Of version 2 only; it is the hardware's.
+pub const CPU_INTERFACE: u64 = 0x10_0001_0000;
 pub(super) const REDISTRIBUTOR: u64 = 0x10_0010_0000;
 pub(super) const SERIAL: u64 = 0x10_0100_0000;
 const VIRTIO: u64 = 0x10_0200_0000;
 
 const DISTRIBUTOR_END: u64 = DISTRIBUTOR + gic::DISTRIBUTOR_SIZE;
-const REDISTRIBUTOR_END: u64 = REDISTRIBUTOR + gic::REDISTRIBUTOR_SIZE;
+const REDISTRIBUTOR_END: u64 = REDISTRIBUTOR + gic::REDISTRIBUTOR_SIZE * gic::MAX_CPUS as u64;
 const SERIAL_END: u64 = SERIAL + pl011::SIZE;
 const VIRTIO_END: u64 = VIRTIO + mmio::SIZE * MAX_DEVICES as u64;
 
@@ -80,15 +82,15 @@ pub struct Platform<M> {
     /// The interrupt controller.
     pub gic: Gic,
     serial: Pl011,
-    serial_output: Box<dyn FnMut(u8)>,
+    serial_output: Box<dyn FnMut(u8) + Send>,
     virtio: Vec<Transport<M>, MAX_DEVICES>,
 }
 
 impl<M: Memory> Platform<M> {
-    /// One with a serial port, which prints to `serial_output`, and no virtio devices.
-    pub fn new(serial_output: Box<dyn FnMut(u8)>) -> Self {
+    /// One for so many CPUs, with a serial port, which prints to `serial_output`, and no virtio devices.
+    pub fn new(version: Version, cpus: u8, serial_output: Box<dyn FnMut(u8) + Send>) -> Self {
         Self {
-            gic: Gic::default(),
+            gic: Gic::new(version, cpus),
             serial: Pl011::default(),
             serial_output,
             virtio: Vec::new(),
@@ -110,11 +112,11 @@ impl<M: Memory> Platform<M> {
         Device::at(address).map(Device::name)
     }
 
-    /// The guest reads from an address, if there is something.
-    pub fn read(&mut self, address: u64, access: Access) -> Option<u64> {
+    /// A CPU reads from an address, if there is something.
+    pub fn read(&mut self, cpu: usize, address: u64, access: Access) -> Option<u64> {
         let size = access.size;
         Some(match Device::at(address)? {
-            Device::Distributor(offset) => self.gic.read_distributor(offset, size),
+            Device::Distributor(offset) => self.gic.read_distributor(cpu, offset, size),
             Device::Redistributor(offset) => self.gic.read_redistributor(offset, size),
             Device::Serial(offset) => self.serial.read(offset).into(),
             // Nothing is plugged in there.
@@ -125,11 +127,18 @@ impl<M: Memory> Platform<M> {
         })
     }
 
-    /// The guest writes to an address, if there is something.
-    pub fn write(&mut self, address: u64, access: Access, value: u64, memory: &M) -> Option<()> {
+    /// A CPU writes to an address, if there is something.
+    pub fn write(
+        &mut self,
+        cpu: usize,
+        address: u64,
+        access: Access,
+        value: u64,
+        memory: &M,
+    ) -> Option<()> {
         let size = access.size;
         match Device::at(address)? {
-            Device::Distributor(offset) => self.gic.write_distributor(offset, size, value),
+            Device::Distributor(offset) => self.gic.write_distributor(cpu, offset, size, value),
             Device::Redistributor(offset) => self.gic.write_redistributor(offset, size, value),
             Device::Serial(offset) => {
                 if let Some(sent) = self.serial.write(offset, value as u32) {
@@ -145,9 +154,9 @@ impl<M: Memory> Platform<M> {
         Some(())
     }
 
-    /// The virtual timer has interrupted.
-    pub fn timer(&mut self) {
-        self.gic.raise(TIMER_LINE);
+    /// A CPU's virtual timer has interrupted.
+    pub fn timer(&mut self, cpu: usize) {
+        self.gic.raise(cpu, TIMER_LINE);
     }
 
     /// Takes over the levels of all lines.
@@ -171,11 +180,11 @@ impl<M: Memory> Platform<M> {
         self.serial.room()
     }
 
-    /// Lets the devices look what has come from outside.
-    pub fn poll(&mut self, memory: &M) {
-        self.virtio
-            .iter_mut()
-            .for_each(|device| device.poll(memory));
+    /// Requests of a virtio device were completed; devices are numbered as they were added.
+    pub fn completed(&mut self, number: usize) {
+        if let Some(device) = self.virtio.get_mut(number) {
+            device.completed();
+        }
     }
 }
 
@@ -190,26 +199,26 @@ mod tests {
 
     #[test]
     fn what_is_typed_becomes_an_interrupt_of_the_guest() {
-        let mut platform = Platform::<Ram>::new(Box::new(|_| ()));
+        let mut platform = Platform::<Ram>::new(Version::V3, 1, Box::new(|_| ()));
         let memory = Ram::new(4096);
         let write = |platform: &mut Platform<Ram>, address, value| {
             platform
-                .write(address, access(2, true), value, &memory)
+                .write(0, address, access(2, true), value, &memory)
                 .unwrap();
         };
         write(&mut platform, DISTRIBUTOR, 2);
         write(&mut platform, DISTRIBUTOR + 0x104, u64::MAX);
         write(&mut platform, SERIAL + 0x38, 0x50);
         platform.update_lines();
-        assert!(!platform.gic.is_waiting(&[]));
+        assert!(!platform.gic.is_waiting(0, &[]));
         assert_eq!(platform.type_in(b"x"), 1);
         platform.update_lines();
-        assert!(platform.gic.is_waiting(&[]));
+        assert!(platform.gic.is_waiting(0, &[]));
     }
 
     #[test]
     fn where_nothing_is_nothing_happens() {
-        let mut platform = Platform::<Ram>::new(Box::new(|_| ()));
+        let mut platform = Platform::<Ram>::new(Version::V3, 1, Box::new(|_| ()));
         let memory = Ram::new(4096);
         for address in [
             0,
@@ -219,10 +228,13 @@ mod tests {
             VIRTIO_END,
             u64::MAX,
         ] {
-            assert_eq!(platform.read(address, access(2, false)), None);
-            assert_eq!(platform.write(address, access(2, true), 0, &memory), None);
+            assert_eq!(platform.read(0, address, access(2, false)), None);
+            assert_eq!(
+                platform.write(0, address, access(2, true), 0, &memory),
+                None
+            );
         }
         // A place for a device that is not there: no magic number.
-        assert_eq!(platform.read(VIRTIO, access(2, false)), Some(0));
+        assert_eq!(platform.read(0, VIRTIO, access(2, false)), Some(0));
     }
 }

@@ -22,20 +22,37 @@ mod arch;
 use alloc::boxed::Box;
 use core::error::Error;
 
+use crate::end::End;
+use l4_rt::{console, println};
 use options::Options;
 
 /// Runs the guest until it ends; the program's exit code.
 pub fn main() -> Result<i32, Box<dyn Error>> {
     let options = Options::parse(l4_rt::env::args().skip(1))?;
-    arch::run(&options)
+    let (stop, statistics) = arch::run(&options)?;
+    console::flush();
+    if options.statistics {
+        println!("{statistics}");
+    }
+    Ok(stop.code())
 }
 
-/// The program's exit codes.
-pub mod code {
-    /// The guest has switched itself off.
-    pub const OFF: i32 = 0;
-    /// The guest wants to start anew, which is for the component's restart policy.
-    pub const RESET: i32 = 2;
-    /// The guest did what its machine does not have.
-    pub const STOPPED: i32 = 3;
+/// Why a machine does not go on.
+pub enum Stop {
+    /// The guest has ended it.
+    End(End),
+    /// The guest did what the machine does not have.
+    Fault,
+}
+
+impl Stop {
+    /// The program's exit code. Whether a guest that wants to start anew does so is for the component's restart
+    /// policy.
+    fn code(&self) -> i32 {
+        match self {
+            Self::End(End::Off) => 0,
+            Self::End(End::Reset) => 2,
+            Self::Fault => 3,
+        }
+    }
 }

@@ -6,12 +6,16 @@ use heapless::Vec;
 
 /// Devices of servers that a machine can have.
 const MAX_DEVICES: usize = 7;
+/// CPUs that a machine can have.
+pub const MAX_CPUS: u8 = 16;
 
 /// The virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Bytes of memory.
     pub memory: u64,
+    /// CPUs, from 1 to [`MAX_CPUS`].
+    pub cpus: u8,
     /// The kernel's command line.
     pub command_line: &'static str,
     /// Devices of servers, in the order in which the guest finds them.
@@ -28,7 +32,7 @@ impl fmt::Display for BadArgument {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "'{}' is none of memory=SIZE, command-line=TEXT, block=CHANNEL, net=CHANNEL, entropy=CHANNEL, statistics",
+            "'{}' is none of memory=SIZE, cpus=NUMBER, command-line=TEXT, block=CHANNEL, net=CHANNEL, entropy=CHANNEL, statistics",
             self.0
         )
     }
@@ -41,6 +45,7 @@ impl Options {
     pub fn parse(arguments: impl Iterator<Item = &'static str>) -> Result<Self, BadArgument> {
         let mut options = Self {
             memory: 128 << 20,
+            cpus: 1,
             command_line: "",
             devices: Vec::new(),
             statistics: false,
@@ -49,6 +54,7 @@ impl Options {
             let bad = BadArgument(argument);
             match argument.split_once('=') {
                 Some(("memory", size)) => options.memory = bytes(size).ok_or(bad)?,
+                Some(("cpus", number)) => options.cpus = cpus(number).ok_or(bad)?,
                 Some(("command-line", text)) => options.command_line = text,
                 Some((word, channel)) => {
                     let device = Backing::new(word, channel).ok_or(bad)?;
@@ -60,6 +66,14 @@ impl Options {
         }
         Ok(options)
     }
+}
+
+/// How many CPUs.
+fn cpus(number: &str) -> Option<u8> {
+    number
+        .parse()
+        .ok()
+        .filter(|number| (1..=MAX_CPUS).contains(number))
 }
 
 /// A number of bytes, with a unit perhaps.
@@ -81,14 +95,15 @@ mod tests {
     fn arguments_are_taken_one_by_one() {
         let arguments = [
             "memory=64M",
-            "command-line=console=ttyS0 quiet",
+            "cpus=2",
+            "command-line=quiet",
             "block=disk",
             "statistics",
         ];
         let options = Options::parse(arguments.into_iter()).unwrap();
         assert_eq!(options.devices[0].channel, "disk");
-        assert_eq!(options.memory, 64 << 20);
-        assert_eq!(options.command_line, "console=ttyS0 quiet");
+        assert_eq!((options.memory, options.cpus), (64 << 20, 2));
+        assert_eq!(options.command_line, "quiet");
         assert!(options.statistics);
     }
 
@@ -100,7 +115,8 @@ mod tests {
             "memory=",
             "memory=M",
             "memory=99999999999G",
-            "cpus=2",
+            "cpus=0",
+            "cpus=17",
         ] {
             let refused = Options::parse([argument].into_iter());
             assert_eq!(refused, Err(BadArgument(argument)));

@@ -1,10 +1,14 @@
 //! A virtio device of a server, handed on to the guest: the server works on the guest's queues, in the guest's
 //! memory, and the monitor only passes registers and notifications on.
 
-use crate::devices::virtio::{Device, Queue};
+use super::memory::Ram;
+use super::options::Options;
+use crate::devices::virtio::{Device, Queue, Transport};
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::vec::Vec;
 use core::error::Error;
+use l4_memory::Shared;
 use l4_rt::{env, println};
 use l4_sys::Cap;
 use l4_virtio::QueueError;
@@ -44,8 +48,27 @@ impl Backing {
     }
 }
 
+/// Of the interrupts of the first server's device; those of the others follow, four apart.
+const FIRST_LABEL: u64 = 0x100;
+const LABELS: u64 = 4;
+
+/// The devices of servers, for a guest with this memory. Their interrupts come to the calling thread.
+pub fn open(options: &Options, ram: &Ram) -> Result<Vec<Transport<Shared>>, Box<dyn Error>> {
+    let devices = (0..).zip(&options.devices).map(|(number, backing)| {
+        let label = FIRST_LABEL + LABELS * number;
+        let device = Remote::new(*backing, ram.dataspace(), options.memory, label)?;
+        Ok(Transport::new(Box::new(device)))
+    });
+    devices.collect()
+}
+
+/// Which of the devices an interrupt with this label is from.
+pub fn number(label: u64) -> Option<usize> {
+    Some((label.checked_sub(FIRST_LABEL)? / LABELS) as usize)
+}
+
 /// The device.
-pub struct Remote {
+struct Remote {
     backing: Backing,
     server: Cap<VirtioDevice>,
     features: u64,
@@ -62,7 +85,7 @@ pub struct Remote {
 
 impl Remote {
     /// Asks the server what it has. Its interrupts will come to the calling thread with `label`.
-    pub fn new(
+    fn new(
         backing: Backing,
         memory: Cap<Dataspace>,
         size: u64,

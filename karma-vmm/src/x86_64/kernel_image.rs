@@ -12,6 +12,7 @@
 //! | as the image prefers | the kernel |
 //! | at the end | the initial RAM disk |
 
+use crate::file::File;
 use core::fmt;
 use l4_virtio::memory::{Inaccessible, Memory};
 
@@ -61,14 +62,6 @@ const HEADER_BYTES: usize = 0x400;
 const ENTRY: u64 = 0x200;
 /// In the load flags: it has such an entry.
 const HAS_ENTRY: u16 = 1;
-
-/// A file to be loaded.
-pub struct File<'a, S> {
-    /// Its bytes.
-    pub content: &'a S,
-    /// How many.
-    pub size: u64,
-}
 
 /// What a guest starts with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +121,8 @@ impl From<Inaccessible> for LoadError {
 pub fn load<S: Memory>(
     memory: &impl Memory,
     size: u64,
-    kernel: &File<S>,
-    ram_disk: Option<&File<S>>,
+    kernel: File<'_, S>,
+    ram_disk: Option<File<'_, S>>,
     command_line: &str,
     rsdp: u64,
 ) -> Result<Entry, LoadError> {
@@ -156,13 +149,13 @@ pub fn load<S: Memory>(
         .size
         .checked_sub(offset)
         .ok_or(LoadError::NotAKernel)?;
-    let ram_disk_size = ram_disk.map_or(0, |file| file.size);
+    let ram_disk_size = ram_disk.as_ref().map_or(0, |file| file.size);
     let needed = end.max(start.saturating_add(length));
     let needed = needed.saturating_add(ram_disk_size).saturating_add(PAGE);
     if start < HOLE.end || needed > size {
         return Err(LoadError::Memory(needed));
     }
-    copy(kernel.content, offset, memory, start, length)?;
+    kernel.copy(offset, memory, start)?;
 
     let highest = word::<4>(&image, header::RAM_DISK_MAX).saturating_add(1);
     let ram_disk_start = (size.min(highest) - ram_disk_size) & !(PAGE - 1);
@@ -170,7 +163,7 @@ pub fn load<S: Memory>(
         return Err(LoadError::Memory(needed));
     }
     if let Some(file) = ram_disk {
-        copy(file.content, 0, memory, ram_disk_start, file.size)?;
+        file.copy(0, memory, ram_disk_start)?;
     }
 
     let longest = word::<4>(&image, header::COMMAND_LINE_SIZE) as usize;
@@ -235,24 +228,6 @@ fn write_tables(memory: &impl Memory) -> Result<(), Inaccessible> {
     Ok(())
 }
 
-fn copy(
-    source: &impl Memory,
-    from: u64,
-    target: &impl Memory,
-    to: u64,
-    length: u64,
-) -> Result<(), Inaccessible> {
-    let mut buffer = [0; PAGE as usize];
-    let mut done = 0;
-    while done < length {
-        let piece = &mut buffer[..(length - done).min(PAGE) as usize];
-        source.read(from + done, piece)?;
-        target.write(to + done, piece)?;
-        done += piece.len() as u64;
-    }
-    Ok(())
-}
-
 /// A little-endian number of `N` bytes.
 fn word<const N: usize>(bytes: &[u8], offset: usize) -> u64 {
     let mut word = [0; 8];
@@ -305,7 +280,7 @@ mod tests {
             content: &kernel,
             size: size_of_kernel,
         };
-        load(&memory, size, &kernel, disk.as_ref(), line, 0xe0000).map(|entry| (memory, entry))
+        load(&memory, size, kernel, disk, line, 0xe0000).map(|entry| (memory, entry))
     }
 
     fn bytes<const N: usize>(memory: &Ram, address: u64) -> [u8; N] {

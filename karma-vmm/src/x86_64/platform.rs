@@ -9,6 +9,7 @@ use crate::devices::pic::{self, Pics};
 use crate::devices::pit::{self, Pit};
 use crate::devices::serial::{self, Serial};
 use crate::devices::virtio::Transport;
+use crate::end::End;
 use alloc::boxed::Box;
 use heapless::Vec;
 use l4_virtio::memory::Memory;
@@ -27,15 +28,6 @@ const COM1_LAST: u16 = COM1 + serial::PORTS - 1;
 const KEYBOARD_COMMAND: u16 = 0x64;
 const KEYBOARD_RESET: u8 = 0xfe;
 const SPEAKER: u16 = 0x61;
-
-/// How a guest ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// It switched itself off.
-    Off,
-    /// It wants to start anew.
-    Reset,
-}
 
 /// What is at a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -73,7 +73,7 @@ impl<O: FnMut(&[u8])> Console<O> {
     }
 }
 
-impl<M: Memory, O: FnMut(&[u8])> Device<M> for Console<O> {
+impl<M: Memory, O: FnMut(&[u8]) + Send> Device<M> for Console<O> {
     fn kind(&self) -> u16 {
         KIND
     }

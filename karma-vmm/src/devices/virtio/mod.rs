@@ -35,7 +35,7 @@ const QUEUE_INTERRUPT: u8 = 1 << 0;
 const CONFIGURATION_INTERRUPT: u8 = 1 << 1;
 
 /// A device, without its bus. `M` is the guest's memory.
-pub trait Device<M> {
+pub trait Device<M>: Send {
     /// Its type (§5).
     fn kind(&self) -> u16;
 

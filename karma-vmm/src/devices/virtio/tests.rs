@@ -1,21 +1,21 @@
 use super::console::Console;
 use super::*;
 use crate::devices::pci::Pci;
-use alloc::rc::Rc;
+use alloc::sync::Arc;
 use alloc::vec;
-use core::cell::RefCell;
 use l4_virtio::fixture::Ram;
 use l4_virtio::{Buffer, DriverQueue};
+use std::sync::Mutex;
 
 const ACKNOWLEDGE: u8 = 1;
 const DRIVER: u8 = 2;
 
-type Printed = Rc<RefCell<vec::Vec<u8>>>;
+type Printed = Arc<Mutex<vec::Vec<u8>>>;
 
 fn console() -> (Transport<Ram>, Printed) {
     let printed = Printed::default();
     let output = printed.clone();
-    let console = Console::new(move |bytes: &[u8]| output.borrow_mut().extend_from_slice(bytes));
+    let console = Console::new(move |bytes: &[u8]| output.lock().unwrap().extend_from_slice(bytes));
     (Transport::new(Box::new(console)), printed)
 }
 
@@ -133,7 +133,7 @@ fn a_console_prints_and_receives_on_either_bus() {
             [(0x8000, 7), (0x9000, 5)].map(|(address, length)| Buffer { address, length });
         transmit.offer(&memory, &buffers, &[]).unwrap().unwrap();
         write(&mut transport, Register::Notify, 1, &memory);
-        assert_eq!(*printed.borrow(), b"Hello, world");
+        assert_eq!(*printed.lock().unwrap(), b"Hello, world");
         assert!(transport.interrupt());
         assert!(transmit.take(&memory).unwrap().is_some());
 
@@ -213,7 +213,7 @@ fn a_wrong_queue_asks_for_a_reset_and_a_reset_heals_it() {
         };
         transmit.offer(&memory, &[buffer], &[]).unwrap().unwrap();
         write(&mut transport, Register::Notify, 1, &memory);
-        assert_eq!(*printed.borrow(), b"again");
+        assert_eq!(*printed.lock().unwrap(), b"again");
     }
 }
 
@@ -231,7 +231,7 @@ fn a_buffer_outside_of_memory_is_a_wrong_queue() {
     transmit.offer(&memory, &[buffer], &[]).unwrap().unwrap();
     transport.write_port(60, 1, &memory);
     assert_eq!(transport.status & status::NEEDS_RESET, status::NEEDS_RESET);
-    assert!(printed.borrow().is_empty());
+    assert!(printed.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -1,6 +1,7 @@
-//! The guest's CPU: this thread, as a vCPU.
+//! One of the guest's CPUs: this thread, as a vCPU.
 
-use crate::aarch64::kernel_image::Entry;
+use crate::aarch64::psci::Start;
+use crate::devices::gic::{self, Gic, Version};
 use l4_abi::arch::aarch64::exception::{ExceptionFrame, pstate};
 use l4_abi::arch::aarch64::vm::Hcr;
 use l4_abi::vcpu::{StateFlags, UserTask};
@@ -8,56 +9,108 @@ use l4_rt::vcpu;
 use l4_sys::arch::guest::{Guest, counter};
 use l4_sys::object::Task;
 use l4_sys::vcpu::Vcpu;
-use l4_sys::{Object, OwnedCap, Result};
+use l4_sys::{Cap, Object, Result};
 
 /// SCTLR_EL1: stage 1 is off; what is always 1.
 const SCTLR: u32 = 0x30d0_0800;
 /// All interrupts are masked.
 const MASKED: u64 = 0xf << 6;
-/// The virtual interface is on.
-const INTERFACE: u32 = 1;
+/// ICH_HCR_EL2: the interface is on; it tells when the list registers are about to be free.
+const INTERFACE: u32 = 1 << 0;
+const TELL_FREE: u32 = 1 << 1;
+/// ICH_VTR_EL2, GICH_VTR: list registers, less one.
+const LISTS: u32 = 0x1f;
 /// CNTV_CTL_EL0.
 const TIMER_ON: u32 = 1 << 0;
 const TIMER_MASKED: u32 = 1 << 1;
-/// The CPU's affinity is 0; what is always 1.
+/// VMPIDR_EL2: what is always 1.
 const AFFINITY: u64 = 1 << 31;
 /// Register that reads as zero.
 const ZERO: usize = 31;
 
-/// The guest's CPU.
+/// The CPU.
 pub(super) struct Cpu {
+    pub(super) number: usize,
     pub(super) vcpu: Vcpu,
-    pub(super) guest: Guest,
-    _vm: OwnedCap<Task>,
+    guest: Guest,
 }
 
 impl Cpu {
-    /// A CPU that is about to enter the kernel.
-    pub(super) fn new(vm: OwnedCap<Task>, entry: &Entry) -> Result<Self> {
+    /// CPU `number` of `vm`, which is off.
+    pub(super) fn new(vm: Cap<Task>, number: usize) -> Result<Self> {
         let extended = vcpu::extended()?;
         let (vcpu, guest) = (extended.vcpu(), Guest::of(extended));
         vcpu.set_user_task(UserTask::new(vm.selector()));
+        Ok(Self {
+            number,
+            vcpu,
+            guest,
+        })
+    }
+
+    /// Begins anew. The guest's time began when the counter was `zero`.
+    pub(super) fn start(&self, start: Start, zero: u64) {
         let mut registers = ExceptionFrame {
-            pc: entry.ip,
+            pc: start.ip,
             pstate: pstate::EL1H | MASKED,
             ..ExceptionFrame::default()
         };
-        registers.x[0] = entry.device_tree;
-        vcpu.set_registers(registers);
+        registers.x[0] = start.argument;
+        self.vcpu.set_registers(registers);
+        let guest = self.guest;
         guest.set_hcr((Hcr::RW | Hcr::TWI).bits());
         guest.set_sctlr(SCTLR);
         guest.set_cpacr(0);
-        guest.set_affinity(AFFINITY);
+        guest.set_affinity(AFFINITY | self.number as u64);
         guest.set_timer_control(0);
-        // The guest's time begins with it.
-        guest.set_timer_offset(counter().0);
-        guest.set_gic_control(INTERFACE);
+        guest.set_timer_offset(zero);
         guest.set_gic_machine_control(0);
-        Ok(Self {
-            vcpu,
-            guest,
-            _vm: vm,
-        })
+        guest.set_lists([0; 4]);
+    }
+
+    /// Shows the guest the interrupts that wait, as far as there is room.
+    pub(super) fn show(&self, gic: &mut Gic) {
+        let mut lists = self.lists();
+        let count = (self.guest.gic_kind() & LISTS) as usize + 1;
+        let count = count.min(lists.len());
+        let more = gic.offer(self.number, &mut lists[..count]);
+        self.set_lists(lists);
+        let tell = if more { TELL_FREE } else { 0 };
+        self.guest.set_gic_control(INTERFACE | tell);
+    }
+
+    /// Whether an interrupt waits that ends a wait of the guest.
+    pub(super) fn is_interrupted(&self, gic: &Gic) -> bool {
+        gic.is_waiting(self.number, &self.lists())
+    }
+
+    /// The version of the interrupt controller.
+    pub(super) fn gic(&self) -> Version {
+        match self.guest.info().gic_version {
+            2 => Version::V2,
+            _ => Version::V3,
+        }
+    }
+
+    /// The list registers; version 2 has two in a word.
+    fn lists(&self) -> [u64; 4] {
+        let words = self.guest.lists();
+        match self.gic() {
+            Version::V3 => words,
+            Version::V2 => {
+                [0, 1, 2, 3].map(|index| gic::widen((words[index / 2] >> (index % 2 * 32)) as u32))
+            }
+        }
+    }
+
+    fn set_lists(&self, lists: [u64; 4]) {
+        self.guest.set_lists(match self.gic() {
+            Version::V3 => lists,
+            Version::V2 => {
+                let [a, b, c, d] = lists.map(|list| u64::from(gic::narrow(list)));
+                [b << 32 | a, d << 32 | c, 0, 0]
+            }
+        });
     }
 
     /// Runs the guest until it exits.

@@ -1,140 +1,224 @@
-//! aarch64: a machine with one CPU, whose guest is at EL1 (`abi/06` §5.3).
+//! aarch64: a machine whose guest is at EL1 (`abi/06` §5.3). Each CPU is a thread with a [`Cpu`]; all that they
+//! share is the [`Board`], which one of them has at a time.
 
 mod cpu;
 mod exits;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::error::Error;
 
-use crate::aarch64::kernel_image::{self, File};
-use crate::aarch64::platform::Platform;
+use crate::aarch64::kernel_image;
+use crate::aarch64::platform::{CPU_INTERFACE, Platform};
+use crate::aarch64::psci::Firmware;
+use crate::devices::gic::{self, Version};
 use crate::statistics::Statistics;
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_memory::Shared;
-use l4_rt::{console, env, print, println};
-use l4_sys::ipc;
+use l4_rt::sync::Mutex;
+use l4_rt::{console, env, print, println, thread};
+use l4_sys::arch::guest::counter;
+use l4_sys::object::{Irq, Task};
+use l4_sys::{OwnedCap, Result as SystemResult, ipc};
 
-use super::code;
-use super::files;
+use super::Stop;
+use super::files::BootFiles;
 use super::input::Input;
 use super::memory::Ram;
 use super::options::Options;
+use super::remote;
 use cpu::Cpu;
 
-/// Label of the interrupt that says that something was typed.
+/// Labels of the interrupts that say that something was typed, and that another CPU has something for this one.
 const INPUT: u64 = 0x20;
+const WAKE: u64 = 0x30;
 /// Bytes of input that are taken at once.
 const TYPED: usize = 16;
 
 /// A virtual machine.
 struct Machine {
-    cpu: Cpu,
-    platform: Platform<Shared>,
+    vm: OwnedCap<Task>,
     ram: Ram,
+    board: Mutex<Board>,
+    /// Interrupts that wake the threads of the CPUs.
+    wakers: Vec<OwnedCap<Irq>>,
+    /// The counter when it started.
+    started: u64,
+}
+
+/// What the CPUs share.
+struct Board {
+    platform: Platform<Shared>,
+    firmware: Firmware,
     input: Input,
     statistics: Statistics,
     /// Input may wait that had no room.
     has_input: bool,
+    /// The machine does not go on.
+    stop: Option<Stop>,
 }
 
-/// Why the machine does not go on.
-enum Stop {
-    /// The guest has switched it off.
+/// What a CPU does after an exit.
+enum Next {
+    /// It goes on.
+    Run,
+    /// It waits for an interrupt.
+    Wait,
+    /// It is off, as all are when the machine stops.
     Off,
-    /// The guest wants to start anew.
-    Reset,
-    /// The guest did what the machine does not have.
-    Fault,
+}
+
+/// A CPU at work.
+struct Worker<'a> {
+    machine: &'a Machine,
+    cpu: Cpu,
 }
 
 /// Runs the guest until it ends.
-pub(super) fn run(options: &Options) -> Result<i32, Box<dyn Error>> {
-    let mut machine = Machine::new(options)?;
-    let stop = loop {
-        if let Some(stop) = machine.step()? {
-            break stop;
-        }
-    };
-    console::flush();
-    if options.statistics {
-        println!("{}", machine.statistics);
+pub(super) fn run(options: &Options) -> Result<(Stop, Statistics), Box<dyn Error>> {
+    let vm = env::factory().create_vm()?;
+    let first = Cpu::new(*vm, 0)?;
+    let machine = Arc::new(Machine::new(options, vm, first.gic())?);
+    for number in 1..machine.wakers.len() {
+        let machine = machine.clone();
+        thread::spawn(move || {
+            let cpu = Cpu::new(*machine.vm, number);
+            if let Err(error) = cpu.and_then(|cpu| machine.work(cpu)) {
+                println!("CPU {number}: {error}");
+                machine.stop(&mut machine.board.lock(), Stop::Fault);
+            }
+        })?;
     }
-    Ok(match stop {
-        Stop::Off => code::OFF,
-        Stop::Reset => code::RESET,
-        Stop::Fault => code::STOPPED,
-    })
+    machine.work(first)?;
+    let mut board = machine.board.lock();
+    let stop = board.stop.take().unwrap_or(Stop::Fault);
+    Ok((stop, core::mem::take(&mut board.statistics)))
 }
 
 impl Machine {
-    fn new(options: &Options) -> Result<Self, Box<dyn Error>> {
-        if !options.devices.is_empty() {
-            return Err("devices of servers are not there yet on aarch64".into());
+    fn new(options: &Options, vm: OwnedCap<Task>, gic: Version) -> Result<Self, Box<dyn Error>> {
+        if gic == Version::V2 {
+            if usize::from(options.cpus) > gic::MAX_CPUS_V2 {
+                return Err("with a GIC of version 2 a machine can have 8 CPUs at most".into());
+            }
+            vm.map_virtual_gic(CPU_INTERFACE)?;
         }
-        let vm = env::factory().create_vm()?;
         let ram = Ram::new(options.memory, *vm)?;
-        let Some(kernel) = files::open("linux")? else {
-            return Err("there is no file 'linux' in rom".into());
-        };
-        let ram_disk = files::open("initramfs")?;
-        let ram_disk = ram_disk.as_ref().map(|disk| File {
-            content: &disk.content,
-            size: disk.content.size(),
-        });
         let print = |byte: u8| print!("{}", byte as char);
-        let platform = Platform::new(Box::new(print));
-        let kernel = File {
-            content: &kernel.content,
-            size: kernel.content.size(),
-        };
-        let entry = kernel_image::load(
+        let mut platform = Platform::new(gic, options.cpus, Box::new(print));
+        for device in remote::open(options, &ram)? {
+            platform.add(device);
+        }
+        let files = BootFiles::open()?;
+        let start = kernel_image::load(
             &ram.shared,
             options.memory,
-            &kernel,
-            ram_disk.as_ref(),
+            files.kernel(),
+            files.ram_disk(),
             options.command_line,
+            (gic, options.cpus),
             platform.devices(),
         )?;
+        // The kernel begins with caches off.
+        ram.shared.clean()?;
+        let wakers = (0..options.cpus).map(|_| env::factory().create_irq());
         Ok(Self {
-            cpu: Cpu::new(vm, &entry)?,
-            platform,
+            vm,
             ram,
-            input: Input::new(INPUT)?,
-            statistics: Statistics::default(),
-            has_input: false,
+            board: Mutex::new(Board {
+                platform,
+                firmware: Firmware::new(options.cpus, start),
+                input: Input::new(INPUT)?,
+                statistics: Statistics::default(),
+                has_input: false,
+                stop: None,
+            }),
+            wakers: wakers.collect::<SystemResult<_>>()?,
+            started: counter().0,
         })
     }
 
-    /// Runs the guest until it exits, and serves the exit.
-    fn step(&mut self) -> Result<Option<Stop>, Box<dyn Error>> {
-        self.offer_interrupts();
-        self.cpu.run()?;
-        Ok(self.serve_exit())
+    /// The calling thread is a CPU until the machine stops.
+    fn work(&self, cpu: Cpu) -> SystemResult<()> {
+        self.wakers[cpu.number].bind_thread(thread::current(), WAKE)?;
+        Worker { machine: self, cpu }.run()
     }
 
-    /// Shows the guest the interrupts that wait.
-    fn offer_interrupts(&mut self) {
-        if self.has_input {
-            self.type_in();
+    /// Wakes the CPUs that have something to do, but for the calling one.
+    fn wake(&self, board: &Board, caller: usize) {
+        for (cpu, waker) in self.wakers.iter().enumerate() {
+            let has_work = board.platform.gic.wants(cpu) || board.firmware.is_starting(cpu);
+            if cpu != caller && (has_work || board.stop.is_some()) {
+                // A thread that is gone has nothing to be told.
+                let _ = waker.trigger();
+            }
         }
-        self.platform.update_lines();
-        let mut lists = self.cpu.guest.lists();
-        self.platform.gic.offer(&mut lists);
-        self.cpu.guest.set_lists(lists);
+    }
+
+    fn stop(&self, board: &mut Board, why: Stop) {
+        board.stop.get_or_insert(why);
+        self.wake(board, usize::MAX);
+    }
+}
+
+impl Worker<'_> {
+    fn run(&self) -> SystemResult<()> {
+        loop {
+            let start = {
+                let mut board = self.machine.board.lock();
+                if board.stop.is_some() {
+                    return Ok(());
+                }
+                board.firmware.start(self.cpu.number)
+            };
+            let Some(start) = start else {
+                self.receive(TimeoutPair::NEVER);
+                continue;
+            };
+            self.cpu.start(start, self.machine.started);
+            while self.step()? {}
+        }
+    }
+
+    /// Runs the guest until it exits, and serves the exit; whether the CPU goes on.
+    fn step(&self) -> SystemResult<bool> {
+        if !self.prepare(&mut self.machine.board.lock()) {
+            return Ok(false);
+        }
+        self.cpu.run()?;
+        let next = self.serve_exit(&mut self.machine.board.lock());
+        if let Next::Wait = next {
+            self.wait();
+        }
+        Ok(!matches!(next, Next::Off))
+    }
+
+    /// Shows all CPUs the interrupts that wait; whether the machine goes on.
+    fn prepare(&self, board: &mut Board) -> bool {
+        if board.has_input {
+            board.type_in();
+        }
+        board.platform.update_lines();
+        self.cpu.show(&mut board.platform.gic);
+        self.machine.wake(board, self.cpu.number);
+        board.stop.is_none()
     }
 
     /// The guest waits for an interrupt.
-    fn wait(&mut self) {
+    fn wait(&self) {
         console::flush();
         loop {
-            self.offer_interrupts();
-            if self.platform.gic.is_waiting(&self.cpu.guest.lists()) {
-                return;
+            {
+                let mut board = self.machine.board.lock();
+                if !self.prepare(&mut board) || self.cpu.is_interrupted(&board.platform.gic) {
+                    return;
+                }
             }
             let timeout = match self.cpu.until_timer() {
                 Some(0) => {
                     self.cpu.mask_timer();
-                    self.platform.timer();
+                    (self.machine.board.lock().platform).timer(self.cpu.number);
                     continue;
                 }
                 Some(microseconds) => Timeout::from_micros(microseconds),
@@ -145,17 +229,21 @@ impl Machine {
     }
 
     /// Takes messages: the first within its timeout, then all that wait.
-    fn receive(&mut self, timeouts: TimeoutPair) {
+    fn receive(&self, timeouts: TimeoutPair) {
         let mut arrival = ipc::wait(timeouts);
         while let Ok(message) = arrival {
-            self.arrived(message.label);
+            self.machine.board.lock().arrived(message.label);
             arrival = ipc::wait(TimeoutPair::RECEIVE_ZERO);
         }
     }
+}
 
+impl Board {
     fn arrived(&mut self, label: u64) {
-        if label == INPUT {
-            self.type_in();
+        match remote::number(label) {
+            Some(device) => self.platform.completed(device),
+            None if label == INPUT => self.type_in(),
+            None => {}
         }
     }
 

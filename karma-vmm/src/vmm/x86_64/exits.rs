@@ -2,15 +2,16 @@
 
 use core::arch::x86_64::__cpuid_count;
 
+use crate::end::End;
+use crate::vmm::Stop;
 use crate::x86_64::cpuid;
 use crate::x86_64::debug_registers::decode;
 use crate::x86_64::msr::Now;
-use crate::x86_64::platform::End;
 use l4_abi::exception::ExceptionFrame;
 use l4_rt::println;
 
 use super::control_block::{at, vector};
-use super::{Machine, Stop, alarm};
+use super::{Machine, alarm};
 
 /// Exit codes.
 mod exit {

@@ -4,35 +4,33 @@ mod control_block;
 mod exits;
 
 use alloc::boxed::Box;
+use alloc::format;
 use core::error::Error;
 
-use crate::devices::virtio::Transport;
 use crate::statistics::Statistics;
 use crate::x86_64::debug_registers::DebugRegisters;
-use crate::x86_64::kernel_image::{self, File};
+use crate::x86_64::kernel_image;
 use crate::x86_64::msr::Registers;
 use crate::x86_64::paravirtual_clock::Scale;
-use crate::x86_64::platform::{End, Platform};
+use crate::x86_64::platform::Platform;
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_memory::Shared;
-use l4_rt::{console, env, print, println, time};
+use l4_rt::{console, env, print, time};
 use l4_sys::ipc;
 use l4_sys::vcpu::GuestEnd;
 
+use super::Stop;
 use super::alarm::{self, Alarm};
-use super::code;
-use super::files;
+use super::files::BootFiles;
 use super::input::Input;
 use super::memory::Ram;
 use super::options::Options;
-use super::remote::Remote;
+use super::remote;
 use control_block::Cpu;
 
 /// Labels of the interrupts that the vCPU gets.
 const ALARM: u64 = 0x10;
 const INPUT: u64 = 0x20;
-/// Of the first server's device; those of the others follow, four apart.
-const DEVICES: u64 = 0x100;
 /// Bytes of input that are taken at once: the serial port has room for as many.
 const TYPED: usize = 16;
 
@@ -53,69 +51,40 @@ struct Machine {
     has_input: bool,
 }
 
-/// Why the machine does not go on.
-enum Stop {
-    /// The guest has ended it.
-    End(End),
-    /// The guest did what the machine does not have.
-    Fault,
-}
-
 /// Runs the guest until it ends.
-pub(crate) fn run(options: &Options) -> Result<i32, Box<dyn Error>> {
-    let mut machine = Machine::new(options)?;
-    let stop = loop {
-        if let Some(stop) = machine.step()? {
-            break stop;
-        }
-    };
-    console::flush();
-    if options.statistics {
-        println!("{}", machine.statistics);
+pub(crate) fn run(options: &Options) -> Result<(Stop, Statistics), Box<dyn Error>> {
+    if options.cpus > 1 {
+        return Err("a PC with several CPUs is not there yet".into());
     }
-    Ok(match stop {
-        Stop::End(End::Off) => code::OFF,
-        Stop::End(End::Reset) => code::RESET,
-        Stop::Fault => code::STOPPED,
-    })
+    let mut machine = Machine::new(options)?;
+    loop {
+        if let Some(stop) = machine.step()? {
+            return Ok((stop, machine.statistics));
+        }
+    }
 }
 
 impl Machine {
     fn new(options: &Options) -> Result<Self, Box<dyn Error>> {
         let vm = env::factory().create_vm()?;
         let ram = Ram::new(options.memory, *vm)?;
-        let Some(kernel) = files::open("linux")? else {
-            return Err("there is no file 'linux' in rom".into());
-        };
-        let ram_disk = files::open("initramfs")?;
-        let file = |file: &'_ files::RomFile| file.content.size();
-        let ram_disk = ram_disk.as_ref().map(|disk| File {
-            content: &disk.content,
-            size: file(disk),
-        });
+        let files = BootFiles::open()?;
+        // A PC tells nobody where its console is.
+        let command_line = format!("console=ttyS0 {}", options.command_line);
         let entry = kernel_image::load(
             &ram.shared,
             options.memory,
-            &File {
-                content: &kernel.content,
-                size: file(&kernel),
-            },
-            ram_disk.as_ref(),
-            options.command_line,
+            files.kernel(),
+            files.ram_disk(),
+            &command_line,
             0,
         )?;
         let mut cpu = Cpu::new(vm)?;
         cpu.start(&entry);
         let print = |byte: u8| print!("{}", byte as char);
         let mut platform = Platform::new(Box::new(print));
-        for (number, backing) in (0..).zip(&options.devices) {
-            let device = Remote::new(
-                *backing,
-                ram.dataspace(),
-                options.memory,
-                DEVICES + 4 * number,
-            )?;
-            platform.add(Transport::new(Box::new(device)));
+        for device in remote::open(options, &ram)? {
+            platform.add(device);
         }
         Ok(Self {
             cpu,
@@ -184,10 +153,11 @@ impl Machine {
                     self.has_input = true;
                     self.type_in();
                 }
-                DEVICES.. => self
-                    .platform
-                    .completed((message.label - DEVICES) as usize / 4),
-                _ => {}
+                label => {
+                    if let Some(device) = remote::number(label) {
+                        self.platform.completed(device);
+                    }
+                }
             }
             arrival = ipc::wait(TimeoutPair::RECEIVE_ZERO);
         }
