@@ -22,8 +22,8 @@ pub const PUBLISHED: &[Published] = &[
         name: "Karma, as published",
         lines: 6_400,
         parts: "VMM 3,800, device models 2,600; without kernel and servers, and 300 lines changed in Linux",
-        source: "lecture on microkernel-based operating systems, TU Dresden",
-        date: "2011",
+        source: "slides of a lecture on virtual machines on microkernels",
+        date: "undated; Karma was first released in 2012-05",
         method: "as published",
     },
     Published {
