@@ -93,6 +93,11 @@ pub fn kernel_command_line(system: &System) -> String {
     if let Some(bytes) = &system.kernel_memory {
         line += &format!(" -kmemsize={}", bytes.get_ref() >> 10);
     }
+    line += match system.isolate {
+        Some(true) => " -isolate=on",
+        Some(false) => " -isolate=off",
+        None => "",
+    };
     line += match system.kernel {
         Kernel::Plain | Kernel::Trace | Kernel::Measure => "",
         Kernel::Debugger => " -serial_esc",

@@ -147,6 +147,10 @@ pub mod options {
             const ONE_SHOT_TIMER = 1 << 25;
             /// `performance_profile` is valid (version 6).
             const PERFORMANCE_PROFILE = 1 << 26;
+            /// The kernel has address spaces of its own, whatever the CPU (x86_64; Brio's only).
+            const ISOLATE = 1 << 30;
+            /// It has none, whatever the CPU (x86_64; Brio's only).
+            const NO_ISOLATION = 1 << 31;
         }
     }
 

@@ -127,6 +127,7 @@ impl<'a> Block<'a> {
             Some(("-out_buf", value)) => {
                 self.set_number(self.layout.output_buffer, Flags::OUTPUT_BUFFER, value)
             }
+            Some(("-isolate", value)) => self.set_isolation(value),
             Some(("-jdb_cmd", value)) => self.set_debugger_command(value),
             _ => Ok(()),
         }
@@ -142,6 +143,16 @@ impl<'a> Block<'a> {
             number.map_err(|_| Error::Kernel("an option's value is no number"))?,
         );
         self.flags |= flag;
+        Ok(())
+    }
+
+    fn set_isolation(&mut self, value: &str) -> Result<(), Error> {
+        self.flags |= match value {
+            "on" => Flags::ISOLATE,
+            "off" => Flags::NO_ISOLATION,
+            "auto" => Flags::empty(),
+            _ => return Err(Error::Kernel("-isolate is `on`, `off` or `auto`")),
+        };
         Ok(())
     }
 

@@ -206,9 +206,9 @@ impl Tlbs {
         let own = &tlb.versions[tlb.id.get()];
         if before != 0 && own.get() == before {
             if is_single {
-                invalidate::page(address);
+                invalidate::page(cpu, address);
             } else {
-                invalidate::all();
+                invalidate::all(cpu);
             }
             own.set(version);
         }
@@ -275,7 +275,7 @@ impl Tlbs {
             space.settle(cpu.id());
             let version = space.version(self);
             if tlb.versions[tlb.id.get()].replace(version) != version {
-                invalidate::all();
+                invalidate::all(cpu);
             }
         }
         requests.served.store(made, Ordering::Release);

@@ -36,6 +36,8 @@ pub struct System {
     pub cpus: u64,
     /// The kernel's own memory in bytes, if the file sets it.
     pub kernel_memory: Option<Spanned<u64>>,
+    /// Whether the kernel has address spaces of its own, if the CPU does not decide (x86_64).
+    pub isolate: Option<bool>,
     /// What the kernel has beyond a release.
     pub kernel: Kernel,
     /// A program that takes moe's place.

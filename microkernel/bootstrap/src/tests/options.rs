@@ -81,6 +81,7 @@ fn bad_values_are_refused() {
         "-kmemsize=many",
         "-out_buf=0x",
         "-tbuf_entries=4294967296",
+        "-isolate=yes",
     ] {
         assert!(matches!(fill(5, line), Err(Error::Kernel(_))), "{line}");
     }
@@ -89,6 +90,19 @@ fn bad_values_are_refused() {
     let line = core::str::from_utf8(&line).unwrap();
     assert!(fill(5, line).is_err());
     assert!(fill(5, &line[..line.len() - 1]).is_ok());
+}
+
+#[test]
+fn isolation_is_on_off_or_the_kernels_choice() {
+    for (line, flags) in [
+        ("-isolate=on", Flags::ISOLATE),
+        ("-isolate=off", Flags::NO_ISOLATION),
+        ("-isolate=auto", Flags::empty()),
+    ] {
+        let block = fill(5, line).unwrap();
+        let filled = word(&block, offset_of!(OptionsV5, flags));
+        assert_eq!(filled, (flags | CONSOLE.valid).bits(), "{line}");
+    }
 }
 
 #[test]

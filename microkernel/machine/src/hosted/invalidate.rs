@@ -24,10 +24,10 @@ pub(super) fn activate(_cpu: &CpuBlock, _root: Root, _id: u16, is_kept: bool) {
     }
 }
 
-pub(super) fn page(_address: u64) {
+pub(super) fn page(_cpu: &CpuBlock, _address: u64) {
     count();
 }
 
-pub(super) fn all() {
+pub(super) fn all(_cpu: &CpuBlock) {
     count();
 }

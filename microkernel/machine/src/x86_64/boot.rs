@@ -10,7 +10,7 @@ use super::console::Console;
 use super::cpu::{self, Tables};
 use super::platform::Platform;
 use super::stacks::{self, STACK_SIZE};
-use super::{paging, secondary, start, syscall, trap};
+use super::{isolation, paging, secondary, start, syscall, trap};
 use crate::address::PhysicalAddress;
 use crate::boxed::KernelBox;
 use crate::kip::KipPage;
@@ -45,9 +45,11 @@ unsafe extern "C" {
 /// CPU's stack.
 pub(super) unsafe extern "C" fn main() -> ! {
     Console::find().initialise();
+    isolation::initialise();
     trap::fill_table();
-    cpu::initialise(&TABLES);
+    cpu::initialise();
     paging::initialise();
+    cpu::load(&TABLES, 0);
     let mut boot = Boot(());
     // SAFETY: the kernel's entry, called once.
     unsafe { brio_start(&mut boot) }

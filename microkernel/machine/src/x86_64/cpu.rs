@@ -6,11 +6,12 @@
 
 use core::arch::asm;
 use core::cell::{Cell, UnsafeCell};
+use core::mem::offset_of;
 use core::ptr::NonNull;
 
 use super::entry_format::PAGE_ATTRIBUTE_TABLE;
 use super::instructions::{cpuid, msr, read_cr0, write_cr0, write_cr4, write_msr};
-use super::{svm, syscall, trap};
+use super::{isolation, svm, trap};
 use crate::memory::Storage;
 use crate::per_cpu::CpuBlock;
 use crate::port_bitmap::PortBitmap;
@@ -36,7 +37,9 @@ const DESCRIPTORS: usize = selector::USER_SEGMENTS as usize / 8 + USER_SEGMENTS;
 pub(super) const DEBUG_STACK: u8 = 1;
 pub(super) const NMI_STACK: u8 = 2;
 pub(super) const FAILURE_STACK: u8 = 3;
-const TRAP_STACKS: usize = 3;
+/// That of all others if the kernel isolates itself.
+pub(super) const ENTRY_STACK: u8 = 4;
+const TRAP_STACKS: usize = 4;
 const TRAP_STACK_SIZE: usize = 4096;
 
 /// Control register bits (SDM 2.5).
@@ -65,7 +68,7 @@ mod bits {
     pub(crate) const EFER_NO_EXECUTE: u64 = 1 << 11;
 }
 
-pub(super) use bits::{CR4_OSXSAVE, CR4_PCID};
+pub(super) use bits::CR4_OSXSAVE;
 
 /// Flags that entry by `syscall` clears: all but the reserved one.
 const SYSCALL_FLAG_MASK: u64 = 0x003f_7fd5;
@@ -94,10 +97,10 @@ struct TaskState {
     ports_end: u64,
 }
 
-const TASK_STATE_START: usize = core::mem::offset_of!(TaskState, reserved_0);
+const TASK_STATE_START: usize = offset_of!(TaskState, reserved_0);
 const TASK_STATE_LIMIT: usize = size_of::<TaskState>() - TASK_STATE_START - 1;
 /// Offset of the port bitmap in the segment.
-const PORT_BITMAP: u16 = (core::mem::offset_of!(TaskState, ports) - TASK_STATE_START) as u16;
+const PORT_BITMAP: u16 = (offset_of!(TaskState, ports) - TASK_STATE_START) as u16;
 /// An offset beyond the limit: no port may be used.
 const NO_PORT_BITMAP: u16 = u16::MAX;
 
@@ -109,6 +112,8 @@ struct TrapStack(UnsafeCell<[u8; TRAP_STACK_SIZE]>);
 pub(super) struct Tables {
     task_state: TaskState,
     descriptors: [Cell<u64>; DESCRIPTORS],
+    /// A register, while `syscall` finds its way to an isolated kernel.
+    scratch: Cell<u64>,
     stacks: [TrapStack; TRAP_STACKS],
     pub(super) guest: svm::Pages,
 }
@@ -118,6 +123,14 @@ pub(super) struct Tables {
 unsafe impl Sync for Tables {}
 
 impl Tables {
+    /// Bytes from the start that are there in user mode's space too.
+    pub(super) const SHARED: usize = offset_of!(Self, guest);
+    /// Offset of room for a register.
+    pub(super) const SCRATCH: usize = offset_of!(Self, scratch);
+    /// Offset of the end of [`ENTRY_STACK`].
+    pub(super) const ENTRY_STACK_END: usize =
+        offset_of!(Self, stacks) + ENTRY_STACK as usize * TRAP_STACK_SIZE;
+
     pub(super) const fn new() -> Self {
         let mut descriptors = [const { Cell::new(0) }; DESCRIPTORS];
         // Flat segments (SDM 3.4.5): code is execute/read, data read/write.
@@ -141,6 +154,7 @@ impl Tables {
                 ports_end: u64::MAX,
             },
             descriptors,
+            scratch: Cell::new(0),
             stacks: [const { TrapStack(UnsafeCell::new([0; TRAP_STACK_SIZE])) }; TRAP_STACKS],
             guest: svm::Pages::new(),
         }
@@ -161,12 +175,13 @@ impl Tables {
         }
     }
 
-    /// Loads GDT and TSS on this CPU.
-    fn load(&'static self) {
-        for (stack, pointer) in self.stacks.iter().zip(&self.task_state.interrupt_stacks) {
-            pointer.set(stack.0.get() as u64 + TRAP_STACK_SIZE as u64);
+    /// Loads GDT and TSS on this CPU, which finds them at `address`.
+    fn load(&'static self, address: u64) {
+        let stacks = address + offset_of!(Self, stacks) as u64;
+        for (number, pointer) in (1..=TRAP_STACKS).zip(&self.task_state.interrupt_stacks) {
+            pointer.set(stacks + (number * TRAP_STACK_SIZE) as u64);
         }
-        let base = core::ptr::from_ref(&self.task_state.reserved_0) as u64;
+        let base = address + (offset_of!(Self, task_state) + TASK_STATE_START) as u64;
         let slot = usize::from(selector::TASK_STATE / 8);
         // An available 64-bit TSS; its base is spread over the descriptor.
         self.descriptors[slot].set(
@@ -179,7 +194,7 @@ impl Tables {
 
         let pointer = TablePointer {
             limit: (size_of_val(&self.descriptors) - 1) as u16,
-            base: self.descriptors.as_ptr() as u64,
+            base: address + offset_of!(Self, descriptors) as u64,
         };
         // SAFETY: the table is static and holds the selectors that are loaded.
         // Reloading CS by a far return; the null selectors suit 64-bit mode.
@@ -215,13 +230,45 @@ pub(super) struct TablePointer {
     pub(super) base: u64,
 }
 
+/// How a CPU has address spaces.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+#[repr(u8)]
+pub(super) enum Spaces {
+    /// CR3 is one, of which all is forgotten with the next.
+    Plain,
+    /// CR3 is one and its id.
+    WithIds,
+    /// CR3 is the kernel's; that of user mode has no id.
+    Isolated,
+    /// CR3 is the kernel's; that of user mode has an id.
+    IsolatedWithIds,
+}
+
+impl Spaces {
+    fn of_this_machine() -> Self {
+        match (isolation::is_on(), has_ids()) {
+            (false, false) => Self::Plain,
+            (false, true) => Self::WithIds,
+            (true, false) => Self::Isolated,
+            (true, true) => Self::IsolatedWithIds,
+        }
+    }
+}
+
+/// Whether CR3 can tell spaces apart by ids.
+pub(super) fn has_ids() -> bool {
+    cpuid(1, 0).ecx & 1 << 17 != 0
+}
+
 /// What this architecture keeps for each CPU.
 #[repr(C)]
 pub struct CpuState {
     /// The boot CPU's, unless `set_tables` said otherwise.
     tables: Cell<&'static Tables>,
-    /// Whether CR3 holds ids of address spaces.
-    pub(super) has_ids: Cell<bool>,
+    /// How address spaces are loaded.
+    pub(super) spaces: Spaces,
+    /// The space of user mode, if the kernel has its own.
+    pub(super) isolation: isolation::State,
     /// Whether floating point instructions work.
     pub(super) fpu_enabled: Cell<bool>,
     /// What it knows of guests.
@@ -230,10 +277,11 @@ pub struct CpuState {
 
 impl CpuState {
     /// A CPU that has not started.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             tables: Cell::new(&super::boot::TABLES),
-            has_ids: Cell::new(false),
+            spaces: Spaces::of_this_machine(),
+            isolation: isolation::State::new(),
             fpu_enabled: Cell::new(false),
             guests: svm::State::new(),
         }
@@ -284,9 +332,9 @@ impl Default for CpuState {
     }
 }
 
-/// Sets this CPU's registers; afterwards exceptions are reported. Calls on
-/// the first CPU come before there is a [`CpuBlock`].
-pub(super) fn initialise(tables: &'static Tables) {
+/// Sets this CPU's control registers. Calls on the first CPU come before there
+/// is a [`CpuBlock`].
+pub(super) fn initialise() {
     let features = cpuid(1, 0);
     let more = cpuid(7, 0);
     let extended = cpuid(0x8000_0001, 0);
@@ -295,15 +343,12 @@ pub(super) fn initialise(tables: &'static Tables) {
         "the CPU has no execute-disable bit"
     );
 
-    let mut cr4 = bits::CR4_PAE
-        | bits::CR4_MACHINE_CHECK
-        | bits::CR4_GLOBAL_PAGES
-        | bits::CR4_OSFXSR
-        | bits::CR4_OSXMMEXCPT;
+    let mut cr4 = bits::CR4_PAE | bits::CR4_MACHINE_CHECK | bits::CR4_OSFXSR | bits::CR4_OSXMMEXCPT;
     let has_xsave = features.ecx & 1 << 26 != 0;
     for (present, bit) in [
         (has_xsave, bits::CR4_OSXSAVE),
-        (features.ecx & 1 << 17 != 0, bits::CR4_PCID),
+        (has_ids(), bits::CR4_PCID),
+        (!isolation::is_on(), bits::CR4_GLOBAL_PAGES),
         (more.ebx & 1 << 7 != 0, bits::CR4_SMEP),
         (more.ebx & 1 << 20 != 0, bits::CR4_SMAP),
         (more.ecx & 1 << 2 != 0, bits::CR4_UMIP),
@@ -339,8 +384,14 @@ pub(super) fn initialise(tables: &'static Tables) {
         // No debug register is ever set: breakpoints off.
         asm!("mov dr7, {}", in(reg) 0x400u64, options(nomem, nostack, preserves_flags));
     }
-    tables.load();
+}
+
+/// Lets this CPU, which has the number `id`, use its tables; afterwards
+/// exceptions are reported. The kernel's address space is active.
+pub(super) fn load(tables: &'static Tables, id: u32) {
+    tables.load(isolation::map_tables(id, tables));
     trap::load_table();
+    let [entry, entry_from_compatibility_mode] = isolation::entries(id);
     // SAFETY: the handlers are the kernel's own.
     unsafe {
         write_msr(msr::PAT, PAGE_ATTRIBUTE_TABLE);
@@ -349,11 +400,8 @@ pub(super) fn initialise(tables: &'static Tables) {
             msr::STAR,
             u64::from(selector::USER_CODE_32) << 48 | u64::from(selector::KERNEL_CODE) << 32,
         );
-        write_msr(msr::LSTAR, syscall::entry as *const () as u64);
-        write_msr(
-            msr::CSTAR,
-            trap::entry_from_compatibility_mode as *const () as u64,
-        );
+        write_msr(msr::LSTAR, entry);
+        write_msr(msr::CSTAR, entry_from_compatibility_mode);
         write_msr(msr::FMASK, SYSCALL_FLAG_MASK);
         write_msr(msr::FS_BASE, 0);
         write_msr(msr::GS_BASE, 0);
@@ -363,7 +411,7 @@ pub(super) fn initialise(tables: &'static Tables) {
 
 /// Makes `block` what entry code on this CPU finds.
 pub(super) fn attach(block: &CpuBlock) {
-    block.arch.has_ids.set(super::paging::has_ids());
+    isolation::attach(block);
     // SAFETY: the block stays for ever, which `Boot::enter` demands.
     unsafe { write_msr(msr::GS_BASE, core::ptr::from_ref(block) as u64) };
     svm::attach(block);

@@ -8,6 +8,7 @@ pub(super) mod msr {
     pub(crate) const TSC: u32 = 0x10;
     pub(crate) const APIC_BASE: u32 = 0x1b;
     pub(crate) const TSC_ADJUST: u32 = 0x3b;
+    pub(crate) const ARCH_CAPABILITIES: u32 = 0x10a;
     pub(crate) const SYSENTER_CS: u32 = 0x174;
     pub(crate) const PAT: u32 = 0x277;
     pub(crate) const TSC_DEADLINE: u32 = 0x6e0;

@@ -17,6 +17,7 @@ mod instructions;
 mod invalidate;
 pub mod ipi;
 pub mod irqchip;
+mod isolation;
 mod local_apic;
 pub mod paging;
 pub(crate) mod panic;

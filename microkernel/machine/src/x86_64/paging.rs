@@ -5,6 +5,7 @@
 //! |---|---|
 //! | from 0xffff_ff00_0000_0000 | kernel memory, at its physical address plus this |
 //! | from 0xffff_ffff_8000_0000 | the kernel image, likewise |
+//! | from 0xffff_ffff_bfe0_0000 | entry areas, if the kernel [isolates](isolation) itself |
 //! | from 0xffff_ffff_c000_0000 | devices and firmware tables ([`window`]) |
 //! | from 0xffff_ffff_c020_0000 | stacks of all CPUs but the first ([`stacks`](super::stacks)) |
 
@@ -14,10 +15,9 @@ use l4_abi::arch::x86_64::{
     INITIAL_UTCB, NON_CANONICAL_LAST, NON_CANONICAL_START, USER_ADDRESS_LAST,
 };
 
-use super::cpu;
 use super::entry_format::Format;
-use super::instructions::{cpuid, read_cr4, write_cr3};
-use super::window;
+use super::instructions::{cpuid, write_cr3};
+use super::{isolation, trap, window};
 
 /// What the image's addresses and its physical ones differ by.
 pub(super) const IMAGE_OFFSET: u64 = 0xffff_ffff_8000_0000;
@@ -32,6 +32,8 @@ pub(super) const STACK_START: u64 = DEVICE_START + TABLE_SPAN;
 
 /// Root entries of the kernel's half that are in use.
 const KERNEL_ENTRIES: core::ops::Range<usize> = 510..512;
+/// These entries in the roots of tasks.
+static TASK_ENTRIES: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
 /// The last address that user mode can have.
 pub(super) const USER_END: u64 = USER_ADDRESS_LAST;
@@ -140,7 +142,11 @@ pub(super) fn initialise() {
             _ => entry::DATA,
         };
         let index = ((page - base) / 4096) as usize;
-        IMAGE_TABLES[index / 512].set(index % 512, (page - IMAGE_OFFSET) | bits);
+        let entry = (page - IMAGE_OFFSET) | bits;
+        IMAGE_TABLES[index / 512].set(index % 512, entry);
+        if trap::is_on_the_way(page) {
+            isolation::share(index / 512, index % 512, entry);
+        }
     }
     let first = (base >> 21 & 511) as usize;
     for (index, table) in IMAGE_TABLES.iter().enumerate() {
@@ -154,6 +160,16 @@ pub(super) fn initialise() {
     TOP.set(511, DEVICE_DIRECTORY.physical() | entry::TABLE);
     ROOT.set(510, WINDOW.physical() | entry::TABLE);
     ROOT.set(511, TOP.physical() | entry::TABLE);
+    let (areas, isolated) = isolation::link(first);
+    IMAGE_DIRECTORY.set(isolation::AREAS_INDEX, areas);
+    for (entry, index) in TASK_ENTRIES.iter().zip(KERNEL_ENTRIES) {
+        let value = match isolation::is_on() {
+            true if index == 511 => isolated,
+            true => 0,
+            false => ROOT.0[index].load(Ordering::Relaxed),
+        };
+        entry.store(value, Ordering::Relaxed);
+    }
     // SAFETY: the tables map the image where it runs.
     unsafe { write_cr3(ROOT.physical()) };
 }
@@ -208,19 +224,14 @@ pub fn initial_utcb() -> u64 {
     INITIAL_UTCB
 }
 
-/// Whether CR3 tells spaces apart by ids.
-pub(super) fn has_ids() -> bool {
-    read_cr4() & cpu::CR4_PCID != 0
-}
-
 /// Lets hardware see a new leaf: its walks are ordered with stores.
 #[inline]
 pub(crate) fn leaf_written() {}
 
 /// Makes a zeroed root table usable: the kernel's half.
 pub fn prepare_root(table: &mut [u64]) {
-    for index in KERNEL_ENTRIES {
-        table[index] = ROOT.0[index].load(Ordering::Relaxed);
+    for (index, entry) in KERNEL_ENTRIES.zip(&TASK_ENTRIES) {
+        table[index] = entry.load(Ordering::Relaxed);
     }
 }
 

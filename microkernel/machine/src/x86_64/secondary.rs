@@ -120,7 +120,8 @@ unsafe extern "C" fn long_mode() -> ! {
 
 /// Continues in Rust on the CPU's own stack.
 unsafe extern "C" fn main(cpu: &'static mut CpuBlock) -> ! {
-    cpu::initialise(cpu.arch.tables());
+    cpu::initialise();
+    cpu::load(cpu.arch.tables(), cpu.id());
     cpu::attach(cpu);
     if !CLOCK_SYNC.follow() {
         halt();

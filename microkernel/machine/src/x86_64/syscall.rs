@@ -8,6 +8,7 @@ use core::mem::offset_of;
 
 use super::context::{Frame, SYSCALL_MARKER};
 use super::cpu::selector;
+use super::isolation::detour;
 use crate::per_cpu::{CpuBlock, ShortWay};
 
 unsafe extern "C" {
@@ -101,6 +102,7 @@ pub(super) unsafe extern "C" fn entry() {
         "mov r10, [rsp + {r10}]",
         "mov rbx, [rsp + {rbx}]",
         "mov rsp, [rsp + {user_rsp}]",
+        detour!("brio_isolated_sysret"),
         "swapgs",
         "sysretq",
         "",
@@ -141,6 +143,7 @@ pub(super) unsafe extern "C" fn entry() {
         "mov r14, [rsp + {r14}]",
         "mov r15, [rsp + {r15}]",
         "mov rsp, [rsp + {user_rsp}]",
+        detour!("brio_isolated_sysret"),
         "swapgs",
         "sysretq",
         "",
@@ -166,6 +169,7 @@ pub(super) unsafe extern "C" fn entry() {
         "pop rcx",
         "pop rax",
         "add rsp, 16",
+        detour!("brio_isolated_iret"),
         "swapgs",
         ".global brio_iretq",
         "brio_iretq:",

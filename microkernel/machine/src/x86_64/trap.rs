@@ -12,7 +12,8 @@ use core::mem::offset_of;
 use l4_abi::arch::x86_64::fault::fault_word;
 
 use super::context::Frame;
-use super::cpu::{DEBUG_STACK, FAILURE_STACK, NMI_STACK, TablePointer, selector};
+use super::cpu::{DEBUG_STACK, ENTRY_STACK, FAILURE_STACK, NMI_STACK, TablePointer, selector};
+use super::isolation::{self, detour};
 use super::paging;
 use super::syscall::{block, leave};
 pub use crate::event::{Fault, Source};
@@ -20,8 +21,8 @@ use crate::panic;
 use crate::per_cpu::CpuBlock;
 
 /// Exception vectors (SDM 6.15).
-mod vector {
-    pub(super) const DEBUG: u64 = 1;
+pub(super) mod vector {
+    pub(crate) const DEBUG: u64 = 1;
     pub(super) const NMI: u64 = 2;
     pub(super) const BREAKPOINT: u64 = 3;
     pub(super) const INVALID_OPCODE: u64 = 6;
@@ -31,6 +32,9 @@ mod vector {
     pub(super) const PAGE_FAULT: u64 = 14;
     pub(super) const MACHINE_CHECK: u64 = 18;
 }
+
+/// The vectors below are exceptions.
+pub(super) const FIRST_INTERRUPT: u64 = 32;
 
 /// An interrupt as the CPU reports it: its vector. The chip knows more
 /// ([`IrqChip::claim`](super::irqchip::IrqChip::claim)).
@@ -72,7 +76,7 @@ global_asm!(
     "jmp {nmi}",
     ".elseif vector == 8 || vector == 18",
     "jmp {failure}",
-    ".elseif vector < 32",
+    ".elseif vector < {first_interrupt}",
     "jmp {fault}",
     ".else",
     "jmp {interrupt}",
@@ -85,25 +89,26 @@ global_asm!(
     failure = sym failure_entry,
     fault = sym fault_entry,
     interrupt = sym interrupt_entry,
+    first_interrupt = const FIRST_INTERRUPT,
     options(att_syntax),
 );
 
 /// What the entries above and the CPU have pushed when they get here.
 #[repr(C)]
-struct Pushed {
-    vector: u64,
-    error: u64,
-    rip: u64,
-    cs: u64,
-    rflags: u64,
-    rsp: u64,
-    ss: u64,
+pub(super) struct Pushed {
+    pub(super) vector: u64,
+    pub(super) error: u64,
+    pub(super) rip: u64,
+    pub(super) cs: u64,
+    pub(super) rflags: u64,
+    pub(super) rsp: u64,
+    pub(super) ss: u64,
 }
 
 /// RFLAGS.VM. There is no virtual-8086 mode in 64-bit kernels' user mode, but
 /// QEMU's emulator lets `iret` enter it; then CS has any value, such as one
 /// that looks like the kernel's.
-const VIRTUAL_8086: u32 = 1 << 17;
+pub(super) const VIRTUAL_8086: u32 = 1 << 17;
 
 /// Pushes a user's registers from rax to r15 below its `Pushed`, and gives
 /// the compiler's code the flags, first argument and stack that it expects.
@@ -126,6 +131,7 @@ macro_rules! save_registers {
 #[unsafe(link_section = ".entry")]
 unsafe extern "C" fn fault_entry() {
     naked_asm!(
+        detour!("brio_isolated_trap"),
         "test byte ptr [rsp + {cs}], 3",
         "jz 3f",
         "2:",
@@ -147,6 +153,8 @@ unsafe extern "C" fn fault_entry() {
         "cmp rax, [rsp + 8 + {rip}]",
         "pop rax",
         "jne {bug}",
+        ".global brio_fault_of_iretq",
+        "brio_fault_of_iretq:",
         "swapgs",
         "mov gs:[{scratch}], rax",
         "mov rax, [rsp + {vector}]",
@@ -179,10 +187,13 @@ unsafe extern "C" fn fault_entry() {
 #[unsafe(link_section = ".entry")]
 unsafe extern "C" fn interrupt_entry() {
     naked_asm!(
+        detour!("brio_isolated_trap"),
         "test byte ptr [rsp + {cs}], 3",
         "jz 3f",
         "2:",
         "swapgs",
+        ".global brio_interrupt_from_user",
+        "brio_interrupt_from_user:",
         save_registers!("sub rsp, 8"),
         "mov esi, [rsp + {frame_vector}]",
         "4:",
@@ -193,6 +204,8 @@ unsafe extern "C" fn interrupt_entry() {
         "3:",
         "test dword ptr [rsp + {rflags}], {virtual_8086}",
         "jnz 2b",
+        ".global brio_interrupt_in_kernel",
+        "brio_interrupt_in_kernel:",
         "mov rdi, gs:[{this}]",
         "mov esi, [rsp + {vector}]",
         "jmp 4b",
@@ -215,6 +228,7 @@ unsafe extern "C" fn interrupt_entry() {
 #[unsafe(link_section = ".entry")]
 unsafe extern "C" fn debug_entry() {
     naked_asm!(
+        detour!("brio_isolated_trap"),
         "test byte ptr [rsp + {cs}], 3",
         "jz 3f",
         "2:",
@@ -235,6 +249,8 @@ unsafe extern "C" fn debug_entry() {
         "3:",
         "test dword ptr [rsp + {rflags}], {virtual_8086}",
         "jnz 2b",
+        ".global brio_debug_in_kernel",
+        "brio_debug_in_kernel:",
         "push rax",
         "mov rax, [rsp + 8 + {rip}]",
         "push rcx",
@@ -282,8 +298,11 @@ unsafe extern "C" fn nmi_entry() {
 #[unsafe(link_section = ".entry")]
 unsafe extern "C" fn failure_entry() {
     naked_asm!(
+        detour!("brio_isolated_failure"),
         "mov rdi, rsp",
         "mov rsi, rbp",
+        ".global brio_failure",
+        "brio_failure:",
         "and rsp, -16",
         "push 2",
         "popfq",
@@ -402,6 +421,7 @@ pub(super) fn fill_table() {
             vector::DEBUG => DEBUG_STACK,
             vector::NMI => NMI_STACK,
             vector::DOUBLE_FAULT | vector::MACHINE_CHECK => FAILURE_STACK,
+            _ if isolation::is_on() => ENTRY_STACK,
             _ => 0,
         };
         // User mode may use `int3`; any other `int n` is a #GP (abi/01).
@@ -416,6 +436,13 @@ pub(super) fn fill_table() {
             handler >> 32,
         );
     }
+}
+
+/// Whether the page of the image at `address` is used between user mode and
+/// the kernel: its code, and the table.
+pub(super) fn is_on_the_way(address: u64) -> bool {
+    let code = (&raw const ENTRY_START).addr()..(&raw const ENTRY_END).addr();
+    code.contains(&(address as usize)) || address == TABLE.0.get().addr() as u64
 }
 
 /// Lets this CPU use the table.

@@ -101,7 +101,7 @@ fn begin(physical: u64, bytes: usize, bits: u64) -> (usize, (NonNull<u8>, usize)
 fn end(first: usize) {
     for index in first..USED.load(Ordering::Relaxed) {
         DEVICE_TABLE.set(index, 0);
-        invalidate::page(DEVICE_START + index as u64 * PAGE);
+        invalidate::kernel_page(DEVICE_START + index as u64 * PAGE);
     }
     USED.store(first, Ordering::Relaxed);
 }

@@ -102,6 +102,7 @@ fn read(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<System> {
             .unwrap_or_else(|| Spanned::new(start(), DEFAULT_RAM)),
         cpus: table.number("cpus", 1..=64).map_or(1, Spanned::into_inner),
         kernel_memory: table.size("kernel_memory"),
+        isolate: table.boolean("isolate").map(Spanned::into_inner),
         kernel: match table.boolean("debugger").map(Spanned::into_inner) {
             Some(true) => Kernel::Debugger,
             Some(false) | None => Kernel::Plain,

@@ -50,14 +50,21 @@ fn run(args: &[String]) -> Result<()> {
     let mut missed = vec![];
     for arch in archs {
         if args.flag("--interrupts") {
-            let lines = boot(&workspace, arch, LONG_OPERATIONS, Kernel::Measure)?;
+            let lines = boot(&workspace, arch, LONG_OPERATIONS, Kernel::Measure, false)?;
             let found = lines.iter().filter(|line| line.starts_with("@brio "));
             found.for_each(|line| println!("{line}"));
             continue;
         }
         let figures = measure(&workspace, arch)?;
-        println!("{}", report::table(arch, &figures));
-        csv += &report::csv(arch, &figures);
+        let isolated = match arch {
+            Architecture::X86_64 => Some(measure_isolated(&workspace, arch)?),
+            Architecture::Aarch64 => None,
+        };
+        println!("{}", report::table(arch, &figures, isolated.as_ref()));
+        csv += &report::csv(arch.name(), arch, &figures);
+        if let Some(isolated) = &isolated {
+            csv += &report::csv(&format!("{arch}-isolated"), arch, isolated);
+        }
         missed.extend(report::missed(arch, &figures));
     }
     if let Some(path) = args.text("--csv") {
@@ -75,12 +82,24 @@ fn run(args: &[String]) -> Result<()> {
 
 /// Boots the programs and collects what they and the kernel print.
 fn measure(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
-    let mut lines = boot(workspace, arch, SYSTEM, Kernel::Plain)?;
+    let mut lines = boot(workspace, arch, SYSTEM, Kernel::Plain, false)?;
     // With counted instructions, QEMU does not get two CPUs of aarch64 through the start.
     if arch == Architecture::X86_64 {
-        lines.extend(boot(workspace, arch, OTHER_CPUS, Kernel::Plain)?);
+        lines.extend(boot(workspace, arch, OTHER_CPUS, Kernel::Plain, false)?);
     }
-    lines.extend(boot(workspace, arch, LONG_OPERATIONS, Kernel::Measure)?);
+    lines.extend(boot(
+        workspace,
+        arch,
+        LONG_OPERATIONS,
+        Kernel::Measure,
+        false,
+    )?);
+    Figures::read(lines.iter().map(String::as_str))
+}
+
+/// The same of a kernel that isolates itself from user mode, on one CPU.
+fn measure_isolated(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
+    let lines = boot(workspace, arch, SYSTEM, Kernel::Plain, true)?;
     Figures::read(lines.iter().map(String::as_str))
 }
 
@@ -90,10 +109,12 @@ fn boot(
     arch: Architecture,
     system: &str,
     kernel: Kernel,
+    isolate: bool,
 ) -> Result<Vec<String>> {
     let path = relative(&workspace.root().join(system));
     let mut system = run::load(workspace, &path.to_string_lossy())?;
     system.kernel = kernel;
+    system.isolate = Some(isolate);
     let image = run::build(&system, workspace, arch, Profile::Release)?;
     let mut machine = Machine::new(&system, arch, image);
     machine.extra = ["-icount", "shift=0"].map(str::to_owned).to_vec();

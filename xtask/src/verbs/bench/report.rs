@@ -7,30 +7,33 @@ use crate::architecture::Architecture;
 /// First line of the file.
 pub const CSV_HEAD: &str = "architecture,row,minimum,median,target,growth\n";
 
-/// One line for each row.
-pub fn table(arch: Architecture, figures: &Figures) -> String {
+/// One line for each row. `isolated` are the figures of a kernel that isolates itself.
+pub fn table(arch: Architecture, figures: &Figures, isolated: Option<&Figures>) -> String {
     let mut text = format!(
-        "{arch}: instructions, user stubs included{}\n{:<52} {:>8} {:>8} {:>8}       in crowds\n",
-        match arch {
-            Architecture::X86_64 => ", without page-table isolation",
-            Architecture::Aarch64 => "",
-        },
+        "{arch}: instructions, user stubs included\n{:<52} {:>8} {:>8}{} {:>8}       in crowds\n",
         "operation",
         "minimum",
         "median",
+        isolated.map_or("", |_| " isolated"),
         "target"
     );
     for row in ROWS {
-        text += &format!("{:<52} {}\n", row.operation, columns(row, arch, figures));
+        let columns = columns(row, arch, figures, isolated);
+        text += &format!("{:<52} {columns}\n", row.operation);
     }
     text
 }
 
-fn columns(row: &Row, arch: Architecture, figures: &Figures) -> String {
+fn columns(row: &Row, arch: Architecture, figures: &Figures, isolated: Option<&Figures>) -> String {
     let target = row.target_on(arch);
     let shown = target.map_or("-".to_owned(), |target| target.to_string());
+    let isolated = isolated.map_or(String::new(), |isolated| {
+        let median = isolated.get(row.name).map(|figure| figure.median);
+        let median = median.map_or("-".to_owned(), |median| format!("{median:.0}"));
+        format!(" {median:>8}")
+    });
     let Some(figure) = figures.get(row.name) else {
-        return format!("{:>8} {:>8} {shown:>8}  not measured", "", "");
+        return format!("{:>8} {:>8}{isolated} {shown:>8}  not measured", "", "");
     };
     let verdict = match target {
         Some(target) if figure.median > target as f64 => "MISS",
@@ -47,20 +50,20 @@ fn columns(row: &Row, arch: Architecture, figures: &Figures) -> String {
         _ => growth.join("  "),
     };
     format!(
-        "{:>8.0} {:>8.0} {shown:>8} {verdict:<4}  {comment}",
+        "{:>8.0} {:>8.0}{isolated} {shown:>8} {verdict:<4}  {comment}",
         figure.minimum, figure.median
     )
 }
 
-/// One line for each row that was measured.
-pub fn csv(arch: Architecture, figures: &Figures) -> String {
+/// One line for each row that was measured, on what is called `machine`.
+pub fn csv(machine: &str, arch: Architecture, figures: &Figures) -> String {
     let line = |row: &Row| {
         let figure = figures.get(row.name)?;
         let target = row
             .target_on(arch)
             .map_or(String::new(), |target| target.to_string());
         Some(format!(
-            "{arch},{},{:.1},{:.1},{target},{:.2}\n",
+            "{machine},{},{:.1},{:.1},{target},{:.2}\n",
             row.name,
             figure.minimum,
             figure.median,
@@ -131,7 +134,7 @@ mod tests {
         assert_eq!(missed(X86_64, &figures("page-map", 500)), [""; 0]);
         let named = missed(X86_64, &figures("page-map", 501));
         assert_eq!(named, ["x86_64 page-map: 501 instead of 500"]);
-        assert!(table(X86_64, &figures("page-map", 501)).contains(" MISS "));
+        assert!(table(X86_64, &figures("page-map", 501), None).contains(" MISS "));
     }
 
     #[test]
@@ -158,17 +161,26 @@ mod tests {
         let named = missed(X86_64, &Figures::default());
         let expected = ROWS.iter().filter(|row| row.target.is_some());
         assert_eq!(named.len(), expected.count());
-        assert!(table(X86_64, &Figures::default()).contains("not measured"));
+        assert!(table(X86_64, &Figures::default(), None).contains("not measured"));
     }
 
     #[test]
     fn the_file_has_a_line_for_each_figure() {
-        let text = csv(X86_64, &figures("page-map", 501));
+        let text = csv("x86_64", X86_64, &figures("page-map", 501));
         assert_eq!(text.lines().count(), ROWS.len());
         assert!(text.contains("\nx86_64,page-map,501.0,501.0,500,0.00\n"));
         assert_eq!(
             CSV_HEAD.split(',').count(),
             text.lines().next().unwrap().split(',').count()
         );
+    }
+
+    #[test]
+    fn isolated_figures_have_a_column_and_no_target() {
+        let isolated = figures("page-map", 777);
+        let text = table(X86_64, &figures("page-map", 444), Some(&isolated));
+        let map = text.lines().find(|line| line.contains(" 777 ")).unwrap();
+        assert!(map.contains(" 444      777      500 ok"), "{map}");
+        assert!(text.contains(" median isolated   target"));
     }
 }

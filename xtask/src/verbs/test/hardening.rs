@@ -9,6 +9,7 @@ use super::{Outcome, Report};
 use crate::architecture::Architecture;
 use crate::failure::{Result, fail};
 use crate::workspace::Workspace;
+use std::path::Path;
 use std::time::Instant;
 
 /// The system whose kernel is led astray.
@@ -19,6 +20,15 @@ struct Case {
     name: &'static str,
     x86_64: Attempt,
     aarch64: Attempt,
+}
+
+impl Case {
+    fn attempt(&self, arch: Architecture) -> &Attempt {
+        match arch {
+            Architecture::X86_64 => &self.x86_64,
+            Architecture::Aarch64 => &self.aarch64,
+        }
+    }
 }
 
 /// gdb's commands, and what comes of them: the exception's name as the kernel prints it, and what
@@ -117,6 +127,13 @@ const CASES: &[Case] = &[
     },
 ];
 
+/// An isolated kernel does not even have it: the page is not present.
+const ISOLATED_READ: Attempt = Attempt(
+    "set $rax = (*(long **)($rdi + 8))[19]\nset {unsigned int}$pc = 0x008b48",
+    "page fault",
+    0,
+);
+
 pub(super) fn run(
     workspace: &Workspace,
     report: &mut Report,
@@ -138,12 +155,20 @@ pub(super) fn run(
         };
         for case in CASES {
             run(&format!("a kernel that {}", case.name), &|| {
-                astray(workspace, arch, case)
+                astray(workspace, arch, SYSTEM, case.attempt(arch))
             });
         }
         run("no page can be written and run", &|| {
             mappings(workspace, arch)
         });
+        if arch == Architecture::X86_64 {
+            run("user mode without the kernel's pages", &|| {
+                isolation(workspace)
+            });
+            run("an isolated kernel that reads memory of user mode", &|| {
+                astray(workspace, arch, ISOLATED, &ISOLATED_READ)
+            });
+        }
     }
     Ok(())
 }
@@ -151,15 +176,17 @@ pub(super) fn run(
 /// Where the kernel is when gdb's commands of a case come.
 const STOP: &str = "set language c\nhbreak brio_syscall\ncontinue\n";
 
-fn astray(workspace: &Workspace, arch: Architecture, case: &Case) -> Result<()> {
-    let Attempt(commands, name, bits) = match arch {
-        Architecture::X86_64 => &case.x86_64,
-        Architecture::Aarch64 => &case.aarch64,
-    };
+fn astray(
+    workspace: &Workspace,
+    arch: Architecture,
+    system: &str,
+    Attempt(commands, exception, bits): &Attempt,
+) -> Result<()> {
     let script = format!("{STOP}{commands}\ndelete\ncontinue\n");
-    let shown = gdb(workspace, SYSTEM, arch, &script)?;
-    let console = console(workspace, SYSTEM, arch)?;
-    let panic = format!("@brio panic kernel: {name}");
+    let shown = gdb(workspace, system, arch, &script)?;
+    let name = Path::new(system).file_stem().unwrap_or_default();
+    let console = console(workspace, &name.to_string_lossy(), arch)?;
+    let panic = format!("@brio panic kernel: {exception}");
     let is_right = |line: &str| {
         let code = line.strip_prefix(&panic).and_then(code);
         code.is_some_and(|code| code & fault_bits(arch) == *bits)
@@ -206,29 +233,45 @@ fn mappings(workspace: &Workspace, arch: Architecture) -> Result<()> {
     }
 }
 
-/// Checks QEMU's list of pages: address, memory, and nine flags, of which the first says that it does
-/// not execute, the last but one that it is user mode's, and the last that it can be written.
-fn check_pages(shown: &str) -> Result<()> {
-    const KERNEL: u64 = 1 << 63;
-    let (mut code, mut data) = (0, 0);
-    for line in shown.lines() {
+/// From here on addresses are the kernel's.
+const KERNEL: u64 = 1 << 63;
+
+/// A line of QEMU's list of pages.
+struct Page<'a> {
+    line: &'a str,
+    address: u64,
+    runs: bool,
+    user: bool,
+    writable: bool,
+}
+
+/// QEMU's list of pages: address, memory, and nine flags, of which the first says that it does not
+/// execute, the last but one that it is user mode's, and the last that it can be written.
+fn pages(shown: &str) -> impl Iterator<Item = Page<'_>> {
+    shown.lines().filter_map(|line| {
         let [address, _, flags] = line.split_whitespace().collect::<Vec<_>>()[..] else {
-            continue;
-        };
-        let Some(Ok(address)) = address
-            .strip_suffix(':')
-            .map(|address| u64::from_str_radix(address, 16))
-        else {
-            continue;
+            return None;
         };
         let has = |position: usize, flag: char| flags.chars().nth(position) == Some(flag);
-        let (runs, user, writable) = (!has(0, 'X'), has(7, 'U'), has(8, 'W'));
-        let is_kernel = address >= KERNEL;
-        if is_kernel == user || (is_kernel && runs && writable) {
-            fail!("a wrong page: {line}");
+        Some(Page {
+            line,
+            address: u64::from_str_radix(address.strip_suffix(':')?, 16).ok()?,
+            runs: !has(0, 'X'),
+            user: has(7, 'U'),
+            writable: has(8, 'W'),
+        })
+    })
+}
+
+fn check_pages(shown: &str) -> Result<()> {
+    let (mut code, mut data) = (0, 0);
+    for page in pages(shown) {
+        let is_kernel = page.address >= KERNEL;
+        if is_kernel == page.user || (is_kernel && page.runs && page.writable) {
+            fail!("a wrong page: {}", page.line);
         }
-        code += u32::from(is_kernel && runs);
-        data += u32::from(is_kernel && writable);
+        code += u32::from(is_kernel && page.runs);
+        data += u32::from(is_kernel && page.writable);
     }
     if code == 0 || data == 0 {
         fail!("{code} pages of code and {data} of data; gdb:\n{shown}");
@@ -236,9 +279,64 @@ fn check_pages(shown: &str) -> Result<()> {
     Ok(())
 }
 
+/// A system whose kernel isolates itself, on one CPU.
+const ISOLATED: &str = "tests/isolated/fault.toml";
+
+/// Where a CPU's entry area is: a page of code, then the CPU's tables.
+const ENTRY_AREA: u64 = 0xffff_ffff_bfe0_0000;
+const ENTRY_AREA_PAGES: u64 = 8;
+
+/// What is mapped when an isolated kernel has been left.
+fn isolation(workspace: &Workspace) -> Result<()> {
+    let script = "set language c\nhbreak brio_isolated_user\ncontinue\n\
+        printf \"entry code %lx %lx\\n\", &__entry_start, &__entry_end\n\
+        monitor info registers\nmonitor info tlb\n";
+    let shown = gdb(workspace, ISOLATED, Architecture::X86_64, script)?;
+    check_isolation(&shown)
+}
+
+/// Checks that of the kernel there is nothing but the entry code, the interrupt table and the entry
+/// area, where the CPU's other tables are.
+fn check_isolation(shown: &str) -> Result<()> {
+    let words = |start: &str| {
+        let mut lines = shown.lines().filter_map(|line| line.strip_prefix(start));
+        let words = lines.next()?.split_whitespace();
+        let numbers = words.filter_map(|word| u64::from_str_radix(word, 16).ok());
+        Some(numbers.collect::<Vec<_>>())
+    };
+    let (Some(entry), Some(interrupts), Some(descriptors)) =
+        (words("entry code "), words("IDT="), words("GDT="))
+    else {
+        fail!("gdb does not show the kernel's tables, but:\n{shown}");
+    };
+    let area = ENTRY_AREA..ENTRY_AREA + ENTRY_AREA_PAGES * 4096;
+    if !area.contains(&descriptors[0]) {
+        fail!("the descriptors are not in the entry area; gdb:\n{shown}");
+    }
+    let (mut kernel, mut user) = (0, 0);
+    for page in pages(shown) {
+        let is_code = (entry[0]..entry[1]).contains(&page.address) || page.address == area.start;
+        let is_data = page.address == interrupts[0] || area.contains(&page.address);
+        let is_right = match page.address {
+            ..KERNEL => page.user,
+            _ if is_code => !page.user && page.runs && !page.writable,
+            _ => is_data && !page.user && !page.runs,
+        };
+        if !is_right {
+            fail!("a page that user mode should not have: {}", page.line);
+        }
+        kernel += u64::from(page.address >= KERNEL);
+        user += u64::from(page.address < KERNEL);
+    }
+    if kernel <= ENTRY_AREA_PAGES || user == 0 {
+        fail!("{kernel} pages of the kernel and {user} of the user; gdb:\n{shown}");
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{check_pages, code};
+    use super::{check_isolation, check_pages, code};
 
     #[test]
     fn codes_are_found() {
@@ -266,6 +364,36 @@ mod tests {
             "0000000000000000: 0000000000000000 --PDA---W\n",
         ] {
             assert!(!check(&[CODE, DATA, wrong]), "{wrong}");
+        }
+    }
+
+    const TABLES: &str = "entry code ffffffff80401000 ffffffff80402800\n\
+        GDT=     ffffffffbfe03088 00000077\nIDT=     ffffffff80460000 00000fff\n\
+        ffffffff80401000: 0000000000401000 ----A----\n\
+        ffffffff80402000: 0000000000402000 ----A----\n\
+        ffffffff80460000: 0000000000460000 X--DA---W\n\
+        ffffffffbfe00000: 0000000000401000 ----A----\n\
+        ffffffffbfe01000: 0000000000470000 X--DA---W\n\
+        ffffffffbfe02000: 0000000000471000 X--DA---W\n\
+        ffffffffbfe03000: 0000000000472000 X--DA---W\n\
+        ffffffffbfe04000: 0000000000473000 X--DA---W\n\
+        ffffffffbfe05000: 0000000000474000 X--DA---W\n";
+
+    #[test]
+    fn pages_of_an_isolated_kernel_are_known() {
+        let check = |lines: &[&str]| check_isolation(&lines.concat()).is_ok();
+        assert!(check(&[TABLES, USER]));
+        assert!(!check(&[TABLES]));
+        assert!(!check(&[USER]));
+        assert!(!check(&[TABLES, USER, CODE]));
+        assert!(!check(&[TABLES, USER, DATA]));
+        for wrong in [
+            "ffffffffbfe08000: 0000000000477000 X--DA---W\n",
+            "ffffffffbfe06000: 0000000000476000 X--DA--UW\n",
+            "ffffffffbfe06000: 0000000000476000 ---DA---W\n",
+            "ffffff0000000000: 0000000000000000 X--DA---W\n",
+        ] {
+            assert!(!check(&[TABLES, USER, wrong]), "{wrong}");
         }
     }
 }
