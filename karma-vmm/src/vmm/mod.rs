@@ -20,10 +20,12 @@ pub mod remote;
 mod arch;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::error::Error;
 
 use crate::end::End;
-use l4_rt::{console, println};
+use l4_abi::protocol::scheduler::CpuSet;
+use l4_rt::{console, env, println};
 use options::Options;
 
 /// Runs the guest until it ends; the program's exit code.
@@ -35,6 +37,16 @@ pub fn main() -> Result<i32, Box<dyn Error>> {
         println!("{statistics}");
     }
     Ok(stop.code())
+}
+
+/// The machine's CPUs are on those of the host that the component may use, in turns.
+pub fn host_cpu(number: usize) -> l4_sys::Result<CpuSet> {
+    let present = env::scheduler().info()?.cpus;
+    let all: Vec<u32> = (0..u64::BITS)
+        .filter(|cpu| present >> cpu & 1 != 0)
+        .collect();
+    let own = all.get(number % all.len().max(1));
+    Ok(own.map_or(CpuSet::ALL, |cpu| CpuSet::single(*cpu)))
 }
 
 /// Why a machine does not go on.

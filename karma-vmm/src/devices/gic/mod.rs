@@ -136,7 +136,7 @@ impl Gic {
 
     /// Whether an interrupt waits that is to be shown to a CPU, and is not yet.
     pub fn wants(&self, cpu: usize) -> bool {
-        self.ready(cpu) & !self.shown() != 0
+        self.ready(cpu) & !self.shown(cpu) != 0
     }
 
     /// Puts what waits into the free list registers of a CPU, the most urgent first. Whether some found no room.
@@ -173,9 +173,12 @@ impl Gic {
         }
     }
 
-    /// Interrupts that are shown: of devices by any CPU.
-    fn shown(&self) -> u64 {
-        self.own.iter().fold(0, |shown, own| shown | own.shown)
+    /// Interrupts that are not to be shown to a CPU because they are already: its own to it, those of devices to
+    /// any CPU.
+    fn shown(&self, cpu: usize) -> u64 {
+        let all = self.own.iter().fold(0, |shown, own| shown | own.shown);
+        let own = self.own.get(cpu).map_or(0, |own| own.shown);
+        own | all >> FIRST_SHARED << FIRST_SHARED
     }
 
     /// The bank that an interrupt of a CPU is in.
@@ -199,7 +202,7 @@ impl Gic {
     }
 
     fn most_urgent(&self, cpu: usize) -> Option<u32> {
-        let among = self.ready(cpu) & !self.shown();
+        let among = self.ready(cpu) & !self.shown(cpu);
         let own = self.own.get(cpu)?.bank.priorities.iter();
         let priorities = own.chain(&self.devices.priorities);
         let waiting = (0..)

@@ -145,6 +145,17 @@ fn a_software_generated_interrupt_comes_to_the_cpus_that_it_names() {
 }
 
 #[test]
+fn each_cpu_is_shown_its_own_whatever_the_others_are() {
+    let (mut gic, mut one, mut other) = (ready(2), [0; 4], [0; 4]);
+    for (cpu, lists) in [(0, &mut one), (1, &mut other)] {
+        gic.raise(cpu, 27);
+        assert!(gic.wants(cpu));
+        gic.offer(cpu, lists);
+        assert_eq!(lists[0] & list::NUMBER, 27);
+    }
+}
+
+#[test]
 fn a_device_interrupts_the_cpu_to_which_it_is_routed_and_no_other_meanwhile() {
     let (mut gic, mut one, mut other) = (ready(2), [0; 4], [0; 4]);
     gic.write_distributor(0, ROUTES + 8 * u64::from(LINE - FIRST_SHARED), 8, 1);

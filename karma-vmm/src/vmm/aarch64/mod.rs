@@ -17,17 +17,18 @@ use crate::statistics::Statistics;
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_memory::Shared;
 use l4_rt::sync::Mutex;
-use l4_rt::{console, env, print, println, thread};
+use l4_rt::thread::{self, Builder};
+use l4_rt::{console, env, print, println};
 use l4_sys::arch::guest::counter;
 use l4_sys::object::{Irq, Task};
 use l4_sys::{OwnedCap, Result as SystemResult, ipc};
 
-use super::Stop;
 use super::files::BootFiles;
 use super::input::Input;
 use super::memory::Ram;
 use super::options::Options;
 use super::remote;
+use super::{Stop, host_cpu};
 use cpu::Cpu;
 
 /// Labels of the interrupts that say that something was typed, and that another CPU has something for this one.
@@ -82,7 +83,8 @@ pub(super) fn run(options: &Options) -> Result<(Stop, Statistics), Box<dyn Error
     let machine = Arc::new(Machine::new(options, vm, first.gic())?);
     for number in 1..machine.wakers.len() {
         let machine = machine.clone();
-        thread::spawn(move || {
+        let place = Builder::new().cpus(host_cpu(number)?);
+        place.spawn(move || {
             let cpu = Cpu::new(*machine.vm, number);
             if let Err(error) = cpu.and_then(|cpu| machine.work(cpu)) {
                 println!("CPU {number}: {error}");
