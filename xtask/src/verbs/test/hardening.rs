@@ -9,7 +9,6 @@ use super::{Outcome, Report};
 use crate::architecture::Architecture;
 use crate::failure::{Result, fail};
 use crate::workspace::Workspace;
-use std::path::Path;
 use std::time::Instant;
 
 /// The system whose kernel is led astray.
@@ -184,8 +183,8 @@ fn astray(
 ) -> Result<()> {
     let script = format!("{STOP}{commands}\ndelete\ncontinue\n");
     let shown = gdb(workspace, system, arch, &script)?;
-    let name = Path::new(system).file_stem().unwrap_or_default();
-    let console = console(workspace, &name.to_string_lossy(), arch)?;
+    let log = system.trim_end_matches(".toml").replace('/', "-");
+    let console = console(workspace, &log, arch)?;
     let panic = format!("@brio panic kernel: {exception}");
     let is_right = |line: &str| {
         let code = line.strip_prefix(&panic).and_then(code);
