@@ -203,15 +203,15 @@ fn perform(cpu: &Cpu, thread: &Thread, errand: Errand) {
 /// Lets `thread`, in the middle of an operation, go to CPU `to` and do
 /// `next` there.
 pub fn visit(cpu: &Cpu, thread: &Thread, to: u32, next: Deferred) {
+    // A vCPU that a message was about to enter may be ready.
+    scheduling::hold(cpu, thread);
     let state = thread.state(cpu);
-    // A vCPU that a message was about to enter may be.
-    cpu.ready.remove(thread, state.priority.get());
     state.waiting.set(Waiting::Remote);
     state.deferred.set(next);
     send_off(cpu, thread, to);
 }
 
-/// Lets `thread` be on CPU `to`; it is not on this CPU's ready list.
+/// Lets `thread` be on CPU `to`; it is neither ready nor leaving already.
 pub fn send_off(cpu: &Cpu, thread: &Thread, to: u32) {
     thread.state(cpu).destination.set(to);
     cpu.departures.push_back(thread);

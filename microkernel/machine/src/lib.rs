@@ -30,6 +30,9 @@ pub use arch::{
 #[cfg(any(feature = "debugger", not(target_os = "none")))]
 pub use arch::inspect;
 
+#[cfg(not(target_os = "none"))]
+pub use arch::meanwhile;
+
 pub mod address;
 pub mod boxed;
 pub mod cell;

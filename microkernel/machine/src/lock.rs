@@ -9,8 +9,11 @@ pub type Guard<'a, T> = MutexGuard<'a, T>;
 
 #[cfg(loom)]
 use loom::sync::{Mutex, MutexGuard};
-#[cfg(not(loom))]
+#[cfg(all(not(loom), target_os = "none"))]
 use spin::{Mutex, MutexGuard};
+
+#[cfg(all(not(loom), not(target_os = "none")))]
+use crate::arch::meanwhile::{Mutex, MutexGuard};
 
 use crate::sync::const_fn;
 

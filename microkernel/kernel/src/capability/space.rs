@@ -77,7 +77,12 @@ impl Capability {
     /// Empties the slot. Gives back what was there, and whether the object
     /// has lost its last counted capability by that.
     pub fn clear(&self, cpu: &Cpu) -> Option<(ObjectRef, bool)> {
-        let common = self.object.get(cpu)?.0.common();
+        self.clear_of(self.object.get(cpu)?.0)
+    }
+
+    /// The same, if it is `object` that the slot names.
+    pub fn clear_of(&self, object: &Header) -> Option<(ObjectRef, bool)> {
+        let common = object.common();
         let list = common.capabilities.lock();
         if !list.remove(self) {
             // Another CPU was faster.

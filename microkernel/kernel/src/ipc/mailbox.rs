@@ -61,6 +61,12 @@ impl Mailbox {
         self.threads.remove(cpu, sender)
     }
 
+    /// Takes the first thread that waits out: whoever does that ends its wait.
+    pub fn pop_sender<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
+        let _guard = self.closed.lock();
+        self.threads.pop_front(cpu)
+    }
+
     /// True if `sender` waits here.
     pub fn has_sender(&self, sender: &Thread) -> bool {
         let _guard = self.closed.lock();

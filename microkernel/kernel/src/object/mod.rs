@@ -235,7 +235,8 @@ fn clear_capabilities(cpu: &Cpu, object: &Header) -> bool {
         let Some(capability) = first else {
             return true;
         };
-        drop(capability.clear(cpu));
+        // Meanwhile it may name another one.
+        drop(capability.clear_of(object));
         if CpuLocal::must_pause(cpu) {
             return false;
         }

@@ -24,7 +24,7 @@ use machine::vm;
 use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc;
 use crate::object;
-use crate::object::thread::{Deferred, Thread, ThreadState};
+use crate::object::thread::{Deferred, Thread, ThreadState, Waiting};
 use crate::{remote, trace};
 use ready_queue::Ready;
 
@@ -48,6 +48,14 @@ pub fn make_ready(cpu: &Cpu, thread: &Thread) {
         cpu.preempt.set(true);
         cpu.reschedule.set(true);
     }
+}
+
+/// `thread`, which may be ready, is not for now: neither on the ready list nor
+/// on its way home. True if it was.
+pub fn hold(cpu: &Cpu, thread: &Thread) -> bool {
+    let state = thread.state(cpu);
+    let waits = state.waiting.get() != Waiting::Nothing;
+    cpu.ready.remove(thread, state.priority.get()) || !waits && cpu.departures.remove(thread)
 }
 
 /// `thread` runs in place of the current thread, which waits, and on its time
@@ -152,7 +160,7 @@ pub fn yield_now(cpu: &Cpu, thread: &Thread) {
 /// `thread` changes its priority and gets a new time slice.
 pub fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
     let state = thread.state(cpu);
-    let was_ready = cpu.ready.remove(thread, state.priority.get());
+    cpu.ready.remove(thread, state.priority.get());
     state.priority.set(priority);
     state.quantum.set(quantum);
     state.remaining.set(quantum);
@@ -161,9 +169,7 @@ pub fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
         cpu.budget.change(cpu, thread);
         cpu.reschedule.set(true);
     }
-    if was_ready || !cpu.current.is(thread) {
-        make_ready(cpu, thread);
-    }
+    make_ready(cpu, thread);
 }
 
 /// `thread` runs on CPU `to` from now on. One that waits goes there when it
@@ -173,7 +179,7 @@ pub fn migrate(cpu: &Cpu, thread: &Thread, to: u32) {
         return;
     }
     thread.set_residence(to);
-    let was_ready = cpu.ready.remove(thread, thread.state(cpu).priority.get());
+    let was_ready = hold(cpu, thread);
     let was_current = cpu.current.is(thread);
     if was_current {
         cpu.current.set(None);

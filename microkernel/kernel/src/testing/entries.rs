@@ -22,6 +22,9 @@ impl World {
         self.on(thread.home() as usize);
         self.run_now(thread);
         syscall::set(self.cpu, thread, call);
+        if self.prepares {
+            return self.doing(thread);
+        }
         match self.take_fast_path(thread) {
             ShortWay::Nowhere => CpuLocal::syscall(self.cpu),
             ShortWay::ToTheEnd | ShortWay::ToTheFrame => {}
@@ -67,6 +70,7 @@ impl World {
 
     /// The state of the kernel after an entry is a good one.
     fn check(&mut self) {
+        self.end_meanwhile();
         self.notice_interrupts();
         self.made = invariants::check(self);
     }

@@ -11,10 +11,12 @@
 mod entries;
 mod explore;
 mod invariants;
+mod meanwhile;
 mod objects;
 mod random;
 mod syscall;
 
+pub(crate) use meanwhile::Meanwhile;
 pub(crate) use syscall::Syscall;
 
 use core::cell::{Cell, RefCell};
@@ -51,6 +53,12 @@ pub(crate) struct World {
     pub(crate) cpu: &'static mut Cpu,
     /// The others, by number; its own place is empty.
     others: Vec<Option<&'static mut Cpu>>,
+    /// The one of them that does something in the middle of an entry.
+    busy: meanwhile::Busy,
+    /// Whether it has done so.
+    pub(crate) has_happened: bool,
+    /// System calls are not made, but only prepared.
+    prepares: bool,
     /// The CPUs that have been interrupted by others, and have not noticed.
     interrupted: u64,
     pub(crate) quota: QuotaRef,
@@ -167,6 +175,9 @@ impl World {
         let others = (0..cpus).map(|id| (id != 0).then(|| other(id)));
         let mut world = Self {
             others: others.collect(),
+            busy: meanwhile::Busy::default(),
+            has_happened: false,
+            prepares: false,
             interrupted: 0,
             quota,
             root,

@@ -15,6 +15,7 @@ pub mod fpu;
 pub mod inspect;
 pub mod ipi;
 pub mod irqchip;
+pub mod meanwhile;
 pub mod paging;
 pub mod platform;
 pub mod ports;

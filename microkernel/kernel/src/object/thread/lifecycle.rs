@@ -55,7 +55,11 @@ impl Thread {
         cpu.timeouts.remove(cpu, self);
         match state.waiting.replace(Waiting::Nothing) {
             Waiting::Nothing | Waiting::Receive(_) => {}
-            Waiting::Send => drop(state.receiver.replace(None)),
+            Waiting::Send => {
+                // It may be about to leave for where the receiver would look.
+                cpu.departures.remove(self);
+                state.receiver.replace(None);
+            }
             Waiting::Gate => drop(state.gate.replace(None)),
             Waiting::Semaphore => drop(state.semaphore.replace(None)),
             Waiting::Remote => {
@@ -176,12 +180,7 @@ impl Thread {
     /// Lets those go on who wait for it, which is dead. False if that has to
     /// pause: to be called again.
     pub fn settle(&self, cpu: &Cpu) -> bool {
-        let next_sender = || {
-            let sender = self.mailbox.sender(cpu, None)?;
-            self.mailbox.remove(cpu, sender);
-            Some(sender)
-        };
-        if !end_waits(cpu, next_sender, Errand::ReceiverDied) {
+        if !end_waits(cpu, || self.mailbox.pop_sender(cpu), Errand::ReceiverDied) {
             return false;
         }
         while let Some(irq) = self.mailbox.irq(cpu, None) {

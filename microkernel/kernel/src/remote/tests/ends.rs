@@ -1,6 +1,9 @@
 //! Threads that are cancelled or end on another CPU.
 
+use l4_abi::item::{ItemControl, ItemFlags};
+
 use super::*;
+use crate::testing::Meanwhile;
 
 #[test]
 fn cancelling_finds_a_thread_wherever_it_is() {
@@ -151,5 +154,66 @@ fn what_ends_on_one_cpu_is_freed_when_the_others_have_passed() {
             world.on(id).enter(Event::Ipi);
         }
         assert_eq!(world.used(), before);
+    });
+}
+
+/// Does `test` with every number of moments that pass before something happens in the middle of an
+/// entry; it says whether that has happened.
+fn at_every_moment(cpus: usize, mut test: impl FnMut(&mut World, usize) -> bool) {
+    let mut moments = 0;
+    let mut has_happened = true;
+    while has_happened {
+        run_on(cpus, |world| has_happened = test(world, moments));
+        moments += 1;
+    }
+    assert!(moments > 5, "nothing happens in the middle");
+}
+
+#[test]
+fn a_sender_whose_time_is_over_while_its_receiver_dies_is_told_once() {
+    at_every_moment(3, |world, moments| {
+        let setup = set_up(world);
+        let send = Syscall::send(setup.gate).send_timeout(Timeout::from_micros(10));
+        world.syscall(&setup.client, send);
+        world.deliver_all();
+        let by = world.on(2).thread(&setup.client_task, 5);
+        run_thread(world, (&by, &setup.client_task), &setup.server, 2);
+        assert_eq!((setup.client.home(), setup.server.home()), (1, 2));
+        // In the middle of the receiver's end.
+        world.on(2).cpu.kernel.platform.timer.advance(10);
+        world.meanwhile(moments, 1, Meanwhile::Interrupt(Event::Timer));
+        world.destroy(setup.server.header());
+        let has_happened = world.has_happened;
+        let told = world.doing(&setup.client);
+        world.deliver_all();
+        if told != Doing::Waits(Waiting::Send) {
+            assert_eq!(world.doing(&setup.client), told);
+        }
+        has_happened
+    });
+}
+
+#[test]
+fn a_slot_that_is_filled_anew_while_its_object_ends_stays_full() {
+    at_every_moment(2, |world, moments| {
+        let setup = set_up(world);
+        let (semaphore, other) = (world.semaphore(), world.semaphore());
+        let slots =
+            [&semaphore, &other].map(|object| world.give_full(&setup.server_task, object.header()));
+        let own = world.give_full(&setup.server_task, setup.server_task.header());
+        let base = ItemControl::map(slots[0] << 12, ItemFlags::empty()).raw();
+        let from = Flexpage::object(slots[1], CapabilityRights::RWS).raw();
+        world.prepare(|world| {
+            let words = [0, base, from];
+            world.start_invocation(&setup.server, own, label::TASK, &words, Some(own));
+        });
+        world.on(0).meanwhile(moments, 1, Meanwhile::Syscall);
+        world.destroy(semaphore.header());
+        let has_happened = world.has_happened;
+        let entry = (setup.server_task.task.capabilities).lookup(world.cpu, slots[0]);
+        let is_other = entry.is_some_and(|entry| entry.object.is(other.header()));
+        assert_eq!(is_other, has_happened);
+        world.deliver_all();
+        has_happened
     });
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::testing::UTCB_AREA;
+use l4_abi::capability::Selector;
+use l4_abi::operation::Operation;
 use l4_abi::protocol::thread::Opcode;
 use l4_abi::vcpu::StateFlags;
 
@@ -108,16 +110,26 @@ fn a_server_that_moves_answers_its_caller() {
     });
 }
 
+/// `thread` becomes a vCPU, and takes messages from now on.
+fn become_vcpu(world: &mut World, thread: &Ref<Thread>, task: &TestTask) {
+    let words = [Opcode::VcpuControl.word(), UTCB_AREA + 0x3000];
+    let by = (&**thread, task);
+    let doing = invoke(world, by, thread.header(), label::THREAD, &words, None);
+    assert_eq!(doing, DONE);
+}
+
+fn takes_messages(world: &World, vcpu: &Thread) {
+    let area = vcpu.vcpu_area(world.cpu_of(vcpu)).expect("it is a vCPU");
+    area.set_state(StateFlags::IRQ);
+}
+
 #[test]
 fn a_message_whose_sender_stayed_behind_enters_a_vcpu_that_is_ready() {
     run_on(2, |world| {
         let setup = set_up(world);
         let (vcpu, task) = (&*setup.server, &setup.server_task);
-        let become_vcpu = [Opcode::VcpuControl.word(), UTCB_AREA + 0x3000];
-        let header = setup.server.header();
-        let by = (vcpu, task);
-        let doing = invoke(world, by, header, label::THREAD, &become_vcpu, None);
-        assert_eq!(doing, DONE);
+        let (header, by) = (setup.server.header(), (vcpu, task));
+        become_vcpu(world, &setup.server, task);
         // A call and another message wait, and the vCPU moves.
         world.syscall(&setup.client, Syscall::call(setup.gate));
         world.deliver_all();
@@ -127,12 +139,113 @@ fn a_message_whose_sender_stayed_behind_enters_a_vcpu_that_is_ready() {
         run_thread(world, by, &setup.server, 0);
         let urgent = world.on(0).thread(&setup.client_task, 9);
         assert!(world.runs(&urgent) && vcpu.home() == 0);
-        let area = vcpu.vcpu_area(world.cpu_of(vcpu)).expect("it is a vCPU");
-        area.set_state(StateFlags::IRQ);
+        takes_messages(world, vcpu);
         // It is told that one of them waits no more, and takes the other.
         other.cancel(world.on(1).cpu);
         world.enter(Event::Spurious);
         world.deliver_all();
         assert_eq!(world.doing(&setup.client), waits_for(vcpu));
+    });
+}
+
+/// A vCPU of CPU 0 that waits on CPU 1 for an answer, and a slot of it.
+fn vcpu_in_a_call(world: &mut World) -> (Setup, u64) {
+    let setup = set_up(world);
+    become_vcpu(world, &setup.client, &setup.client_task);
+    call(world, &setup);
+    takes_messages(world, &setup.client);
+    let slot = world.give_full(&setup.client_task, setup.client.header());
+    (setup, slot)
+}
+
+/// Threads of CPU 0 that wait there to send to the vCPU.
+fn senders<const N: usize>(world: &mut World, setup: &Setup, slot: u64) -> [Ref<Thread>; N] {
+    [(); N].map(|()| {
+        let sender = world.on(0).thread(&setup.client_task, 9);
+        world.syscall(&sender, Syscall::send(slot));
+        world.deliver_all();
+        assert_eq!(world.doing(&sender), Doing::Waits(Waiting::Send));
+        assert_eq!(sender.home(), 0);
+        sender
+    })
+}
+
+/// The next interrupt of CPU 1 tells the vCPU first that its call is cancelled, and then that
+/// `sender` does not wait any more.
+fn cancel_call_and_sender(world: &mut World, setup: &Setup, slot: u64, sender: &Thread) {
+    let canceller = world.on(0).thread(&setup.client_task, 9);
+    world.write(&canceller, &[1 | 0x1_0000, u64::MAX, u64::MAX]);
+    world.syscall(&canceller, Syscall::invoke(slot, label::THREAD, 3));
+    sender.cancel(world.on(0).cpu);
+    world.enter(Event::Spurious);
+}
+
+#[test]
+fn a_vcpu_that_is_about_to_go_home_fetches_its_messages_there() {
+    run_on(2, |world| {
+        let (setup, slot) = vcpu_in_a_call(world);
+        let [left, sender] = senders(world, &setup, slot);
+        cancel_call_and_sender(world, &setup, slot, &left);
+        world.deliver(1);
+        world.deliver_all();
+        assert_eq!(world.doing(&sender), DONE);
+    });
+}
+
+#[test]
+fn a_sender_that_is_about_to_follow_its_receiver_goes_home_if_its_message_is_taken() {
+    run_on(3, |world| {
+        let (setup, slot) = vcpu_in_a_call(world);
+        let [left] = senders(world, &setup, slot);
+        let sender = world.on(2).thread(&setup.client_task, 9);
+        let operation = Operation::SEND | Operation::WAIT;
+        world.syscall(&sender, Syscall::new(Selector::new(slot), operation));
+        cancel_call_and_sender(world, &setup, slot, &left);
+        world.deliver(1);
+        world.deliver_all();
+        let waits = Doing::Waits(Waiting::Receive(Source::Anyone));
+        assert_eq!((world.doing(&sender), sender.home()), (waits, 2));
+    });
+}
+
+#[test]
+fn a_thread_that_is_moved_there_and_back_at_once_stays() {
+    run_on(2, |world| {
+        let setup = set_up(world);
+        let scheduler = world.initial_object(l4_abi::capability::slot::SCHEDULER);
+        let scheduler = world.give_full(&setup.client_task, &scheduler);
+        let thread = world.give_full(&setup.client_task, setup.server.header());
+        for cpu in [0, 1] {
+            let mover = world.on(0).thread(&setup.client_task, 9);
+            let words = [1, 0, 1 << cpu, 5, 0];
+            world.start_invocation(&mover, scheduler, label::SCHEDULER, &words, Some(thread));
+        }
+        world.deliver(1);
+        assert!(world.runs(&setup.server) && setup.server.home() == 1);
+        world.deliver_all();
+    });
+}
+
+#[test]
+fn a_vcpu_resumes_at_home_only() {
+    run_on(2, |world| {
+        let setup = set_up(world);
+        let vcpu = &setup.client;
+        become_vcpu(world, vcpu, &setup.client_task);
+        let slot = world.give_full(&setup.client_task, setup.server.header());
+        world.write(vcpu, &[Opcode::VcpuResume.word()]);
+        world.syscall(vcpu, Syscall::invoke(slot, label::THREAD, 1));
+        // While it is on its way to the other thread, the slot gets one to itself.
+        let place = setup
+            .client_task
+            .task
+            .capabilities
+            .get(slot)
+            .expect("a slot");
+        drop(place.clear(world.cpu));
+        assert!(place.fill(vcpu.header(), CapabilityRights::FULL));
+        world.deliver_all();
+        let refused = MessageTag::label_only(l4_abi::error::ResultCode::EINVAL.label());
+        assert_eq!(world.doing(vcpu), Doing::Done(refused));
     });
 }

@@ -3,7 +3,8 @@
 //! until all choices have been made.
 //!
 //! A step is one kernel entry: a system call of the thread that runs on a CPU,
-//! or a CPU noticing that another one has interrupted it. After each step the
+//! or a CPU noticing that another one has interrupted it. One step of a run may
+//! have a step of another CPU in its middle ([`Setting::nests`]). After each the
 //! invariants are checked; when nothing moves any more, that nobody waits for
 //! what is there ([`check_rest`]); in the end, that all memory is back.
 
@@ -13,7 +14,9 @@ mod stage;
 
 use stage::{Op, Stage};
 
-use super::{Syscall, World, run_on};
+use machine::event::Source as Event;
+
+use super::{Meanwhile, Syscall, World, run_on};
 use crate::object::thread::{Life, Source, Waiting};
 
 /// Where the threads begin, and which orders are tried.
@@ -24,18 +27,29 @@ struct Setting {
     /// How often another CPU may move although the last one could go on. Most
     /// of what can go wrong does with a few such switches.
     switches: usize,
+    /// Whether a step of another CPU may come in the middle of one, once.
+    nests: bool,
 }
 
 /// Two threads share a CPU; every order.
 const TWO_CPUS: Setting = Setting {
     homes: [0, 0, 1],
     switches: usize::MAX,
+    nests: false,
 };
 
 /// Each thread has a CPU of its own.
 const THREE_CPUS: Setting = Setting {
     homes: [0, 1, 2],
     switches: 2,
+    nests: false,
+};
+
+/// The same, and kernel entries overlap.
+const OVERLAPPING: Setting = Setting {
+    homes: [0, 1, 2],
+    switches: 1,
+    nests: true,
 };
 
 impl Setting {
@@ -59,6 +73,14 @@ impl Step {
             Step::Run(id) | Step::Notice(id) => id,
         }
     }
+
+    /// The same in the middle of another one.
+    fn meanwhile(self) -> Meanwhile {
+        match self {
+            Step::Run(_) => Meanwhile::Syscall,
+            Step::Notice(_) => Meanwhile::Interrupt(Event::Ipi),
+        }
+    }
 }
 
 /// What can happen next, and whether the CPU that moved last is among those
@@ -77,50 +99,103 @@ fn possible(world: &World, stage: &Stage, last: usize) -> (Vec<Step>, bool) {
     (steps, can_go_on)
 }
 
-/// A run with the choices in `path`, and the first one behind it; what could
-/// have been chosen is noted there.
-fn run_once(
-    world: &mut World,
-    setting: Setting,
-    programs: &[&[Op]; 3],
-    path: &mut Vec<(usize, usize)>,
-) {
+/// The choices of a run: each, and the last one that there is.
+#[derive(Debug, Default)]
+struct Path {
+    choices: Vec<(usize, usize)>,
+    depth: usize,
+}
+
+impl Path {
+    /// One of `0..=last`: what is noted for here, or the first.
+    fn choose(&mut self, last: usize) -> usize {
+        if self.depth == self.choices.len() {
+            self.choices.push((0, last));
+        }
+        let (choice, options) = self.choices[self.depth];
+        assert_eq!(options, last, "a run with the same choices is another one");
+        self.depth += 1;
+        assert!(self.depth < 300, "a program does not end");
+        choice
+    }
+
+    /// The choice made last was one too many: it is as the first.
+    fn was_too_much(&mut self) {
+        let (choice, last) = &mut self.choices[self.depth - 1];
+        *last = *choice;
+    }
+
+    /// Makes the next choice in the last place where there is one. False if there
+    /// is none.
+    fn advance(&mut self) -> bool {
+        self.depth = 0;
+        let choices = &mut self.choices;
+        while choices.pop_if(|(choice, last)| choice == last).is_some() {}
+        match choices.last_mut() {
+            Some((choice, _)) => *choice += 1,
+            None => return false,
+        }
+        true
+    }
+}
+
+/// More moments than a kernel entry has.
+const ANY_MOMENT: usize = 1000;
+
+/// A run with the choices in `path`, and the first one behind it.
+fn run_once(world: &mut World, setting: Setting, programs: &[&[Op]; 3], path: &mut Path) {
     let mut stage = Stage::new(world, setting.homes);
     world.deliver_all();
     let (mut last_cpu, mut switches) = (usize::MAX, setting.switches);
-    let mut depth = 0;
+    let mut nests = setting.nests;
     loop {
-        let (mut steps, can_go_on) = possible(world, &stage, last_cpu);
-        if can_go_on && switches == 0 {
-            steps.retain(|step| step.cpu() == last_cpu);
-        }
-        let Some(last) = steps.len().checked_sub(1) else {
+        let (steps, can_go_on) = possible(world, &stage, last_cpu);
+        let is_open = |step: &&Step| !can_go_on || switches > 0 || step.cpu() == last_cpu;
+        let open: Vec<&Step> = steps.iter().filter(is_open).collect();
+        let Some(last) = open.len().checked_sub(1) else {
             break;
         };
-        if depth == path.len() {
-            path.push((0, last));
-        }
-        let (choice, options) = path[depth];
-        assert_eq!(options, last, "a run with the same choices is another one");
-        let step = steps[choice];
+        let step = *open[path.choose(last)];
         switches -= usize::from(can_go_on && step.cpu() != last_cpu);
         last_cpu = step.cpu();
-        match step {
-            Step::Notice(id) => world.deliver(id),
-            Step::Run(id) => {
-                let number = stage.running(world, id).expect("it runs");
-                let next = stage.next[number];
-                stage.next[number] += 1;
-                match programs[number].get(next) {
-                    Some(op) => stage.perform(world, number, *op),
-                    None => drop(world.syscall(&stage.threads[number], Syscall::sleep())),
-                }
+        let others = steps.iter().filter(|other| other.cpu() != step.cpu());
+        let others: Vec<&Step> = others.filter(|_| nests).collect();
+        let other = match path.choose(others.len()) {
+            0 => None,
+            other => Some(*others[other - 1]),
+        };
+        if let Some(other) = other {
+            nests = false;
+            let moments = path.choose(ANY_MOMENT);
+            if let Step::Run(_) = other {
+                world.prepare(|world| perform(world, &mut stage, programs, other));
             }
+            world
+                .on(step.cpu())
+                .meanwhile(moments, other.cpu(), other.meanwhile());
         }
-        depth += 1;
-        assert!(depth < 100, "a program does not end");
+        perform(world, &mut stage, programs, step);
+        if other.is_some() && !world.has_happened {
+            path.was_too_much();
+            return;
+        }
     }
     check_rest(world, &stage);
+}
+
+fn perform(world: &mut World, stage: &mut Stage, programs: &[&[Op]; 3], step: Step) {
+    match step {
+        Step::Notice(id) => world.deliver(id),
+        Step::Run(id) => {
+            let number = stage.running(world, id).expect("it runs");
+            let next = stage.next[number];
+            stage.next[number] += 1;
+            match programs[number].get(next) {
+                Some(op) => stage.perform(world, number, *op),
+                None => drop(world.syscall(&stage.threads[number], Syscall::sleep())),
+            }
+        }
+    }
 }
 
 /// Nobody waits for something that is there.
@@ -163,31 +238,27 @@ fn check_rest(world: &World, stage: &Stage) {
 }
 
 /// Shown if a program fails: which, and which choices were made.
-struct Story<'a>(&'a [&'a [Op]; 3], Vec<(usize, usize)>);
+struct Story<'a>(&'a [&'a [Op]; 3], Path);
 
 impl Drop for Story<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            std::eprintln!("{:?}: choices {:?}", self.0, self.1);
+            std::eprintln!("{:?}: choices {:?}", self.0, self.1.choices);
         }
     }
 }
 
 /// Runs the programs in every order of the setting; how many there are.
 fn explore(setting: Setting, programs: &[&[Op]; 3]) -> usize {
-    let mut story = Story(programs, Vec::new());
-    let path = &mut story.1;
+    let mut story = Story(programs, Path::default());
     let mut runs = 0;
     loop {
         run_on(setting.cpus(), |world| {
-            run_once(world, setting, programs, path);
+            run_once(world, setting, programs, &mut story.1);
         });
         runs += 1;
-        // The next choice, in the last place where there is one.
-        while path.pop_if(|(choice, last)| choice == last).is_some() {}
-        match path.last_mut() {
-            Some((choice, _)) => *choice += 1,
-            None => return runs,
+        if !story.1.advance() {
+            return runs;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Programs with a subject of their own, on two CPUs and on three.
 
 use super::stage::{Op, Target};
-use super::{THREE_CPUS, TWO_CPUS, explore};
+use super::{OVERLAPPING, THREE_CPUS, TWO_CPUS, explore};
 
 /// Explores the programs, of which there are at least so many orders.
 fn explore_all(least: usize, systems: &[[&[Op]; 3]]) {
@@ -194,4 +194,20 @@ fn vcpus() {
             ],
         ],
     );
+}
+
+#[test]
+fn entries_that_overlap() {
+    let systems: [[&[Op]; 3]; 4] = [
+        [&[Op::Call], &[Op::Cancel(0)], &[Op::Wait, Op::Reply]],
+        [&[Op::Down], NOTHING, &[Op::Destroy(Target::Semaphore)]],
+        [&[Op::Trigger], NOTHING, &[Op::BindIrq(2), Op::Wait]],
+        [&[Op::Send], NOTHING, &[Op::Destroy(Target::Thread(0))]],
+    ];
+    let orders = systems
+        .iter()
+        .map(|programs| explore(OVERLAPPING, programs));
+    let orders: Vec<usize> = orders.collect();
+    println!("{orders:?} orders: {OVERLAPPING:?}");
+    assert!(orders.iter().all(|orders| *orders > 100));
 }

@@ -62,7 +62,8 @@ impl Thread {
         let area = state
             .vcpu
             .area(cpu)
-            .filter(|_| core::ptr::eq(self, call.caller))
+            // One that has come to another CPU, for another thread that its slot named then, runs nothing here.
+            .filter(|_| core::ptr::eq(self, call.caller) && cpu.current.is(self))
             .ok_or(ResultCode::EINVAL)?;
         self.change_user_task(call, area)?;
         if call.tag.items() > 0
