@@ -115,6 +115,37 @@ fn size_of_object<T>() -> u64 {
 }
 
 #[test]
+fn what_the_quota_is_too_small_for_takes_nothing() {
+    run(|world| {
+        let setup = Setup::new(world);
+        for (kind, argument) in KINDS {
+            assert_eq!(setup.make(world, kind, argument), 0);
+            let needed = setup.used();
+            setup.remove(world, SLOT);
+            for limit in (64..needed).step_by(64) {
+                assert_eq!(setup.make(world, ObjectType::Factory, limit), 0);
+                let entry = setup.task.task.capabilities.lookup(world.cpu, SLOT);
+                let small = entry.and_then(|entry| Ref::<Factory>::from_header(entry.object));
+                let small = small.expect("a factory");
+                let inner = Setup {
+                    task: setup.task.clone(),
+                    thread: setup.thread.clone(),
+                    slot: SLOT,
+                    factory: small,
+                };
+                let made = inner.make_in(world, SLOT + 1, kind, argument);
+                assert_eq!(made, ResultCode::ENOMEM.label(), "{kind:?} for {limit}");
+                world.enter(machine::event::Source::Spurious);
+                assert_eq!(inner.used(), 0, "{kind:?} for {limit}");
+                drop(inner);
+                setup.remove(world, SLOT);
+            }
+            assert_eq!(setup.used(), 0);
+        }
+    });
+}
+
+#[test]
 fn a_factory_takes_its_quota_at_once_and_gives_it_back_with_its_last_object() {
     run(|world| {
         let setup = Setup::new(world);

@@ -6,9 +6,10 @@ use machine::paging;
 use machine::utcb::UtcbPointer;
 use machine::vm;
 
-use super::memory::MemoryKind;
+use super::memory::{MemoryKind, take_apart};
 use super::{Task, TaskMemory};
 use crate::cpu::Cpu;
+use crate::mapping::teardown::Teardown;
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::object::thread::Thread;
@@ -58,7 +59,12 @@ impl Task {
 
     fn empty(cpu: &Cpu, quota: QuotaRef, kind: MemoryKind) -> Result<Ref<Task>, OutOfMemory> {
         let memory = TaskMemory::new(cpu, quota, kind)?;
-        create(cpu, quota, Kind::Task, Task::new(quota, memory))
+        let mut teardown = Teardown::new(memory.space());
+        let task = create(cpu, quota, Kind::Task, Task::new(quota, memory));
+        if task.is_err() {
+            while take_apart(cpu.kernel, &mut teardown) {}
+        }
+        task
     }
 
     /// One of the tasks that the kernel starts itself, with a page for the
