@@ -285,3 +285,32 @@ fn an_exception_that_nobody_can_be_told_lets_waiting_interrupts_in() {
         assert!(world.runs(&setup.user) && !world.cpu.block().is_idle());
     });
 }
+
+#[test]
+fn a_fault_that_another_one_displaces_in_the_reply_slot_is_reported_again() {
+    for fault in [FAULT, TRAP] {
+        run(|world| {
+            let setup = Setup::new(world);
+            let other = world.thread(&setup.user_task, 10);
+            let (of_user, of_other) = (setup.user.state(world.cpu), other.state(world.cpu));
+            of_other.pager.set(of_user.pager.get());
+            (of_other.exception_handler).set(of_user.exception_handler.get());
+            setup.wait(world);
+            world.fault(&setup.user, fault);
+            // The handler has not answered, and waits with the same slot.
+            setup.wait(world);
+            world.fault(&other, fault);
+            assert!(
+                setup.user.is_runnable(world.cpu),
+                "it makes the fault again"
+            );
+            world.fault(&setup.user, fault);
+            assert_eq!(world.doing(&setup.user), Doing::Waits(Waiting::Send));
+            for user in [&other, &setup.user] {
+                world.syscall(&setup.handler, Syscall::reply());
+                assert!(user.is_runnable(world.cpu));
+                world.syscall(&setup.handler, Syscall::wait());
+            }
+        });
+    }
+}
