@@ -71,6 +71,7 @@ pub fn connect(cpu: &Cpu, server: &Thread, caller: &Thread, rights: CapabilityRi
         return;
     };
     caller.answer_rights.store(rights.bits(), Relaxed);
+    caller.answerer.store(server.id, Relaxed);
     if let Some(lost) = pair::join(cpu, place, caller) {
         lose(cpu, lost);
     }
@@ -149,15 +150,24 @@ pub fn end_answer(cpu: &Cpu, thread: &Thread) -> bool {
 }
 
 /// The place goes: the caller that it names can never be answered, so its
-/// call fails (stricter than the reference, where it hangs). False if it names
-/// none.
-pub fn lose_caller(cpu: &Cpu, place: &ReplyPlace) -> bool {
-    let lost = pair::part(cpu, place);
-    let names_one = lost.is_some();
+/// call fails (stricter than the reference, where it hangs).
+pub fn lose_caller(cpu: &Cpu, place: &ReplyPlace) {
+    if let Some(lost) = pair::part(cpu, place) {
+        lose(cpu, lost);
+    }
+}
+
+/// The same if the caller waits for `server`, which is dead; the place stays,
+/// for other threads. False if there is no such caller.
+pub fn lose_caller_of(cpu: &Cpu, place: &ReplyPlace, server: &Thread) -> bool {
+    let waits_for_it = |caller: &&Thread| caller.answerer.load(Relaxed) == server.id;
+    let caller = place.caller(cpu).filter(waits_for_it);
+    let lost = caller.and_then(|caller| pair::part_from(place, caller));
+    let is_one = lost.is_some();
     if let Some(lost) = lost {
         lose(cpu, lost);
     }
-    names_one
+    is_one
 }
 
 fn lose(cpu: &Cpu, lost: pair::Parted<'_, ReplyPlace, Thread>) {

@@ -118,6 +118,22 @@ pub fn part<'cpu, L, Left: Paired<Right>, Right: Paired<Left>>(
     parted(left, ptr::null_mut())
 }
 
+/// The same, if `right` is the item that `left` is in a pair with.
+pub fn part_from<'cpu, Left: Paired<Right>, Right: Paired<Left>>(
+    left: &Left,
+    right: &'cpu Right,
+) -> Option<Parted<'cpu, Left, Right>> {
+    let named = ptr::from_ref(right).cast_mut();
+    let ended =
+        left.half()
+            .0
+            .compare_exchange(named, ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed);
+    ended.ok().map(|_| Parted {
+        right,
+        left: core::marker::PhantomData,
+    })
+}
+
 #[inline]
 fn parted<'cpu, Left: Paired<Right>, Right: Paired<Left>>(
     left: &Left,

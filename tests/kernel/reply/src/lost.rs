@@ -41,3 +41,16 @@ pub(crate) fn a_caller_in_an_overwritten_explicit_slot_gets_an_error() {
     assert_eq!(answer(4, 5).outcome(), Ok(5));
     assert_eq!(second.join(), Ok(5));
 }
+
+pub(crate) fn a_caller_in_an_explicit_slot_learns_that_the_called_thread_is_gone() {
+    // The slot is the task's, which goes on.
+    let server = spawn(|| {
+        wait_into(9);
+        wait();
+    });
+    let thread = server.thread();
+    let caller = spawn(move || Message::new(1).call(*thread).outcome());
+    assert!(!server.has_ended() && !caller.has_ended());
+    drop(server);
+    assert_eq!(caller.join(), LOST);
+}

@@ -30,4 +30,5 @@ l4_test::suite![
     lost::an_overwritten_caller_gets_an_error,
     lost::a_caller_of_a_destroyed_thread_gets_an_error,
     lost::a_caller_in_an_overwritten_explicit_slot_gets_an_error,
+    lost::a_caller_in_an_explicit_slot_learns_that_the_called_thread_is_gone,
 ];

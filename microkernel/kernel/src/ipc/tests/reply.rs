@@ -165,17 +165,36 @@ fn a_slot_beyond_the_reply_space_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn explicit_slots_are_the_tasks_and_go_with_its_last_thread() {
+fn who_called_a_thread_that_ends_fails_though_the_slot_is_the_tasks() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let second = world.thread(&pair.server_task, 10);
+        let to_second = world.give_full(&pair.client_task, second.header());
+        let other = world.thread(&pair.client_task, 10);
+        world.syscall(&pair.server, Syscall::wait().reply_slot(7));
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        world.syscall(&second, Syscall::wait().reply_slot(8));
+        world.syscall(&other, Syscall::call(to_second));
+        world.destroy(pair.server.header());
+        assert_eq!(world.doing(&pair.client), LOST);
+        assert_eq!(world.doing(&other), waits_for(&second));
+        let reply = Syscall::reply().reply_slot(8);
+        assert_eq!(world.syscall(&second, reply), done(0, 0));
+        assert_eq!(world.doing(&other), done(0, 0));
+    });
+}
+
+#[test]
+fn an_end_of_another_thread_of_the_task_changes_nothing_for_a_caller() {
     run(|world| {
         let pair = Pair::new(world);
         let second = world.thread(&pair.server_task, 10);
         world.syscall(&pair.server, Syscall::wait().reply_slot(7));
         world.syscall(&pair.client, Syscall::call(pair.to_server));
-        world.destroy(pair.server.header());
-        let waits = waits_for(&pair.server);
-        assert_eq!(world.doing(&pair.client), waits, "the slot is still there");
         world.destroy(second.header());
-        assert_eq!(world.doing(&pair.client), LOST);
+        assert_eq!(world.doing(&pair.client), waits_for(&pair.server));
+        let reply = Syscall::reply().reply_slot(7);
+        assert_eq!(world.syscall(&pair.server, reply), done(0, 0));
     });
 }
 

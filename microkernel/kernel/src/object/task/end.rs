@@ -2,14 +2,14 @@
 //! any more, its memory is given back. Both can take long, so they are done in
 //! steps that keep their progress in the task.
 
-use core::sync::atomic::Ordering::Relaxed;
-
 use super::{Revocation, Task};
 use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc::reply;
+use crate::object::thread::Thread;
 
-/// Empty reply slots that take as long as a part of other operations.
-const EMPTY_SLOTS: u64 = 32;
+/// Reply slots without a caller to be told that take as long as a part of other
+/// operations.
+const OTHER_SLOTS: u64 = 32;
 
 impl Task {
     /// Its last capability is gone: what it has is revoked. Threads in it go
@@ -26,19 +26,18 @@ impl Task {
         true
     }
 
-    /// Ends the calls of all who wait for an answer through an explicit reply
-    /// slot: no thread is left that could answer. False if that has to pause:
-    /// to be called again.
-    pub fn lose_callers(&self, cpu: &Cpu) -> bool {
-        let first = self.answered.load(Relaxed);
-        for (index, place) in self.reply_space.range(first, u64::MAX) {
-            self.answered.store(index + 1, Relaxed);
-            let is_busy = reply::lose_caller(cpu, place);
-            if (is_busy || index % EMPTY_SLOTS == 0) && CpuLocal::must_pause(cpu) {
+    /// Ends the calls of all who wait for an answer of `server`, which is dead,
+    /// through an explicit reply slot. False if that has to pause: to be called
+    /// again.
+    pub fn lose_callers(&self, cpu: &Cpu, server: &Thread) -> bool {
+        let next = &server.state(cpu).settled;
+        for (index, place) in self.reply_space.range(next.get(), u64::MAX) {
+            next.set(index + 1);
+            let is_lost = reply::lose_caller_of(cpu, place, server);
+            if (is_lost || index % OTHER_SLOTS == 0) && CpuLocal::must_pause(cpu) {
                 return false;
             }
         }
-        self.answered.store(0, Relaxed);
         true
     }
 

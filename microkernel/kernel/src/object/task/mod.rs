@@ -40,8 +40,6 @@ pub struct Task {
     pub ports: TaskPorts,
     /// Threads that are bound to it.
     threads: AtomicU64,
-    /// The explicit reply slot from which on [`Task::lose_callers`] goes on.
-    answered: AtomicU64,
     /// How far its end is.
     end: Lock<Option<Revocation>>,
 }
@@ -58,7 +56,6 @@ impl Task {
             ports: TaskPorts::new(memory.is_physical()),
             memory,
             threads: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
             end: Lock::new(None),
         }
     }
@@ -89,10 +86,9 @@ impl Task {
         self.threads.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A thread that was bound to it is dead. True if it was the last one:
-    /// nobody answers the callers in the explicit reply slots any more.
-    pub fn thread_left(&self) -> bool {
-        self.threads.fetch_sub(1, Ordering::Relaxed) == 1
+    /// A thread that was bound to it is dead.
+    pub fn thread_left(&self) {
+        self.threads.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

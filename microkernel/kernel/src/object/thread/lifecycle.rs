@@ -169,11 +169,6 @@ impl Thread {
         self.deletion_irq.replace(None);
         state.vcpu.release();
         state.trampoline.release();
-        // Who is the last of its task has something to do there.
-        let is_last = self.task.get(cpu).is_some_and(Task::thread_left);
-        if !is_last {
-            self.task.replace(None);
-        }
         cpu.dying.push_back(self);
     }
 
@@ -190,9 +185,10 @@ impl Thread {
             }
         }
         if let Some(task) = self.task(cpu) {
-            if !task.lose_callers(cpu) {
+            if !task.lose_callers(cpu, self) {
                 return false;
             }
+            task.thread_left();
             self.task.replace(None);
         }
         cpu.dying.remove(self);

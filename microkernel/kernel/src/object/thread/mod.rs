@@ -13,7 +13,7 @@ pub mod vcpu;
 mod wait_queue;
 
 use core::cell::{Cell, RefCell};
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use l4_abi::capability::Selector;
 use l4_abi::message_tag::MessageTag;
@@ -66,6 +66,9 @@ pub struct Thread {
     pub answer: Half<ReplyPlace>,
     /// W and S of the capability through which that call came.
     pub answer_rights: AtomicU8,
+    /// The thread whose answer it waits for, as [`ReplyPlace`]s of that thread's
+    /// task know it.
+    pub answerer: AtomicU64,
     /// Triggered when a gate to this thread is destroyed.
     pub deletion_irq: RefSlot<Irq>,
     quota: QuotaRef,
@@ -214,6 +217,9 @@ pub struct ThreadState {
     pub destination: Cell<u32>,
     /// The CPUs whose threads it has ended and still has to visit.
     pub round: Cell<u64>,
+    /// It is dead: the slot of the reply space from which on it has yet to look
+    /// for callers that wait for it.
+    pub settled: Cell<u64>,
     /// Slot of its pager in its task.
     pub pager: Cell<u64>,
     /// Slot of its exception handler in its task.
@@ -285,6 +291,7 @@ impl Thread {
             reply: ReplyPlace::new(),
             answer: Half::new(),
             answer_rights: AtomicU8::new(0),
+            answerer: AtomicU64::new(0),
             deletion_irq: RefSlot::empty(),
             quota,
             state: Homed::new(
@@ -310,6 +317,7 @@ impl Thread {
                     has_deadline: Cell::new(false),
                     destination: Cell::new(home),
                     round: Cell::new(0),
+                    settled: Cell::new(0),
                     pager: Cell::new(NO_SLOT),
                     exception_handler: Cell::new(NO_SLOT),
                     intercepts_syscalls: Cell::new(false),

@@ -52,6 +52,21 @@ fn a_new_pair_displaces_the_old_one() {
 
 #[cfg(not(loom))]
 #[test]
+fn a_pair_that_is_another_one_by_now_stays() {
+    let cpu = PerCpu::new(0, ());
+    let place = Place::default();
+    let (old, new) = (Caller::default(), Caller::default());
+    assert!(join(&cpu, &place, &old).is_none());
+    assert_eq!(leave(&cpu, &old), Leave::Left);
+    assert!(join(&cpu, &place, &new).is_none());
+    assert!(part_from(&place, &old).is_none());
+    assert!(new.0.is(&place));
+    drop(part_from(&place, &new).expect("a pair"));
+    assert!(place.0.is_empty() && new.0.is_empty());
+}
+
+#[cfg(not(loom))]
+#[test]
 #[should_panic(expected = "freed while in a pair")]
 fn an_item_in_a_pair_is_not_freed() {
     let cpu = PerCpu::new(0, ());
