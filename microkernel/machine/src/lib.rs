@@ -30,7 +30,7 @@ pub use arch::{
 #[cfg(any(feature = "debugger", not(target_os = "none")))]
 pub use arch::inspect;
 
-#[cfg(not(target_os = "none"))]
+#[cfg(not(any(target_os = "none", loom)))]
 pub use arch::meanwhile;
 
 pub mod address;

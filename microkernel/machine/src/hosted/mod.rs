@@ -15,6 +15,7 @@ pub mod fpu;
 pub mod inspect;
 pub mod ipi;
 pub mod irqchip;
+#[cfg(not(loom))]
 pub mod meanwhile;
 pub mod paging;
 pub mod platform;
