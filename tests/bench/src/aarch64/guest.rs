@@ -26,6 +26,7 @@ const SCTLR: u32 = 0x30d0_0800;
 pub(crate) struct Guest {
     vm: Cap<Task>,
     vcpu: Vcpu,
+    state: State,
 }
 
 /// What it does: an exit comes back to the instruction.
@@ -58,19 +59,19 @@ impl Guest {
         let mut registers = vcpu.registers();
         (registers.pc, registers.pstate) = (code, EL1);
         vcpu.set_registers(registers);
-        state.set_hcr(Hcr::RW.bits());
-        state.set_sctlr(SCTLR);
-        state.set_timer_control(0);
         let vm = vm.leak();
-        Some(Self { vm, vcpu })
+        Some(Self { vm, vcpu, state })
     }
 
-    /// Makes the calling thread its vCPU.
+    /// Makes the calling thread its vCPU, again perhaps: then its state is as at first.
     pub(crate) fn prepare(&self) {
         own::thread()
             .vcpu_control_extended(STATE)
             .expect("cannot make an extended vCPU");
         self.vcpu.set_user_task(UserTask::new(self.vm.selector()));
+        self.state.set_hcr(Hcr::RW.bits());
+        self.state.set_sctlr(SCTLR);
+        self.state.set_timer_control(0);
         self.run();
         let class = exception_class(self.vcpu.registers().error);
         assert_eq!(class, class::HVC64);
