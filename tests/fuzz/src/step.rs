@@ -91,7 +91,7 @@ impl Step {
                 slot: any_slot(choices),
             },
             8 => Step::Thread(choices.below(TASKS)),
-            _ => Step::Notice(choices.below(2)),
+            _ => Step::Notice(choices.below(4)),
         }
     }
 }

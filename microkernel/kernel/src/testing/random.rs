@@ -31,9 +31,9 @@ const _: () = {
     assert!(MAX_PRIORITY > PRIORITY as u64);
 };
 
-/// Does what `choices` say in a kernel of its own, on one or two CPUs.
+/// Does what `choices` say in a kernel of its own, on one to four CPUs.
 fn attack(mut choices: Choices<'_>, steps: usize) {
-    let cpus = 1 + choices.below(2) as usize;
+    let cpus = choices.of(&[1, 2, 4]) as usize;
     run_on(cpus, |world| {
         let tasks = set_up(world);
         for _ in 0..steps {
@@ -51,7 +51,7 @@ fn set_up(world: &mut World) -> Vec<TestTask> {
     let task_of = |thread: u64| &tasks[(thread % TASKS) as usize];
     let threads: Vec<Ref<Thread>> = (0..THREADS)
         .map(|thread| {
-            let home = thread as usize / 2 % world.cpus();
+            let home = thread as usize % world.cpus();
             world.on(home).thread(task_of(thread), PRIORITY)
         })
         .collect();
