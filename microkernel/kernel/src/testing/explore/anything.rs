@@ -1,7 +1,7 @@
 //! Programs in which each thread does any one thing while the others do theirs.
 
 use super::stage::{Op, Target};
-use super::{Setting, THREE_CPUS, TWO_CPUS, explore};
+use super::{OVERLAPPING, Setting, THREE_CPUS, TWO_CPUS, explore};
 
 /// What a thread may do while the others do something.
 const ANYTHING: [Op; 25] = [
@@ -86,4 +86,12 @@ fn all_of_anything_on_two_cpus() {
 #[ignore = "takes long: for --long"]
 fn all_of_anything_on_three_cpus() {
     all_of_anything(THREE_CPUS);
+}
+
+#[test]
+#[ignore = "takes long: for --long"]
+fn some_of_anything_with_entries_that_overlap() {
+    let orders = explore_anything(OVERLAPPING, (0..CHOICES).step_by(1201));
+    println!("{orders} orders: {OVERLAPPING:?}");
+    assert!(orders > 10_000);
 }
