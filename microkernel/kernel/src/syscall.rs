@@ -13,7 +13,7 @@ use crate::cpu::Cpu;
 use crate::ipc::{self, Request, finish};
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::Irq;
-use crate::object::thread::{Deferred, Source, Stop, Thread, Waiting};
+use crate::object::thread::{Deferred, Source, Stop, Thread};
 use crate::object::{self, Fail, Header, Invocation, Kind, Outcome};
 use crate::remote;
 
@@ -235,8 +235,8 @@ pub fn repeat(cpu: &Cpu, thread: &Thread) {
         Some(gate) => {
             let header = gate.header();
             let result = through_gate(cpu, thread, &gate, header, operation, Deferred::Gate);
-            if state.waiting.get() == Waiting::Remote {
-                // For when it is there.
+            if state.deferred.get() == Deferred::Gate {
+                // For when it is there, or goes on.
                 state.gate.replace(Some(gate));
             }
             result

@@ -4,6 +4,7 @@
 use l4_abi::error::IpcError;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{MapItem, ReceiveBuffer, SendItem};
+use l4_abi::protocol::{ipc_gate, label};
 use l4_abi::rights::MemoryRights;
 use machine::event::Source as Event;
 
@@ -19,6 +20,7 @@ const PAGES: u64 = 1 << (ORDER - 12);
 
 struct Setup {
     sender: Ref<Thread>,
+    sender_task: TestTask,
     receiver: Ref<Thread>,
     receiver_task: TestTask,
     /// The sender's slot of the receiver.
@@ -40,6 +42,7 @@ impl Setup {
         world.write(&sender, &[0x77, item[0], item[1]]);
         Self {
             sender,
+            sender_task,
             receiver,
             receiver_task,
             to_receiver,
@@ -113,6 +116,28 @@ fn who_takes_a_queued_message_maps_its_items() {
         assert_eq!(setup.arrived(), PAGES);
         assert_eq!(world.doing(&setup.sender), Doing::Done(setup.send().tag));
         assert_eq!(world.word(&setup.receiver, 0), 0x77);
+    });
+}
+
+#[test]
+fn a_message_that_has_waited_for_its_gate_pauses_as_any_other() {
+    run(|world| {
+        let setup = Setup::new(world, 0);
+        world.syscall(&setup.receiver, Syscall::wait());
+        let gate = world.unbound_gate();
+        let to_gate = world.give_full(&setup.sender_task, gate.header());
+        let send = Syscall::send(to_gate).tag(0, 1, 1);
+        let waits = Doing::Waits(Waiting::Gate);
+        assert_eq!(world.syscall(&setup.sender, send), waits);
+        let binder = world.thread(&setup.sender_task, 5);
+        set_pending(world, true);
+        let words = [ipc_gate::Opcode::BindThread as u64, 0x40];
+        let thread = Some(setup.to_receiver);
+        world.start_invocation(&binder, to_gate, label::KERNEL_OBJECT, &words, thread);
+        setup.assert_half_way(world);
+        go_on(world);
+        assert_eq!(setup.arrived(), PAGES);
+        assert_eq!(world.doing(&setup.receiver), Doing::Done(send.tag));
     });
 }
 
