@@ -1,8 +1,8 @@
 //! Builds, boots, tests, measures and draws systems: `cargo xtask help` lists the verbs.
 //!
 //! `verbs/` has one file per verb. Below them: `system/` reads, checks and compiles configuration files,
-//! `build` runs cargo, `boot_image` packs, `l4re_image` changes what L4Re packed, `qemu` runs, `console` and `symbols` read what the machine
-//! prints, `setup` gets what is missing.
+//! `build` runs cargo, `boot_image` packs, `l4re_image` changes what L4Re packed, `qemu` runs, `console`, `symbols` and `capture` read what the
+//! machine prints, `setup` gets what is missing.
 #![forbid(unsafe_code)]
 #![allow(
     unreachable_pub,
@@ -13,6 +13,7 @@ mod architecture;
 mod arguments;
 mod boot_image;
 mod build;
+mod capture;
 mod cargo;
 mod code_lines;
 mod console;

@@ -1,10 +1,11 @@
 //! ICU as a server: interrupts that a server raises. The client side is `l4_sys::object::Icu`.
 
+use l4_abi::error::ResultCode;
 use l4_abi::protocol::icu::Opcode;
 use l4_abi::protocol::label;
-use l4_ipc::NoAnswer;
-use l4_sys::Cap;
+use l4_ipc::{NoAnswer, Outcome, Received, Request};
 use l4_sys::object::Irq;
+use l4_sys::{Cap, OwnedCap};
 
 l4_ipc::interface! {
     /// An interrupt controller that a server stands in for.
@@ -26,5 +27,55 @@ l4_ipc::interface! {
         fn mask(pin: u64) -> NoAnswer = Opcode::Mask;
         /// Sets trigger mode and polarity.
         fn set_mode(pin: u64, mode: u64) = Opcode::SetMode;
+    }
+}
+
+/// A server that has one interrupt for its client, at pin 0; it is an interrupt controller by that.
+pub trait OneInterrupt {
+    /// Where the client's interrupt is kept.
+    fn bound(&mut self) -> &mut Option<OwnedCap<Irq>>;
+}
+
+/// The pin.
+const PIN: u64 = 0;
+
+fn check(pin: u64) -> Outcome<()> {
+    match pin {
+        PIN => Ok(()),
+        _ => Err(ResultCode::ERANGE),
+    }
+}
+
+impl<T: OneInterrupt> IcuServer for T {
+    fn bind(&mut self, request: &mut Request<'_>, pin: u64, irq: Received<Irq>) -> Outcome<()> {
+        check(pin)?;
+        *self.bound() = Some(request.keep(irq)?);
+        Ok(())
+    }
+
+    fn unbind(&mut self, _: &mut Request<'_>, pin: u64, _: Received<Irq>) -> Outcome<()> {
+        check(pin)?;
+        *self.bound() = None;
+        Ok(())
+    }
+
+    fn info(&mut self, _: &mut Request<'_>) -> Outcome<(u64, u64, u64)> {
+        Ok((0, PIN + 1, 0))
+    }
+
+    fn msi_info(&mut self, _: &mut Request<'_>, _: u64, _: u64) -> Outcome<(u64, u32)> {
+        Err(ResultCode::ENOSYS)
+    }
+
+    fn unmask(&mut self, _: &mut Request<'_>, _: u64) -> Outcome<()> {
+        Ok(())
+    }
+
+    fn mask(&mut self, _: &mut Request<'_>, _: u64) -> Outcome<()> {
+        Ok(())
+    }
+
+    fn set_mode(&mut self, _: &mut Request<'_>, _: u64, _: u64) -> Outcome<()> {
+        Ok(())
     }
 }

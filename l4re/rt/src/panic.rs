@@ -23,14 +23,14 @@ fn panic(info: &PanicInfo<'_>) -> ! {
             let _ = write!(line, " at {location}");
         }
         let _ = write!(line, ": {}", info.message());
-        let _ = env::log().write(line.finish());
+        console::send(line.finish());
 
         let mut line = Line::new();
         let _ = write!(line, "backtrace {}", env::program_name());
         backtrace::walk(|address| {
             let _ = write!(line, " {address:#x}");
         });
-        let _ = env::log().write(line.finish());
+        console::send(line.finish());
     }
     leave(PANIC_EXIT_CODE)
 }

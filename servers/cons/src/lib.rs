@@ -1,4 +1,4 @@
-//! Many consoles on one terminal: each client has its own, one of them gets what is typed.
+//! One terminal for everybody: each component has its console, one of them gets what is typed.
 //!
 //! `screen` consoles, their history, and what keys do: pure logic · `service` the clients.
 #![cfg_attr(target_os = "none", no_std)]

@@ -1,9 +1,11 @@
 //! Consoles, their history, and what keys do.
 //!
-//! Lines of all consoles are shown as they are complete, with the console's name before them. What is
-//! typed goes to one console. Control-T and a key is a command instead: see [`HELP`].
+//! Lines of all consoles are shown as they are complete. What is typed goes to one console. Control-T
+//! and a key is a command instead: see [`HELP`].
+//!
+//! All memory of a console is there from its beginning: no output and no input makes it grow.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{TryReserveError, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,22 +16,34 @@ pub const PREFIX: u8 = 0x14;
 pub const HELP: &str =
     "control-T: n next, 1-9 that one, l list, h history, / search, t types control-T";
 
-/// Longest line; what is longer continues on a new one.
-const LINE: usize = 400;
-/// Lines of history, and bytes of input that wait, of each console.
-const HISTORY: usize = 200;
-const INPUT: usize = 1024;
+/// Longest line; what is longer continues on a new one. A little less than moe's.
+pub const LINE: usize = 399;
+/// Bytes of history, and of input that waits, of each console.
+const HISTORY: usize = 16 << 10;
+const INPUT: usize = 1 << 10;
 /// Longest text to search for.
 const PATTERN: usize = 64;
 
-/// One client's console.
-#[derive(Debug, Default)]
-pub struct Console {
+/// Shows a line: of the console with this number, or cons's own.
+pub type Show<'a> = dyn FnMut(Option<usize>, &[u8]) + 'a;
+
+/// What a component, or what runs in a virtual machine, shows and is told.
+#[derive(Debug)]
+struct Console {
     name: String,
+    /// What has not been shown yet.
     line: Vec<u8>,
-    history: VecDeque<String>,
+    history: History,
     input: VecDeque<u8>,
+    /// Somebody waits for its input.
+    is_heard: bool,
+    /// Something was typed since the last end of a line.
+    is_answered: bool,
 }
+
+/// The last lines, each with its newline behind it.
+#[derive(Debug)]
+struct History(VecDeque<u8>);
 
 /// What is being typed.
 #[derive(Debug, Default)]
@@ -40,74 +54,56 @@ enum Typing {
     Search(String),
 }
 
-/// All consoles, by the number that they were given; and which one has the keys.
+/// All consoles, by their numbers; and which one has the keys.
 #[derive(Debug, Default)]
 pub struct Screen {
-    consoles: Vec<Option<Console>>,
+    consoles: Vec<Console>,
     focus: usize,
     typing: Typing,
 }
 
 impl Screen {
-    /// Adds a console; its number. The first one gets the keys.
-    pub fn add(&mut self, name: &str) -> usize {
-        let console = Console {
-            name: name.into(),
-            ..Console::default()
-        };
-        let free = self.consoles.iter().position(Option::is_none);
-        let number = free.unwrap_or_else(|| {
-            self.consoles.push(None);
-            self.consoles.len() - 1
-        });
-        self.consoles[number] = Some(console);
-        if self.get(self.focus).is_none() {
+    /// The console with this name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.consoles.iter().position(|one| one.name == name)
+    }
+
+    /// Adds a console, which stays for ever; its number is the next one.
+    pub fn add(&mut self, name: &str) -> Result<usize, TryReserveError> {
+        let console = Console::new(name)?;
+        self.consoles.try_reserve(1)?;
+        self.consoles.push(console);
+        Ok(self.consoles.len() - 1)
+    }
+
+    /// Somebody waits for input of this console. The first one gets the keys.
+    pub fn hear(&mut self, number: usize) {
+        if self.consoles.iter().all(|console| !console.is_heard) {
             self.focus = number;
         }
-        number
-    }
-
-    /// Removes a console; another one gets the keys if it had them.
-    pub fn remove(&mut self, number: usize) {
-        if let Some(place) = self.consoles.get_mut(number) {
-            *place = None;
+        if let Some(console) = self.consoles.get_mut(number) {
+            console.is_heard = true;
         }
-        if number == self.focus {
-            self.next();
-        }
-    }
-
-    fn get(&self, number: usize) -> Option<&Console> {
-        self.consoles.get(number)?.as_ref()
-    }
-
-    fn get_mut(&mut self, number: usize) -> Option<&mut Console> {
-        self.consoles.get_mut(number)?.as_mut()
     }
 
     /// A client writes: lines that are complete are shown.
-    pub fn write(&mut self, number: usize, text: &[u8], show: &mut dyn FnMut(&str)) {
-        let Some(console) = self.get_mut(number) else {
+    pub fn write(&mut self, number: usize, text: &[u8], show: &mut Show<'_>) {
+        let Some(console) = self.consoles.get_mut(number) else {
             return;
         };
         for &byte in text {
             if byte == b'\n' || console.line.len() == LINE {
-                let line = console.end_line();
-                show(&line);
+                console.end_line(number, show);
             }
-            // No client can move the cursor or speak in another's name.
-            match byte {
-                b'\n' | b'\r' => {}
-                b'\t' => console.line.push(b' '),
-                0..0x20 | 0x7f => console.line.push(b'?'),
-                byte => console.line.push(byte),
+            if byte != b'\n' && byte != b'\r' {
+                console.line.push(byte);
             }
         }
     }
 
     /// Takes what was typed for a console.
     pub fn read(&mut self, number: usize, target: &mut [u8]) -> usize {
-        let Some(console) = self.get_mut(number) else {
+        let Some(console) = self.consoles.get_mut(number) else {
             return 0;
         };
         let count = target.len().min(console.input.len());
@@ -119,15 +115,15 @@ impl Screen {
 
     /// Whether there is something to read.
     pub fn has_input(&self, number: usize) -> bool {
-        self.get(number)
-            .is_some_and(|console| !console.input.is_empty())
+        let console = self.consoles.get(number);
+        console.is_some_and(|console| !console.input.is_empty())
     }
 
     /// A key was pressed. The console that can read it, if it is for one.
-    pub fn key(&mut self, key: u8, show: &mut dyn FnMut(&str)) -> Option<usize> {
+    pub fn key(&mut self, key: u8, show: &mut Show<'_>) -> Option<usize> {
         match core::mem::take(&mut self.typing) {
             Typing::Input if key == PREFIX => self.typing = Typing::Command,
-            Typing::Input => return self.input(key),
+            Typing::Input => return self.input(key, show),
             Typing::Command => return self.command(key, show),
             Typing::Search(text) if key == b'\r' || key == b'\n' => self.search(&text, show),
             Typing::Search(mut text) => {
@@ -140,185 +136,133 @@ impl Screen {
         None
     }
 
-    fn input(&mut self, key: u8) -> Option<usize> {
-        let focus = self.focus;
-        let console = self.get_mut(focus)?;
+    fn input(&mut self, key: u8, show: &mut Show<'_>) -> Option<usize> {
+        let console = self.consoles.get_mut(self.focus)?;
+        // The first key is an answer to what is in the line; the next ones may be echoed there.
+        if !core::mem::replace(&mut console.is_answered, true) {
+            console.show_prompt(self.focus, show);
+        }
         if console.input.len() < INPUT {
             console.input.push_back(key);
         }
-        Some(focus)
+        Some(self.focus)
     }
 
-    fn command(&mut self, key: u8, show: &mut dyn FnMut(&str)) -> Option<usize> {
+    fn command(&mut self, key: u8, show: &mut Show<'_>) -> Option<usize> {
+        let count = self.consoles.len();
         match key {
-            b'n' => self.next(),
-            b'1'..=b'9' if self.get(usize::from(key - b'1')).is_some() => {
-                self.focus = usize::from(key - b'1');
+            b'n' => {
+                let after = (1..=count).map(|step| (self.focus + step) % count);
+                let next = after.into_iter().find(|&next| self.consoles[next].is_heard);
+                self.give_keys(next.unwrap_or(self.focus), show);
             }
-            b'l' => return self.list(show),
-            b'h' => return self.history(show),
+            b'1'..=b'9' if usize::from(key - b'1') < count => {
+                self.give_keys(usize::from(key - b'1'), show);
+            }
+            b'l' => self.list(show),
+            b'h' => self.history(show),
             b'/' => {
                 self.typing = Typing::Search(String::new());
-                show("search for:");
-                return None;
+                show(None, b"search for:");
             }
-            b't' => return self.input(PREFIX),
-            _ => {
-                show(HELP);
-                return None;
-            }
-        }
-        if let Some(console) = self.get(self.focus) {
-            show(&format!("keys go to {}", console.name));
+            b't' => return self.input(PREFIX, show),
+            _ => show(None, HELP.as_bytes()),
         }
         None
     }
 
-    fn next(&mut self) {
-        let count = self.consoles.len();
-        let after = (1..=count).map(|step| (self.focus + step) % count);
-        if let Some(next) = after.into_iter().find(|&number| self.get(number).is_some()) {
-            self.focus = next;
+    fn give_keys(&mut self, number: usize, show: &mut Show<'_>) {
+        self.focus = number;
+        if let Some(console) = self.consoles.get_mut(number) {
+            show(None, format!("keys go to {}", console.name).as_bytes());
+            console.show_prompt(number, show);
         }
     }
 
-    fn list(&self, show: &mut dyn FnMut(&str)) -> Option<usize> {
+    fn list(&self, show: &mut Show<'_>) {
         for (number, console) in self.consoles.iter().enumerate() {
-            if let Some(console) = console {
-                let mark = if number == self.focus { "*" } else { " " };
-                show(&format!("{mark} {} {}", number + 1, console.name));
-            }
+            let mark = if number == self.focus { '*' } else { ' ' };
+            let line = format!("{mark} {} {}", number + 1, console.name);
+            show(None, line.as_bytes());
         }
-        None
     }
 
-    fn history(&self, show: &mut dyn FnMut(&str)) -> Option<usize> {
-        let console = self.get(self.focus)?;
-        show(&format!("history of {}:", console.name));
-        console.history.iter().for_each(|line| show(line));
-        None
+    fn history(&mut self, show: &mut Show<'_>) {
+        if let Some(console) = self.consoles.get_mut(self.focus) {
+            show(None, format!("history of {}:", console.name).as_bytes());
+            let lines = console.history.lines();
+            lines.for_each(|line| show(Some(self.focus), line));
+        }
     }
 
-    fn search(&self, text: &str, show: &mut dyn FnMut(&str)) {
-        let lines = self
-            .consoles
-            .iter()
-            .flatten()
-            .flat_map(|console| &console.history);
-        let found: Vec<&String> = lines.filter(|line| line.contains(text)).collect();
-        show(&format!("{} lines with `{text}`:", found.len()));
-        found.into_iter().for_each(|line| show(line));
+    fn search(&mut self, text: &str, show: &mut Show<'_>) {
+        let has = |line: &&[u8]| line.windows(text.len()).any(|part| part == text.as_bytes());
+        let has = |line: &&[u8]| text.is_empty() || has(line);
+        let consoles = self.consoles.iter_mut();
+        let count: usize = consoles
+            .map(|one| one.history.lines().filter(has).count())
+            .sum();
+        show(None, format!("{count} lines with `{text}`:").as_bytes());
+        for (number, console) in self.consoles.iter_mut().enumerate() {
+            let found = console.history.lines().filter(has);
+            found.for_each(|line| show(Some(number), line));
+        }
     }
 }
 
 impl Console {
-    /// The line as it is shown, which is history now.
-    fn end_line(&mut self) -> String {
-        let line = core::mem::take(&mut self.line);
-        let line = format!("{} | {}", self.name, String::from_utf8_lossy(&line));
-        if self.history.len() == HISTORY {
-            self.history.pop_front();
+    fn new(name: &str) -> Result<Self, TryReserveError> {
+        let mut console = Self {
+            name: name.into(),
+            line: Vec::new(),
+            history: History(VecDeque::new()),
+            input: VecDeque::new(),
+            is_heard: false,
+            is_answered: false,
+        };
+        console.line.try_reserve_exact(LINE)?;
+        console.history.0.try_reserve_exact(HISTORY)?;
+        console.input.try_reserve_exact(INPUT)?;
+        Ok(console)
+    }
+
+    /// Shows the line, which is history then.
+    fn end_line(&mut self, number: usize, show: &mut Show<'_>) {
+        show(Some(number), &self.line);
+        self.history.push(&self.line);
+        self.line.clear();
+        self.is_answered = false;
+    }
+
+    /// Shows the beginning of a line that may wait for an answer.
+    fn show_prompt(&mut self, number: usize, show: &mut Show<'_>) {
+        if !self.line.is_empty() {
+            let is_answered = self.is_answered;
+            self.end_line(number, show);
+            self.is_answered = is_answered;
         }
-        self.history.push_back(line.clone());
-        line
+    }
+}
+
+impl History {
+    fn push(&mut self, line: &[u8]) {
+        const { assert!(LINE < HISTORY) }
+        while self.0.len() + line.len() >= HISTORY {
+            while self.0.pop_front().is_some_and(|byte| byte != b'\n') {}
+        }
+        self.0.extend(line);
+        self.0.push_back(b'\n');
+    }
+
+    /// The lines, oldest first.
+    fn lines(&mut self) -> impl Iterator<Item = &[u8]> {
+        let lines = self
+            .0
+            .make_contiguous()
+            .split_inclusive(|byte| *byte == b'\n');
+        lines.map(|line| &line[..line.len() - 1])
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys(screen: &mut Screen, keys: &[u8]) -> Vec<String> {
-        let mut shown = vec![];
-        for key in keys {
-            screen.key(*key, &mut |line| shown.push(line.into()));
-        }
-        shown
-    }
-
-    fn write(screen: &mut Screen, number: usize, text: &[u8]) -> Vec<String> {
-        let mut shown = vec![];
-        screen.write(number, text, &mut |line| shown.push(line.into()));
-        shown
-    }
-
-    fn read(screen: &mut Screen, number: usize) -> Vec<u8> {
-        let mut bytes = [0; 16];
-        let count = screen.read(number, &mut bytes);
-        bytes[..count].to_vec()
-    }
-
-    #[test]
-    fn keys_go_to_one_console_until_another_is_chosen() {
-        let mut screen = Screen::default();
-        let (one, two) = (screen.add("one"), screen.add("two"));
-        keys(&mut screen, b"ab");
-        assert_eq!(
-            (read(&mut screen, one), read(&mut screen, two)),
-            (b"ab".to_vec(), vec![])
-        );
-        assert_eq!(keys(&mut screen, b"\x14n"), ["keys go to two"]);
-        assert_eq!(screen.key(b'c', &mut |_| {}), Some(two));
-        assert_eq!(read(&mut screen, two), b"c");
-        assert_eq!(keys(&mut screen, b"\x141"), ["keys go to one"]);
-        assert_eq!(keys(&mut screen, b"\x149"), [HELP]);
-        keys(&mut screen, b"\x14t");
-        assert_eq!(read(&mut screen, one), [PREFIX]);
-        assert_eq!(keys(&mut screen, b"\x14l"), ["* 1 one", "  2 two"]);
-        screen.remove(one);
-        assert_eq!(screen.key(b'd', &mut |_| {}), Some(two));
-        screen.remove(two);
-        assert_eq!(screen.key(b'e', &mut |_| {}), None);
-        assert_eq!(screen.add("three"), 0);
-        assert_eq!(screen.key(b'f', &mut |_| {}), Some(0));
-    }
-
-    #[test]
-    fn lines_are_whole_and_cannot_be_forged() {
-        let mut screen = Screen::default();
-        let (one, two) = (screen.add("one"), screen.add("two"));
-        assert!(write(&mut screen, one, b"hello, ").is_empty());
-        assert_eq!(write(&mut screen, two, b"x\n"), ["two | x"]);
-        assert_eq!(
-            write(&mut screen, one, b"world\r\n"),
-            ["one | hello, world"]
-        );
-        let forged = write(&mut screen, one, b"\x1b[2K\rtwo | y\n");
-        assert_eq!(forged, ["one | ?[2Ktwo | y"]);
-        let long = write(&mut screen, one, &[b'z'; 3 * LINE]);
-        assert!(long.len() == 2 && long[0].len() == LINE + 6);
-    }
-
-    #[test]
-    fn history_and_search_find_lines_again() {
-        let mut screen = Screen::default();
-        let (one, two) = (screen.add("one"), screen.add("two"));
-        for number in 0..HISTORY + 10 {
-            write(&mut screen, one, format!("line {number}\n").as_bytes());
-        }
-        write(&mut screen, two, b"another line 209\n");
-        let history = keys(&mut screen, b"\x14h");
-        assert_eq!(history.len(), HISTORY + 1);
-        assert_eq!(history[1], "one | line 10");
-        let found = keys(&mut screen, b"\x14/line 209\r");
-        assert_eq!(
-            found[1..],
-            [
-                "2 lines with `line 209`:",
-                "one | line 209",
-                "two | another line 209"
-            ]
-        );
-        assert!(read(&mut screen, one).is_empty());
-    }
-
-    #[test]
-    fn input_that_nobody_reads_does_not_pile_up() {
-        let mut screen = Screen::default();
-        let one = screen.add("one");
-        keys(&mut screen, &[b'x'; 2 * INPUT]);
-        let mut bytes = [0; 2 * INPUT];
-        assert_eq!(screen.read(one, &mut bytes), INPUT);
-        assert!(!screen.has_input(one));
-    }
-}
+mod tests;

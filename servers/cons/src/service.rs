@@ -1,20 +1,24 @@
 //! The clients, and the terminal.
 
+use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::str::from_utf8;
 
 use l4_ipc::factory::{Arguments, Created, FactoryServer, ServerFactory};
 use l4_ipc::server::Registry;
-use l4_ipc::{CapabilityRights, Outcome, Received, Request, Response, ResultCode, dispatch};
+use l4_ipc::{
+    Bytes, CapabilityRights, Interface, Outcome, Request, Response, ResultCode, dispatch,
+};
 use l4_rt::{env, println, thread};
 use l4_sys::object::{IpcGate, Irq, Log};
 use l4_sys::{AnyObject, Cap, OwnedCap};
-use l4re::icu::{IcuInterface, IcuServer};
+use l4re::icu::{IcuInterface, OneInterrupt};
 use l4re::log::{LogInterface, LogServer, ReadResult};
 
-use crate::screen::Screen;
+use crate::screen::{HELP, LINE, Screen};
 
-const MOST_CLIENTS: usize = 32;
+/// Two for each component there can be: its output, and its input.
+const MOST_CLIENTS: usize = 256;
 /// Labels: the channel's own gate, gates that are gone, keys. Those of clients are larger.
 const FACTORY_LABEL: u64 = 4;
 const DELETION_LABEL: u64 = 8;
@@ -22,7 +26,9 @@ const INPUT_LABEL: u64 = 12;
 /// The pin of a console that says that input came.
 const INPUT_PIN: u64 = 0;
 
+/// Who has a gate to a console.
 struct Client {
+    /// Of the console.
     number: usize,
     /// Told when there is something to read.
     arrived: Option<OwnedCap<Irq>>,
@@ -32,6 +38,8 @@ struct Client {
 
 struct Server {
     screen: Screen,
+    /// Where moe lets each console's lines appear: with its name, in its colour.
+    logs: Vec<OwnedCap<Log>>,
     clients: Registry<Client, MOST_CLIENTS>,
     terminal: Cap<Log>,
     keys: OwnedCap<Irq>,
@@ -52,9 +60,10 @@ pub fn main() -> l4_rt::Result<Infallible> {
     terminal.icu().bind(INPUT_PIN, keys.as_cap())?;
     keys.unmask().map_err(l4_sys::Error::Ipc)?;
     env::cap::<IpcGate>("consoles")?.bind_thread(this, FACTORY_LABEL)?;
-    println!("{}", crate::screen::HELP);
+    println!("{HELP}");
     let mut server = Server {
         screen: Screen::default(),
+        logs: Vec::new(),
         clients: Registry::new(),
         terminal,
         keys,
@@ -62,8 +71,16 @@ pub fn main() -> l4_rt::Result<Infallible> {
     Ok(l4_ipc::serve(|request| server.handle(request))?)
 }
 
-fn show(line: &str) {
-    println!("{line}");
+/// Shows lines, each in one message.
+fn show(logs: &[OwnedCap<Log>]) -> impl FnMut(Option<usize>, &[u8]) {
+    |number, line| match number.and_then(|number| logs.get(number)) {
+        Some(log) => {
+            let mut text = [b'\n'; LINE + 1];
+            text[..line.len()].copy_from_slice(line);
+            let _ = log.write(&text[..=line.len()]);
+        }
+        None => println!("{}", from_utf8(line).unwrap_or_default()),
+    }
 }
 
 impl Server {
@@ -79,8 +96,16 @@ impl Server {
                 let mut session = Session {
                     client,
                     screen: &mut self.screen,
+                    logs: &self.logs,
                 };
-                return dispatch!(&mut session, request; LogInterface, IcuInterface);
+                let answer = dispatch!(&mut session, request; LogInterface, IcuInterface);
+                if request.protocol() == IcuInterface::PROTOCOL
+                    && self.screen.has_input(client.number)
+                {
+                    // It came before its interrupt was bound.
+                    client.tell();
+                }
+                return answer;
             }
         }
         Response::None
@@ -92,7 +117,7 @@ impl Server {
             && status.count > 0
         {
             for key in &keys[..status.count.min(keys.len())] {
-                if let Some(number) = self.screen.key(*key, &mut show) {
+                if let Some(number) = self.screen.key(*key, &mut show(&self.logs)) {
                     self.tell(number);
                 }
             }
@@ -101,14 +126,14 @@ impl Server {
     }
 
     fn tell(&self, number: usize) {
-        let mut clients = self.clients.iter();
-        let client = clients.find(|(_, client)| client.number == number);
-        if let Some(arrived) = client.and_then(|(_, client)| client.arrived.as_ref()) {
-            // Sent without waiting, so it does no harm if it is no interrupt.
-            let _ = arrived.trigger();
+        let clients = self.clients.iter().map(|(_, client)| client);
+        for client in clients.filter(|client| client.number == number) {
+            client.tell();
         }
     }
 
+    /// Forgets the clients that are gone. Their consoles stay: what a component said last is what one
+    /// wants to know of it then.
     fn sweep(&mut self) {
         let is_gone =
             |client: &Client| !matches!(client.gate.decrease_references(0), Ok(count) if count > 0);
@@ -117,30 +142,51 @@ impl Server {
             gone.next().map(|(label, _)| label)
         };
         while let Some(label) = next(&self.clients) {
-            if let Some(client) = self.clients.remove(label) {
-                self.screen.remove(client.number);
-            }
+            self.clients.remove(label);
+        }
+    }
+
+    /// The number of the console with this name, which is made if there is none.
+    fn console(&mut self, name: &str, colour: &str) -> Outcome<usize> {
+        if let Some(number) = self.screen.find(name) {
+            return Ok(number);
+        }
+        let log = env::mem_alloc().create_log(name, colour)?;
+        self.logs.try_reserve(1).map_err(|_| ResultCode::ENOMEM)?;
+        let number = self.screen.add(name).map_err(|_| ResultCode::ENOMEM)?;
+        self.logs.push(log);
+        Ok(number)
+    }
+}
+
+impl Client {
+    fn tell(&self) {
+        if let Some(arrived) = &self.arrived {
+            // Sent without waiting, so it does no harm if it is no interrupt.
+            let _ = arrived.trigger();
         }
     }
 }
 
 impl FactoryServer for Server {
+    /// Arguments: the console's name, and its colour.
     fn create(
         &mut self,
         _: &mut Request<'_>,
         _kind: i64,
         arguments: &mut Arguments,
     ) -> Outcome<Created> {
-        let name = arguments.text()?.ok_or(ResultCode::EINVAL)?;
-        let name = from_utf8(name).map_err(|_| ResultCode::EINVAL)?;
+        let name = Bytes::new(arguments.text()?.unwrap_or_default())?;
+        let name = from_utf8(&name).map_err(|_| ResultCode::EINVAL)?;
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ResultCode::EINVAL);
         }
+        let colour = from_utf8(arguments.text()?.unwrap_or_default());
         let label = self.clients.next_label().ok_or(ResultCode::ENOMEM)?;
+        let number = self.console(name, colour.map_err(|_| ResultCode::EINVAL)?)?;
         let gate = env::factory().create_gate(thread::current(), label)?;
         gate.decrease_references(1)?;
         let passed = gate.as_cap().cast::<AnyObject>();
-        let number = self.screen.add(name);
         self.clients.insert(Client {
             number,
             arrived: None,
@@ -154,57 +200,29 @@ impl FactoryServer for Server {
 struct Session<'a> {
     client: &'a mut Client,
     screen: &'a mut Screen,
+    logs: &'a [OwnedCap<Log>],
 }
 
 impl LogServer for Session<'_> {
     fn write(&mut self, _: &mut Request<'_>, text: &[u8]) {
-        self.screen.write(self.client.number, text, &mut show);
+        let number = self.client.number;
+        self.screen.write(number, text, &mut show(self.logs));
     }
 
     fn read(&mut self, _: &mut Request<'_>, buffer: &mut [u8]) -> Outcome<ReadResult> {
+        let number = self.client.number;
+        self.screen.hear(number);
         Ok(ReadResult {
-            count: self.screen.read(self.client.number, buffer),
-            exhausted: !self.screen.has_input(self.client.number),
+            count: self.screen.read(number, buffer),
+            exhausted: !self.screen.has_input(number),
             is_break: false,
         })
     }
 }
 
-impl IcuServer for Session<'_> {
-    fn bind(&mut self, request: &mut Request<'_>, pin: u64, irq: Received<Irq>) -> Outcome<()> {
-        if pin != INPUT_PIN {
-            return Err(ResultCode::EINVAL);
-        }
-        let arrived = request.keep(irq)?;
-        if self.screen.has_input(self.client.number) {
-            let _ = arrived.trigger();
-        }
-        self.client.arrived = Some(arrived);
-        Ok(())
-    }
-
-    fn unbind(&mut self, _: &mut Request<'_>, _: u64, _: Received<Irq>) -> Outcome<()> {
-        self.client.arrived = None;
-        Ok(())
-    }
-
-    fn info(&mut self, _: &mut Request<'_>) -> Outcome<(u64, u64, u64)> {
-        Ok((0, 1, 0))
-    }
-
-    fn msi_info(&mut self, _: &mut Request<'_>, _: u64, _: u64) -> Outcome<(u64, u32)> {
-        Err(ResultCode::ENOSYS)
-    }
-
-    fn unmask(&mut self, _: &mut Request<'_>, _: u64) -> Outcome<()> {
-        Ok(())
-    }
-
-    fn mask(&mut self, _: &mut Request<'_>, _: u64) -> Outcome<()> {
-        Ok(())
-    }
-
-    fn set_mode(&mut self, _: &mut Request<'_>, _: u64, _: u64) -> Outcome<()> {
-        Ok(())
+impl OneInterrupt for Session<'_> {
+    fn bound(&mut self) -> &mut Option<OwnedCap<Irq>> {
+        self.screen.hear(self.client.number);
+        &mut self.client.arrived
     }
 }

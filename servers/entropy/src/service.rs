@@ -3,9 +3,7 @@
 use l4_ipc::factory::Arguments;
 use l4_ipc::{Outcome, ResultCode};
 use l4_virtio::QueueError;
-use l4_virtio::transport::{
-    Description, Device, Service, Session, Sessions, USUAL_SHARED, kind, size,
-};
+use l4_virtio::transport::{Description, Device, Service, Session, Sessions, kind, options};
 
 use crate::generator::Generator;
 
@@ -62,10 +60,7 @@ impl Service<MOST_CLIENTS> for Entropy {
         arguments: &mut Arguments,
         make: &mut dyn FnMut(&Description<'_>) -> Outcome<Device>,
     ) -> Outcome<(Device, ())> {
-        let shared_limit = match arguments.text()? {
-            Some(argument) => shared(argument)?,
-            None => USUAL_SHARED,
-        };
+        let shared_limit = options(arguments, |_, _| Err(ResultCode::EINVAL))?;
         let device = make(&Description {
             kind: kind::ENTROPY,
             features: 0,
@@ -83,11 +78,4 @@ impl Service<MOST_CLIENTS> for Entropy {
             device.fail();
         }
     }
-}
-
-/// The size in the argument `shared=SIZE`.
-fn shared(argument: &[u8]) -> Outcome<u64> {
-    let text = argument.strip_prefix(b"shared=");
-    let text = text.and_then(|text| core::str::from_utf8(text).ok());
-    size(text.ok_or(ResultCode::EINVAL)?)
 }

@@ -12,6 +12,7 @@ use l4re::mem_alloc::DataspaceFlags;
 use l4re::{Dataspace, MemAlloc};
 use system_description::{ComponentIndex, Description, Rights};
 
+use crate::instance::LOG;
 use crate::sessions::{Session, Wish};
 
 /// What belongs to no component alone, and so survives their restarts.
@@ -75,7 +76,7 @@ impl<'a> Grants<'a> {
                 rights,
             });
         };
-        for (name, gate, rights) in sessions {
+        for (name, gate, rights) in sessions.iter().filter(|(name, ..)| name != LOG) {
             grant(name, gate.as_cap().cast(), *rights);
         }
         for (channel, gate) in self.description.channels().iter().zip(&self.gates) {

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use l4_abi::capability::slot as initial;
 use l4_abi::l4re::{INITIAL_PRIORITY, slot};
 use l4_abi::protocol::scheduler::CpuSet;
 use l4_abi::rights::CapabilityRights;
@@ -19,6 +20,8 @@ use crate::sessions::Session;
 
 /// The name of the namespace with a component's files.
 const ROM: &str = "rom";
+/// The name of the gate that a component writes to in place of moe's log, if a server made one.
+pub const LOG: &str = "log";
 /// The boot module that loads programs of L4Re and serves them (`abi/08` §8).
 const L4RE_LOADER: &str = "l4re";
 
@@ -80,6 +83,7 @@ impl Instance {
         component: &Component<'_>,
         label: Label,
         granted: &[Named<'_>],
+        sessions: &[Session],
     ) -> Result<Self, LaunchError> {
         const FIND: &str = "find its program among the boot modules";
         // A program of L4Re is loaded by a program of L4Re, in the same task.
@@ -116,11 +120,16 @@ impl Instance {
             priority: component.priority,
             cpus: cpu_set(component.cpus),
         };
-        l4_launch::launch(supplies.launcher, program, &instance.parts, &named)?;
+        let console = sessions.iter().find(|(name, ..)| name == LOG);
+        let parts = Parts {
+            log: console.map_or(instance.parts.log, |(_, gate, _)| gate.as_cap().cast()),
+            ..instance.parts
+        };
+        l4_launch::launch(supplies.launcher, program, &parts, &named)?;
         Ok(instance)
     }
 
-    /// Keeps the gates that servers made for the component; they were the first that it was given.
+    /// Keeps the gates that servers made for the component: its log, and the first named ones.
     pub fn keep_sessions(&mut self, sessions: Vec<Session>) {
         self.sessions = sessions;
     }
@@ -130,13 +139,23 @@ impl Instance {
         for (name, gate, rights) in new {
             let position = self.sessions.iter().position(|old| old.0 == name);
             let Some(position) = position else { continue };
-            let index = slot::FIRST_NAMED + position as u64;
+            let before = self.sessions[..position].iter();
+            let index = match name == LOG {
+                true => initial::LOG,
+                false => slot::FIRST_NAMED + before.filter(|(name, ..)| name != LOG).count() as u64,
+            };
             let _ = self.parts.task.map_capability(gate.as_cap(), index, rights);
             self.sessions[position] = (name, gate, rights);
         }
     }
 
-    /// Where the component writes to.
+    /// Lets the component write to moe's log, because the server of its own one is gone.
+    pub fn use_own_log(&self) {
+        let (task, log) = (self.parts.task, self.parts.log);
+        let _ = task.map_capability(log, initial::LOG, CapabilityRights::READ);
+    }
+
+    /// Its log at moe.
     pub fn log(&self) -> Cap<Log> {
         self.parts.log
     }

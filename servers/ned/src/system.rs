@@ -22,7 +22,7 @@ use crate::asks::Key;
 use crate::console::Console;
 use crate::failure_report;
 use crate::grants::{Grants, is};
-use crate::instance::{Instance, Supplies};
+use crate::instance::{Instance, LOG, Supplies};
 use crate::label::{Kind, Label};
 use crate::sessions::{Session, Sessions, Wish};
 use crate::supervision::{End, Supervision, Verdict};
@@ -140,7 +140,7 @@ impl<'a> System<'a> {
             kind: Kind::Parent,
         };
         let granted = self.grants.of(index, &sessions);
-        match Instance::start(&self.supplies, &component, label, &granted) {
+        match Instance::start(&self.supplies, &component, label, &granted, &sessions) {
             Ok(mut instance) => {
                 self.say(|| println!("started {}", component.name));
                 instance.keep_sessions(sessions);
@@ -175,6 +175,18 @@ impl<'a> System<'a> {
                 if !wishes.is_empty() {
                     self.ask(index, Some(server), wishes);
                 }
+            }
+        }
+    }
+
+    /// What components write to a server goes to moe, as long as the server is gone.
+    fn use_own_logs_of_clients(&self, server: usize) {
+        for (index, instance) in self.instances.iter().enumerate() {
+            let wishes = self.grants.wishes(index, |other| is(other, server));
+            if let Some(instance) = instance
+                && wishes.iter().any(|wish| wish.name == LOG)
+            {
+                instance.use_own_log();
             }
         }
     }
@@ -262,6 +274,8 @@ impl<'a> System<'a> {
         let Some(component) = self.component(index) else {
             return;
         };
+        // Before the gates of its clients fail, so that whoever was writing can write again.
+        self.use_own_logs_of_clients(index);
         self.instances[index] = None;
         let verdict = self.supervision.ended(index, end, time::now());
         let how = match end {

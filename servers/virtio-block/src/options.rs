@@ -1,13 +1,11 @@
 //! What the configuration says about a client's disk.
 
-use core::str::from_utf8;
-
 use l4_ipc::factory::Arguments;
 use l4_ipc::{Bytes, Outcome, ResultCode};
-use l4_virtio::transport::{USUAL_SHARED, size};
+use l4_virtio::transport::{options, size};
 
 /// A disk as it is wanted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Name of the file with its content.
     pub file: Option<Bytes>,
@@ -22,35 +20,19 @@ pub struct Options {
 impl Options {
     /// Takes the arguments. Error: EINVAL for one that is not understood.
     pub fn take(arguments: &mut Arguments) -> Outcome<Self> {
-        let mut options = Self::default();
-        while let Some(argument) = arguments.text()? {
-            options.add(argument)?;
-        }
-        Ok(options)
+        let mut this = Self::default();
+        this.shared = options(arguments, |name, value| this.set(name, value))?;
+        Ok(this)
     }
 
-    fn add(&mut self, argument: &[u8]) -> Outcome<()> {
-        let text = from_utf8(argument).map_err(|_| ResultCode::EINVAL)?;
-        let (name, value) = text.split_once('=').ok_or(ResultCode::EINVAL)?;
+    fn set(&mut self, name: &str, value: &str) -> Outcome<()> {
         match name {
             "file" => self.file = Some(Bytes::new(value.as_bytes())?),
             "size" => self.size = Some(size(value)?),
             "writes" => self.writes = size(value)?,
-            "shared" => self.shared = size(value)?,
             _ => return Err(ResultCode::EINVAL),
         }
         Ok(())
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            file: None,
-            size: None,
-            writes: 0,
-            shared: USUAL_SHARED,
-        }
     }
 }
 
@@ -61,23 +43,22 @@ mod tests {
     #[test]
     fn arguments_are_understood_or_refused() {
         let mut options = Options::default();
-        for argument in ["file=a=b", "size=3M", "writes=64K", "shared=4096"] {
-            options.add(argument.as_bytes()).unwrap();
+        for (name, value) in [("file", "a=b"), ("size", "3M"), ("writes", "64K")] {
+            options.set(name, value).unwrap();
         }
         assert_eq!(options.file.as_deref(), Some(b"a=b".as_slice()));
-        assert_eq!(options.size, Some(3 << 20));
-        assert_eq!((options.writes, options.shared), (64 << 10, 4096));
-        for wrong in [
-            "size",
-            "size=",
-            "size=1T",
-            "size=-1",
-            "size=99999999999G",
-            "colour=red",
+        assert_eq!((options.size, options.writes), (Some(3 << 20), 64 << 10));
+        for (name, value) in [
+            ("size", ""),
+            ("size", "1T"),
+            ("writes", "-1"),
+            ("colour", "red"),
         ] {
-            let added = options.add(wrong.as_bytes());
-            assert_eq!(added, Err(ResultCode::EINVAL), "{wrong}");
+            assert_eq!(
+                options.set(name, value),
+                Err(ResultCode::EINVAL),
+                "{name}={value}"
+            );
         }
-        assert_eq!(options.add(&[0xff]), Err(ResultCode::EINVAL));
     }
 }

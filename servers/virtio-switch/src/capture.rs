@@ -1,9 +1,12 @@
-//! The frames of a port as a capture file (pcap), in memory that others can read.
+//! The frames of a port as a capture file (pcap), in memory that others can read, or printed.
 //!
-//! The file has no end of its own: it ends with a record whose length is zero, which is there from the
-//! beginning, since the memory is zeroed. When the memory is full, nothing more is captured.
+//! In memory the file has no end of its own: it ends with a record whose length is zero, which is there
+//! from the beginning, since the memory is zeroed. When the memory is full, nothing more is captured.
 
+use core::fmt;
 use core::time::Duration;
+
+use l4_rt::println;
 
 /// Bytes of the file's head.
 pub const FILE_HEADER: usize = 24;
@@ -32,6 +35,35 @@ impl Target for l4_memory::Shared {
     fn write(&self, offset: u64, bytes: &[u8]) {
         // What cannot be written is missing in the capture, no more.
         let _ = self.try_write(offset, bytes);
+    }
+}
+
+/// Prints what is written, for `cargo xtask run --capture`: `pcap OFFSET BYTES`, in hexadecimal.
+#[derive(Debug)]
+pub struct Log;
+
+/// Bytes of one line.
+const LINE: usize = 160;
+
+impl Target for Log {
+    fn size(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn write(&self, offset: u64, bytes: &[u8]) {
+        for (line, bytes) in bytes.chunks(LINE).enumerate() {
+            let offset = offset + (line * LINE) as u64;
+            println!("pcap {offset:x} {}", Hexadecimal(bytes));
+        }
+    }
+}
+
+struct Hexadecimal<'a>(&'a [u8]);
+
+impl fmt::Display for Hexadecimal<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = self.0.iter();
+        bytes.try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
 

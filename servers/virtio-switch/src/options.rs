@@ -2,15 +2,17 @@
 
 use l4_ipc::factory::Arguments;
 use l4_ipc::{Outcome, ResultCode};
-use l4_virtio::transport::{USUAL_SHARED, size};
+use l4_virtio::transport::options;
 
 /// A port as it is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// It exchanges no frames with other isolated ports.
     pub is_isolated: bool,
-    /// Its frames are captured.
+    /// Its frames are captured in the dataspace `capture`.
     pub is_captured: bool,
+    /// They are captured on the log, for the machine on which all this runs.
+    pub is_printed: bool,
     /// Bytes that the client can share with the switch.
     pub shared: u64,
 }
@@ -18,34 +20,19 @@ pub struct Options {
 impl Options {
     /// Takes the arguments. Error: EINVAL for one that is not understood.
     pub fn take(arguments: &mut Arguments) -> Outcome<Self> {
-        let mut options = Self::default();
-        while let Some(argument) = arguments.text()? {
-            options.add(argument)?;
-        }
-        Ok(options)
+        let mut this = Self::default();
+        this.shared = options(arguments, |name, value| this.set(name, value))?;
+        Ok(this)
     }
 
-    fn add(&mut self, argument: &[u8]) -> Outcome<()> {
-        match argument {
-            b"isolated" => self.is_isolated = true,
-            b"capture" => self.is_captured = true,
-            _ => {
-                let text = argument.strip_prefix(b"shared=");
-                let text = text.and_then(|text| core::str::from_utf8(text).ok());
-                self.shared = size(text.ok_or(ResultCode::EINVAL)?)?;
-            }
+    fn set(&mut self, name: &str, value: &str) -> Outcome<()> {
+        match (name, value) {
+            ("isolated", "") => self.is_isolated = true,
+            ("capture", "") => self.is_captured = true,
+            ("capture", "log") => self.is_printed = true,
+            _ => return Err(ResultCode::EINVAL),
         }
         Ok(())
-    }
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            is_isolated: false,
-            is_captured: false,
-            shared: USUAL_SHARED,
-        }
     }
 }
 
@@ -56,26 +43,24 @@ mod tests {
     #[test]
     fn arguments_are_understood_or_refused() {
         let mut options = Options::default();
-        for argument in ["isolated", "capture", "shared=64M"] {
-            options.add(argument.as_bytes()).unwrap();
-        }
-        let all = Options {
-            is_isolated: true,
-            is_captured: true,
-            shared: 64 << 20,
-        };
-        assert_eq!(options, all);
-        for wrong in [
-            "",
-            "isolate",
-            "shared=",
-            "shared=-1M",
-            "shared=99999999999G",
+        let flags =
+            |options: Options| (options.is_isolated, options.is_captured, options.is_printed);
+        options.set("isolated", "").unwrap();
+        assert_eq!(flags(options), (true, false, false));
+        options.set("capture", "").unwrap();
+        assert_eq!(flags(options), (true, true, false));
+        options.set("capture", "log").unwrap();
+        assert_eq!(flags(options), (true, true, true));
+        for (name, value) in [
+            ("", ""),
+            ("isolate", ""),
+            ("isolated", "no"),
+            ("capture", "file"),
         ] {
             assert_eq!(
-                options.add(wrong.as_bytes()),
+                options.set(name, value),
                 Err(ResultCode::EINVAL),
-                "{wrong}"
+                "{name}={value}"
             );
         }
     }

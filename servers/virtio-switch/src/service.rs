@@ -11,7 +11,7 @@ use l4_virtio::transport::{Description, Device, Service, Sessions, kind};
 use l4_virtio::{Chain, QueueError};
 use l4re::Dataspace;
 
-use crate::capture::Capture;
+use crate::capture::{Capture, Log};
 use crate::frame::{HEADER, LONGEST, Mac, addresses};
 use crate::options::Options;
 use crate::table::Table;
@@ -35,7 +35,10 @@ const NET_HEADER_BUFFERS: usize = 10;
 /// The switch.
 pub struct Switch {
     table: Table<MOST_PORTS>,
+    /// In the dataspace `capture`, if there is one.
     capture: Option<Capture<Shared>>,
+    /// From when a port asks for it.
+    printed: Option<Capture<Log>>,
 }
 
 /// A port.
@@ -47,7 +50,7 @@ pub struct Port {
 type Ports = Sessions<Port, MOST_PORTS>;
 
 impl Switch {
-    /// A switch without ports. What is captured goes to the dataspace `capture`, if there is one.
+    /// A switch without ports.
     pub fn new() -> l4_rt::Result<Self> {
         let capture = match env::cap::<Dataspace>("capture") {
             Ok(dataspace) => Some(Capture::new(Shared::writable(dataspace)?)),
@@ -56,6 +59,7 @@ impl Switch {
         Ok(Self {
             table: Table::new(),
             capture,
+            printed: None,
         })
     }
 
@@ -106,9 +110,7 @@ impl Switch {
         if !self.table.learn(source, number) {
             return;
         }
-        if options.is_captured {
-            self.capture(frame);
-        }
+        self.capture(options, frame);
         let only = match target.is_group() {
             true => None,
             false => self.table.find(target),
@@ -125,18 +127,19 @@ impl Switch {
                 continue;
             };
             match deliver(&mut session.device, buffer) {
-                Ok(true) if session.state.options.is_captured => {
-                    self.capture(&buffer[NET_HEADER..]);
-                }
-                Ok(_) => {}
+                Ok(true) => self.capture(session.state.options, &buffer[NET_HEADER..]),
+                Ok(false) => {}
                 Err(_) => session.device.fail(),
             }
         }
     }
 
-    fn capture(&mut self, frame: &[u8]) {
-        if let Some(capture) = &mut self.capture {
+    fn capture(&mut self, port: Options, frame: &[u8]) {
+        if let Some(capture) = self.capture.as_mut().filter(|_| port.is_captured) {
             capture.add(time::now(), frame);
+        }
+        if let Some(printed) = self.printed.as_mut().filter(|_| port.is_printed) {
+            printed.add(time::now(), frame);
         }
     }
 }
@@ -193,6 +196,9 @@ impl Service<MOST_PORTS> for Switch {
         let options = Options::take(arguments)?;
         if options.is_captured && self.capture.is_none() {
             return Err(ResultCode::ENOENT);
+        }
+        if options.is_printed {
+            self.printed.get_or_insert_with(|| Capture::new(Log));
         }
         let number = Ports::place(label).ok_or(ResultCode::EINVAL)?;
         let mac = Mac::of_port(number as u8 + 1);

@@ -278,7 +278,8 @@ impl Checker<'_, '_> {
             .iter()
             .flat_map(|component| &component.capabilities);
         if let (Some(_), Some((second, _))) = (consoles.next(), consoles.next()) {
-            let help = "input can go to one component only; let that one pass it on";
+            let help = "input can go to one component only; let that one pass it on, \
+                        as `cons` does for all with `console = \"cons\"` in `[system]`";
             self.reader
                 .problem_with_help(&second.span(), "two components have the console", help);
         }

@@ -109,6 +109,18 @@ fn the_good_file_uses_every_field_and_compiles() {
         .map(|component| component.name)
         .collect();
     assert_eq!(names, ["server", "client", "foreign"]);
+    let consoles = description.channels().get(1).unwrap();
+    let gates = consoles.clients.iter().map(|client| {
+        let arguments: Vec<&str> = client.args.iter().collect();
+        (client.component.0, client.name, arguments)
+    });
+    let expected = [
+        (1, "log", vec!["client", "green"]),
+        (1, "console", vec!["client", "green"]),
+        (2, "log", vec!["foreign", "blue"]),
+    ];
+    assert!(consoles.per_client && consoles.server.0 == 0);
+    assert_eq!(gates.collect::<Vec<_>>(), expected);
     let client = description.components().get(1).unwrap();
     assert_eq!(
         client.args.iter().collect::<Vec<_>>(),

@@ -5,6 +5,7 @@ use crate::architecture::Architecture;
 use crate::arguments::Arguments;
 use crate::boot_image;
 use crate::build::{Builder, Kernel, OptionsBlock, Profile};
+use crate::capture::Capture;
 use crate::failure::{Failure, Result};
 use crate::qemu::{Machine, Output, Session, Typing};
 use crate::setup;
@@ -17,8 +18,8 @@ use std::time::Duration;
 
 pub(super) const VERB: Verb = Verb {
     name: "run",
-    usage: "SYSTEM [--arch x86_64|aarch64] [--smp N] [--mem SIZE] [--gic 2|3] [--kvm] [--debugger] [--timeout S]",
-    about: "boots a system in QEMU, console on the terminal; with --debugger, Esc enters the kernel debugger",
+    usage: "SYSTEM [--arch x86_64|aarch64] [--smp N] [--mem SIZE] [--gic 2|3] [--kvm] [--debugger] [--timeout S] [--capture PORT=FILE]",
+    about: "boots a system in QEMU, console on the terminal; with --debugger, Esc enters the kernel debugger; with --capture, what goes through the switch to and from component PORT is in FILE, for Wireshark",
     run,
 };
 
@@ -26,13 +27,24 @@ fn run(args: &[String]) -> Result<()> {
     let args = Arguments::parse(
         args,
         &["--kvm", "--debugger"],
-        &["--arch", "--smp", "--mem", "--gic", "--timeout"],
+        &[
+            "--arch",
+            "--smp",
+            "--mem",
+            "--gic",
+            "--timeout",
+            "--capture",
+        ],
     )?;
     let workspace = Workspace::load()?;
     let mut system = load(&workspace, args.word("SYSTEM")?)?;
     if args.flag("--debugger") {
         system.kernel = Kernel::Debugger;
     }
+    let capture = args.text("--capture");
+    let mut capture = capture
+        .map(|text| Capture::new(&mut system, text))
+        .transpose()?;
     let arch = args
         .architecture()?
         .unwrap_or_else(|| default_arch(&system));
@@ -54,7 +66,13 @@ fn run(args: &[String]) -> Result<()> {
     eprintln!("Booting `{}` ({machine}){hint}", system.name);
     let symbols = Symbols::new(&workspace, arch, machine.kernel);
     let session = Session::start(&machine, symbols, Typing::User)?;
-    let end = session.run(timeout, show)?;
+    let end = session.run(timeout, |output| match (output, &mut capture) {
+        (Output::Bytes(bytes), Some(capture)) => show(Output::Bytes(&capture.filter(bytes))),
+        (output, _) => show(output),
+    })?;
+    if let Some(capture) = capture {
+        eprintln!("{}", capture.finish()?);
+    }
     end.into_result(&system.name)
 }
 

@@ -6,7 +6,7 @@ use l4_memory::Shared;
 use l4_rt::env;
 use l4_sys::object::{Irq, Thread};
 use l4_sys::{Cap, OwnedCap, Passed};
-use l4re::icu::IcuServer;
+use l4re::icu::OneInterrupt;
 use l4re::mem_alloc::DataspaceFlags;
 use l4re::virtio::VirtioDeviceServer;
 use l4re::{Dataspace, PAGE_SIZE};
@@ -229,40 +229,8 @@ impl VirtioDeviceServer for Device {
     }
 }
 
-impl IcuServer for Device {
-    fn bind(&mut self, request: &mut Request<'_>, pin: u64, irq: Received<Irq>) -> Outcome<()> {
-        if pin != INTERRUPT.into() {
-            return Err(ResultCode::ERANGE);
-        }
-        self.interrupt = Some(request.keep(irq)?);
-        Ok(())
-    }
-
-    fn unbind(&mut self, _: &mut Request<'_>, pin: u64, _: Received<Irq>) -> Outcome<()> {
-        if pin != INTERRUPT.into() {
-            return Err(ResultCode::ERANGE);
-        }
-        self.interrupt = None;
-        Ok(())
-    }
-
-    fn info(&mut self, _: &mut Request<'_>) -> Outcome<(u64, u64, u64)> {
-        Ok((0, 1, 0))
-    }
-
-    fn msi_info(&mut self, _: &mut Request<'_>, _: u64, _: u64) -> Outcome<(u64, u32)> {
-        Err(ResultCode::ENOSYS)
-    }
-
-    fn unmask(&mut self, _: &mut Request<'_>, _: u64) -> Outcome<()> {
-        Ok(())
-    }
-
-    fn mask(&mut self, _: &mut Request<'_>, _: u64) -> Outcome<()> {
-        Ok(())
-    }
-
-    fn set_mode(&mut self, _: &mut Request<'_>, _: u64, _: u64) -> Outcome<()> {
-        Ok(())
+impl OneInterrupt for Device {
+    fn bound(&mut self) -> &mut Option<OwnedCap<Irq>> {
+        &mut self.interrupt
     }
 }

@@ -11,13 +11,13 @@
 mod config;
 mod device;
 mod driver;
+mod options;
 mod server;
-mod size;
 
 pub use device::{ClientMemory, Description, Device};
 pub use driver::{Driver, DriverError};
+pub use options::{options, size};
 pub use server::{Service, Session, Sessions, serve};
-pub use size::{USUAL_SHARED, size};
 
 /// Kinds of devices (virtio 1.2 §5).
 pub mod kind {

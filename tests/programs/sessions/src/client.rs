@@ -20,7 +20,7 @@ pub(crate) fn run(name: &str) -> l4_rt::Result {
             return Err("the server lives on".into());
         }
     } else {
-        time::sleep(Duration::from_millis(150));
+        time::sleep(Duration::from_secs(1));
     }
     let deadline = time::now() + PATIENCE;
     while let Err(error) = greeter.greet() {

@@ -1,15 +1,17 @@
 //! From the file's text to a [`System`]. Names are not looked up here; that is `check`'s part.
 //!
-//! One file per table: `component`, `channel` (and dataspaces), `test`; `file` for programs and files.
+//! One file per table: `component`, `channel` (and dataspaces), `test`; `file` for programs and files;
+//! `console` what one line of `[system]` says about all components.
 
 mod channel;
 mod component;
+mod console;
 mod file;
 pub(super) mod test;
 
 use super::source::{Problem, Problems, Source};
 use super::value::{Reader, Table, Value};
-use super::{Component, System};
+use super::{Channel, Component, System};
 use crate::architecture::Architecture;
 use crate::build::Kernel;
 use system_description::NAME_MAX;
@@ -64,11 +66,11 @@ fn read(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<System> {
     let components = components
         .enumerate()
         .filter_map(|(i, (name, table))| component::component(i, name, table));
-    let components: Vec<Component> = components.collect();
+    let mut components: Vec<Component> = components.collect();
     let channels = named(&top, "channel")
         .into_iter()
         .filter_map(|(name, table)| channel::channel(name, table));
-    let channels = channels.collect();
+    let mut channels: Vec<Channel> = channels.collect();
     let dataspaces = named(&top, "dataspace").into_iter();
     let dataspaces = dataspaces
         .filter_map(|(name, table)| channel::dataspace(name, table))
@@ -87,6 +89,9 @@ fn read(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<System> {
         Some(names) => names.iter().filter_map(|name| arch(reader, name)).collect(),
         None => Architecture::ALL.to_vec(),
     };
+    if let Some(console) = table.string("console") {
+        channels.extend(console::share(&console, &mut components));
+    }
     let start = || table.span.clone();
     let system = System {
         source: Source {

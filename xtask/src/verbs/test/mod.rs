@@ -3,6 +3,7 @@
 //! One line per test; the last line is exactly `N passed, N failed`, with `, N skipped` if some were.
 
 mod boots;
+mod captures;
 mod conformance;
 mod debug;
 mod descriptions;
@@ -134,6 +135,7 @@ fn run(args: &[String]) -> Result<()> {
     images::run(&workspace, &mut report, &archs, &selected)?;
     traces::run(&workspace, &mut report, &archs, &selected)?;
     trust::run(&workspace, &mut report, &archs, &selected);
+    captures::run(&workspace, &mut report, &archs, &selected);
     failures::run(&workspace, &mut report, &archs, &selected);
     terminal::run(&workspace, &mut report, &archs, &selected);
     debug::run(&workspace, &mut report, &archs, &selected);
