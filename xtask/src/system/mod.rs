@@ -141,6 +141,8 @@ pub struct Test {
     pub gic: Vec<u64>,
     /// Only with `--long`.
     pub long: bool,
+    /// Time goes by the instructions that are executed, and leaps where nothing is to be done.
+    pub virtual_time: bool,
     /// It never ends: it is switched off after the last expected line. No configuration file says so.
     pub endless: bool,
 }
@@ -157,6 +159,7 @@ impl Default for Test {
             smp: vec![1],
             gic: vec![3],
             long: false,
+            virtual_time: false,
             endless: false,
         }
     }

@@ -3,6 +3,8 @@
 //! * `echo ADDRESS` sends back whatever comes to port 7.
 //! * `client ADDRESS SERVER` sends bytes there and compares what comes back. Then it looks into the
 //!   capture of another port, if it has one, for frames that were none of that port's business.
+//! * `clock ADDRESS` compares its clock with that of a host that tells the seconds since its boot to port 37,
+//!   twice.
 //! * `bystander` announces its card, and does nothing more.
 #![no_std]
 #![no_main]
@@ -12,6 +14,7 @@ extern crate alloc;
 
 mod capture;
 mod card;
+mod clock;
 mod host;
 
 use core::time::Duration;
@@ -32,6 +35,7 @@ fn main() -> l4_rt::Result {
     let own = card.address()?;
     match env::args().nth(1) {
         Some("echo") => echo(Host::new(card, address(2)?)?),
+        Some("clock") => clock::compare(Host::new(card, address(2)?)?),
         Some("client") => {
             capture::wait()?;
             let mut host = Host::new(card, address(2)?)?;
@@ -45,7 +49,7 @@ fn main() -> l4_rt::Result {
                 time::sleep(Duration::from_secs(3600));
             }
         }
-        _ => Err("neither echo, client nor bystander".into()),
+        _ => Err("neither echo, clock, client nor bystander".into()),
     }
 }
 

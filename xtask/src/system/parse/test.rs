@@ -37,6 +37,7 @@ pub(in crate::system) fn expectations(table: &Table<'_, '_, '_>, test: &mut Test
     test.smp = numbers(table.numbers("smp", 1..=64), vec![1]);
     test.gic = numbers(table.numbers("gic", 2..=3), vec![3]);
     test.long = table.boolean("long").is_some_and(Spanned::into_inner);
+    test.virtual_time = (table.boolean("virtual_time")).is_some_and(Spanned::into_inner);
     for value in table.values("input").unwrap_or_default() {
         test.input.extend(input(&value));
     }

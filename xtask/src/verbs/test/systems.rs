@@ -136,6 +136,9 @@ pub(super) fn run_on(
 /// CPUs that an interrupt controller of version 2 can have.
 const GIC_V2_CPUS: u64 = 8;
 
+/// QEMU's arguments for a time that goes by instructions, of 8 ns each.
+const VIRTUAL_TIME: [&str; 2] = ["-icount", "shift=3,sleep=off"];
+
 /// A system's boots on one architecture: with each number of CPUs and each interrupt controller.
 fn boots_of(name: &str, system: &System, arch: Architecture) -> Vec<Boot> {
     let test = &system.test;
@@ -156,11 +159,14 @@ fn boots_of(name: &str, system: &System, arch: Architecture) -> Vec<Boot> {
             if gics.len() > 1 {
                 name += &format!(" gic {gic}");
             }
-            let machine = Machine {
+            let mut machine = Machine {
                 cpus,
                 gic,
                 ..Machine::new(system, arch, PathBuf::new())
             };
+            if test.virtual_time {
+                machine.extra = VIRTUAL_TIME.map(str::to_owned).to_vec();
+            }
             boots.push(Boot {
                 name,
                 machine,
