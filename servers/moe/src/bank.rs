@@ -193,16 +193,10 @@ impl Bank {
             return Err(ResultCode::ENOMEM);
         }
         self.charge(id, count * PAGE_SIZE)?;
-        let order = count.next_power_of_two().ilog2().max(alignment);
-        let Some(address) = self.frames.take(order) else {
+        let run = self.frames.take_run(count, alignment);
+        run.ok_or(ResultCode::ENOMEM).inspect_err(|_| {
             self.refund(id, count * PAGE_SIZE);
-            return Err(ResultCode::ENOMEM);
-        };
-        let rest = (1 << order) - count;
-        if rest > 0 {
-            self.frames.give_back(address + count * PAGE_SIZE, rest);
-        }
-        Ok(address)
+        })
     }
 
     /// Gives back `count` frames from `address` on.
@@ -344,7 +338,7 @@ pub(crate) mod tests {
         let id = bank.open(AccountId::ROOT, 5 * PAGE_SIZE).unwrap();
         let free = bank.free_memory();
         assert_eq!(bank.take_run(id, 6, 0), Err(ResultCode::ENOMEM));
-        let run = bank.take_run(id, 5, 0).unwrap();
+        let run = bank.take_run(id, 5, 3).unwrap();
         assert_eq!(run % (8 * PAGE_SIZE), 0);
         assert_eq!(bank.free_memory(), free - 5 * PAGE_SIZE);
         assert_eq!(bank.take_run(id, u64::MAX, 0), Err(ResultCode::ENOMEM));

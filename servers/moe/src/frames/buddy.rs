@@ -63,6 +63,50 @@ impl<'memory> Buddy<'memory> {
         Some(block << order)
     }
 
+    /// Takes `count` frames that follow each other, from a multiple of 2^`alignment` on, in whatever
+    /// blocks they are; the number of the first one. Looks at one frame of each such place, or a
+    /// block, at a time.
+    pub(super) fn take_run(&mut self, count: usize, alignment: u32) -> Option<usize> {
+        let mut first = 0usize;
+        while first.checked_add(count)? <= self.frames {
+            let mut end = first;
+            while end < first + count
+                && let Some((order, block)) = self.free_block_with(end)
+            {
+                end = (block + 1) << order;
+            }
+            if end >= first + count {
+                self.cut_out(first, count);
+                return Some(first);
+            }
+            first = (end + 1).next_multiple_of(1 << alignment);
+        }
+        None
+    }
+
+    /// Takes frames that are free.
+    fn cut_out(&mut self, first: usize, count: usize) {
+        let mut at = first;
+        while let Some((order, block)) = self.free_block_with(at).filter(|_| at < first + count) {
+            let (start, end) = (block << order, (block + 1) << order);
+            self.remove(order, block);
+            self.free_frames -= 1 << order;
+            if start < first {
+                self.give_back(start, first - start);
+            }
+            if end > first + count {
+                self.give_back(first + count, end - first - count);
+            }
+            at = end;
+        }
+    }
+
+    /// The free block that a frame is in.
+    fn free_block_with(&self, frame: usize) -> Option<(usize, usize)> {
+        let mut blocks = (0..ORDERS).map(|order| (order, frame >> order));
+        blocks.find(|&(order, block)| self.is_free(order, block))
+    }
+
     /// Gives back the `count` frames from `first` on.
     pub(super) fn give_back(&mut self, first: usize, count: usize) {
         assert!(
@@ -188,5 +232,22 @@ mod tests {
         assert_eq!(buddy.take(6), None);
         buddy.give_back(0, 1);
         assert_eq!(buddy.take(6), Some(0));
+    }
+
+    #[test]
+    fn a_run_goes_over_blocks_of_several_sizes() {
+        let mut words = Vec::new();
+        let mut buddy = all_free(&mut words, 64);
+        assert_eq!(buddy.take(0), Some(0));
+        assert_eq!(buddy.take_run(64, 0), None);
+        assert_eq!(buddy.take_run(48, 3), Some(8), "no block of 64 is free");
+        assert_eq!(buddy.free_frames(), 15);
+        assert_eq!(buddy.take_run(8, 0), Some(56));
+        assert_eq!(buddy.take_run(8, 0), None);
+        assert_eq!(buddy.take_run(7, 0), Some(1));
+        buddy.give_back(0, 64);
+        assert_eq!(buddy.take_run(30, 0), Some(0));
+        buddy.give_back(0, 30);
+        assert_eq!(buddy.take(6), Some(0), "what was left over has been joined");
     }
 }

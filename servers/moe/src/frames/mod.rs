@@ -93,6 +93,19 @@ impl Frames {
         })
     }
 
+    /// Takes `count` frames in one piece, on a boundary of 2^`alignment` frames; the address of the
+    /// first one.
+    pub fn take_run(&mut self, count: u64, alignment: u32) -> Option<u64> {
+        // Memory that begins anywhere could make this long: large runs begin at an eighth of their
+        // size. Where a stretch begins is aligned for the largest block that it can hold.
+        let alignment = alignment.max(count.ilog2().saturating_sub(3));
+        self.stretches.iter_mut().flatten().find_map(|stretch| {
+            let aligned = stretch.base.is_multiple_of(PAGE_SIZE << alignment);
+            let frame = aligned.then(|| stretch.buddy.take_run(count as usize, alignment))??;
+            Some(stretch.base + frame as u64 * PAGE_SIZE)
+        })
+    }
+
     /// Gives back `count` frames from `address` on, which were taken before.
     pub fn give_back(&mut self, address: u64, count: u64) {
         let stretch = self
