@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// Changes with what is made here, so that disks are made anew.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// Modules of each bus in the order in which they depend on each other, below the kernel's folder of modules.
 const PCI: [&str; 5] = [
@@ -35,8 +35,9 @@ const DEVICES: [&str; 6] = [
     "drivers/char/hw_random/virtio-rng.ko",
 ];
 
-/// busybox's init does this first. What the kernel's command line has that the kernel does not know is in the
-/// environment: `ip=ADDRESS/BITS` for the network card, `httpd=FOLDER` to serve files.
+/// What is done first. What the kernel's command line has that the kernel does not know is in the environment:
+/// `ip=ADDRESS/BITS` for the network card, `httpd=FOLDER` to serve files, `disk=NAME` to go on with the system on that
+/// disk.
 const START: &str = r#"#!/bin/sh
 mount -t devtmpfs none /dev 2>/dev/null
 mkdir -p /dev/pts
@@ -44,16 +45,21 @@ mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t devpts none /dev/pts
 while read module; do insmod /lib/modules/$module; done </lib/modules/order
+if [ -n "$disk" ]; then
+    mount -t ext4 /dev/$disk /mnt
+    for folder in dev proc sys; do mount --move /$folder /mnt/$folder; done
+    exec switch_root /mnt /bin/busybox init
+fi
 hostname guest
 ip link set lo up
 [ -n "$ip" ] && ip link set eth0 up && ip addr add $ip dev eth0
 [ -n "$httpd" ] && httpd -h $httpd
 echo "Linux $(uname -r) is ready: a shell of busybox"
+exec busybox init
 "#;
 
-/// And then this: a shell on the console, which comes back when it is left.
+/// And then this, by busybox's init: a shell on the console, which comes back when it is left.
 const TABLE: &str = "\
-::sysinit:/etc/start
 ::respawn:/bin/cttyhack /bin/sh -l
 ::ctrlaltdel:/bin/reboot
 ::shutdown:/bin/umount -a -r 2>/dev/null
@@ -84,7 +90,7 @@ pub(super) fn make(packages: &Path, arch: Architecture) -> Result<Vec<u8>> {
         0o755,
         &read(&packages.join("bin/busybox"))?,
     )?;
-    disk.link("init", "bin/busybox")?;
+    disk.link("init", "etc/start")?;
     for applet in APPLETS.split_whitespace() {
         disk.link(&format!("bin/{applet}"), "busybox")?;
     }

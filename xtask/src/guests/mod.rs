@@ -1,8 +1,10 @@
-//! What guests of virtual machines are made of: Debian's kernel for clouds, and an initial RAM disk with
-//! busybox and the drivers of virtio devices. All of it comes from Debian's packages; nothing is compiled.
+//! What guests of virtual machines are made of: Debian's kernel for clouds, an initial RAM disk with
+//! busybox and the drivers of virtio devices, and a disk with a small Debian system. All of it comes from Debian's packages; nothing is compiled.
 //!
-//! `packages` gets the packages, in the versions that `lock` names · `initramfs` makes the RAM disk.
+//! `packages` gets the packages, in the versions that `lock` names · `initramfs` makes the RAM disk · `disk` makes
+//! the disk.
 
+mod disk;
 mod initramfs;
 mod lock;
 mod packages;
@@ -22,16 +24,19 @@ pub enum Guest {
     Linux,
     /// The RAM disk.
     Initramfs,
+    /// The disk.
+    Disk,
 }
 
 impl Guest {
-    pub const ALL: [Self; 2] = [Self::Linux, Self::Initramfs];
+    pub const ALL: [Self; 3] = [Self::Linux, Self::Initramfs, Self::Disk];
 
     /// Its name, in configurations and as a file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Linux => "linux",
             Self::Initramfs => "initramfs",
+            Self::Disk => "disk",
         }
     }
 }
@@ -71,6 +76,7 @@ fn make(
         fail!("Debian's kernel for {arch} has no /boot/vmlinuz-*");
     };
     write_file(&folder.join(Guest::Linux.name()), &read(&kernel)?)?;
-    let disk = initramfs::make(unpacked.path(), arch)?;
-    write_file(&folder.join(Guest::Initramfs.name()), &disk)
+    let ram_disk = initramfs::make(unpacked.path(), arch)?;
+    write_file(&folder.join(Guest::Initramfs.name()), &ram_disk)?;
+    disk::make(unpacked.path(), &folder.join(Guest::Disk.name()))
 }

@@ -181,8 +181,16 @@ fn sha256(file: &Path) -> Result<String> {
         .to_owned())
 }
 
+/// A program, which may be one of the administrator's.
+pub(super) fn command(program: &str) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new(program);
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
+    command
+}
+
 /// Runs a program that must succeed; its standard output.
-fn said(mut command: Command) -> Result<String> {
+pub(super) fn said(mut command: Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command
         .stdin(Stdio::null())
