@@ -82,13 +82,17 @@ pub struct LocalApic {
 }
 
 impl LocalApic {
-    /// As after reset.
+    /// As a PC's firmware leaves it: the first CPU is to get the 8259A's interrupts.
     pub fn new(id: u32) -> Self {
+        let mut local_vectors = [MASKED; LOCAL_VECTORS];
+        if id == 0 {
+            local_vectors[LINT0] = EXTERNAL;
+        }
         Self {
             id,
             task_priority: 0,
             spurious: 0xff,
-            local_vectors: [MASKED; LOCAL_VECTORS],
+            local_vectors,
             requests: Vectors::default(),
             in_service: Vectors::default(),
             deadline: 0,
@@ -298,7 +302,8 @@ mod tests {
 
     #[test]
     fn an_apic_that_is_off_takes_nothing_but_external_interrupts() {
-        let mut apic = LocalApic::new(0);
+        assert!(enabled(0).accepts_external());
+        let mut apic = LocalApic::new(1);
         apic.request(0x40);
         assert_eq!(apic.pending(), None);
         assert!(apic.accepts_external());

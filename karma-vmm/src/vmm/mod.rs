@@ -50,6 +50,7 @@ pub fn host_cpu(number: usize) -> l4_sys::Result<CpuSet> {
 }
 
 /// Why a machine does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// The guest has ended it.
     End(End),

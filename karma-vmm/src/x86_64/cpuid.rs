@@ -71,12 +71,7 @@ pub fn answer(leaf: u32, subleaf: u32, own: Answer, cpu: Cpu) -> Answer {
                 0xffff_0000 | 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 11 | 1 << 12;
             const EBX_KEPT: u32 = 1 << 18 | 1 << 19 | 1 << 20 | 1 << 23 | 1 << 24;
             answer = match subleaf {
-                0 => [
-                    0,
-                    own[EBX] & (!EBX_GONE | EBX_KEPT),
-                    own[ECX] & (1 << 2 | 1 << 22),
-                    0,
-                ],
+                0 => [0, own[EBX] & (!EBX_GONE | EBX_KEPT), own[ECX] & (1 << 2), 0],
                 _ => [0; 4],
             };
         }
@@ -114,7 +109,9 @@ pub fn answer(leaf: u32, subleaf: u32, own: Answer, cpu: Cpu) -> Answer {
                 | 0b11 << 23
                 | 1 << 28
                 | 1 << 29);
-            answer[EDX] &= !(leaf_1::MACHINE_CHECK | leaf_1::APIC | leaf_1::MTRR);
+            // No RDTSCP: TSC_AUX is the host's.
+            const RDTSCP: u32 = 1 << 27;
+            answer[EDX] &= !(leaf_1::MACHINE_CHECK | leaf_1::APIC | leaf_1::MTRR | RDTSCP);
             if cpu.has_apic {
                 answer[EDX] |= leaf_1::APIC;
             }

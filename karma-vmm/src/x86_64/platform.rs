@@ -28,6 +28,8 @@ const COM1_LAST: u16 = COM1 + serial::PORTS - 1;
 const KEYBOARD_COMMAND: u16 = 0x64;
 const KEYBOARD_RESET: u8 = 0xfe;
 const SPEAKER: u16 = 0x61;
+/// Which power events are wanted: the second half of their block.
+const POWER_ENABLE: u16 = acpi::EVENT_PORT + 2;
 
 /// What is at a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,8 @@ enum Device {
     Speaker,
     Keyboard,
     Serial,
-    PowerEvent,
+    PowerStatus,
+    PowerEnable,
     PowerControl,
     Reset,
     Pci,
@@ -54,7 +57,8 @@ impl Device {
             KEYBOARD_COMMAND => Self::Keyboard,
             0x70..=0x71 => Self::Clock,
             COM1..=COM1_LAST => Self::Serial,
-            acpi::EVENT_PORT..acpi::CONTROL_PORT => Self::PowerEvent,
+            acpi::EVENT_PORT..POWER_ENABLE => Self::PowerStatus,
+            POWER_ENABLE..acpi::CONTROL_PORT => Self::PowerEnable,
             acpi::CONTROL_PORT => Self::PowerControl,
             // It is in the middle of the configuration address, which is of four bytes.
             acpi::RESET_PORT if size == 1 => Self::Reset,
@@ -78,7 +82,9 @@ pub struct Platform<M> {
     pit: Pit,
     clock: Clock,
     serial: Serial,
-    serial_output: Box<dyn FnMut(u8)>,
+    serial_output: Box<dyn FnMut(u8) + Send>,
+    /// The power events that are wanted.
+    power_events: u16,
     pci: Pci,
     /// By device number on the bus, from 1 on.
     virtio: Vec<Transport<M>, { pci::MAX_DEVICES }>,
@@ -86,7 +92,7 @@ pub struct Platform<M> {
 
 impl<M: Memory> Platform<M> {
     /// One with a serial port, which prints to `serial_output`, and no virtio devices.
-    pub fn new(serial_output: Box<dyn FnMut(u8)>) -> Self {
+    pub fn new(serial_output: Box<dyn FnMut(u8) + Send>) -> Self {
         let level = PCI_LINES.iter().map(|line| 1 << line).sum();
         Self {
             pics: Pics::new(level),
@@ -94,6 +100,7 @@ impl<M: Memory> Platform<M> {
             clock: Clock::default(),
             serial: Serial::default(),
             serial_output,
+            power_events: 0,
             pci: Pci::default(),
             virtio: Vec::new(),
         }
@@ -117,7 +124,9 @@ impl<M: Memory> Platform<M> {
             // No parity error, no refresh, no sound.
             Device::Speaker => 0,
             Device::Serial => self.serial.read(port - COM1).into(),
-            Device::PowerEvent => 0,
+            // None happens.
+            Device::PowerStatus => 0,
+            Device::PowerEnable => self.power_events.into(),
             // ACPI is on.
             Device::PowerControl => 1,
             Device::Pci => self.pci.read(port, size),
@@ -158,7 +167,8 @@ impl<M: Memory> Platform<M> {
             }
             Device::Keyboard => return (byte == KEYBOARD_RESET).then_some(End::Reset),
             Device::Pci => self.pci.write(port, size, value),
-            Device::Speaker | Device::PowerEvent => {}
+            Device::PowerEnable => self.power_events = value as u16,
+            Device::Speaker | Device::PowerStatus => {}
             Device::Virtio => {
                 if let Some((device, offset)) = self.virtio_at(port) {
                     device.write_port(offset, value, memory);
@@ -235,16 +245,16 @@ fn line_of(number: usize) -> u8 {
 mod tests {
     use super::*;
     use crate::devices::virtio::console::Console;
-    use alloc::rc::Rc;
+    use alloc::sync::Arc;
     use alloc::vec;
-    use core::cell::RefCell;
     use l4_virtio::fixture::Ram;
+    use std::sync::Mutex;
 
-    fn pc() -> (Platform<Ram>, Rc<RefCell<vec::Vec<u8>>>) {
-        let printed = Rc::new(RefCell::new(vec![]));
+    fn pc() -> (Platform<Ram>, Arc<Mutex<vec::Vec<u8>>>) {
+        let printed = Arc::new(Mutex::new(vec![]));
         let output = printed.clone();
         (
-            Platform::new(Box::new(move |byte| output.borrow_mut().push(byte))),
+            Platform::new(Box::new(move |byte| output.lock().unwrap().push(byte))),
             printed,
         )
     }
@@ -282,7 +292,7 @@ mod tests {
             &mut pc,
             &[(0x3f8, b'h'), (0x3f8, b'i'), (0x3f9, 1), (0x3fc, 8)],
         );
-        assert_eq!(*printed.borrow(), b"hi");
+        assert_eq!(*printed.lock().unwrap(), b"hi");
         assert!(!pc.interrupts(0));
         assert_eq!(pc.type_in(b"x"), 1);
         assert!(pc.interrupts(0));

@@ -9,7 +9,7 @@ use l4_abi::vcpu::{StateFlags, UserTask};
 use l4_sys::arch::vmcb::Vmcb;
 use l4_sys::object::Task;
 use l4_sys::vcpu::{GuestEnd, Vcpu};
-use l4_sys::{Object, OwnedCap, Result};
+use l4_sys::{Cap, Object, Result};
 
 /// Offsets in the control block.
 pub(super) mod at {
@@ -43,15 +43,21 @@ const VIRTUAL_INTERRUPT: u32 = 1 << 4;
 const CPUID: u32 = 1 << 18;
 /// An interrupt that the guest gets as soon as it takes any, whatever its priority.
 const WINDOW: u32 = 1 << 8 | 1 << 20;
+/// Which of the segments is that of the code.
+const CODE: usize = 1;
+/// From here on they are tables, and what is described in those.
+const TABLES: usize = 6;
 /// A valid event.
 const VALID: u64 = 1 << 31;
 const HAS_ERROR: u64 = 1 << 11;
 const EXCEPTION: u64 = 3 << 8;
+const NON_MASKABLE: u64 = 2 << 8 | 2;
 const INTERRUPTS: u64 = 1 << 9;
 
 /// The registers with which a kernel starts (Documentation/x86/boot.rst).
 mod start {
     pub(super) const CR0: u64 = 0x8005_0033;
+    pub(super) const CR0_REAL_MODE: u64 = 0x10;
     pub(super) const CR4: u64 = 1 << 5;
     /// SVME, LMA, LME.
     pub(super) const EFER: u64 = 1 << 12 | 1 << 10 | 1 << 8;
@@ -82,12 +88,11 @@ pub(super) struct Cpu {
     pub(super) block: Vmcb,
     /// More than RAX, RSP, RIP and RFLAGS of the save area has been changed since the last exit.
     is_changed: bool,
-    _vm: OwnedCap<Task>,
 }
 
 impl Cpu {
     /// The calling thread as the CPU of `vm`.
-    pub(super) fn new(vm: OwnedCap<Task>) -> Result<Self> {
+    pub(super) fn new(vm: Cap<Task>) -> Result<Self> {
         let extended = l4_rt::vcpu::extended()?;
         let vcpu = extended.vcpu();
         vcpu.set_user_task(UserTask::new(vm.selector()));
@@ -96,7 +101,6 @@ impl Cpu {
             vcpu,
             block: Vmcb::of(extended),
             is_changed: true,
-            _vm: vm,
         })
     }
 
@@ -106,28 +110,7 @@ impl Cpu {
         let block = self.block;
         block.set_word(at::NESTED_PAGING, 1);
         block.set_long(at::INSTRUCTIONS_0, CPUID);
-        // ES, CS, SS, DS, FS, GS: flat; LDT and TR: something valid.
-        for (segment, (selector, attributes, limit)) in [
-            (0x18, 0xc93, u32::MAX),
-            (0x10, 0xa9b, u32::MAX),
-            (0x18, 0xc93, u32::MAX),
-            (0x18, 0xc93, u32::MAX),
-            (0x18, 0xc93, u32::MAX),
-            (0x18, 0xc93, u32::MAX),
-            (0, 0, 0),
-            (0, 0x82, 0),
-            (0, 0, 0),
-            (0, 0x8b, 0),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let offset = at::SEGMENTS + segment * 16;
-            block.set_half(offset, selector);
-            block.set_half(offset + 2, attributes);
-            block.set_long(offset + 4, limit);
-            block.set_word(offset + 8, 0);
-        }
+        self.set_segments((0x10, 0xa9b), (0x18, 0xc93), u32::MAX);
         let (base, limit) = entry.gdt;
         block.set_long(at::GDT + 4, limit.into());
         block.set_word(at::GDT + 8, base);
@@ -148,6 +131,62 @@ impl Cpu {
             block.set_word(offset, value);
         }
         self.change(|frame| frame.rsi = entry.parameters);
+    }
+
+    /// The state in which another CPU starts this one: in real mode, at the beginning of a page.
+    pub(super) fn start_up(&mut self, page: u8) {
+        self.is_changed = true;
+        let block = self.block;
+        block.set_word(at::NESTED_PAGING, 1);
+        block.set_long(at::INSTRUCTIONS_0, CPUID);
+        self.set_segments((u16::from(page) << 8, 0x9b), (0, 0x93), 0xffff);
+        block.set_word(at::SEGMENTS + CODE * 16 + 8, u64::from(page) << 12);
+        for (offset, value) in [
+            (at::EFER, efer::SVM),
+            (at::CR0, start::CR0_REAL_MODE),
+            (at::CR3, 0),
+            (at::CR4, 0),
+            (at::DR6, start::DR6),
+            (at::DR7, start::DR7),
+            (at::PAGE_ATTRIBUTES, start::PAGE_ATTRIBUTES),
+            (at::XCR0, u64::MAX),
+            (at::FLAGS, 2),
+            (at::IP, 0),
+            (at::SP, 0),
+            (at::AX, 0),
+            (at::EVENT, 0),
+            (at::EXIT_INTERRUPTION, 0),
+            (at::INTERRUPT_SHADOW, 0),
+        ] {
+            block.set_word(offset, value);
+        }
+        self.change(|frame| *frame = ExceptionFrame::default());
+    }
+
+    /// Code and data segments, each a selector and attributes; LDT and TR: something valid.
+    fn set_segments(&mut self, code: (u16, u16), data: (u16, u16), limit: u32) {
+        let table = (0, 0);
+        // ES, CS, SS, DS, FS, GS, GDT, LDT, IDT, TR.
+        let segments = [
+            data,
+            code,
+            data,
+            data,
+            data,
+            data,
+            table,
+            (0, 0x82),
+            table,
+            (0, 0x8b),
+        ];
+        for (segment, (selector, attributes)) in segments.into_iter().enumerate() {
+            let offset = at::SEGMENTS + segment * 16;
+            self.block.set_half(offset, selector);
+            self.block.set_half(offset + 2, attributes);
+            let limit = if segment < TABLES { limit } else { 0xffff };
+            self.block.set_long(offset + 4, limit);
+            self.block.set_word(offset + 8, 0);
+        }
     }
 
     /// Runs the guest until there is something to do.
@@ -226,6 +265,15 @@ impl Cpu {
     pub(super) fn inject(&mut self, vector: u8) {
         self.block.set_word(at::EVENT, VALID | u64::from(vector));
         self.set_window(false);
+    }
+
+    /// The interrupt that cannot be masked, taken with the next run, unless something else is; whether it is.
+    pub(super) fn inject_non_maskable(&mut self) -> bool {
+        let is_free = self.block.word(at::EVENT) & VALID == 0;
+        if is_free {
+            self.block.set_word(at::EVENT, VALID | NON_MASKABLE);
+        }
+        is_free
     }
 
     /// An exception, taken with the next run.

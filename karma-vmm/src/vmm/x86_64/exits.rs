@@ -6,12 +6,15 @@ use crate::end::End;
 use crate::vmm::Stop;
 use crate::x86_64::cpuid;
 use crate::x86_64::debug_registers::decode;
-use crate::x86_64::msr::Now;
+use crate::x86_64::msr::{NoSuchRegister, Now};
+use crate::x86_64::platform::Platform;
 use l4_abi::exception::ExceptionFrame;
+use l4_memory::Shared;
 use l4_rt::println;
 
+use super::alarm;
 use super::control_block::{at, vector};
-use super::{Machine, alarm};
+use super::processor::Processor;
 
 /// Exit codes.
 mod exit {
@@ -45,7 +48,7 @@ const EFER: u32 = 0xc000_0080;
 /// What a hypercall that is not there returns (Linux, KVM_ENOSYS).
 const NO_SUCH_HYPERCALL: u64 = -1000_i64 as u64;
 
-impl Machine {
+impl Processor {
     /// Serves the exit.
     pub(super) fn serve_exit(&mut self) -> Option<Stop> {
         let exit_code = self.cpu.block.word(at::EXIT_CODE);
@@ -57,11 +60,10 @@ impl Machine {
             exit::HALT => {
                 self.statistics.count("halt", None);
                 self.cpu.skip(ONE_BYTE);
-                if !self.cpu.has_interrupts_on() {
-                    // Nothing can end this.
-                    return Some(Stop::End(End::Off));
+                match self.cpu.has_interrupts_on() {
+                    true => self.halt(),
+                    false => self.sleep(),
                 }
-                self.halt();
             }
             exit::WINDOW => {
                 self.statistics.count("interrupt window", None);
@@ -112,15 +114,17 @@ impl Machine {
         let mut end = None;
         if info & IN != 0 {
             self.statistics.count("port in", u64::from(port));
-            let value = u64::from(self.platform.read_port(port, size, now)) & mask;
+            let read = |platform: &mut Platform<Shared>| platform.read_port(port, size, now);
+            let value = u64::from(self.with_platform(read)) & mask;
             // Four bytes clear the upper half of the register.
             let kept = if size == 4 { 0 } else { self.cpu.ax() & !mask };
             self.cpu.set_ax(kept | value);
         } else {
             self.statistics.count("port out", u64::from(port));
             let value = (self.cpu.ax() & mask) as u32;
-            let memory = &self.ram.shared;
-            end = self.platform.write_port(port, size, value, now, memory);
+            let memory = &self.machine.ram.shared;
+            end =
+                self.with_platform(|platform| platform.write_port(port, size, value, now, memory));
         }
         let next = self.cpu.block.word(at::EXIT_INFO_2);
         self.cpu.go_on_at(next);
@@ -138,18 +142,23 @@ impl Machine {
             // The clock of the kernel info page runs with the counter, from its zero on.
             let now = Now {
                 tsc: 0,
-                nanoseconds: 0u64.wrapping_sub(self.started),
+                nanoseconds: 0u64.wrapping_sub(self.machine.started),
                 started: 0,
-                scale: self.scale,
+                scale: self.machine.scale,
             };
             match number {
                 EFER => self.cpu.set_efer(value),
-                _ => (self.registers).write(number, value, &self.ram.shared, now),
+                _ if Self::is_of_apic(number) => {
+                    let written = self.write_apic(number, value);
+                    written.map_err(|_| NoSuchRegister)
+                }
+                _ => (self.registers).write(number, value, &self.machine.ram.shared, now),
             }
         } else {
             self.statistics.count("register read", u64::from(number));
             let value = match number {
                 EFER => Ok(self.cpu.efer()),
+                _ if Self::is_of_apic(number) => self.read_apic(number).map_err(|_| NoSuchRegister),
                 _ => self.registers.read(number),
             };
             value.map(|value| {
@@ -170,12 +179,12 @@ impl Machine {
         self.statistics.count("cpuid", detail);
         let own = __cpuid_count(leaf, sub_leaf);
         let own = [own.eax, own.ebx, own.ecx, own.edx];
-        let alone = cpuid::Cpu {
-            id: 0,
-            count: 1,
-            has_apic: false,
+        let cpu = cpuid::Cpu {
+            id: self.id,
+            count: self.machine.cpu_count(),
+            has_apic: self.machine.has_apics(),
         };
-        let [eax, ebx, ecx, edx] = cpuid::answer(leaf, sub_leaf, own, alone).map(u64::from);
+        let [eax, ebx, ecx, edx] = cpuid::answer(leaf, sub_leaf, own, cpu).map(u64::from);
         self.cpu.set_ax(eax);
         self.cpu.change(|frame| {
             (frame.rbx, frame.rcx, frame.rdx) = (ebx, ecx, edx);
@@ -187,7 +196,7 @@ impl Machine {
         let number = (exit_code & 0xf) as usize;
         self.statistics.count("debug register", number as u64);
         let (root, address) = (self.cpu.block.word(at::CR3), self.cpu.block.word(at::IP));
-        let Some(instruction) = decode(&self.ram.shared, root, address) else {
+        let Some(instruction) = decode(&self.machine.ram.shared, root, address) else {
             return Some(self.fault());
         };
         let is_write = exit_code >= exit::DEBUG_WRITE;

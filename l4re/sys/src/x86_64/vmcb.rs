@@ -35,6 +35,12 @@ macro_rules! accessors {
     };
 }
 
+/// The time stamp counter, which is a guest's own if its control block says nothing else.
+pub fn counter() -> u64 {
+    // SAFETY: programs may read it.
+    unsafe { core::arch::x86_64::_rdtsc() }
+}
+
 impl Vmcb {
     /// That of `vcpu`.
     pub fn of(vcpu: ExtendedVcpu) -> Self {

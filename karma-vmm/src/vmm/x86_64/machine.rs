@@ -1,0 +1,210 @@
+//! What the CPUs of a machine share, and how they reach each other.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+use core::error::Error;
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use crate::devices::local_apic::{Ipi, IpiKind, LocalApic};
+use crate::end::End;
+use crate::x86_64::acpi;
+use crate::x86_64::kernel_image::{self, Entry};
+use crate::x86_64::paravirtual_clock::Scale;
+use crate::x86_64::platform::Platform;
+use l4_memory::Shared;
+use l4_rt::sync::{Mutex, MutexGuard};
+use l4_rt::{env, print, time};
+use l4_sys::object::{Irq, Task};
+use l4_sys::{Cap, OwnedCap};
+
+use super::{Stop, alarm};
+use crate::vmm::files::BootFiles;
+use crate::vmm::memory::Ram;
+use crate::vmm::options::Options;
+use crate::vmm::remote;
+
+/// A virtual machine.
+pub(super) struct Machine {
+    /// The devices. Their interrupts are for the first CPU.
+    pub(super) platform: Mutex<Platform<Shared>>,
+    pub(super) ram: Ram,
+    pub(super) scale: Scale,
+    /// When it started, in nanoseconds since boot.
+    pub(super) started: u64,
+    vm: OwnedCap<Task>,
+    cpus: Vec<Connection>,
+    is_over: AtomicBool,
+    end: Mutex<Option<Stop>>,
+}
+
+/// What others can do to a CPU.
+struct Connection {
+    /// Interrupts its thread, to let it look.
+    wake: OwnedCap<Irq>,
+    state: Mutex<State>,
+}
+
+/// What a CPU and the others know of it.
+pub(super) struct State {
+    /// In a machine with several CPUs.
+    pub(super) apic: Option<LocalApic>,
+    pub(super) power: Power,
+    /// An interrupt that cannot be masked waits.
+    pub(super) has_nmi: bool,
+    /// Only other CPUs can make it go on.
+    is_asleep: bool,
+}
+
+/// Whether a CPU runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Power {
+    On,
+    /// It waits to be started.
+    Stopped,
+    /// It is to start in real mode, at this page.
+    Start(u8),
+}
+
+impl Machine {
+    /// The machine, its memory filled with what its kernel needs, and how that is entered.
+    pub(super) fn new(options: &Options) -> Result<(Self, Entry), Box<dyn Error>> {
+        let vm = env::factory().create_vm()?;
+        let ram = Ram::new(options.memory, *vm)?;
+        let files = BootFiles::open()?;
+        let has_apics = options.cpus > 1;
+        // A PC tells nobody where its console is.
+        let command_line = format!("console=ttyS0 {}", options.command_line);
+        let entry = kernel_image::load(
+            &ram.shared,
+            options.memory,
+            files.kernel(),
+            files.ram_disk(),
+            &command_line,
+            if has_apics { acpi::ADDRESS } else { 0 },
+        )?;
+        if has_apics {
+            acpi::write(&ram.shared, options.cpus).map_err(|_| "no memory for ACPI tables")?;
+        }
+        let print = |byte: u8| print!("{}", byte as char);
+        let mut platform = Platform::new(Box::new(print));
+        for device in remote::open(options, &ram)? {
+            platform.add(device);
+        }
+        let cpus = (0..options.cpus.into()).map(|id| {
+            let state = State {
+                apic: has_apics.then(|| LocalApic::new(id)),
+                power: if id == 0 { Power::On } else { Power::Stopped },
+                has_nmi: false,
+                is_asleep: false,
+            };
+            let wake = env::factory().create_irq()?;
+            let state = Mutex::new(state);
+            Ok(Connection { wake, state })
+        });
+        let machine = Self {
+            platform: Mutex::new(platform),
+            ram,
+            scale: Scale::new(time::counter_frequency()),
+            started: alarm::now(),
+            vm,
+            cpus: cpus.collect::<l4_sys::Result<_>>()?,
+            is_over: AtomicBool::new(false),
+            end: Mutex::new(None),
+        };
+        Ok((machine, entry))
+    }
+
+    /// Its memory.
+    pub(super) fn vm(&self) -> Cap<Task> {
+        *self.vm
+    }
+
+    /// How many CPUs it has.
+    pub(super) fn cpu_count(&self) -> u32 {
+        self.cpus.len() as u32
+    }
+
+    /// Whether they have APICs.
+    pub(super) fn has_apics(&self) -> bool {
+        self.cpus.len() > 1
+    }
+
+    /// A CPU's state.
+    pub(super) fn state(&self, id: u32) -> MutexGuard<'_, State> {
+        self.cpus[id as usize].state.lock()
+    }
+
+    /// What wakes a CPU.
+    pub(super) fn wake_up_call(&self, id: u32) -> Cap<Irq> {
+        *self.cpus[id as usize].wake
+    }
+
+    /// Lets another CPU look what there is.
+    pub(super) fn wake(&self, id: u32) {
+        // A thread that is gone need not be told.
+        let _ = self.cpus[id as usize].wake.trigger();
+    }
+
+    /// Delivers an interrupt from one CPU to others.
+    pub(super) fn send(&self, ipi: Ipi, sender: u32) {
+        for (id, connection) in (0..).zip(&self.cpus) {
+            let mut state = connection.state.lock();
+            let Some(apic) = &mut state.apic else {
+                continue;
+            };
+            if !apic.is_target(ipi.target, sender) {
+                continue;
+            }
+            match ipi.kind {
+                IpiKind::Fixed(vector) => apic.request(vector),
+                IpiKind::NonMaskable => state.has_nmi = true,
+                IpiKind::Init => {
+                    *apic = LocalApic::new(id);
+                    state.power = Power::Stopped;
+                    state.has_nmi = false;
+                }
+                IpiKind::StartUp(page) if state.power == Power::Stopped => {
+                    state.power = Power::Start(page);
+                }
+                IpiKind::StartUp(_) => {}
+            }
+            drop(state);
+            if id != sender {
+                self.wake(id);
+            }
+        }
+    }
+
+    /// A CPU goes to sleep until another one makes it go on. If all sleep, nothing ever will.
+    pub(super) fn sleep(&self, id: u32) {
+        self.state(id).is_asleep = true;
+        let sleeps = |connection: &Connection| {
+            let state = connection.state.lock();
+            state.is_asleep && !state.has_nmi && !matches!(state.power, Power::Start(_))
+        };
+        if self.cpus.iter().all(sleeps) {
+            self.end(Stop::End(End::Off));
+        }
+    }
+
+    /// It goes on.
+    pub(super) fn wake_from_sleep(&self, id: u32) {
+        self.state(id).is_asleep = false;
+    }
+
+    /// The machine does not go on, for this reason if it is the first.
+    pub(super) fn end(&self, stop: Stop) {
+        self.end.lock().get_or_insert(stop);
+        self.is_over.store(true, SeqCst);
+        (0..self.cpu_count()).for_each(|id| self.wake(id));
+    }
+
+    /// Why it does not go on, if so.
+    pub(super) fn ended(&self) -> Option<Stop> {
+        match self.is_over.load(SeqCst) {
+            true => *self.end.lock(),
+            false => None,
+        }
+    }
+}

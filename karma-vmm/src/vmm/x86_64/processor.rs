@@ -1,0 +1,311 @@
+//! One CPU of the machine: the thread that runs the guest and serves its exits, and how that gets interrupts.
+
+use alloc::sync::Arc;
+
+use crate::devices::local_apic::{MSRS, NoSuchRegister, TSC_DEADLINE};
+use crate::statistics::Statistics;
+use crate::x86_64::debug_registers::DebugRegisters;
+use crate::x86_64::kernel_image::Entry;
+use crate::x86_64::msr::Registers;
+use crate::x86_64::platform::Platform;
+use l4_abi::timeout::{Timeout, TimeoutPair};
+use l4_memory::Shared;
+use l4_rt::{console, thread};
+use l4_sys::arch::vmcb;
+use l4_sys::vcpu::GuestEnd;
+use l4_sys::{Result, ipc};
+
+use super::Stop;
+use super::control_block::Cpu;
+use super::machine::{Machine, Power};
+use crate::vmm::alarm::{self, Alarm};
+use crate::vmm::input::Input;
+use crate::vmm::remote;
+
+/// Labels of the interrupts that a thread gets.
+const ALARM: u64 = 0x10;
+const INPUT: u64 = 0x20;
+const WAKE: u64 = 0x30;
+/// Bytes of input that are taken at once: the serial port has room for as many.
+const TYPED: usize = 16;
+/// So many ticks are never.
+const LONGEST: u64 = 1 << 60;
+
+/// A CPU.
+pub(super) struct Processor {
+    pub(super) id: u32,
+    pub(super) machine: Arc<Machine>,
+    pub(super) cpu: Cpu,
+    pub(super) registers: Registers,
+    pub(super) debug_registers: DebugRegisters,
+    pub(super) statistics: Statistics,
+    alarm: Alarm,
+    /// When the APIC's timer is due, in nanoseconds since boot.
+    timer: Option<u64>,
+    /// The first CPU's.
+    input: Option<Input>,
+    /// Input may wait that had no room.
+    has_input: bool,
+}
+
+/// What waits for a CPU.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Nothing,
+    /// Its own APIC's.
+    Vector(u8),
+    /// The 8259A's.
+    External,
+    NonMaskable,
+    /// It was stopped by another CPU, or is to start.
+    Reset,
+}
+
+impl Processor {
+    /// The calling thread as a CPU of the machine.
+    pub(super) fn new(machine: Arc<Machine>, id: u32) -> Result<Self> {
+        machine
+            .wake_up_call(id)
+            .bind_thread(thread::current(), WAKE)?;
+        Ok(Self {
+            id,
+            cpu: Cpu::new(machine.vm())?,
+            registers: Registers::new(id, machine.has_apics()),
+            debug_registers: DebugRegisters::default(),
+            statistics: Statistics::default(),
+            alarm: Alarm::new(ALARM)?,
+            timer: None,
+            input: None,
+            has_input: false,
+            machine,
+        })
+    }
+
+    /// Lets it start with a kernel, and get what is typed.
+    pub(super) fn start(&mut self, entry: &Entry) -> Result<()> {
+        self.input = Some(Input::new(INPUT)?);
+        self.cpu.start(entry);
+        Ok(())
+    }
+
+    /// Runs until the machine ends.
+    pub(super) fn run(&mut self) -> Result<Stop> {
+        loop {
+            if let Some(stop) = self.machine.ended() {
+                return Ok(stop);
+            }
+            if let Some(stop) = self.step()? {
+                self.machine.end(stop);
+            }
+        }
+    }
+
+    /// Runs the guest until it exits, and serves the exit.
+    fn step(&mut self) -> Result<Option<Stop>> {
+        if !self.offer_interrupt() {
+            self.wait_for_start();
+            return Ok(None);
+        }
+        self.alarm.set(self.deadline());
+        match self.cpu.run()? {
+            GuestEnd::Exit => Ok(self.serve_exit()),
+            GuestEnd::Pending | GuestEnd::Entered => {
+                self.statistics.count("message", None);
+                self.receive(TimeoutPair::RECEIVE_ZERO);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Lets the guest take an interrupt, if there is one: now, or as soon as it can. False if the CPU is not on.
+    fn offer_interrupt(&mut self) -> bool {
+        if self.has_input {
+            self.type_in();
+        }
+        let waiting = self.waiting();
+        let takes = self.cpu.takes_interrupts();
+        match waiting {
+            Waiting::Reset => return false,
+            Waiting::NonMaskable => {
+                if self.cpu.inject_non_maskable() {
+                    self.machine.state(self.id).has_nmi = false;
+                }
+            }
+            Waiting::Vector(vector) if takes => {
+                if let Some(apic) = &mut self.machine.state(self.id).apic {
+                    apic.acknowledge(vector);
+                }
+                self.cpu.inject(vector);
+            }
+            Waiting::External if takes => {
+                let vector = self.machine.platform.lock().acknowledge();
+                self.cpu.inject(vector);
+            }
+            waiting => self.cpu.set_window(waiting != Waiting::Nothing),
+        }
+        true
+    }
+
+    fn waiting(&mut self) -> Waiting {
+        // Their timer goes on even if nobody listens to it.
+        let external = self.id == 0 && self.machine.platform.lock().interrupts(alarm::now());
+        let mut own = self.machine.state(self.id);
+        if own.power != Power::On {
+            return Waiting::Reset;
+        }
+        if own.has_nmi {
+            return Waiting::NonMaskable;
+        }
+        let takes_external = match &mut own.apic {
+            None => true,
+            Some(apic) => {
+                if apic.deadline().is_some() {
+                    apic.expire(vmcb::counter());
+                    self.timer = self.timer.filter(|_| apic.deadline().is_some());
+                }
+                if let Some(vector) = apic.pending() {
+                    return Waiting::Vector(vector);
+                }
+                apic.accepts_external()
+            }
+        };
+        match external && takes_external {
+            true => Waiting::External,
+            false => Waiting::Nothing,
+        }
+    }
+
+    /// When something may wait without an interrupt of the host, in nanoseconds since boot.
+    fn deadline(&self) -> Option<u64> {
+        let devices = match self.id {
+            0 => self.machine.platform.lock().deadline(),
+            _ => None,
+        };
+        [self.timer, devices].into_iter().flatten().min()
+    }
+
+    /// The guest waits for an interrupt.
+    pub(super) fn halt(&mut self) {
+        console::flush();
+        while self.machine.ended().is_none() && self.waiting() == Waiting::Nothing {
+            let timeout = match self.deadline() {
+                Some(due) => {
+                    let left = due.saturating_sub(alarm::now());
+                    Timeout::from_micros(left / 1000 + 1)
+                }
+                None => Timeout::NEVER,
+            };
+            self.receive(TimeoutPair::new(Timeout::NEVER, timeout));
+        }
+    }
+
+    /// The guest waits with interrupts off: what goes on is for other CPUs to say.
+    pub(super) fn sleep(&mut self) {
+        console::flush();
+        self.machine.sleep(self.id);
+        while self.machine.ended().is_none()
+            && !matches!(self.waiting(), Waiting::NonMaskable | Waiting::Reset)
+        {
+            self.receive(TimeoutPair::NEVER);
+        }
+        self.machine.wake_from_sleep(self.id);
+    }
+
+    /// Waits until another CPU starts this one.
+    fn wait_for_start(&mut self) {
+        self.timer = None;
+        self.machine.sleep(self.id);
+        while self.machine.ended().is_none() {
+            let power = self.machine.state(self.id).power;
+            if let Power::Start(page) = power {
+                self.machine.state(self.id).power = Power::On;
+                self.cpu.start_up(page);
+                break;
+            }
+            self.receive(TimeoutPair::NEVER);
+        }
+        self.machine.wake_from_sleep(self.id);
+    }
+
+    /// Takes messages: the first within its timeout, then all that wait.
+    fn receive(&mut self, timeouts: TimeoutPair) {
+        let mut arrival = ipc::wait(timeouts);
+        while let Ok(message) = arrival {
+            match message.label {
+                INPUT => {
+                    self.has_input = true;
+                    self.type_in();
+                }
+                label => {
+                    if let Some(device) = remote::number(label) {
+                        self.with_platform(|platform| platform.completed(device));
+                    }
+                }
+            }
+            arrival = ipc::wait(TimeoutPair::RECEIVE_ZERO);
+        }
+    }
+
+    fn type_in(&mut self) {
+        let Some(input) = &self.input else {
+            return;
+        };
+        let mut platform = self.machine.platform.lock();
+        let mut typed = [0; TYPED];
+        let room = platform.room();
+        let count = input.read(&mut typed[..room.min(TYPED)]);
+        platform.type_in(&typed[..count]);
+        self.has_input = count == room.min(TYPED);
+    }
+
+    /// Does something with the devices. If that may concern the first CPU, and this is another one, it is told.
+    pub(super) fn with_platform<R>(&self, action: impl FnOnce(&mut Platform<Shared>) -> R) -> R {
+        let mut platform = self.machine.platform.lock();
+        let before = platform.deadline();
+        let result = action(&mut platform);
+        let concerns_first =
+            self.id != 0 && (platform.deadline() != before || platform.interrupts(alarm::now()));
+        drop(platform);
+        if concerns_first {
+            self.machine.wake(0);
+        }
+        result
+    }
+
+    /// Whether a register is the APIC's.
+    pub(super) fn is_of_apic(number: u32) -> bool {
+        number == TSC_DEADLINE || MSRS.contains(&number)
+    }
+
+    /// The guest reads a register of its APIC.
+    pub(super) fn read_apic(&self, number: u32) -> core::result::Result<u64, NoSuchRegister> {
+        match &self.machine.state(self.id).apic {
+            Some(apic) => apic.read(number),
+            None => Err(NoSuchRegister),
+        }
+    }
+
+    /// The guest writes one.
+    pub(super) fn write_apic(
+        &mut self,
+        number: u32,
+        value: u64,
+    ) -> core::result::Result<(), NoSuchRegister> {
+        let mut own = self.machine.state(self.id);
+        let apic = own.apic.as_mut().ok_or(NoSuchRegister)?;
+        let before = apic.deadline();
+        let sent = apic.write(number, value)?;
+        let deadline = apic.deadline();
+        drop(own);
+        if deadline != before {
+            self.timer = deadline.map(|deadline| {
+                let ticks = deadline.saturating_sub(vmcb::counter()).min(LONGEST);
+                alarm::now().saturating_add(self.machine.scale.nanoseconds(ticks))
+            });
+        }
+        if let Some(ipi) = sent {
+            self.machine.send(ipi, self.id);
+        }
+        Ok(())
+    }
+}
