@@ -5,6 +5,7 @@
 //! that reach new code.
 #![forbid(unsafe_code)]
 
+pub mod guest;
 mod virtqueue;
 
 pub use virtqueue::{example_virtqueue, virtqueue};

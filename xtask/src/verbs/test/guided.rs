@@ -24,7 +24,7 @@ struct Target {
     length: usize,
 }
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 6] = [
     Target {
         name: "description",
         cargo: "run -p fuzz-targets -F libfuzzer --bin guided-description",
@@ -41,6 +41,18 @@ const TARGETS: [Target; 4] = [
         name: "virtqueue",
         cargo: "run -p fuzz-targets -F libfuzzer --bin guided-virtqueue",
         runs: 2_000_000,
+        length: 2048,
+    },
+    Target {
+        name: "guest-pc",
+        cargo: "run -p fuzz-targets -F libfuzzer --bin guided-guest-pc",
+        runs: 1_000_000,
+        length: 2048,
+    },
+    Target {
+        name: "guest-arm",
+        cargo: "run -p fuzz-targets -F libfuzzer --bin guided-guest-arm",
+        runs: 1_000_000,
         length: 2048,
     },
     Target {
@@ -124,6 +136,7 @@ fn plant(workspace: &Workspace, target: &str, corpus: &Path) -> Result<()> {
     };
     match target {
         "elf" => return write("example", fuzz_targets::example_elf()),
+        "guest-pc" | "guest-arm" => return write("example", fuzz_targets::guest::example_pc()),
         "virtqueue" => return write("example", fuzz_targets::example_virtqueue()),
         // Any bytes are system calls. Short inputs hide nothing, long ones get far.
         "kernel" => {

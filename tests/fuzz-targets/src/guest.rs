@@ -1,0 +1,229 @@
+//! A guest that does to its machine what somebody else wrote: ports, registers, addresses of devices,
+//! calls, and its own memory, in which the queues of virtio devices are.
+
+use karma_vmm::aarch64::access::Access;
+use karma_vmm::aarch64::{platform, psci};
+use karma_vmm::devices::local_apic::{LocalApic, TSC_DEADLINE};
+use karma_vmm::devices::virtio::Transport;
+use karma_vmm::devices::virtio::console::Console;
+use karma_vmm::x86_64::cpuid::{self, Cpu};
+use karma_vmm::x86_64::debug_registers::decode;
+use karma_vmm::x86_64::msr::{Now, Registers};
+use karma_vmm::x86_64::paravirtual_clock::Scale;
+use karma_vmm::x86_64::platform::Platform;
+use l4_virtio::Memory;
+use l4_virtio::fixture::Ram;
+
+const MEMORY: usize = 0x4000;
+const STEP_BYTES: usize = 12;
+/// Devices on the bus.
+const DEVICES: usize = 2;
+const CPUS: u32 = 4;
+
+/// One thing that the guest does: which, with two operands.
+struct Step {
+    kind: u8,
+    size: u8,
+    place: u16,
+    value: u64,
+}
+
+fn steps(bytes: &[u8]) -> impl Iterator<Item = Step> {
+    bytes.chunks_exact(STEP_BYTES).map(|step| Step {
+        kind: step[0],
+        size: 1 << (step[1] % 3),
+        place: u16::from_le_bytes([step[2], step[3]]),
+        value: u64::from_le_bytes(core::array::from_fn(|index| step[4 + index])),
+    })
+}
+
+fn console() -> Transport<Ram> {
+    Transport::new(Box::new(Console::new(|_: &[u8]| {})))
+}
+
+/// A guest on a PC, on CPU 0 of several.
+pub fn pc(bytes: &[u8]) {
+    let memory = Ram::new(MEMORY);
+    let mut pc = Platform::new(Box::new(|_| {}));
+    (0..DEVICES).for_each(|_| assert!(pc.add(console())));
+    let mut registers = Registers::new(0, true);
+    let mut apic = LocalApic::new(0);
+    let mut now = 0u64;
+    for Step {
+        kind,
+        size,
+        place,
+        value,
+    } in steps(bytes)
+    {
+        let number = value as u32;
+        match kind % 10 {
+            0 | 1 => drop(pc.write_port(place, size, number, now, &memory)),
+            2 => drop(pc.read_port(place, size, now)),
+            3 => {
+                let scale = Scale::new(value);
+                let now = Now {
+                    tsc: now,
+                    nanoseconds: value,
+                    started: number,
+                    scale,
+                };
+                let _ = registers.write(number, value.rotate_left(32), &memory, now);
+                let _ = registers.read(number);
+            }
+            4 => {
+                let number = match place {
+                    TSC_DEADLINE_PLACE.. => TSC_DEADLINE,
+                    place => 0x800 + u32::from(place) % 0x100,
+                };
+                if let Ok(Some(ipi)) = apic.write(number, value) {
+                    let targets = (0..CPUS).filter(|id| {
+                        let other = LocalApic::new(*id);
+                        other.is_target(ipi.target, 0)
+                    });
+                    assert!(targets.count() <= CPUS as usize);
+                }
+                let _ = apic.read(number);
+            }
+            5 => {
+                apic.request(place as u8);
+                apic.expire(value);
+                if let Some(vector) = apic.pending() {
+                    assert!(vector >= 16);
+                    apic.acknowledge(vector);
+                    assert_ne!(apic.pending(), Some(vector), "it is in service");
+                }
+            }
+            6 => {
+                let cpu = Cpu {
+                    id: 0,
+                    count: CPUS,
+                    has_apic: true,
+                };
+                cpuid::answer(number, place.into(), [number; 4], cpu);
+            }
+            7 => {
+                let _ = decode(&memory, value, u64::from(place) << 32 | value);
+            }
+            8 => {
+                let _ = memory.write(place.into(), &value.to_le_bytes()[..size.into()]);
+            }
+            _ => {
+                now = now.saturating_add(value >> 24);
+                pc.poll(&memory);
+                pc.completed(place.into());
+                assert!(pc.type_in(&[place as u8; 4]) <= 4);
+                if pc.interrupts(now) {
+                    pc.acknowledge();
+                }
+                assert!(pc.deadline().is_none_or(|due| due > now));
+            }
+        }
+    }
+}
+
+/// From here on a place stands for the register of the timer.
+const TSC_DEADLINE_PLACE: u16 = 0xf000;
+
+/// A guest on the machine of aarch64.
+pub fn arm(bytes: &[u8]) {
+    let memory = Ram::new(MEMORY);
+    let mut machine = platform::Platform::new(Box::new(|_| {}));
+    (0..DEVICES).for_each(|_| assert!(machine.add(console())));
+    for Step {
+        kind, place, value, ..
+    } in steps(bytes)
+    {
+        // Devices are in some 64 MiB from this address on.
+        let address = platform::DISTRIBUTOR + (u64::from(kind >> 3) << 20 | u64::from(place));
+        match kind % 8 {
+            0..=3 => {
+                // The lower half of the value says how, the upper what.
+                let Some(access) = Access::of(value | 1 << 24) else {
+                    unreachable!("it is described")
+                };
+                let word = access.written(value >> 32);
+                let read = match access.is_write {
+                    true => machine.write(address, access, word, &memory).map(|()| 0),
+                    false => machine.read(address, access),
+                };
+                if let Some(read) = read {
+                    assert!(platform::Platform::<Ram>::name(address).is_some());
+                    access.loaded(read);
+                }
+            }
+            4 => drop(psci::answer(value, place.into())),
+            5 => {
+                let _ = memory.write(place.into(), &value.to_le_bytes());
+            }
+            6 => machine.gic.generate(value),
+            _ => {
+                machine.timer();
+                assert!(machine.type_in(&[place as u8; 4]) <= 4);
+                machine.update_lines();
+            }
+        }
+    }
+}
+
+/// A guest that sets up the first device of a PC as drivers do, and prints something, for the fuzzer to begin with.
+pub fn example_pc() -> Vec<u8> {
+    const DESCRIPTORS: u64 = 0x1000;
+    const AVAILABLE: u64 = 0x2000;
+    const USED: u64 = 0x3000;
+    const TEXT: u64 = 0x100;
+    let port = |port: u16, size: u8, value: u64| (0, size, port, value);
+    let memory = |place: u64, size: u8, value: u64| (8, size, place as u16, value);
+    let window = 0xc000;
+    let steps: [(u8, u8, u16, u64); 21] = [
+        port(0xcf8, 2, 0x8000_0800),
+        port(0xcfc, 2, 1),
+        port(window + 20, 0, 3),
+        port(window + 8, 2, 1),
+        port(window + 12, 2, 1),
+        port(window + 20, 0, 11),
+        port(window + 22, 1, 1),
+        port(window + 24, 1, 8),
+        port(window + 32, 2, DESCRIPTORS),
+        port(window + 40, 2, AVAILABLE),
+        port(window + 48, 2, USED),
+        port(window + 28, 1, 1),
+        memory(DESCRIPTORS, 1, TEXT),
+        memory(DESCRIPTORS + 8, 1, 5),
+        memory(AVAILABLE + 2, 1, 1),
+        port(window + 20, 0, 15),
+        port(window + 60, 1, 1),
+        (9, 0, 0, 1 << 32),
+        (3, 0, 0, 0x4b56_4d01 | 0x201 << 32),
+        (4, 0, 0x0f, 0x1ff),
+        (5, 0, 0x31, 0),
+    ];
+    let bytes = steps.map(|(kind, size, place, value)| {
+        let mut step = [kind, size, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        step[2..4].copy_from_slice(&place.to_le_bytes());
+        step[4..].copy_from_slice(&value.to_le_bytes());
+        step
+    });
+    bytes.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_guests_do_panics() {
+        pc(&example_pc());
+        let mut random = 1u64;
+        let bytes: Vec<u8> = (0..STEP_BYTES * 20_000)
+            .map(|_| {
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                (random >> 56) as u8
+            })
+            .collect();
+        pc(&bytes);
+        arm(&bytes);
+    }
+}
