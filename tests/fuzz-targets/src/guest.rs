@@ -2,7 +2,9 @@
 //! calls, and its own memory, in which the queues of virtio devices are.
 
 use karma_vmm::aarch64::access::Access;
-use karma_vmm::aarch64::{platform, psci};
+use karma_vmm::aarch64::platform;
+use karma_vmm::aarch64::psci::{Firmware, Start};
+use karma_vmm::devices::gic::Version;
 use karma_vmm::devices::local_apic::{LocalApic, TSC_DEADLINE};
 use karma_vmm::devices::virtio::Transport;
 use karma_vmm::devices::virtio::console::Console;
@@ -128,12 +130,23 @@ const TSC_DEADLINE_PLACE: u16 = 0xf000;
 /// A guest on the machine of aarch64.
 pub fn arm(bytes: &[u8]) {
     let memory = Ram::new(MEMORY);
-    let mut machine = platform::Platform::new(Box::new(|_| {}));
+    let version = match bytes.first() {
+        Some(first) if first % 2 == 1 => Version::V2,
+        _ => Version::V3,
+    };
+    let cpus = CPUS as u8;
+    let mut machine = platform::Platform::new(version, cpus, Box::new(|_| {}));
+    let first = Start { ip: 0, argument: 0 };
+    let mut firmware = Firmware::new(cpus, first);
     (0..DEVICES).for_each(|_| assert!(machine.add(console())));
     for Step {
-        kind, place, value, ..
+        kind,
+        size,
+        place,
+        value,
     } in steps(bytes)
     {
+        let cpu = usize::from(size) % CPUS as usize;
         // Devices are in some 64 MiB from this address on.
         let address = platform::DISTRIBUTOR + (u64::from(kind >> 3) << 20 | u64::from(place));
         match kind % 8 {
@@ -144,23 +157,31 @@ pub fn arm(bytes: &[u8]) {
                 };
                 let word = access.written(value >> 32);
                 let read = match access.is_write {
-                    true => machine.write(address, access, word, &memory).map(|()| 0),
-                    false => machine.read(address, access),
+                    true => machine
+                        .write(cpu, address, access, word, &memory)
+                        .map(|()| 0),
+                    false => machine.read(cpu, address, access),
                 };
                 if let Some(read) = read {
                     assert!(platform::Platform::<Ram>::name(address).is_some());
                     access.loaded(read);
                 }
             }
-            4 => drop(psci::answer(value, place.into())),
+            4 => {
+                firmware.answer(cpu, [value & 0xffff_ffff, place.into(), value, value]);
+                assert!(firmware.start(cpu).is_none() || !firmware.is_starting(cpu));
+            }
             5 => {
                 let _ = memory.write(place.into(), &value.to_le_bytes());
             }
-            6 => machine.gic.generate(value),
+            6 => machine.gic.generate(cpu, value),
             _ => {
-                machine.timer();
+                machine.timer(cpu);
                 assert!(machine.type_in(&[place as u8; 4]) <= 4);
+                machine.completed(place.into());
                 machine.update_lines();
+                let mut lists = [value; 4];
+                machine.gic.offer(cpu, &mut lists);
             }
         }
     }
