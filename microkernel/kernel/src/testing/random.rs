@@ -16,7 +16,7 @@ use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET};
 use l4_abi::vcpu::BASIC_SIZE;
 use machine::event::{Fault as Trap, Source};
 
-use super::{FIRST_SLOT, Syscall, TestTask, UTCB_AREA, UTCB_AREA_ORDER, World, run_on};
+use super::{FIRST_SLOT, Meanwhile, Syscall, TestTask, UTCB_AREA, UTCB_AREA_ORDER, World, run_on};
 use crate::object::Ref;
 use crate::object::thread::Thread;
 
@@ -40,9 +40,47 @@ fn attack(mut choices: Choices<'_>, steps: usize) {
             if choices.is_over() {
                 break;
             }
-            perform(world, &tasks, Step::choose(&mut choices));
+            let step = Step::choose(&mut choices);
+            let overlapping = choices.one_in(4).then(|| Overlapping::choose(&mut choices));
+            perform(world, &tasks, step, overlapping.as_ref());
         }
     });
+}
+
+/// What another CPU does in the middle of a step, when so many moments of that have passed: its
+/// current thread makes a system call, or it notices that it has been interrupted.
+struct Overlapping {
+    cpu: usize,
+    moments: usize,
+    call: Call,
+}
+
+impl Overlapping {
+    fn choose(choices: &mut Choices<'_>) -> Self {
+        Self {
+            cpu: choices.below(4) as usize,
+            moments: choices.below(40) as usize,
+            call: Call::choose(choices),
+        }
+    }
+
+    /// The next entry is on CPU `own`.
+    fn prepare(&self, world: &mut World, own: usize) {
+        let id = self.cpu % world.cpus();
+        if id == own {
+            return;
+        }
+        let is_current = |thread: &Ref<Thread>| thread.home() as usize == id && world.runs(thread);
+        let current = candidates(world).into_iter().find(is_current);
+        let what = match current.filter(|_| !world.is_interrupted(id)) {
+            Some(thread) => {
+                world.prepare(|world| world.call(&thread, &self.call));
+                Meanwhile::Syscall
+            }
+            None => Meanwhile::Interrupt(Source::Ipi),
+        };
+        world.on(own).meanwhile(self.moments, id, what);
+    }
 }
 
 /// The tasks with the same slots, and the threads in them.
@@ -108,7 +146,12 @@ fn finish(world: &mut World) {
     }
 }
 
-fn perform(world: &mut World, tasks: &[TestTask], step: Step) {
+fn perform(world: &mut World, tasks: &[TestTask], step: Step, overlapping: Option<&Overlapping>) {
+    let prepare = |world: &mut World, own: usize| {
+        if let Some(overlapping) = overlapping {
+            overlapping.prepare(world, own);
+        }
+    };
     if let Step::Write(number, words) = step {
         let threads = world.threads();
         if let Some(thread) = threads.get(number as usize % threads.len().max(1)) {
@@ -134,6 +177,7 @@ fn perform(world: &mut World, tasks: &[TestTask], step: Step) {
         Step::Call(number, call) => {
             let chosen = threads.get(number as usize % threads.len().max(1));
             if let Some(thread) = chosen {
+                prepare(world, thread.home() as usize);
                 world.call(thread, &call);
             }
         }
@@ -153,6 +197,7 @@ fn perform(world: &mut World, tasks: &[TestTask], step: Step) {
         Step::Notice(id) => {
             let id = id as usize % world.cpus();
             if world.is_interrupted(id) {
+                prepare(world, id);
                 world.deliver(id);
             }
         }
