@@ -69,6 +69,9 @@ impl Pages {
 pub(super) struct State {
     is_enabled: Cell<bool>,
     has_last_branch: Cell<bool>,
+    /// Physical addresses of the VMCBs of guests and of the host.
+    guest_block: Cell<u64>,
+    host_block: Cell<u64>,
     /// How it forgets translations of guests.
     forget: Cell<u64>,
     /// XCR0, if there is one.
@@ -84,6 +87,8 @@ impl State {
         Self {
             is_enabled: Cell::new(false),
             has_last_branch: Cell::new(false),
+            guest_block: Cell::new(0),
+            host_block: Cell::new(0),
             forget: Cell::new(FORGET_ALL),
             components: Cell::new(0),
             vcpu: Cell::new(0),
@@ -113,6 +118,8 @@ pub(super) fn attach(cpu: &CpuBlock) {
     });
     let state = &cpu.arch.guests;
     state.is_enabled.set(true);
+    state.guest_block.set(paging::physical(&pages.guest));
+    state.host_block.set(paging::physical(&pages.host));
     state.has_last_branch.set(features & HAS_LAST_BRANCH != 0);
     if features & HAS_FLUSH_BY_ID != 0 {
         state.forget.set(FORGET_ID);
@@ -151,10 +158,7 @@ pub fn run(cpu: &CpuBlock, area: &ExtendedArea, guest: &Guest<'_>) -> Exit {
     if own != 0 {
         set_components(vmcb::components(wish, own));
     }
-    let (block, host) = (
-        paging::physical(&pages.guest),
-        paging::physical(&pages.host),
-    );
+    let (block, host) = (state.guest_block.get(), state.host_block.get());
     // SAFETY: the guest's VMCB is made by `load`, the other is the kernel's.
     unsafe { world_switch::enter(block, host, &area.vcpu.registers) };
     if own != 0 {

@@ -14,6 +14,8 @@ use l4_abi::arch::x86_64::vm::{
     CleanBits, EFER_SVME, EXIT_INTERRUPT, UNCHANGED_SAVE_AREA, XCR0_OFFSET, forced_intercept,
 };
 
+use crate::arch::copy::copy_words;
+
 /// Offsets of words, in bytes.
 mod at {
     use l4_abi::arch::x86_64::vm::CLEAN_BITS_OFFSET;
@@ -284,9 +286,9 @@ fn copy_in(vmcb: &Vmcb, wish: &Wish, offset: usize, count: usize) {
 #[inline(always)]
 fn copy_out(vmcb: &Vmcb, wish: &Wish, offset: usize, count: usize) {
     let range = offset / 8..offset / 8 + count;
-    for (from, to) in vmcb.0[range.clone()].iter().zip(&wish[range]) {
-        to.store(from.get(), Relaxed);
-    }
+    let (from, to) = (&vmcb.0[range.clone()], &wish[range]);
+    // SAFETY: both have `count` words, for they are slices of one range.
+    unsafe { copy_words(to.as_ptr(), from.as_ptr().cast(), count) };
 }
 
 #[cfg(test)]

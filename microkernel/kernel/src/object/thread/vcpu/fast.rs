@@ -59,7 +59,10 @@ pub fn resume(cpu: &Cpu, thread: &Thread, state: &ThreadState, utcb: &Utcb) -> S
     };
     if task.memory.is_guest() {
         match thread.run_guest(cpu, state, area, flags, task) {
-            Ok(Outcome::Reply(tag)) => state.context.frame.set_tag(tag.raw()),
+            Ok(Outcome::Reply(tag)) => {
+                state.context.frame.set_tag(tag.raw());
+                return ShortWay::ToTheEnd;
+            }
             Ok(_) => {}
             // It comes to the same end once more.
             Err(_) => return ShortWay::Nowhere,
