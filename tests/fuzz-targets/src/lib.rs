@@ -5,9 +5,12 @@
 //! that reach new code.
 #![forbid(unsafe_code)]
 
+#[cfg(any(test, feature = "libfuzzer"))]
 pub mod guest;
+mod guest_example;
 mod virtqueue;
 
+pub use guest_example::example_guest;
 pub use virtqueue::{example_virtqueue, virtqueue};
 
 use l4_loader::elf::segment_type;

@@ -136,7 +136,7 @@ fn plant(workspace: &Workspace, target: &str, corpus: &Path) -> Result<()> {
     };
     match target {
         "elf" => return write("example", fuzz_targets::example_elf()),
-        "guest-pc" | "guest-arm" => return write("example", fuzz_targets::guest::example_pc()),
+        "guest-pc" | "guest-arm" => return write("example", fuzz_targets::example_guest()),
         "virtqueue" => return write("example", fuzz_targets::example_virtqueue()),
         // Any bytes are system calls. Short inputs hide nothing, long ones get far.
         "kernel" => {
