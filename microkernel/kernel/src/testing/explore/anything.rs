@@ -91,7 +91,7 @@ fn all_of_anything_on_three_cpus() {
 #[test]
 #[ignore = "takes long: for --long"]
 fn some_of_anything_with_entries_that_overlap() {
-    let orders = explore_anything(OVERLAPPING, (0..CHOICES).step_by(1201));
+    let orders = explore_anything(OVERLAPPING, (0..CHOICES).step_by(2503));
     println!("{orders} orders: {OVERLAPPING:?}");
-    assert!(orders > 10_000);
+    assert!(orders > 1000);
 }
