@@ -13,7 +13,8 @@ pub const MAX_BUFFERS: usize = 64;
 pub struct Chain {
     head: u16,
     readable: usize,
-    buffers: heapless::Vec<Buffer, MAX_BUFFERS>,
+    length: usize,
+    buffers: [Buffer; MAX_BUFFERS],
 }
 
 impl Chain {
@@ -26,7 +27,8 @@ impl Chain {
         let mut chain = Self {
             head,
             readable: 0,
-            buffers: heapless::Vec::new(),
+            length: 0,
+            buffers: [Buffer::default(); MAX_BUFFERS],
         };
         let mut index = head;
         loop {
@@ -34,12 +36,13 @@ impl Chain {
             if descriptor.flags & descriptor_flag::INDIRECT != 0 {
                 return Err(QueueError::Indirect);
             }
-            let is_last = chain.buffers.len() + 1 == layout.size().into();
-            let pushed = chain.buffers.push(descriptor.buffer);
-            pushed.map_err(|_| QueueError::Chain)?;
+            let place = chain.buffers.get_mut(chain.length);
+            *place.ok_or(QueueError::Chain)? = descriptor.buffer;
+            chain.length += 1;
+            let is_last = chain.length == layout.size().into();
             if descriptor.flags & descriptor_flag::WRITE == 0 {
                 chain.readable += 1;
-                if chain.readable != chain.buffers.len() {
+                if chain.readable != chain.length {
                     return Err(QueueError::Order);
                 }
             }
@@ -66,7 +69,7 @@ impl Chain {
 
     /// The buffers to write.
     pub fn writable(&self) -> &[Buffer] {
-        &self.buffers[self.readable..]
+        &self.buffers[self.readable..self.length]
     }
 
     /// Bytes to read.

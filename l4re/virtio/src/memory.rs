@@ -44,7 +44,7 @@ impl Memory for Shared {
 
 /// Up to `N` pieces of memory at addresses of their own, which do not overlap. An access lies in one.
 #[derive(Debug)]
-pub struct Regions<M, const N: usize>(heapless::Vec<Region<M>, N>);
+pub struct Regions<M, const N: usize>([Option<Region<M>>; N]);
 
 #[derive(Debug)]
 struct Region<M> {
@@ -79,7 +79,7 @@ impl core::error::Error for RegionError {}
 impl<M, const N: usize> Regions<M, N> {
     /// No memory.
     pub const fn new() -> Self {
-        Self(heapless::Vec::new())
+        Self([const { None }; N])
     }
 
     /// Whether `size` bytes could be added at `base`.
@@ -95,17 +95,19 @@ impl<M, const N: usize> Regions<M, N> {
             last,
             memory,
         };
-        self.0.push(region).map_err(|_| RegionError::Full)
+        let free = self.0.iter_mut().find(|place| place.is_none());
+        *free.ok_or(RegionError::Full)? = Some(region);
+        Ok(())
     }
 
     /// Removes all.
     pub fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::new();
     }
 
     /// Bytes of all regions.
     pub fn size(&self) -> u64 {
-        (self.0.iter()).fold(0, |sum, region| {
+        self.0.iter().flatten().fold(0, |sum, region| {
             sum.saturating_add((region.last - region.first).saturating_add(1))
         })
     }
@@ -113,10 +115,10 @@ impl<M, const N: usize> Regions<M, N> {
     fn range(&self, base: u64, size: u64) -> Result<(u64, u64), RegionError> {
         let last = size.checked_sub(1).and_then(|more| base.checked_add(more));
         let last = last.ok_or(RegionError::Range)?;
-        if (self.0.iter()).any(|other| other.first <= last && base <= other.last) {
+        if (self.0.iter().flatten()).any(|other| other.first <= last && base <= other.last) {
             return Err(RegionError::Overlap);
         }
-        if self.0.is_full() {
+        if self.0.iter().all(Option::is_some) {
             return Err(RegionError::Full);
         }
         Ok((base, last))
@@ -126,7 +128,7 @@ impl<M, const N: usize> Regions<M, N> {
     fn find(&self, address: u64, length: usize) -> Access<(&M, u64)> {
         let more = (length as u64).saturating_sub(1);
         let last = address.checked_add(more).ok_or(Inaccessible)?;
-        let mut regions = self.0.iter();
+        let mut regions = self.0.iter().flatten();
         let region = regions.find(|region| region.first <= address && last <= region.last);
         let region = region.ok_or(Inaccessible)?;
         Ok((&region.memory, address - region.first))

@@ -3,7 +3,6 @@
 use core::ops::Range;
 
 use boot_image::{Archive, Kind, Module};
-use heapless::Vec;
 use l4_abi::{
     boot::{PT_L4_KERNEL_OPTIONS, PT_L4_KIP},
     kip::{self, MemoryDescriptor, MemoryType, info, reserved},
@@ -15,6 +14,7 @@ use crate::{
     firmware::{Platform, RootPointer, RootPointerCopy},
     kernel_info::KernelInfo,
     kernel_options,
+    list::List,
     memory_map::{Block, MemoryMap, PAGE_SIZE, PhysicalMemory},
     module_list::ModuleList,
     program::Program,
@@ -192,17 +192,16 @@ fn kept_modules(
 /// Widens ranges to pages and joins those that follow each other.
 fn merge_pages(
     ranges: impl Iterator<Item = Range<u64>>,
-) -> Result<Vec<Range<u64>, MAX_RANGES>, Error> {
-    let mut merged: Vec<Range<u64>, MAX_RANGES> = Vec::new();
+) -> Result<List<Range<u64>, MAX_RANGES>, Error> {
+    let mut merged = List::<Range<u64>, MAX_RANGES>::default();
     for range in ranges {
         let range = range.start / PAGE_SIZE * PAGE_SIZE..range.end.next_multiple_of(PAGE_SIZE);
-        match merged.last_mut() {
-            Some(last) if last.contains(&range.start) || last.end == range.start => {
-                last.end = last.end.max(range.end);
-            }
-            _ => merged
-                .push(range)
-                .map_err(|_| Error::TooMany("memory ranges"))?,
+        if let Some(last) = merged.last_mut()
+            && (last.contains(&range.start) || last.end == range.start)
+        {
+            last.end = last.end.max(range.end);
+        } else if !merged.push(range) {
+            return Err(Error::TooMany("memory ranges"));
         }
     }
     Ok(merged)

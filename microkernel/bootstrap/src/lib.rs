@@ -17,6 +17,7 @@ pub mod boot;
 pub mod firmware;
 pub mod kernel_info;
 pub mod kernel_options;
+pub mod list;
 pub mod memory_map;
 pub mod module_list;
 pub mod program;

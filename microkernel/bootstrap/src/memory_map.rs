@@ -2,10 +2,10 @@
 
 use core::ops::Range;
 
-use heapless::Vec;
 use l4_abi::kip::firmware;
 
 use crate::Error;
+use crate::list::List;
 
 /// Everything that is handed out starts and ends on such a boundary, so that no two users share a
 /// page.
@@ -51,9 +51,9 @@ pub trait PhysicalMemory {
 /// The map.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryMap {
-    ram: Vec<Range<u64>, MAX_RANGES>,
-    firmware: Vec<(Range<u64>, FirmwareUse), MAX_RANGES>,
-    occupied: Vec<Range<u64>, MAX_RANGES>,
+    ram: List<Range<u64>, MAX_RANGES>,
+    firmware: List<(Range<u64>, FirmwareUse), MAX_RANGES>,
+    occupied: List<Range<u64>, MAX_RANGES>,
     limit: u64,
 }
 
@@ -170,11 +170,9 @@ impl MemoryMap {
     }
 }
 
-fn push<T>(list: &mut Vec<T, MAX_RANGES>, is_empty: bool, entry: T) -> Result<(), Error> {
-    if is_empty {
-        Ok(())
-    } else {
-        list.push(entry)
-            .map_err(|_| Error::TooMany("memory ranges"))
+fn push<T>(list: &mut List<T, MAX_RANGES>, is_empty: bool, entry: T) -> Result<(), Error> {
+    match is_empty || list.push(entry) {
+        true => Ok(()),
+        false => Err(Error::TooMany("memory ranges")),
     }
 }

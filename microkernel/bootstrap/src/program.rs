@@ -3,11 +3,11 @@
 use core::ops::Range;
 
 use boot_image::{Kind, Module};
-use heapless::Vec;
 use l4_loader::{Elf, Machine, Segment, elf::MAX_PROGRAM_HEADERS, elf::segment_type};
 
 use crate::{
     Error,
+    list::List,
     memory_map::{Block, MemoryMap, PAGE_SIZE, PhysicalMemory},
 };
 
@@ -19,7 +19,7 @@ const KERNEL_ALIGN: u64 = 2 << 20;
 pub struct Program<'a> {
     elf: Elf<'a>,
     kind: Kind,
-    blocks: Vec<Block, MAX_PROGRAM_HEADERS>,
+    blocks: List<Block, MAX_PROGRAM_HEADERS>,
     /// Distance from its physical addresses in the file to where it lies, modulo 2^64.
     offset: u64,
 }
@@ -44,7 +44,7 @@ impl<'a> Program<'a> {
         let mut program = Program {
             elf,
             kind,
-            blocks: Vec::new(),
+            blocks: List::default(),
             offset: 0,
         };
         let dynamic = elf.find(segment_type::DYNAMIC).is_some();
@@ -76,8 +76,8 @@ impl<'a> Program<'a> {
     }
 
     /// What it occupies.
-    pub fn blocks(&self) -> &[Block] {
-        &self.blocks
+    pub fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.blocks.iter()
     }
 
     /// Physical address of the first program header of this kind.
@@ -120,9 +120,7 @@ impl<'a> Program<'a> {
             let block = map
                 .claim(range.clone())?
                 .ok_or(Error::AddressTaken(self.kind, range.start))?;
-            self.blocks
-                .push(block)
-                .map_err(|_| Error::TooMany("program segments"))?;
+            self.keep(block)?;
         }
         Ok(())
     }
@@ -136,13 +134,18 @@ impl<'a> Program<'a> {
         let start = range.start - range.start % align;
         let block = map.claim_any(range.end - start, align)?;
         self.offset = block.range().start.wrapping_sub(start);
-        self.blocks
-            .push(block)
-            .map_err(|_| Error::TooMany("program segments"))
+        self.keep(block)
+    }
+
+    fn keep(&mut self, block: Block) -> Result<(), Error> {
+        match self.blocks.push(block) {
+            true => Ok(()),
+            false => Err(Error::TooMany("program segments")),
+        }
     }
 
     fn fill(&mut self, memory: &mut impl PhysicalMemory) -> Result<(), Error> {
-        for block in &self.blocks {
+        for block in self.blocks.iter() {
             memory.bytes(block).fill(0);
         }
         for (range, segment) in self.segments() {

@@ -115,14 +115,16 @@ impl Switch {
             true => None,
             false => self.table.find(target),
         };
-        let mut labels = heapless::Vec::<u64, MOST_PORTS>::new();
+        let mut labels = [None; MOST_PORTS];
         let wanted = ports.iter().filter(|(_, session)| {
             let port = &session.state;
             let may = !(options.is_isolated && port.options.is_isolated);
             may && port.number != number && only.is_none_or(|only| only == port.number)
         });
-        labels.extend(wanted.map(|(label, _)| label));
-        for label in labels {
+        for (place, (label, _)) in labels.iter_mut().zip(wanted) {
+            *place = Some(label);
+        }
+        for label in labels.into_iter().flatten() {
             let Some(session) = ports.get_mut(label) else {
                 continue;
             };

@@ -43,7 +43,8 @@ pub struct Device {
     page: ConfigPage,
     dataspace: OwnedCap<Dataspace>,
     features: u64,
-    sizes: heapless::Vec<u16, MOST_QUEUES>,
+    /// Of the queues; 0 for those that are not there.
+    sizes: [u16; MOST_QUEUES],
     shared_limit: u64,
     status: u32,
     queues: [Option<DeviceQueue>; MOST_QUEUES],
@@ -64,8 +65,11 @@ impl Device {
         thread: Cap<Thread>,
         label: u64,
     ) -> l4_sys::Result<Self> {
-        let sizes = heapless::Vec::from_slice(description.queues);
-        let sizes = sizes.map_err(|_| ResultCode::EINVAL)?;
+        let mut sizes = [0; MOST_QUEUES];
+        let places = sizes.get_mut(..description.queues.len());
+        places
+            .ok_or(ResultCode::EINVAL)?
+            .copy_from_slice(description.queues);
         let memory = env::mem_alloc();
         let dataspace = memory.create_dataspace(PAGE_SIZE, DataspaceFlags::empty(), 0)?;
         let page = ConfigPage(Shared::writable(dataspace.as_cap())?);
@@ -94,11 +98,11 @@ impl Device {
         page.set_word(field!(version), VERSION)?;
         page.set_word(field!(device), description.kind)?;
         page.set_word(field!(vendor), VENDOR)?;
-        page.set_word(field!(queue_count), self.sizes.len() as u32)?;
+        page.set_word(field!(queue_count), description.queues.len() as u32)?;
         page.set_word(field!(queues_offset), QUEUES as u32)?;
         page.set_features(field!(device_features_map), self.features)?;
         page.write_device(description.config)?;
-        for (index, &size_max) in self.sizes.iter().enumerate() {
+        for (index, &size_max) in description.queues.iter().enumerate() {
             let config = QueueConfig {
                 size_max,
                 ..QueueConfig::default()
@@ -181,7 +185,8 @@ impl VirtioDeviceServer for Device {
     }
 
     fn config_queue(&mut self, _: &mut Request<'_>, index: u32) -> Outcome<()> {
-        let size_max = *self.sizes.get(index as usize).ok_or(ResultCode::ERANGE)?;
+        let size = self.sizes.get(index as usize).filter(|size| **size > 0);
+        let size_max = *size.ok_or(ResultCode::ERANGE)?;
         let config = self.page.queue(QUEUES, index);
         let config = config.map_err(|Inaccessible| ResultCode::EFAULT)?;
         let queue = &mut self.queues[index as usize];
