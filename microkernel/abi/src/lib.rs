@@ -4,8 +4,8 @@
 //! it. It holds plain values and pure functions: no state, no unsafe code, no system calls.
 //! References such as `abi/03` name the page of the ABI description that a number comes from.
 //!
-//! Layouts of both architectures are compiled on every host, so that one test run checks both;
-//! [`arch::native`] is the one of the target.
+//! Layouts of both architectures are compiled on hosts, so that one test run checks both; programs
+//! for a machine have its own only, [`arch::native`].
 #![no_std]
 #![forbid(unsafe_code)]
 
