@@ -247,23 +247,12 @@ impl<T: Object> Argument for Option<Cap<T>> {
 
 /// Where the pages of an answer may be mapped: an argument that only arms a receive buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    pages: Flexpage,
-    task: Option<Selector>,
-}
+pub struct Window(Flexpage);
 
 impl Window {
     /// Into this task, inside `pages`.
     pub const fn new(pages: Flexpage) -> Self {
-        Self { pages, task: None }
-    }
-
-    /// Into `task`, which needs the W right, inside `pages`.
-    pub fn in_task(pages: Flexpage, task: Cap<l4_sys::object::Task>) -> Self {
-        Self {
-            pages,
-            task: Some(task.selector()),
-        }
+        Self(pages)
     }
 }
 
@@ -273,12 +262,8 @@ impl Argument for Window {
     type Lent<'a> = ();
 
     fn write(given: Window, writer: &mut Writer) -> Outcome<()> {
-        let forward = u64::from(given.task.is_some());
-        writer.buffer_word(ReceiveBuffer::WINDOW_WORD | forward)?;
-        writer.buffer_word(given.pages.raw())?;
-        given
-            .task
-            .map_or(Ok(()), |task| writer.buffer_word(task.raw()))
+        writer.buffer_word(ReceiveBuffer::WINDOW_WORD)?;
+        writer.buffer_word(given.0.raw())
     }
 
     fn read(_: &mut Reader) -> Outcome<()> {

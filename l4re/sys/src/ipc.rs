@@ -124,16 +124,6 @@ pub fn reply(tag: MessageTag) -> IpcResult<()> {
     .map(|_| ())
 }
 
-/// Sends to `selector`, then waits for a message of anyone.
-#[inline(always)]
-pub fn send_and_wait(
-    selector: Selector,
-    tag: MessageTag,
-    timeouts: TimeoutPair,
-) -> IpcResult<Arrival> {
-    operate(selector, Operation::SEND_AND_WAIT, tag, 0, timeouts)
-}
-
 /// Lets other threads of the same priority run.
 pub fn yield_now() {
     // The wait for oneself ends with a timeout; that is its purpose.

@@ -130,12 +130,6 @@ impl Utcb {
         self.read(utcb::BUFFERS_OFFSET + index * 8)
     }
 
-    /// Address of word `index` (0 to 2) that the kernel never touches.
-    pub fn user_word(self, index: usize) -> *mut u64 {
-        assert!(index < 3);
-        self.0.wrapping_byte_add(utcb::USER_OFFSET + index * 8)
-    }
-
     /// Runs `body`, which may send and receive, and puts the message and buffer registers back.
     ///
     /// For what happens out of sight while a message is being composed or read: growing the heap,

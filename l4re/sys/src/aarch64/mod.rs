@@ -1,23 +1,11 @@
-//! aarch64: `svc` or `hvc`, UTCB address in TPIDRRO_EL0, thread pointer in TPIDR_EL0
+//! aarch64: `svc`, UTCB address in TPIDRRO_EL0, thread pointer in TPIDR_EL0
 //! (`abi/01`, `abi/02`).
 
 use core::arch::asm;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 pub mod guest;
 mod root_start;
 pub(crate) mod vcpu;
-
-/// Whether this program runs at EL1, where `svc` would go to its own vectors instead of the kernel.
-static HYPERVISOR_CALLS: AtomicBool = AtomicBool::new(false);
-
-/// Makes every system call of this program use `hvc`.
-///
-/// A program that asks its loader for EL1 (`abi/08` §8, EX_REGS_FLAGS) calls this before its first
-/// system call. It cannot find out by itself: reading CurrentEL is undefined at EL0.
-pub fn use_hypervisor_calls() {
-    HYPERVISOR_CALLS.store(true, Ordering::Relaxed);
-}
 
 /// Enters the kernel once and returns the tag and label registers.
 ///
@@ -31,33 +19,18 @@ pub(crate) unsafe fn system_call(
     timeouts: u64,
 ) -> (u64, u64) {
     let (tag_out, label_out);
-    if HYPERVISOR_CALLS.load(Ordering::Relaxed) {
-        // SAFETY: as below, from EL1.
-        unsafe {
-            asm!(
-                "hvc #0",
-                inlateout("x0") tag => tag_out,
-                inlateout("x1") label => label_out,
-                inlateout("x2") destination => _,
-                inlateout("x3") timeouts => _,
-                lateout("x4") _,
-                options(nostack),
-            );
-        }
-    } else {
-        // SAFETY: the kernel keeps all other registers (`abi/01`); memory is clobbered by default,
-        // so accesses to the UTCB stay on their side of the instruction.
-        unsafe {
-            asm!(
-                "svc #0",
-                inlateout("x0") tag => tag_out,
-                inlateout("x1") label => label_out,
-                inlateout("x2") destination => _,
-                inlateout("x3") timeouts => _,
-                lateout("x4") _,
-                options(nostack),
-            );
-        }
+    // SAFETY: the kernel keeps all other registers (`abi/01`); memory is clobbered by default, so
+    // accesses to the UTCB stay on their side of the instruction.
+    unsafe {
+        asm!(
+            "svc #0",
+            inlateout("x0") tag => tag_out,
+            inlateout("x1") label => label_out,
+            inlateout("x2") destination => _,
+            inlateout("x3") timeouts => _,
+            lateout("x4") _,
+            options(nostack),
+        );
     }
     (tag_out, label_out)
 }

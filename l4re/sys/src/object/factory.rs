@@ -67,11 +67,6 @@ impl Factory {
         self.create(ObjectType::Vm, None, &[])
     }
 
-    /// Makes the address space of a device. Error: ENOMEM without an IOMMU.
-    pub fn create_dma_space(&self) -> Result<OwnedCap<Task>> {
-        self.create(ObjectType::DmaSpace, None, &[])
-    }
-
     fn create<T: Object>(
         &self,
         kind: ObjectType,
