@@ -27,7 +27,7 @@ impl Upcalls for CpuLocal {
         }
         latency::syscall(cpu, tag);
         let led = ipc::fast::syscall(cpu, label, destination, tag, timeouts);
-        if matches!(led, ShortWay::ToTheEnd | ShortWay::ToTheFrame) {
+        if !matches!(led, ShortWay::Nowhere | ShortWay::ToTheExit) {
             latency::leave(cpu);
         }
         led

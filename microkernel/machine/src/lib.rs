@@ -23,8 +23,8 @@
 mod arch;
 
 pub use arch::{
-    boot, console, context, cpu, entry_format, fpu, ipi, irqchip, paging, platform, ports, timer,
-    tlb, trap, vm,
+    boot, console, context, cpu, entry_format, fpu, ipi, irqchip, paging, platform, ports, syscall,
+    timer, tlb, trap, vm,
 };
 
 #[cfg(any(feature = "debugger", not(target_os = "none")))]

@@ -137,13 +137,15 @@ impl<L> DerefMut for PerCpu<L> {
 pub enum ShortWay {
     /// Nothing is done: [`Upcalls::syscall`] follows.
     Nowhere = 0,
-    /// All is done.
+    /// All is done: the thread goes on.
     ToTheEnd = 1,
     /// The operation is done: [`Upcalls::finish`] follows.
     ToTheExit = 2,
-    /// All is done, and the thread's frame has other registers than entry code
-    /// put there.
+    /// All is done: what is in the frame that is entered goes on. It is another
+    /// thread's, or has other registers than entry code put there.
     ToTheFrame = 3,
+    /// The same, and the frame is in a system call.
+    ToASyscall = 4,
 }
 
 /// What the machine calls in the kernel. When one of these returns, the CPU
@@ -154,9 +156,9 @@ pub trait Upcalls: Sized + 'static {
     /// `cpu` runs from now on; it idles when this returns.
     fn start_cpu(cpu: &mut PerCpu<Self>);
     /// The current thread made a system call with these registers, which are in
-    /// its frame too. Changes there are lost unless this leads to the
-    /// [frame](ShortWay::ToTheFrame), but for the registers that it returns
-    /// its result in.
+    /// its frame too. Changes there are lost if this leads to the
+    /// [end](ShortWay::ToTheEnd), but for the registers that it returns its
+    /// result in.
     fn short_syscall(
         cpu: &PerCpu<Self>,
         label: u64,
@@ -198,13 +200,16 @@ macro_rules! upcalls {
             tag: u64,
             timeouts: u64,
         ) -> $crate::per_cpu::ShortWay {
-            <$local as $crate::per_cpu::Upcalls>::short_syscall(
+            let led = <$local as $crate::per_cpu::Upcalls>::short_syscall(
                 cpu,
                 label,
                 destination,
                 tag,
                 timeouts,
-            )
+            );
+            // SAFETY: entry code has called this, and nothing is to be dropped.
+            unsafe { $crate::syscall::leave_by(cpu.block(), led) };
+            led
         }
         #[unsafe(no_mangle)]
         extern "C" fn brio_finish(cpu: &mut $crate::per_cpu::PerCpu<$local>) {

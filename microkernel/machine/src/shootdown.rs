@@ -6,7 +6,9 @@
 //! another one with each page that goes. For each id of the hardware a CPU
 //! notes the version that the translations are of; so what went while the
 //! space was not loaded there is found out when it is loaded again, and ids
-//! need no order among the CPUs.
+//! need no order among the CPUs. Versions are even; one that a CPU notes is odd
+//! if the CPU is no resident of its space any more. So a space that is loaded
+//! once more takes a look at one number.
 //!
 //! A space also knows its *residents*, the CPUs that may be running it. Who
 //! takes a page away makes a request to each, in a counter that the CPU
@@ -25,10 +27,16 @@ use super::platform::Platform;
 use super::{cpu, invalidate, ipi, ports};
 use crate::per_cpu::CpuBlock;
 use crate::quiescence::{MAX_CPUS, bits};
-use crate::sync::{AtomicU64, Ordering, const_fn, fence};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering, const_fn, fence};
 
-/// Ids that each CPU uses, if the hardware has them.
-const IDS: usize = if cfg!(loom) { 1 } else { 64 };
+/// Ids that each CPU uses, if the hardware has them; 0 is nobody's.
+const IDS: usize = if cfg!(loom) { 2 } else { 64 };
+
+/// What makes a version that a CPU notes an odd one.
+const LEFT: u64 = 1;
+/// The version of no space.
+const NO_VERSION: u64 = u64::MAX;
+const VERSION_STEP: u64 = 2;
 
 /// What all CPUs share.
 pub struct Tlbs {
@@ -49,15 +57,21 @@ struct Requests {
 
 /// What there is for each space.
 pub struct Residence {
+    /// 0: no CPU has loaded it, and nothing was taken away.
     version: AtomicU64,
+    /// The id that every CPU uses for the space, if it has ids at all; 0: no
+    /// CPU has loaded it.
+    id: AtomicUsize,
+    /// What the hardware is told to load it under that id.
+    word: AtomicU64,
     /// The CPUs that may run it, a bit each.
     residents: AtomicU64,
 }
 
 /// A CPU's translations.
 pub struct Tlb {
-    /// The versions that the ids' translations are of. Id 0 is nobody's.
-    versions: [Cell<u64>; IDS + 1],
+    /// The versions that the ids' translations are of.
+    versions: [Cell<u64>; IDS],
     /// The id in use.
     id: Cell<usize>,
     /// The CPUs that this one has made requests to and not interrupted yet.
@@ -68,7 +82,7 @@ impl Tlb {
     /// A CPU without translations.
     pub const fn new() -> Self {
         Self {
-            versions: [const { Cell::new(0) }; IDS + 1],
+            versions: [const { Cell::new(NO_VERSION) }; IDS],
             id: Cell::new(0),
             asked: Cell::new(0),
         }
@@ -87,6 +101,8 @@ impl Residence {
         pub fn new() -> Self {
             Self {
                 version: AtomicU64::new(0),
+                id: AtomicUsize::new(0),
+                word: AtomicU64::new(0),
                 residents: AtomicU64::new(0),
             }
         }
@@ -120,13 +136,20 @@ impl Residence {
         }
     }
 
-    /// The id that every CPU uses for the space, if it has ids at all.
-    #[inline]
-    fn id(&self) -> usize {
-        // Spreads addresses, which are multiples of large powers of two.
-        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let address = core::ptr::from_ref(self).addr() as u64;
-        1 + (address.wrapping_mul(SPREAD) >> 32) as usize % IDS
+    /// The id, which is the first loading CPU's to choose. The first spaces do
+    /// not share theirs.
+    fn id(&self, tlbs: &Tlbs) -> usize {
+        const OWN: u64 = IDS as u64 - 1;
+        match self.id.load(Ordering::Relaxed) {
+            0 => {
+                let new = 1 + (tlbs.new_version() / VERSION_STEP % OWN) as usize;
+                match (self.id).compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
+                    Ok(_) => new,
+                    Err(id) => id,
+                }
+            }
+            id => id,
+        }
     }
 }
 
@@ -150,18 +173,37 @@ impl Tlbs {
     }
 
     fn new_version(&self) -> u64 {
-        self.last_version.fetch_add(1, Ordering::Relaxed) + 1
+        self.last_version
+            .fetch_add(VERSION_STEP, Ordering::Relaxed)
+            + VERSION_STEP
     }
 
-    /// Lets user mode on this CPU have the space with root table `root`.
+    /// Lets user mode on this CPU have the space with root table `root`, always
+    /// the same.
     #[inline(always)]
     pub fn load(&self, cpu: &CpuBlock, tlb: &Tlb, space: &Residence, root: Root) {
+        let version = space.version.load(Ordering::Acquire);
+        let id = space.id.load(Ordering::Relaxed) % IDS;
+        if tlb.versions[id].get() == version {
+            tlb.id.set(id);
+            invalidate::activate(cpu, space.word.load(Ordering::Relaxed), true);
+        } else {
+            self.load_anew(cpu, tlb, space, root);
+        }
+    }
+
+    /// The same where the CPU is no resident, or has old translations.
+    #[cold]
+    #[inline(never)]
+    fn load_anew(&self, cpu: &CpuBlock, tlb: &Tlb, space: &Residence, root: Root) {
         space.settle(cpu.id());
         let version = space.version(self);
-        let id = space.id();
-        let is_kept = tlb.versions[id].replace(version) == version;
+        let id = space.id(self);
+        let word = invalidate::word(cpu, root, id as u16);
+        space.word.store(word, Ordering::Relaxed);
+        let before = tlb.versions[id].replace(version);
         tlb.id.set(id);
-        invalidate::activate(cpu, root, id as u16, is_kept);
+        invalidate::activate(cpu, word, before == version | LEFT);
     }
 
     /// A guest with the space is about to run on this CPU: the version that
@@ -175,8 +217,10 @@ impl Tlbs {
 
     /// Lets user mode on this CPU have nothing; `space` was loaded.
     pub fn unload(&self, cpu: &CpuBlock, tlb: &Tlb, space: &Residence) {
-        invalidate::activate(cpu, Root::kernel(), 0, true);
-        tlb.id.set(0);
+        let nobody = invalidate::word(cpu, Root::kernel(), 0);
+        invalidate::activate(cpu, nobody, true);
+        let version = &tlb.versions[tlb.id.replace(0)];
+        version.set(version.get() | LEFT);
         space
             .residents
             .fetch_and(!(1 << cpu.id()), Ordering::Release);
@@ -204,7 +248,7 @@ impl Tlbs {
         let before = space.version.swap(version, Ordering::AcqRel);
         fence(Ordering::SeqCst);
         let own = &tlb.versions[tlb.id.get()];
-        if before != 0 && own.get() == before {
+        if own.get() == before {
             if is_single {
                 invalidate::page(cpu, address);
             } else {

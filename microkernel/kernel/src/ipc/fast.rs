@@ -76,7 +76,9 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
                     let utcb = utcb.get(cpu);
                     return match kind {
                         CALL if is_valid(cpu, state, utcb, &entry, tag) => ShortWay::ToTheEnd,
-                        SEND if is_trigger(cpu, thread, state, utcb, &entry, tag) => end_of(cpu),
+                        SEND if let Some(irq) = triggered(&entry, utcb, tag) => {
+                            trigger(cpu, thread, state, irq)
+                        }
                         _ => {
                             let operation = Operation::from_bits_retain(kind);
                             invoke(cpu, thread, entry, operation, tag, timeouts)
@@ -102,7 +104,7 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
         return ShortWay::Nowhere;
     };
     handover.perform(cpu, state, utcb.get(cpu), MessageTag::from_raw(tag));
-    ShortWay::ToTheEnd
+    ShortWay::ToASyscall
 }
 
 /// Tells the pager about the page fault of the current thread, if there is
@@ -155,7 +157,7 @@ fn answer_fault(cpu: &Cpu, pager: &Thread, tag: u64, timeouts: u64) -> ShortWay 
     reply::disconnect_implicit(pager, answer.thread);
     answer.state.purpose.set(Purpose::Syscall);
     answer.switch(cpu, state);
-    ShortWay::ToTheEnd
+    ShortWay::ToTheFrame
 }
 
 /// Maps the page that the message has, if it has no more than that. Nothing is
@@ -232,30 +234,31 @@ fn is_valid(cpu: &Cpu, state: &ThreadState, utcb: &Utcb, entry: &Entry<'_>, tag:
     true
 }
 
-/// Triggers an interrupt, if that is what is asked. Who has waited for it goes
-/// on at once, if it is more urgent than all others.
+/// The interrupt that is to be triggered, if that is what is asked.
 #[inline(always)]
-fn is_trigger(
-    cpu: &Cpu,
-    thread: &Thread,
-    state: &ThreadState,
-    utcb: &Utcb,
-    entry: &Entry<'_>,
-    tag: u64,
-) -> bool {
+fn triggered<'cpu>(entry: &Entry<'cpu>, utcb: &Utcb, tag: u64) -> Option<&'cpu Irq> {
     const WITHOUT_WORDS: MessageTag = MessageTag::words_only(label::IRQ, 0);
     const WITH_OPCODE: MessageTag = MessageTag::words_only(label::IRQ, 1);
     let is_asked = tag == WITHOUT_WORDS.raw()
         || tag == WITH_OPCODE.raw() && utcb.word(0) == protocol::irq::Opcode::Trigger.word();
-    let Some(irq) = entry.object.downcast::<Irq>().filter(|_| is_asked) else {
-        return false;
-    };
-    if let Some(receiver) = irq.trigger(cpu)
-        && !scheduling::preempt(cpu, thread, state, receiver)
-    {
-        scheduling::make_ready(cpu, receiver);
+    entry.object.downcast().filter(|_| is_asked)
+}
+
+/// Triggers an interrupt. Who has waited for it goes on at once, if it is more
+/// urgent than all others.
+#[inline(always)]
+fn trigger(cpu: &Cpu, thread: &Thread, state: &ThreadState, irq: &Irq) -> ShortWay {
+    let goes_on = irq.trigger(cpu).is_some_and(|receiver| {
+        let goes_on = scheduling::preempt(cpu, thread, state, receiver);
+        if !goes_on {
+            scheduling::make_ready(cpu, receiver);
+        }
+        goes_on
+    });
+    match end_of(cpu) {
+        ShortWay::ToTheEnd if goes_on => ShortWay::ToASyscall,
+        end => end,
     }
-    true
 }
 
 /// Has the kernel perform an operation on an object.

@@ -27,7 +27,7 @@ impl World {
         }
         match self.take_fast_path(thread) {
             ShortWay::Nowhere => CpuLocal::syscall(self.cpu),
-            ShortWay::ToTheEnd | ShortWay::ToTheFrame => {}
+            ShortWay::ToTheEnd | ShortWay::ToTheFrame | ShortWay::ToASyscall => {}
             ShortWay::ToTheExit => CpuLocal::finish(self.cpu),
         }
         self.check();

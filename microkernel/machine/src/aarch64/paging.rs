@@ -11,8 +11,6 @@ const CONTROL: u64 = 1 << 31 | 3 << 12 | 1 << 10 | 1 << 8;
 /// SL0 for a walk from level 0 or 1.
 const START_LEVEL_0: u64 = 2 << 6;
 const START_LEVEL_1: u64 = 1 << 6;
-/// VMIDs have 16 bits.
-const WIDE_VMID: u64 = 1 << 19;
 
 /// The physical address of a root table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,16 +63,7 @@ pub fn user_end() -> u64 {
     (1 << format().address_bits()) - 1
 }
 
-/// How many VMIDs there are; 0 is kept for nobody.
-pub(super) fn vmids() -> u32 {
-    if has_wide_vmids() { 1 << 16 } else { 1 << 8 }
-}
-
-fn has_wide_vmids() -> bool {
-    read_register!("id_aa64mmfr1_el1") >> 4 & 0xf == 2
-}
-
-/// VTCR_EL2 for this CPU.
+/// VTCR_EL2 for this CPU. VMIDs have eight bits.
 pub(super) fn control() -> u64 {
     let format = format();
     // The manual counts levels from the root.
@@ -83,8 +72,7 @@ pub(super) fn control() -> u64 {
     } else {
         START_LEVEL_1
     };
-    let vmids = if has_wide_vmids() { WIDE_VMID } else { 0 };
-    CONTROL | vmids | start | physical_size() << 16 | u64::from(64 - format.address_bits())
+    CONTROL | start | physical_size() << 16 | u64::from(64 - format.address_bits())
 }
 
 /// Lets hardware see a new leaf from now on: its walks are not ordered with

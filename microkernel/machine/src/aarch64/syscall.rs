@@ -4,11 +4,11 @@
 //! entry saves registers without a free one. Interrupts are masked at EL2;
 //! in idle the CPU waits for one with them masked and takes it by a call.
 
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
 use super::context::Frame;
-use crate::per_cpu::ShortWay;
+use crate::per_cpu::{CpuBlock, ShortWay};
 
 /// Offsets in [`CpuBlock`](crate::per_cpu::CpuBlock), which `per_cpu.rs` fixes.
 const BLOCK_FRAME: usize = 8;
@@ -23,6 +23,19 @@ unsafe extern "C" {
     /// The exception vectors (D1.10.2).
     #[link_name = "brio_vectors"]
     pub(super) static VECTORS: u8;
+}
+
+/// Leaves the kernel, if all is done and another frame is entered. That loads
+/// all registers, so those that a function preserves need not be.
+///
+/// # Safety
+/// Nothing on the kernel stack is needed any more.
+#[inline(always)]
+pub unsafe fn leave_by(cpu: &CpuBlock, way: ShortWay) {
+    if matches!(way, ShortWay::ToTheFrame | ShortWay::ToASyscall) {
+        // SAFETY: promised by the caller.
+        unsafe { asm!("b brio_leave_for", in("x1") cpu.frame(), options(noreturn)) };
+    }
 }
 
 global_asm!(
@@ -134,29 +147,24 @@ global_asm!(
     // (cpu, label, destination, tag, timeouts)
     "mov x4, x3",
     "mov x3, x0",
-    "mov x19, sp",
     "to_kernel_stack",
     "bl brio_short_syscall",
     // How far it led is in w0. If it is back to the thread, the registers
-    // that a C function preserves are in their places, but for x19.
+    // that a C function preserves are in their places.
     "mrs x9, tpidr_el2",
-    "ldr x1, [x9, #{frame}]",
     "cmp w0, #{done}",
     "b.ne 4f",
+    "ldr x1, [x9, #{frame}]",
     "mov sp, x1",
-    "cmp x1, x19",
-    "b.ne 5f",
     "ldr x30, [sp, #{x} + 240]",
-    "ldp x18, x19, [sp, #{x} + 144]",
+    "ldr x18, [sp, #{x} + 144]",
     "load_first",
     "eret",
     "dsb nsh",
     "isb",
     "3: mov x1, x9",
     "b brio_fault_entry",
-    "4: cmp w0, #{by_frame}",
-    "b.eq brio_leave",
-    "mov w1, w0",
+    "4: mov w1, w0",
     "mov x0, x9",
     "cbz w1, 6f",
     "bl brio_finish",
@@ -174,8 +182,9 @@ global_asm!(
     "mrs x0, tpidr_el2",
     "ldr x1, [x0, #{frame}]",
     "cbz x1, 2f",
+    ".global brio_leave_for",
+    "brio_leave_for:",
     "mov sp, x1",
-    "5:",
     "ldp x2, x3, [sp, #{sp}]",
     "ldr x4, [sp, #{pstate}]",
     "msr sp_el0, x2",
@@ -208,7 +217,6 @@ global_asm!(
     frame = const BLOCK_FRAME,
     stack_top = const BLOCK_STACK_TOP,
     done = const ShortWay::ToTheEnd as u8,
-    by_frame = const ShortWay::ToTheFrame as u8,
     svc = const l4_abi::arch::aarch64::exception::class::SVC64,
     interrupt = sym super::trap::interrupt,
     fault = sym super::trap::fault,

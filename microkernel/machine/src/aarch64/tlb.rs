@@ -4,32 +4,59 @@
 //! That instruction works on the current VMID, so another one is made current
 //! for a moment, with a root table without entries: nothing can be cached
 //! from that. Afterwards the page tables' memory may be reused.
+//!
+//! A space has one VMID on all CPUs, which it may share with other spaces: each
+//! CPU notes whose translations it has under a VMID, and forgets them before
+//! it loads another space with that. No CPU uses what another one has cached
+//! (TTBR.CnP is clear).
 
-use super::paging::{self, Root};
+use core::cell::Cell;
+
+use super::paging::Root;
 use super::platform::Platform;
-use super::vmid::{Vmids, number};
 use crate::per_cpu::CpuBlock;
 use crate::sync::{AtomicU64, Ordering};
 
+/// There are so many VMIDs on every machine; 0 is nobody's.
+const VMIDS: usize = 256;
+
+/// The number of no space.
+const NOBODY: u64 = u64::MAX;
+
 /// What all CPUs share.
+#[derive(Default)]
 pub struct Tlbs {
-    vmids: Vmids,
+    /// The last number that was given to a space.
+    last_number: AtomicU64,
 }
 
 /// What there is for each space.
+#[derive(Default)]
 pub struct Residence {
-    /// The space's VMID, as [`Vmids`] notes it.
-    tag: AtomicU64,
+    /// A number that no other space has or had; 0: no CPU has loaded it.
+    number: AtomicU64,
+    /// VTTBR_EL2 for it; 0: no CPU has loaded it.
+    word: AtomicU64,
 }
 
-/// What a CPU knows of its translations: nothing.
-#[derive(Default)]
-pub struct Tlb {}
+/// What a CPU knows of its translations: the numbers of the spaces whose they
+/// are, by VMID.
+pub struct Tlb {
+    owners: [Cell<u64>; VMIDS],
+}
 
 impl Tlb {
     /// A CPU without translations.
     pub const fn new() -> Self {
-        Self {}
+        Self {
+            owners: [const { Cell::new(NOBODY) }; VMIDS],
+        }
+    }
+}
+
+impl Default for Tlb {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -37,40 +64,63 @@ impl Residence {
     /// A space that no CPU has loaded.
     pub const fn new() -> Self {
         Self {
-            tag: AtomicU64::new(0),
+            number: AtomicU64::new(0),
+            word: AtomicU64::new(0),
         }
-    }
-}
-
-impl Default for Residence {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
 impl Tlbs {
-    /// No space has a VMID.
+    /// No space has a number.
     pub fn new() -> Self {
-        Self {
-            vmids: Vmids::new(paging::vmids()),
+        Self::default()
+    }
+
+    /// Lets user mode on this CPU have the space with root table `root`, always
+    /// the same.
+    #[inline(always)]
+    pub fn load(&self, _cpu: &CpuBlock, tlb: &Tlb, space: &Residence, root: Root) {
+        let word = space.word.load(Ordering::Relaxed);
+        if tlb.owners[vmid(word)].get() == space.number.load(Ordering::Relaxed) {
+            activate(word);
+        } else {
+            self.load_anew(tlb, space, root);
         }
     }
 
-    /// Lets user mode on this CPU have the space with root table `root`.
-    #[inline]
-    pub fn load(&self, cpu: &CpuBlock, _tlb: &Tlb, space: &Residence, root: Root) {
-        let (vmid, is_new) = self.vmids.load(cpu.id(), &space.tag, forget_everything);
-        if is_new {
-            // Who takes a page away knows the VMID, or this CPU sees that the
-            // page is gone.
-            barrier!("dsb ish");
+    /// The same where the CPU has another space's translations, or none.
+    #[cold]
+    #[inline(never)]
+    fn load_anew(&self, tlb: &Tlb, space: &Residence, root: Root) {
+        let number = match space.number.load(Ordering::Relaxed) {
+            0 => self.first_number(space),
+            number => number,
+        };
+        let vmid = 1 + (number - 1) as usize % (VMIDS - 1);
+        let word = (vmid as u64) << VMID_SHIFT | root.0;
+        space.word.store(word, Ordering::Relaxed);
+        // Who takes a page away knows the VMID, or this CPU sees that the
+        // page is gone.
+        barrier!("dsb ish");
+        activate(word);
+        barrier!("isb");
+        barrier!("tlbi vmalls12e1");
+        barrier!("dsb nsh");
+        barrier!("isb");
+        tlb.owners[vmid].set(number);
+    }
+
+    fn first_number(&self, space: &Residence) -> u64 {
+        let new = self.last_number.fetch_add(1, Ordering::Relaxed) + 1;
+        match (space.number).compare_exchange(0, new, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => new,
+            Err(number) => number,
         }
-        activate(root, vmid);
     }
 
     /// Lets user mode on this CPU have nothing; `space` was loaded.
     pub fn unload(&self, _cpu: &CpuBlock, _tlb: &Tlb, _space: &Residence) {
-        activate(Root::kernel(), 0);
+        activate(Root::kernel().0);
     }
 
     /// This CPU keeps something of the space besides translations: there is
@@ -90,7 +140,7 @@ impl Tlbs {
         // The change of the table comes before, and before the look at the
         // VMID.
         barrier!("dsb ish");
-        match number(space.tag.load(Ordering::Relaxed)) {
+        match vmid(space.word.load(Ordering::Relaxed)) {
             0 => {}
             vmid if is_single => forget_page(address, vmid),
             vmid => forget_space(vmid),
@@ -112,18 +162,19 @@ impl Tlbs {
     pub fn serve(&self, _cpu: &CpuBlock, _tlb: &Tlb, _loaded: Option<&Residence>) {}
 }
 
-impl Default for Tlbs {
-    fn default() -> Self {
-        Self::new()
-    }
+/// Where VTTBR_EL2 has the VMID, above the root.
+const VMID_SHIFT: u32 = 48;
+
+fn vmid(word: u64) -> usize {
+    (word >> VMID_SHIFT) as usize % VMIDS
 }
 
-/// Makes `root` the address space of user mode on this CPU. Returning to
-/// user mode makes it count.
+/// Makes the root of `word` the address space of user mode on this CPU.
+/// Returning to user mode makes it count.
 #[inline]
-fn activate(root: Root, vmid: u16) {
+fn activate(word: u64) {
     // SAFETY: the register is used for user mode only.
-    unsafe { write_register!("vttbr_el2", u64::from(vmid) << 48 | root.0) };
+    unsafe { write_register!("vttbr_el2", word) };
 }
 
 /// Forgets the translations of all address spaces, on all CPUs.
@@ -133,7 +184,7 @@ pub(super) fn forget_everything() {
     finish();
 }
 
-fn forget_page(address: u64, vmid: u16) {
+fn forget_page(address: u64, vmid: usize) {
     with_vmid(vmid, || {
         // Combined entries go by virtual address, so all of these go.
         // SAFETY: forgets, and changes no value.
@@ -146,23 +197,21 @@ fn forget_page(address: u64, vmid: u16) {
     });
 }
 
-fn forget_space(vmid: u16) {
+fn forget_space(vmid: usize) {
     with_vmid(vmid, || barrier!("tlbi vmalls12e1is"));
 }
 
-fn with_vmid(vmid: u16, forget: impl FnOnce()) {
+fn with_vmid(id: usize, forget: impl FnOnce()) {
     let current = read_register!("vttbr_el2");
-    let is_current = current >> 48 == u64::from(vmid);
+    let is_current = vmid(current) == id;
     if !is_current {
-        // SAFETY: user mode does not run meanwhile.
-        unsafe { write_register!("vttbr_el2", u64::from(vmid) << 48 | Root::kernel().0) };
+        activate((id as u64) << VMID_SHIFT | Root::kernel().0);
         barrier!("isb");
     }
     forget();
     finish();
     if !is_current {
-        // SAFETY: as it was.
-        unsafe { write_register!("vttbr_el2", current) };
+        activate(current);
         barrier!("isb");
     }
 }

@@ -18,7 +18,11 @@ fn count() {
     FLUSHES.set(FLUSHES.get() + 1);
 }
 
-pub(super) fn activate(_cpu: &CpuBlock, _root: Root, _id: u16, is_kept: bool) {
+pub(super) fn word(_cpu: &CpuBlock, _root: Root, _id: u16) -> u64 {
+    0
+}
+
+pub(super) fn activate(_cpu: &CpuBlock, _word: u64, is_kept: bool) {
     if !is_kept {
         count();
     }

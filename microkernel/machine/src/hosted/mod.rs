@@ -20,6 +20,7 @@ pub mod meanwhile;
 pub mod paging;
 pub mod platform;
 pub mod ports;
+pub mod syscall;
 pub mod timer;
 pub mod tlb;
 pub mod trap;
@@ -33,9 +34,6 @@ mod aarch64_processor_state;
 #[cfg(test)]
 #[path = "../aarch64/syndrome.rs"]
 mod aarch64_syndrome;
-#[cfg(test)]
-#[path = "../aarch64/vmid.rs"]
-mod aarch64_vmid;
 #[cfg(test)]
 mod invalidate;
 #[cfg(test)]

@@ -49,7 +49,7 @@ mod in_order {
     #[test]
     fn a_space_that_is_loaded_again_keeps_its_translations() {
         let (tlbs, cpu, _) = two_cpus();
-        let (one, other) = two_ids();
+        let (one, other) = (Residence::new(), Residence::new());
         cpu.load(&tlbs, &one);
         cpu.load(&tlbs, &other);
         assert_eq!(take_count(), 2);
@@ -57,23 +57,10 @@ mod in_order {
         assert_eq!(take_count(), 0);
     }
 
-    /// Two spaces with ids of their own.
-    fn two_ids() -> (Box<Residence>, Box<Residence>) {
-        let mut kept = Vec::new();
-        let one = Box::new(Residence::new());
-        loop {
-            let other = Box::new(Residence::new());
-            if other.id() != one.id() {
-                return (one, other);
-            }
-            kept.push(other);
-        }
-    }
-
     #[test]
     fn what_goes_while_a_space_is_not_loaded_is_found_out_later() {
         let (tlbs, cpu, _) = two_cpus();
-        let (one, other) = two_ids();
+        let (one, other) = (Residence::new(), Residence::new());
         cpu.load(&tlbs, &one);
         cpu.load(&tlbs, &other);
         cpu.forget(&tlbs, &one);
@@ -114,7 +101,7 @@ mod in_order {
     #[test]
     fn a_cpu_that_runs_something_else_is_asked_once() {
         let (tlbs, cpu, other) = two_cpus();
-        let (space, next) = two_ids();
+        let (space, next) = (Residence::new(), Residence::new());
         other.load(&tlbs, &space);
         other.load(&tlbs, &next);
         cpu.forget(&tlbs, &space);
@@ -136,6 +123,37 @@ mod in_order {
         assert!(is_quiet(&tlbs));
         take_count();
         other.load(&tlbs, &space);
+        assert_eq!(take_count(), 1);
+    }
+
+    #[test]
+    fn a_cpu_that_idled_has_its_translations_and_is_asked_again() {
+        let (tlbs, cpu, other) = two_cpus();
+        let space = Residence::new();
+        other.load(&tlbs, &space);
+        tlbs.unload(other.cpu.block(), &other.tlb, &space);
+        take_count();
+        other.load(&tlbs, &space);
+        assert_eq!(take_count(), 0);
+        cpu.forget(&tlbs, &space);
+        assert!(!is_quiet(&tlbs));
+        other.serve(&tlbs, &space);
+        assert_eq!(take_count(), 1);
+    }
+
+    #[test]
+    fn spaces_that_share_an_id_lose_their_translations() {
+        let (tlbs, cpu, _) = two_cpus();
+        let spaces: Vec<_> = (0..IDS).map(|_| Residence::new()).collect();
+        for space in &spaces {
+            cpu.load(&tlbs, space);
+        }
+        let shares = |other: &&Residence| other.id(&tlbs) == spaces[0].id(&tlbs);
+        assert_eq!(spaces.iter().filter(shares).count(), 2);
+        take_count();
+        cpu.load(&tlbs, &spaces[1]);
+        assert_eq!(take_count(), 0);
+        cpu.load(&tlbs, &spaces[0]);
         assert_eq!(take_count(), 1);
     }
 

@@ -9,29 +9,26 @@ use super::isolation::KEEP;
 use super::paging::Root;
 use crate::per_cpu::CpuBlock;
 
-/// Makes `root` the address space of user mode on this CPU, and forgets the
-/// translations of `id` unless they are kept. Without ids all are forgotten.
-#[inline]
-pub(super) fn activate(cpu: &CpuBlock, root: Root, id: u16, is_kept: bool) {
-    let (spaces, root) = (cpu.arch.spaces, root.address());
-    let keep = if is_kept { KEEP } else { 0 };
-    let value = match spaces {
-        Spaces::Plain => root,
-        Spaces::WithIds => root | u64::from(id) | keep,
-        _ => return activate_isolated(cpu, root, u64::from(id), keep),
-    };
-    // SAFETY: every root has the kernel's half.
-    unsafe { write_cr3(value) };
+/// What [`activate`] is told for `root` under `id`, which counts if the CPU
+/// has ids.
+pub(super) fn word(cpu: &CpuBlock, root: Root, id: u16) -> u64 {
+    match cpu.arch.spaces {
+        Spaces::Plain | Spaces::Isolated => root.address(),
+        Spaces::WithIds | Spaces::IsolatedWithIds => root.address() | u64::from(id) | KEEP,
+    }
 }
 
-#[cold]
-fn activate_isolated(cpu: &CpuBlock, root: u64, id: u64, keep: u64) {
-    if cpu.arch.spaces == Spaces::IsolatedWithIds {
-        cpu.arch
-            .isolation
-            .set_root(root | id | keep, root | id | KEEP);
+/// Makes the root of `word` the address space of user mode on this CPU, and
+/// forgets the translations of its id unless they are kept. Without ids all are
+/// forgotten.
+#[inline(always)]
+pub(super) fn activate(cpu: &CpuBlock, word: u64, is_kept: bool) {
+    let now = if is_kept { word } else { word & !KEEP };
+    if cpu.arch.spaces >= Spaces::Isolated {
+        cpu.arch.isolation.set_root(now, word);
     } else {
-        cpu.arch.isolation.set_root(root, root);
+        // SAFETY: every root has the kernel's half.
+        unsafe { write_cr3(now) };
     }
 }
 

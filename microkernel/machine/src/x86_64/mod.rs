@@ -27,7 +27,7 @@ mod secondary;
 mod stacks;
 mod start;
 mod svm;
-mod syscall;
+pub mod syscall;
 pub mod timer;
 #[path = "../shootdown.rs"]
 pub mod tlb;

@@ -29,6 +29,23 @@ unsafe extern "C" {
     pub(super) fn leave() -> !;
 }
 
+/// Leaves the kernel, if all is done and another frame is entered. That loads
+/// all registers, so those that a function preserves need not be.
+///
+/// # Safety
+/// Nothing on the kernel stack is needed any more.
+#[inline(always)]
+pub unsafe fn leave_by(_cpu: &CpuBlock, way: ShortWay) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        match way {
+            ShortWay::ToASyscall => asm!("jmp brio_leave_syscall", options(noreturn)),
+            ShortWay::ToTheFrame => asm!("jmp brio_leave", options(noreturn)),
+            ShortWay::Nowhere | ShortWay::ToTheEnd | ShortWay::ToTheExit => {}
+        }
+    }
+}
+
 /// CS of a frame that is in a system call (abi/01).
 const MARKED: u64 = selector::USER_CODE as u64 | SYSCALL_MARKER;
 
@@ -45,8 +62,8 @@ pub(super) mod block {
 /// what it had, for the way back does not look at them.
 ///
 /// If the short way through the kernel leads back to the thread, only those
-/// registers are loaded that a C function destroys, and `rbx`, which keeps the
-/// thread's frame meanwhile.
+/// registers are loaded that a C function destroys. To another one it goes
+/// straight ([`leave_by`]).
 ///
 /// Then, at `brio_leave`, the ways out. `sysret` if the frame is marked to be
 /// in a system call. With an address outside the user range Intel's `sysret`
@@ -78,7 +95,6 @@ pub(super) unsafe extern "C" fn entry() {
         "mov [rsp + {r13}], r13",
         "mov [rsp + {r14}], r14",
         "mov [rsp + {r15}], r15",
-        "mov rbx, rsp",
         // (cpu, label, destination, tag, timeouts)
         "mov rdi, gs:[{this}]",
         "mov rcx, rax",
@@ -87,10 +103,8 @@ pub(super) unsafe extern "C" fn entry() {
         "cmp al, {done}",
         "jne 6f",
         "mov rsp, gs:[{frame}]",
-        "cmp rsp, rbx",
-        "jne 1f",
         "cmp dword ptr [rsp + {rip} + 4], 0x7fff",
-        "ja 1f",
+        "ja 2f",
         "mov rcx, [rsp + {rip}]",
         "mov r11, [rsp + {rflags}]",
         "mov rax, [rsp + {rax}]",
@@ -100,15 +114,12 @@ pub(super) unsafe extern "C" fn entry() {
         "mov r8, [rsp + {r8}]",
         "mov r9, [rsp + {r9}]",
         "mov r10, [rsp + {r10}]",
-        "mov rbx, [rsp + {rbx}]",
         "mov rsp, [rsp + {user_rsp}]",
         detour!("brio_isolated_sysret"),
         "swapgs",
         "sysretq",
         "",
         "6:",
-        "cmp al, {by_frame}",
-        "je brio_leave",
         "mov rdi, gs:[{this}]",
         "test al, al",
         "jz 8f",
@@ -122,9 +133,11 @@ pub(super) unsafe extern "C" fn entry() {
         "mov rsp, gs:[{frame}]",
         "test rsp, rsp",
         "jz 4f",
-        "1:",
         "cmp byte ptr [rsp + {cs}], {marked_byte}",
         "jne 3f",
+        ".global brio_leave_syscall",
+        "brio_leave_syscall:",
+        "mov rsp, gs:[{frame}]",
         "cmp dword ptr [rsp + {rip} + 4], 0x7fff",
         "ja 2f",
         "mov rcx, [rsp + {rip}]",
@@ -211,7 +224,6 @@ pub(super) unsafe extern "C" fn entry() {
         short = sym brio_short_syscall,
         finish = sym brio_finish,
         done = const ShortWay::ToTheEnd as u8,
-        by_frame = const ShortWay::ToTheFrame as u8,
     );
 }
 

@@ -31,7 +31,8 @@ fn is_fast(world: &World, call: Syscall) -> bool {
     let destination = Destination::new(call.selector, call.operation).raw();
     let timeouts = u64::from(call.timeouts.raw());
     let (label, destination, tag) = (call.label, destination, call.tag.raw());
-    CpuLocal::short_syscall(world.cpu, label, destination, tag, timeouts) == ShortWay::ToTheEnd
+    let led = CpuLocal::short_syscall(world.cpu, label, destination, tag, timeouts);
+    !matches!(led, ShortWay::Nowhere | ShortWay::ToTheExit)
 }
 
 /// A client that runs, and a server that waits for it, with a gate.

@@ -27,7 +27,7 @@ pub fn enter(cpu: &Cpu, thread: &Thread, state: &ThreadState) -> ShortWay {
             frame.mark_syscall_exception();
             thread.enter(cpu, state, area, |area| frame.save_to(&area.registers));
             cpu.space.load(cpu, thread.task(cpu));
-            ShortWay::ToTheFrame
+            ShortWay::ToASyscall
         }
         _ => ShortWay::Nowhere,
     }
