@@ -139,7 +139,7 @@ pub fn report(cpu: &Cpu, thread: &Thread) {
         None if tag.label() == label::PAGE_FAULT => thread.kill(cpu),
         None => {
             // It waits for ever, until an ex_regs with CANCEL.
-            state.waiting.set(Waiting::Receive(Source::Nobody));
+            thread.set_waiting(cpu, Waiting::Receive(Source::Nobody));
             cpu.reschedule.set(true);
         }
     }

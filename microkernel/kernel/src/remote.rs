@@ -206,7 +206,7 @@ pub fn visit(cpu: &Cpu, thread: &Thread, to: u32, next: Deferred) {
     // A vCPU that a message was about to enter may be ready.
     scheduling::hold(cpu, thread);
     let state = thread.state(cpu);
-    state.waiting.set(Waiting::Remote);
+    thread.set_waiting(cpu, Waiting::Remote);
     state.deferred.set(next);
     send_off(cpu, thread, to);
 }
@@ -277,7 +277,7 @@ fn run(cpu: &Cpu, thread: &Thread) {
     }
     let state = thread.state(cpu);
     if state.waiting.get() == Waiting::Remote {
-        state.waiting.set(Waiting::Nothing);
+        thread.set_waiting(cpu, Waiting::Nothing);
         match state.round.get() {
             0 => ipc::run_deferred(cpu, thread),
             _ => go_round(cpu, thread),
@@ -302,7 +302,7 @@ fn go_round(cpu: &Cpu, thread: &Thread) {
     if left == 0 {
         return;
     }
-    state.waiting.set(Waiting::Remote);
+    thread.set_waiting(cpu, Waiting::Remote);
     send_off(cpu, thread, left.trailing_zeros());
 }
 

@@ -23,7 +23,7 @@ pub fn syscall(cpu: &Cpu) {
         return;
     };
     let state = thread.state(cpu);
-    if state.intercepts_syscalls.get() {
+    if state.intercepts_syscalls() {
         if state.vcpu.is_in_user_task() {
             crate::fault::report_syscall(cpu, thread);
             return;
@@ -32,7 +32,7 @@ pub fn syscall(cpu: &Cpu) {
             crate::fault::report_syscall(cpu, thread);
             return;
         }
-        state.stop.set(Some(Stop::SyscallExecuted));
+        thread.set_stop(cpu, Stop::SyscallExecuted);
         cpu.reschedule.set(true);
     }
     if let Err(error) = dispatch(cpu, thread) {

@@ -360,6 +360,11 @@ impl<T> SharedPointer<T> {
 }
 
 impl<T: Shared> SharedPointer<T> {
+    /// To a value that nobody else maps, and that stays.
+    pub const fn to_static(value: &'static T) -> Self {
+        Self(NonNull::from_ref(value))
+    }
+
     /// The value, until the kernel entry ends.
     #[inline]
     pub fn get<L>(self, _cpu: &PerCpu<L>) -> &T {

@@ -173,9 +173,7 @@ impl Tlbs {
     }
 
     fn new_version(&self) -> u64 {
-        self.last_version
-            .fetch_add(VERSION_STEP, Ordering::Relaxed)
-            + VERSION_STEP
+        self.last_version.fetch_add(VERSION_STEP, Ordering::Relaxed) + VERSION_STEP
     }
 
     /// Lets user mode on this CPU have the space with root table `root`, always

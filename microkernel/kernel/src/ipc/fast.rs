@@ -29,8 +29,9 @@ use crate::object::Kind;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::Irq;
 use crate::object::task::{self, Task};
-use crate::object::thread::vcpu;
-use crate::object::thread::{Purpose, Source, Thread, ThreadState, Waiting};
+use crate::object::thread::{
+    LocalState, Purpose, Source, Standing, Thread, ThreadState, Waiting, standing, vcpu,
+};
 use crate::scheduling;
 
 /// What a message for the fast path does not have in its tag: typed items, and
@@ -56,16 +57,13 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
     let Some(thread) = cpu.current.get(cpu) else {
         return ShortWay::Nowhere;
     };
-    let state = thread.state(cpu);
-    if state.intercepts_syscalls.get() {
-        return vcpu::fast::enter(cpu, thread, state);
-    }
-    let Some(utcb) = state.utcb.get() else {
-        return ShortWay::Nowhere;
+    let Some(state) = thread.stands(cpu, Standing::Plain) else {
+        return vcpu::fast::enter(cpu, thread);
     };
+    let from = Sender { thread, state };
     // Words only, and the sender waits for as long as it takes.
     let is_plain = tag & MORE_THAN_WORDS | u64::from(timeouts as u16) == 0;
-    let handover = match destination & (SPECIAL | Operation::all().bits()) {
+    let led = match destination & (SPECIAL | Operation::all().bits()) {
         kind @ (CALL | SEND) => {
             let index = Destination::from_raw(destination).selector().index();
             let Some(entry) = look_up(cpu, thread, index) else {
@@ -73,9 +71,9 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
             };
             match target(cpu, &entry, label, tag) {
                 Target::Kernel => {
-                    let utcb = utcb.get(cpu);
+                    let utcb = state.utcb.get().get(cpu);
                     return match kind {
-                        CALL if is_valid(cpu, state, utcb, &entry, tag) => ShortWay::ToTheEnd,
+                        CALL if is_valid(cpu, &state, utcb, &entry, tag) => ShortWay::ToTheEnd,
                         SEND if let Some(irq) = triggered(&entry, utcb, tag) => {
                             trigger(cpu, thread, state, irq)
                         }
@@ -86,78 +84,178 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
                     };
                 }
                 Target::Thread(server, label) if kind == CALL && is_plain => {
-                    Handover::call(cpu, thread, server, &entry, label)
+                    call(cpu, from, server, &entry, label, tag)
                 }
                 _ => None,
             }
         }
-        _ if destination == REPLY => match Handover::reply(cpu, thread, state, label, is_plain) {
-            Some(handover) => Some(handover),
-            None => return answer_fault(cpu, thread, tag, timeouts),
+        _ if destination == REPLY => match reply(cpu, from, label, tag, is_plain) {
+            Some(done) => Some(done),
+            None => return answer_fault(cpu, from, tag, timeouts),
         },
         _ if vcpu::fast::is_resume(destination, tag) => {
-            return vcpu::fast::resume(cpu, thread, state, utcb.get(cpu));
+            return vcpu::fast::resume(cpu, thread, state);
         }
         _ => None,
     };
-    let Some(handover) = handover else {
-        return ShortWay::Nowhere;
-    };
-    handover.perform(cpu, state, utcb.get(cpu), MessageTag::from_raw(tag));
-    ShortWay::ToASyscall
+    match led {
+        Some(Done) => ShortWay::ToASyscall,
+        None => ShortWay::Nowhere,
+    }
+}
+
+/// The current thread.
+#[derive(Clone, Copy)]
+struct Sender<'cpu> {
+    thread: &'cpu Thread,
+    state: LocalState<'cpu>,
+}
+
+/// A message has been brought, and its receiver is the current thread.
+struct Done;
+
+/// Calls `server`, if that waits for anybody. It knows the caller from then on.
+#[inline(always)]
+fn call(
+    cpu: &Cpu,
+    caller: Sender<'_>,
+    server: &Thread,
+    entry: &Entry<'_>,
+    label: u64,
+    tag: u64,
+) -> Option<Done> {
+    let to = server.stands(cpu, Standing::Open)?;
+    connect(caller, server, entry);
+    let utcb = caller.state.utcb.get().get(cpu);
+    copy(cpu, utcb, to, label, MessageTag::from_raw(tag));
+    caller.waits(
+        Waiting::Receive(Source::Thread(server.id)),
+        Standing::Calling,
+    );
+    caller.switch_to(cpu, server, to)
+}
+
+#[inline(always)]
+fn connect(caller: Sender<'_>, server: &Thread, entry: &Entry<'_>) {
+    let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
+    reply::connect_implicit(server, caller.thread, rights);
+}
+
+/// Answers the last caller of a server that waits for anybody then. The caller
+/// is forgotten.
+#[inline(always)]
+fn reply(cpu: &Cpu, server: Sender<'_>, label: u64, tag: u64, is_plain: bool) -> Option<Done> {
+    if !is_plain {
+        return None;
+    }
+    let caller = server.thread.reply.caller(cpu)?;
+    let to = caller.stands(cpu, Standing::Calling)?;
+    if !server.can_go_back(cpu) {
+        return None;
+    }
+    reply::disconnect_implicit(server.thread, caller);
+    let utcb = server.state.utcb.get().get(cpu);
+    copy(cpu, utcb, to, label, MessageTag::from_raw(tag));
+    server.waits(Waiting::Receive(Source::Anyone), Standing::Open);
+    server.switch_to(cpu, caller, to)
+}
+
+/// Copies the message, and tells the receiver about it.
+#[inline(always)]
+fn copy(cpu: &Cpu, from: &Utcb, to: LocalState<'_>, label: u64, tag: MessageTag) {
+    to.utcb.get().get(cpu).copy_words(from, tag.words());
+    to.context.frame.set_tag(tag.raw());
+    to.context.frame.set_label(label);
+}
+
+impl Sender<'_> {
+    /// Whether a server can go back to its last caller: it runs on the caller's
+    /// time slice, nobody else waits for it, and it will wait in the same way.
+    #[inline(always)]
+    fn can_go_back(self, cpu: &Cpu) -> bool {
+        reply::waits_implicitly(&self.state)
+            && !cpu.budget.is_of(self.thread)
+            && self.thread.mailbox.is_empty()
+    }
+
+    #[inline(always)]
+    fn waits(self, waiting: Waiting, standing: Standing) {
+        self.state.waiting.set(waiting);
+        standing::set(self.state, standing);
+    }
+
+    #[inline(always)]
+    fn switch_to(self, cpu: &Cpu, receiver: &Thread, to: LocalState<'_>) -> Option<Done> {
+        to.waiting.set(Waiting::Nothing);
+        standing::set(to, Standing::Plain);
+        scheduling::switch_to(cpu, &self.state, receiver, &to);
+        Some(Done)
+    }
 }
 
 /// Tells the pager about the page fault of the current thread, if there is
 /// nothing special about the two.
 #[inline(always)]
 pub fn page_fault(cpu: &Cpu, fault: &Fault) -> bool {
+    page_fault_of(cpu, fault).is_some()
+}
+
+#[inline(always)]
+fn page_fault_of(cpu: &Cpu, fault: &Fault) -> Option<Done> {
     const TAG: MessageTag = MessageTag::words_only(label::PAGE_FAULT, 2);
     let (Fault::Page { address, bits, .. }, Some(thread)) = (*fault, cpu.current.get(cpu)) else {
-        return false;
+        return None;
     };
-    let state = thread.state(cpu);
+    let state = thread.stands(cpu, Standing::Plain)?;
     if !crate::fault::is_for_pager(cpu, thread, fault) {
-        return false;
+        return None;
     }
-    let Some(entry) = look_up(cpu, thread, state.pager.get()) else {
-        return false;
-    };
+    let entry = look_up(cpu, thread, state.pager.get())?;
     let Target::Thread(pager, label) = target(cpu, &entry, 0, TAG.raw()) else {
-        return false;
+        return None;
     };
-    let Some(handover) = Handover::call(cpu, thread, pager, &entry, label) else {
-        return false;
-    };
+    let to = pager.stands(cpu, Standing::Open)?;
+    let caller = Sender { thread, state };
+    connect(caller, pager, &entry);
     let fault = address & !7 | bits;
     state.purpose.set(Purpose::PageFault(fault));
-    handover.utcb.set_word(0, fault);
-    handover.utcb.set_word(1, state.context.frame.ip());
-    handover.deliver(TAG);
-    handover.switch(cpu, state);
-    true
+    let utcb = to.utcb.get().get(cpu);
+    utcb.set_word(0, fault);
+    utcb.set_word(1, state.context.frame.ip());
+    to.context.frame.set_tag(TAG.raw());
+    to.context.frame.set_label(label);
+    caller.waits(
+        Waiting::Receive(Source::Thread(pager.id)),
+        Standing::Faulted,
+    );
+    caller.switch_to(cpu, pager, to)
 }
 
 /// Answers the page fault of the last caller: without items, or with one page
 /// that can be mapped at once.
 #[inline(never)]
-fn answer_fault(cpu: &Cpu, pager: &Thread, tag: u64, timeouts: u64) -> ShortWay {
+fn answer_fault(cpu: &Cpu, pager: Sender<'_>, tag: u64, timeouts: u64) -> ShortWay {
+    match answer(cpu, pager, tag, timeouts) {
+        Some(Done) => ShortWay::ToTheFrame,
+        None => ShortWay::Nowhere,
+    }
+}
+
+#[inline(always)]
+fn answer(cpu: &Cpu, pager: Sender<'_>, tag: u64, timeouts: u64) -> Option<Done> {
     const ITEMS: u64 = MessageTag::new(0, 0, 63, TagFlags::empty()).raw();
     let is_special = tag & (MORE_THAN_WORDS & !ITEMS) | u64::from(timeouts as u16) != 0;
-    let state = pager.state(cpu);
-    let Some(answer) = Handover::back(cpu, pager, state, 0).filter(|_| !is_special) else {
-        return ShortWay::Nowhere;
-    };
+    let caller = pager.thread.reply.caller(cpu)?;
+    let to = caller.stands(cpu, Standing::Faulted)?;
     let tag = MessageTag::from_raw(tag);
-    let is_for_here = matches!(answer.state.purpose.get(), Purpose::PageFault(_))
-        && tag.label() >= 0
-        && !answer.state.vcpu.is_one();
-    if !is_for_here || map_item(cpu, pager, answer.thread, tag).is_none() {
-        return ShortWay::Nowhere;
+    if is_special || tag.label() < 0 || !pager.can_go_back(cpu) {
+        return None;
     }
-    reply::disconnect_implicit(pager, answer.thread);
-    answer.state.purpose.set(Purpose::Syscall);
-    answer.switch(cpu, state);
-    ShortWay::ToTheFrame
+    map_item(cpu, pager.thread, caller, tag)?;
+    reply::disconnect_implicit(pager.thread, caller);
+    to.purpose.set(Purpose::Syscall);
+    pager.waits(Waiting::Receive(Source::Anyone), Standing::Open);
+    pager.switch_to(cpu, caller, to)
 }
 
 /// Maps the page that the message has, if it has no more than that. Nothing is
@@ -247,9 +345,9 @@ fn triggered<'cpu>(entry: &Entry<'cpu>, utcb: &Utcb, tag: u64) -> Option<&'cpu I
 /// Triggers an interrupt. Who has waited for it goes on at once, if it is more
 /// urgent than all others.
 #[inline(always)]
-fn trigger(cpu: &Cpu, thread: &Thread, state: &ThreadState, irq: &Irq) -> ShortWay {
+fn trigger(cpu: &Cpu, thread: &Thread, state: LocalState<'_>, irq: &Irq) -> ShortWay {
     let goes_on = irq.trigger(cpu).is_some_and(|receiver| {
-        let goes_on = scheduling::preempt(cpu, thread, state, receiver);
+        let goes_on = scheduling::preempt(cpu, thread, &state, receiver);
         if !goes_on {
             scheduling::make_ready(cpu, receiver);
         }
@@ -297,114 +395,5 @@ fn end_of(cpu: &Cpu) -> ShortWay {
         ShortWay::ToTheExit
     } else {
         ShortWay::ToTheEnd
-    }
-}
-
-/// Who goes on in user mode, in place of the current thread, with its message.
-struct Handover<'cpu> {
-    thread: &'cpu Thread,
-    state: &'cpu ThreadState,
-    utcb: &'cpu Utcb,
-    /// That it receives.
-    label: u64,
-    /// What the sender waits for.
-    waiting: Waiting,
-}
-
-impl<'cpu> Handover<'cpu> {
-    /// To `thread`, if it has nothing to do when its wait is over but to go on.
-    #[inline(always)]
-    fn to(cpu: &'cpu Cpu, thread: &'cpu Thread, label: u64, waiting: Waiting) -> Option<Self> {
-        let state = thread.local_state(cpu)?;
-        let utcb = state.utcb.get()?.get(cpu);
-        let goes_on = thread.lives_here(cpu)
-            && state.stop.get().is_none()
-            && !thread.timeout_links().is_linked();
-        goes_on.then_some(Self {
-            thread,
-            state,
-            utcb,
-            label,
-            waiting,
-        })
-    }
-
-    /// Of a call to `server`, if that waits for anybody. It knows the caller
-    /// from here on.
-    #[inline(always)]
-    fn call(
-        cpu: &'cpu Cpu,
-        caller: &Thread,
-        server: &'cpu Thread,
-        entry: &Entry<'_>,
-        label: u64,
-    ) -> Option<Self> {
-        let waiting = Waiting::Receive(Source::Thread(server.id));
-        let handover = Self::to(cpu, server, label, waiting)?;
-        let state = handover.state;
-        if state.waiting.get() != Waiting::Receive(Source::Anyone)
-            || !reply::can_connect(server, state)
-        {
-            return None;
-        }
-        let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
-        reply::connect_implicit(server, caller, rights);
-        Some(handover)
-    }
-
-    /// Of an answer to the last caller, by a server that waits for anybody then.
-    /// The caller is forgotten.
-    #[inline(always)]
-    fn reply(
-        cpu: &'cpu Cpu,
-        server: &'cpu Thread,
-        state: &ThreadState,
-        label: u64,
-        is_plain: bool,
-    ) -> Option<Self> {
-        if !is_plain {
-            return None;
-        }
-        let handover = Self::back(cpu, server, state, label)?;
-        if !matches!(handover.state.purpose.get(), Purpose::Syscall) {
-            return None;
-        }
-        reply::disconnect_implicit(server, handover.thread);
-        Some(handover)
-    }
-
-    /// To the last caller, if the server has run on its time slice.
-    #[inline(always)]
-    fn back(cpu: &'cpu Cpu, server: &'cpu Thread, state: &ThreadState, label: u64) -> Option<Self> {
-        let caller = server.reply.caller(cpu)?;
-        let waiting = Waiting::Receive(Source::Anyone);
-        let handover = Self::to(cpu, caller, label, waiting)?;
-        let goes_back = reply::waits_implicitly(state)
-            && !cpu.budget.is_of(server)
-            && server.mailbox.is_empty();
-        goes_back.then_some(handover)
-    }
-
-    /// Copies the message, and switches.
-    #[inline(always)]
-    fn perform(&self, cpu: &Cpu, from: &ThreadState, utcb: &Utcb, tag: MessageTag) {
-        self.utcb.copy_words(utcb, tag.words());
-        self.deliver(tag);
-        self.switch(cpu, from);
-    }
-
-    /// Tells the receiver about the message.
-    #[inline(always)]
-    fn deliver(&self, tag: MessageTag) {
-        self.state.context.frame.set_tag(tag.raw());
-        self.state.context.frame.set_label(self.label);
-    }
-
-    #[inline(always)]
-    fn switch(&self, cpu: &Cpu, from: &ThreadState) {
-        let to = self.state;
-        to.waiting.set(Waiting::Nothing);
-        from.waiting.set(self.waiting);
-        scheduling::switch_to(cpu, from, self.thread, to);
     }
 }

@@ -32,7 +32,7 @@ pub fn deliver(cpu: &Cpu, receiver: &Thread, id: u64, label: u64) -> Delivery {
         _ => return Delivery::Refused,
     }
     cpu.timeouts.remove(cpu, receiver);
-    state.waiting.set(Waiting::Nothing);
+    receiver.set_waiting(cpu, Waiting::Nothing);
     trace::irq_message(cpu, receiver, id, label);
     finish::received_irq(cpu, receiver, label);
     Delivery::Received

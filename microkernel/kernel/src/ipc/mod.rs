@@ -101,7 +101,7 @@ pub fn wait(cpu: &Cpu, thread: &Thread, what: Waiting, timeout: Timeout) -> Resu
         Deadline::At(at) => cpu.timeouts.add(cpu, thread, at),
         Deadline::Never => {}
     }
-    thread.state(cpu).waiting.set(what);
+    thread.set_waiting(cpu, what);
     cpu.reschedule.set(true);
     Ok(())
 }

@@ -71,8 +71,7 @@ fn deliver(
     request: Request,
     items: Result<(), IpcError>,
 ) {
-    let state = receiver.state(cpu);
-    let waited = state.waiting.replace(Waiting::Nothing);
+    let waited = receiver.set_waiting(cpu, Waiting::Nothing);
     let open = matches!(waited, Waiting::Receive(Source::Anyone) | Waiting::Nothing);
     if waited == Waiting::Nothing {
         receiver.begin_upcall(cpu);

@@ -178,7 +178,7 @@ pub fn migrate(cpu: &Cpu, thread: &Thread, to: u32) {
     if thread.residence() == to {
         return;
     }
-    thread.set_residence(to);
+    thread.set_residence(cpu, to);
     let was_ready = hold(cpu, thread);
     let was_current = cpu.current.is(thread);
     if was_current {

@@ -149,16 +149,15 @@ fn parted<'cpu, Left: Paired<Right>, Right: Paired<Left>>(
     })
 }
 
-/// [`join`] where nobody else touches either half meanwhile.
+/// [`join`] where nobody else touches either half meanwhile, and `left` is in
+/// no pair: else what it was in a pair with could never be freed.
 ///
 /// # Panics
-/// If one of them is in a pair.
+/// If `right` is in a pair.
 #[inline(always)]
 pub fn join_here<Left: Paired<Right>, Right: Paired<Left>>(left: &Left, right: &Right) {
-    assert!(
-        left.half().is_empty() && right.half().is_empty(),
-        "an item was put into two pairs"
-    );
+    debug_assert!(left.half().is_empty(), "an item was put into two pairs");
+    assert!(right.half().is_empty(), "an item was put into two pairs");
     let (left_half, right_half) = (&left.half().0, &right.half().0);
     right_half.store(ptr::from_ref(left).cast_mut(), Ordering::Release);
     left_half.store(ptr::from_ref(right).cast_mut(), Ordering::Release);
@@ -168,10 +167,11 @@ pub fn join_here<Left: Paired<Right>, Right: Paired<Left>>(left: &Left, right: &
 /// meanwhile.
 ///
 /// # Panics
-/// If they are no pair.
+/// If `right` is in no pair with `left`.
 #[inline(always)]
 pub fn part_here<Left: Paired<Right>, Right: Paired<Left>>(left: &Left, right: &Right) {
-    assert!(left.half().is(right) && right.half().is(left), "not a pair");
+    debug_assert!(left.half().is(right), "not a pair");
+    assert!(right.half().is(left), "not a pair");
     left.half().0.store(ptr::null_mut(), Ordering::Release);
     right.half().0.store(ptr::null_mut(), Ordering::Release);
 }

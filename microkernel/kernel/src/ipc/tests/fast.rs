@@ -111,8 +111,7 @@ fn a_partner_with_more_to_do_is_not_for_it() {
         });
     };
     refuses(|world, pair| {
-        let state = pair.server.state(world.cpu);
-        state.stop.set(Some(Stop::Triggered));
+        pair.server.set_stop(world.cpu, Stop::Triggered);
     });
     refuses(|world, pair| pair.client.set_alien(world.cpu, true));
     refuses(|world, pair| {
@@ -464,8 +463,7 @@ impl Stage {
             Step::Time(micros) => world.advance(*micros),
             Step::Stop(thread) => {
                 let thread = &self.threads[*thread];
-                let state = thread.state(world.cpu);
-                state.stop.set(Some(Stop::Triggered));
+                thread.set_stop(world.cpu, Stop::Triggered);
                 world.cpu.reschedule.set(true);
                 world.enter(Interrupt::Spurious);
             }

@@ -53,7 +53,7 @@ impl Thread {
     pub fn waits_no_more(&self, cpu: &Cpu) {
         let state = self.state(cpu);
         cpu.timeouts.remove(cpu, self);
-        match state.waiting.replace(Waiting::Nothing) {
+        match self.set_waiting(cpu, Waiting::Nothing) {
             Waiting::Nothing | Waiting::Receive(_) => {}
             Waiting::Send => {
                 // It may be about to leave for where the receiver would look.
@@ -163,11 +163,12 @@ impl Thread {
         scheduling::forget(cpu, self);
         self.mailbox.close();
         ipc::reply::lose_caller(cpu, &self.reply);
-        if let Some(utcb) = state.utcb.take() {
-            utcb.get(cpu).set_word(FREE_MARKER_OFFSET / 8, 0);
-        }
+        let scrap = UtcbPointer::to_static(&cpu.kernel.scrap_utcb);
+        let utcb = state.utcb.replace(scrap);
+        utcb.get(cpu).set_word(FREE_MARKER_OFFSET / 8, 0);
         self.deletion_irq.replace(None);
         state.vcpu.release();
+        self.review(cpu);
         state.trampoline.release();
         cpu.dying.push_back(self);
     }
@@ -210,7 +211,7 @@ impl Thread {
     /// Binds it to `task`, for good, with the UTCB at `address` there.
     pub fn start_in(&self, cpu: &Cpu, task: Ref<Task>, address: u64, utcb: UtcbPointer) {
         let state = self.state(cpu);
-        state.utcb.set(Some(utcb));
+        state.utcb.set(utcb);
         state.context.set_utcb(address);
         Context::prepare_utcb(utcb.get(cpu), address);
         task.thread_joined();
@@ -220,10 +221,8 @@ impl Thread {
 
     /// Makes its system calls exceptions, or not any more.
     pub fn set_alien(&self, cpu: &Cpu, alien: bool) {
-        let state = self.state(cpu);
-        state.is_alien.set(alien);
-        let intercepts = alien || state.vcpu.is_in_user_task();
-        state.intercepts_syscalls.set(intercepts);
+        self.state(cpu).is_alien.set(alien);
+        self.review(cpu);
     }
 
     /// Gives it an instruction pointer, which makes a new thread ready.

@@ -8,6 +8,7 @@
 mod lifecycle;
 mod long_operation;
 mod operations;
+pub mod standing;
 mod trampoline;
 pub mod vcpu;
 mod wait_queue;
@@ -39,6 +40,7 @@ use crate::memory::quota::QuotaRef;
 use crate::remote::Errands;
 use crate::scheduling::DEFAULT_QUANTUM;
 
+pub use standing::{LocalState, Standing};
 pub use trampoline::Trampoline;
 pub use vcpu::Vcpu;
 pub use wait_queue::{QueuePlace, WaitQueue, end_waits};
@@ -178,8 +180,8 @@ pub enum LongOperation {
 pub struct ThreadState {
     /// Its registers.
     pub context: Context,
-    /// Its UTCB, once it is bound.
-    pub utcb: Cell<Option<UtcbPointer>>,
+    /// Its UTCB; the kernel's own scrap UTCB while it is not bound.
+    pub utcb: Cell<UtcbPointer>,
     /// How far it has come.
     pub life: Cell<Life>,
     /// It has been given to the scheduler.
@@ -192,7 +194,7 @@ pub struct ThreadState {
     pub remaining: Cell<u64>,
     /// Time it has used in µs.
     pub consumed: Cell<u64>,
-    /// What it waits for.
+    /// What it waits for; changed by [`Thread::set_waiting`].
     pub waiting: Cell<Waiting>,
     /// What it has to do before it returns to user mode.
     pub deferred: Cell<Deferred>,
@@ -224,14 +226,12 @@ pub struct ThreadState {
     pub pager: Cell<u64>,
     /// Slot of its exception handler in its task.
     pub exception_handler: Cell<u64>,
-    /// Its system calls are not just carried out: it is an alien, or in the
-    /// user task of its vCPU. Every way into the kernel asks this first.
-    pub intercepts_syscalls: Cell<bool>,
     /// Its system calls are exceptions.
     pub is_alien: Cell<bool>,
     /// The next system call of the alien is allowed.
     pub allow_syscall: Cell<bool>,
-    /// The exception that it has before it goes on in user mode.
+    /// The exception that it has before it goes on in user mode; set by
+    /// [`Thread::set_stop`].
     pub stop: Cell<Option<Stop>>,
     /// Its operation that has paused.
     pub operation: RefCell<Option<LongOperation>>,
@@ -243,6 +243,14 @@ pub struct ThreadState {
     pub vcpu: Vcpu,
     /// How it handles page faults itself.
     pub trampoline: Trampoline,
+}
+
+impl ThreadState {
+    /// True if its system calls are not just carried out: it is an alien, or
+    /// in the user task of its vCPU.
+    pub fn intercepts_syscalls(&self) -> bool {
+        self.is_alien.get() || self.vcpu.is_in_user_task()
+    }
 }
 
 impl Paired<ReplyPlace> for Thread {
@@ -266,9 +274,8 @@ impl Thread {
     /// Makes a thread of CPU `home` that is bound to no task and that `quota`
     /// pays for.
     pub fn create(cpu: &Cpu, quota: QuotaRef, home: u32) -> Result<Ref<Thread>, OutOfMemory> {
-        let thread = super::create_in_place(cpu, quota, Kind::Thread, || {
-            Self::new(cpu.kernel.new_id(), home, quota)
-        })?;
+        let thread =
+            super::create_in_place(cpu, quota, Kind::Thread, || Self::new(cpu, home, quota))?;
         thread.own.set(thread.header());
         let cursor = Cursor::new(&cpu.kernel.heap, quota)?;
         thread.state(cpu).cursor.set(Some(cursor));
@@ -276,9 +283,10 @@ impl Thread {
     }
 
     #[inline(always)]
-    fn new(id: u64, home: u32, quota: QuotaRef) -> Self {
+    fn new(cpu: &Cpu, home: u32, quota: QuotaRef) -> Self {
+        let scrap = UtcbPointer::to_static(&cpu.kernel.scrap_utcb);
         Self {
-            id,
+            id: cpu.kernel.new_id(),
             own: OwnHeader::unknown(),
             anchor: Anchor::new(),
             ready: Links::new(),
@@ -298,7 +306,7 @@ impl Thread {
                 home,
                 ThreadState {
                     context: Context::new(),
-                    utcb: Cell::new(None),
+                    utcb: Cell::new(scrap),
                     life: Cell::new(Life::New),
                     scheduled: Cell::new(false),
                     priority: Cell::new(1),
@@ -320,7 +328,6 @@ impl Thread {
                     settled: Cell::new(0),
                     pager: Cell::new(NO_SLOT),
                     exception_handler: Cell::new(NO_SLOT),
-                    intercepts_syscalls: Cell::new(false),
                     is_alien: Cell::new(false),
                     allow_syscall: Cell::new(false),
                     stop: Cell::new(None),
@@ -343,13 +350,13 @@ impl Thread {
     /// What only the home CPU may touch, if this is it.
     #[inline]
     pub fn local_state<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<&'cpu ThreadState> {
-        self.state.get(cpu)
+        self.state.get(cpu).map(LocalState::value)
     }
 
     /// True if it is on this CPU.
     #[inline]
     pub fn is_here(&self, cpu: &Cpu) -> bool {
-        self.state.home() == cpu.id()
+        self.home() == cpu.id()
     }
 
     /// Lets it be on another CPU.
@@ -370,9 +377,16 @@ impl Thread {
         self.residence() == cpu.id()
     }
 
-    /// Gives it another CPU to run on. On the CPU that it is on.
-    pub fn set_residence(&self, residence: u32) {
+    /// Gives it another CPU to run on.
+    pub fn set_residence(&self, cpu: &Cpu, residence: u32) {
         self.residence.store(residence, Ordering::Relaxed);
+        self.review(cpu);
+    }
+
+    /// It has an exception before it goes on in user mode.
+    pub fn set_stop(&self, cpu: &Cpu, stop: Stop) {
+        self.state(cpu).stop.set(Some(stop));
+        self.review(cpu);
     }
 
     /// True if it leaves this CPU when the kernel is left.
@@ -388,6 +402,12 @@ impl Thread {
     /// What only the home CPU may touch.
     #[inline]
     pub fn state<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> &'cpu ThreadState {
+        self.local(cpu).value()
+    }
+
+    /// The same, with what proves that this is the home CPU.
+    #[inline]
+    pub fn local<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> LocalState<'cpu> {
         self.state
             .get(cpu)
             .expect("a thread is handled by its home CPU")
@@ -419,10 +439,7 @@ impl Thread {
     /// Its UTCB, or the kernel's own scrap UTCB while it is not bound.
     #[inline]
     pub fn utcb<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> &'cpu Utcb {
-        match self.state(cpu).utcb.get() {
-            Some(utcb) => utcb.get(cpu),
-            None => &cpu.kernel.scrap_utcb,
-        }
+        self.state(cpu).utcb.get().get(cpu)
     }
 
     /// What pays for its memory.

@@ -123,7 +123,7 @@ impl Thread {
                 frame.set_sp(sp);
             }
             if flags.contains(ExRegsFlags::TRIGGER_EXCEPTION) {
-                state.stop.set(Some(Stop::Triggered));
+                self.set_stop(cpu, Stop::Triggered);
                 cpu.reschedule.set(true);
             }
             self.resurrect(cpu);

@@ -32,10 +32,11 @@ pub(crate) fn check(cpu: &Cpu, thread: &Thread) {
         assert!(thread.mailbox.is_empty());
         assert!(thread.reply.is_empty() && thread.answer.is_empty());
     }
-    assert_eq!(state.utcb.get().is_some(), !thread.task.is_empty());
+    let is_scrap = core::ptr::eq(thread.utcb(cpu), &cpu.kernel.scrap_utcb);
+    assert_eq!(is_scrap, thread.task.is_empty());
+    thread.check_standing(cpu);
     if state.vcpu.is_in_user_task() {
         assert!(thread.vcpu_area(cpu).is_some() && !state.vcpu.user_task().is_empty());
-        assert!(state.intercepts_syscalls.get());
         // But for threads of other CPUs that end.
         let goes_on = matches!(waiting, Waiting::Nothing | Waiting::Remote);
         assert!(goes_on, "user mode waits for nothing");

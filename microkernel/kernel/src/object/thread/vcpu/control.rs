@@ -15,7 +15,7 @@ use crate::cpu::Cpu;
 use crate::mapping::Cursor;
 use crate::object::ipc_gate::reference;
 use crate::object::task::{Mapping, Task};
-use crate::object::thread::{Thread, ThreadState};
+use crate::object::thread::{Standing, Thread, ThreadState, standing};
 use crate::object::{Fail, Invocation, OperationResult, Outcome};
 use crate::scheduling;
 
@@ -40,6 +40,7 @@ impl Thread {
         let area = memory.find_shared(cpu, address).ok_or(ResultCode::EINVAL)?;
         let state = self.state(cpu);
         state.vcpu.area.set(Some(area));
+        self.review(cpu);
         state.vcpu.extended.set(extended);
         state.vcpu.guest_cpu.set(None);
         let chip = &cpu.kernel.platform.chip;
@@ -103,7 +104,7 @@ impl Thread {
     ) {
         area.set_state(flags | StateFlags::ENTRY);
         state.vcpu.in_user_task.set(true);
-        state.intercepts_syscalls.set(true);
+        standing::set(self.local(cpu), Standing::Intercepted);
         let with_fpu = flags.contains(StateFlags::FPU_ENABLED);
         if state.vcpu.without_fpu.get() == with_fpu {
             state.vcpu.without_fpu.set(!with_fpu);

@@ -71,7 +71,7 @@ impl Thread {
         area.set_reserved_stack(stack);
         save(area);
         if state.vcpu.in_user_task.replace(false) {
-            state.intercepts_syscalls.set(state.is_alien.get());
+            self.review(cpu);
             if state.vcpu.without_fpu.get() {
                 state.vcpu.without_fpu.set(false);
                 scheduling::fpu_access_changed(cpu, self);

@@ -10,16 +10,16 @@ use l4_abi::protocol::label;
 use l4_abi::protocol::thread::Opcode;
 use l4_abi::vcpu::{StateFlags, UserTaskChange};
 use machine::per_cpu::ShortWay;
-use machine::utcb::Utcb;
 
 use crate::cpu::Cpu;
 use crate::object::Outcome;
-use crate::object::thread::{Thread, ThreadState};
+use crate::object::thread::{LocalState, Thread};
 
 /// A system call in the user task of `thread`, the current one, is an entry.
 /// If it is in no user task, it is an alien.
 #[inline(never)]
-pub fn enter(cpu: &Cpu, thread: &Thread, state: &ThreadState) -> ShortWay {
+pub fn enter(cpu: &Cpu, thread: &Thread) -> ShortWay {
+    let state = thread.state(cpu);
     match state.vcpu.area(cpu) {
         Some(area) if state.vcpu.is_in_user_task() && !cpu.reschedule.get() => {
             let frame = &state.context.frame;
@@ -44,7 +44,8 @@ pub fn is_resume(destination: u64, tag: u64) -> bool {
 /// Performs the resume of `thread`, the current one, if it does nothing else
 /// and no other thread could run.
 #[inline(never)]
-pub fn resume(cpu: &Cpu, thread: &Thread, state: &ThreadState, utcb: &Utcb) -> ShortWay {
+pub fn resume(cpu: &Cpu, thread: &Thread, state: LocalState<'_>) -> ShortWay {
+    let (state, utcb) = (state.value(), state.utcb.get().get(cpu));
     let Some(area) = state.vcpu.area(cpu) else {
         return ShortWay::Nowhere;
     };

@@ -1,0 +1,100 @@
+//! What the fast path has to know of a thread before it does anything to it,
+//! in the word that tells the thread's CPU: one comparison shows that a server
+//! can be called, a caller answered, a system call just carried out.
+//!
+//! Whoever changes what a standing depends on [reviews](Thread::review) it.
+//! [`Standing::Plain`] promises nothing, so it is always right for a thread
+//! whose system calls are not intercepted.
+
+use machine::cell::Here;
+
+use super::{Purpose, Source, Thread, ThreadState, Waiting};
+use crate::cpu::Cpu;
+use crate::ipc::reply;
+
+/// What can be relied on. But for the last, whoever ends the thread's wait has
+/// nothing to do for it but to let it go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Standing {
+    /// If it is the thread that runs, its system calls are just carried out.
+    Plain,
+    /// It waits for anybody, who can be answered through its implicit reply
+    /// capability: that is empty.
+    Open,
+    /// It waits for the answer to its call.
+    Calling,
+    /// It waits for the answer to its page fault, and is no vCPU.
+    Faulted,
+    /// Its system calls are not just carried out: it is an alien, or in the
+    /// user task of its vCPU.
+    Intercepted,
+}
+
+/// The state of a thread on this CPU.
+pub type LocalState<'cpu> = Here<'cpu, ThreadState>;
+
+impl Thread {
+    /// Its state, if it is on this CPU and stands so.
+    #[inline]
+    pub fn stands<'cpu>(
+        &'cpu self,
+        cpu: &'cpu Cpu,
+        standing: Standing,
+    ) -> Option<LocalState<'cpu>> {
+        self.state.marked(cpu, standing as u16)
+    }
+
+    /// It waits for something else, or not any more; what it waited for.
+    pub fn set_waiting(&self, cpu: &Cpu, waiting: Waiting) -> Waiting {
+        let old = self.state(cpu).waiting.replace(waiting);
+        self.review(cpu);
+        old
+    }
+
+    /// Something has changed on which its standing depends.
+    pub fn review(&self, cpu: &Cpu) {
+        set(self.local(cpu), self.judge(cpu));
+    }
+
+    fn judge(&self, cpu: &Cpu) -> Standing {
+        let state = self.state(cpu);
+        if state.intercepts_syscalls() {
+            return Standing::Intercepted;
+        }
+        if state.stop.get().is_some() || !self.lives_here(cpu) || self.timeout.is_linked() {
+            return Standing::Plain;
+        }
+        match (state.waiting.get(), state.purpose.get()) {
+            (Waiting::Receive(Source::Anyone), Purpose::Syscall)
+                if reply::can_connect(self, state) =>
+            {
+                Standing::Open
+            }
+            (Waiting::Receive(Source::Thread(_)), Purpose::Syscall) => Standing::Calling,
+            (Waiting::Receive(Source::Thread(_)), Purpose::PageFault(_))
+                if !state.vcpu.is_one() =>
+            {
+                Standing::Faulted
+            }
+            _ => Standing::Plain,
+        }
+    }
+}
+
+/// The thread stands so from now on.
+#[inline]
+pub fn set(state: LocalState<'_>, standing: Standing) {
+    state.set_mark(standing as u16);
+}
+
+#[cfg(test)]
+impl Thread {
+    /// It stands as it should.
+    pub(crate) fn check_standing(&self, cpu: &Cpu) {
+        let (noted, right) = (self.state.mark(), self.judge(cpu));
+        let is_right = noted == right as u16;
+        let promises_nothing = noted == Standing::Plain as u16 && right != Standing::Intercepted;
+        assert!(is_right || promises_nothing, "{noted} instead of {right:?}");
+    }
+}
