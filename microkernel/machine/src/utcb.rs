@@ -42,10 +42,11 @@ impl Utcb {
         }
     }
 
-    /// Copies the first `count` words of `from`.
+    /// Copies the first `count` words of `from`: message registers, so fewer
+    /// than 64.
     #[inline]
     pub fn copy_words(&self, from: &Utcb, count: usize) {
-        let count = count.min(WORDS);
+        let count = count % 64;
         // SAFETY: both have so many.
         unsafe { copy_words(self.words.as_ptr(), from.words.as_ptr(), count) };
     }

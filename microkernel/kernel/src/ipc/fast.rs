@@ -75,7 +75,7 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
                     return match kind {
                         CALL if is_valid(cpu, &state, utcb, &entry, tag) => ShortWay::ToTheEnd,
                         SEND if let Some(irq) = triggered(&entry, utcb, tag) => {
-                            trigger(cpu, thread, state, irq)
+                            trigger(cpu, from, irq)
                         }
                         _ => {
                             let operation = Operation::from_bits_retain(kind);
@@ -188,7 +188,7 @@ impl Sender<'_> {
     fn switch_to(self, cpu: &Cpu, receiver: &Thread, to: LocalState<'_>) -> Option<Done> {
         to.waiting.set(Waiting::Nothing);
         standing::set(to, Standing::Plain);
-        scheduling::switch_to(cpu, &self.state, receiver, &to);
+        scheduling::switch_to(cpu, self.thread, &self.state, receiver, &to);
         Some(Done)
     }
 }
@@ -345,18 +345,22 @@ fn triggered<'cpu>(entry: &Entry<'cpu>, utcb: &Utcb, tag: u64) -> Option<&'cpu I
 /// Triggers an interrupt. Who has waited for it goes on at once, if it is more
 /// urgent than all others.
 #[inline(always)]
-fn trigger(cpu: &Cpu, thread: &Thread, state: LocalState<'_>, irq: &Irq) -> ShortWay {
-    let goes_on = irq.trigger(cpu).is_some_and(|receiver| {
-        let goes_on = scheduling::preempt(cpu, thread, &state, receiver);
-        if !goes_on {
-            scheduling::make_ready(cpu, receiver);
+fn trigger(cpu: &Cpu, current: Sender<'_>, irq: &Irq) -> ShortWay {
+    let goes_first = |to: &ThreadState| scheduling::goes_first(cpu, &current.state, to);
+    match irq.trigger_open(cpu, goes_first) {
+        Some((receiver, to)) => {
+            scheduling::preempt(cpu, current.thread, &current.state, receiver, &to);
+            current.switch_to(cpu, receiver, to);
+            ShortWay::ToASyscall
         }
-        goes_on
-    });
-    match end_of(cpu) {
-        ShortWay::ToTheEnd if goes_on => ShortWay::ToASyscall,
-        end => end,
+        None => trigger_any(cpu, irq),
     }
+}
+
+#[inline(never)]
+fn trigger_any(cpu: &Cpu, irq: &Irq) -> ShortWay {
+    irq.hit(cpu);
+    end_of(cpu)
 }
 
 /// Has the kernel perform an operation on an object.

@@ -48,6 +48,12 @@ impl PinBinding {
         (pin < cpu.kernel.platform.chip.lines()).then_some(pin)
     }
 
+    /// True if only software triggers it.
+    #[inline]
+    pub fn is_unbound(&self) -> bool {
+        self.pin.load(Relaxed) == NO_PIN
+    }
+
     /// True if the pin is level-triggered.
     pub fn is_level(&self, cpu: &Cpu) -> bool {
         self.chip_pin(cpu)

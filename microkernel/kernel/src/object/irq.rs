@@ -4,6 +4,7 @@
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use l4_abi::error::ResultCode;
+use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::irq::{
     BindOpcode, DetachResult, OPCODE_MASK, Opcode, SenderOpcode, UNBOUND_LABEL,
 };
@@ -14,7 +15,7 @@ use machine::lock::Lock;
 
 use super::icu::PinBinding;
 use super::ipc_gate::thread_argument;
-use super::thread::Thread;
+use super::thread::{LocalState, Standing, Thread, ThreadState};
 use super::{Invocation, OperationResult, Outcome, Ref, RefSlot};
 use crate::cpu::Cpu;
 use crate::ipc::{self, irq::Delivery};
@@ -46,6 +47,13 @@ pub struct State {
     pub overrun: bool,
     /// It is destroyed.
     dead: bool,
+}
+
+impl State {
+    #[inline]
+    fn is_idle(&self) -> bool {
+        !(self.queued | self.pending | self.overrun | self.dead)
+    }
 }
 
 /// Chooses the node by which an interrupt is queued at its thread.
@@ -100,6 +108,29 @@ impl Irq {
         if let Some(thread) = self.trigger(cpu) {
             scheduling::make_ready(cpu, thread);
         }
+    }
+
+    /// It is triggered by software; nothing is done unless there is nothing to
+    /// do but to give its message to a thread that waits for anybody: that
+    /// thread, which has the message now.
+    #[inline(always)]
+    pub fn trigger_open<'cpu>(
+        &self,
+        cpu: &'cpu Cpu,
+        can_go_on: impl FnOnce(&ThreadState) -> bool,
+    ) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
+        let state = self.state.lock();
+        if !state.is_idle() || !self.pin.is_unbound() {
+            return None;
+        }
+        let thread = self.thread.get(cpu)?;
+        let to = thread.stands(cpu, Standing::Open)?;
+        if !can_go_on(&to) {
+            return None;
+        }
+        to.context.frame.set_tag(MessageTag::EMPTY.raw());
+        to.context.frame.set_label(self.label());
+        Some((thread, to))
     }
 
     /// It is triggered. The thread that waited for it, and has its message now:

@@ -6,7 +6,7 @@ use core::cell::Cell;
 use machine::object::Link;
 
 use crate::cpu::Cpu;
-use crate::object::thread::Thread;
+use crate::object::thread::{Thread, ThreadState};
 
 /// Length of a time slice unless the scheduler object says otherwise, in µs.
 pub const DEFAULT_QUANTUM: u64 = 10_000;
@@ -78,10 +78,18 @@ impl Budget {
         if self.owner.is(thread) {
             return;
         }
+        self.switch(cpu, thread, thread.state(cpu));
+        self.changed.set(true);
+    }
+
+    /// The time of `thread`, whose it is not yet, passes from now on; when its
+    /// time slice ends, in µs.
+    #[inline(always)]
+    pub fn switch(&self, cpu: &Cpu, thread: &Thread, state: &ThreadState) -> u64 {
         let now = cpu.kernel.platform.timer.now();
         self.account(cpu, now);
         self.owner.set(Some(thread));
-        self.begin(thread, cpu, now);
+        self.begin(state, now)
     }
 
     /// `thread`, whose time passes, has a new priority and time slice.
@@ -90,26 +98,32 @@ impl Budget {
         let state = thread.state(cpu);
         let used = now.saturating_sub(self.started.get());
         state.consumed.set(state.consumed.get() + used);
-        self.begin(thread, cpu, now);
-    }
-
-    fn begin(&self, thread: &Thread, cpu: &Cpu, now: u64) {
-        let state = thread.state(cpu);
-        self.priority.set(state.priority.get());
-        self.started.set(now);
-        self.ends.set(now.saturating_add(state.remaining.get()));
+        self.begin(state, now);
         self.changed.set(true);
     }
 
+    /// A time slice that is used up is followed by a new one.
+    #[inline(always)]
+    fn begin(&self, state: &ThreadState, now: u64) -> u64 {
+        let slice = match state.remaining.get() {
+            0 => state.quantum.get(),
+            remaining => remaining,
+        };
+        let ends = now.saturating_add(slice);
+        self.priority.set(state.priority.get());
+        self.started.set(now);
+        self.ends.set(ends);
+        ends
+    }
+
     /// Writes down what the owner has used up to `now`.
+    #[inline(always)]
     fn account(&self, cpu: &Cpu, now: u64) {
         if let Some(owner) = self.owner.get(cpu) {
             let state = owner.state(cpu);
-            let used = now.saturating_sub(self.started.get());
-            state.consumed.set(state.consumed.get() + used);
-            let left = self.ends.get().saturating_sub(now);
-            let left = if left == 0 { state.quantum.get() } else { left };
-            state.remaining.set(left);
+            let used = now.wrapping_sub(self.started.get());
+            state.consumed.set(state.consumed.get().wrapping_add(used));
+            state.remaining.set(self.ends.get().saturating_sub(now));
             self.started.set(now);
         }
     }

@@ -19,6 +19,7 @@ pub use timeouts::Timeouts;
 
 use machine::context::{self, Context};
 use machine::list::List;
+use machine::object::Link;
 use machine::vm;
 
 use crate::cpu::{Cpu, CpuLocal};
@@ -98,41 +99,43 @@ fn finish_endings(cpu: &Cpu) {
 /// `from`, and for a thread that has nothing to do but to go on in user mode.
 /// It is on no ready list, and nobody became ready in this kernel entry.
 #[inline(always)]
-pub fn switch_to(cpu: &Cpu, from: &ThreadState, thread: &Thread, to: &ThreadState) {
+pub fn switch_to(
+    cpu: &Cpu,
+    current: &Thread,
+    from: &ThreadState,
+    thread: &Thread,
+    to: &ThreadState,
+) {
     debug_assert!(!cpu.reschedule.get() && !has_endings(cpu));
     debug_assert!(cpu.ready.highest() <= Some(cpu.budget.priority()));
     debug_assert!(!thread.ready_links().is_linked() && thread.is_runnable(cpu));
     // A vCPU leaves its user task before it waits.
     debug_assert!(!to.vcpu.is_in_user_task());
-    cpu.current.set(Some(thread));
+    Link::pass([&cpu.current, &cpu.loaded], current, thread);
     context::switch(cpu.block(), &from.context, &to.context);
-    cpu.loaded.set(Some(thread));
     fpu::switched(cpu, thread);
     cpu.space.load(cpu, thread.task(cpu));
 }
 
-/// [`make_ready`] and [`leave`] in one, for `thread`, which waited and has only
-/// to go on in user mode, if it is more urgent than all others: it runs now.
-/// `from` is the state of `current`, the current thread, which stays ready.
-/// False: nothing is done.
-#[inline]
-pub fn preempt(cpu: &Cpu, current: &Thread, from: &ThreadState, thread: &Thread) -> bool {
-    let to = thread.state(cpu);
-    let (own, other) = (from.priority.get(), to.priority.get());
-    if other <= cpu.budget.priority()
-        || other < own
-        || cpu.reschedule.get()
-        || to.stop.get().is_some()
-        || !thread.lives_here(cpu)
-    {
-        return false;
-    }
+/// True if a thread with the state `to`, which becomes ready, goes before all
+/// others, the current one with the state `from` among them.
+#[inline(always)]
+pub fn goes_first(cpu: &Cpu, from: &ThreadState, to: &ThreadState) -> bool {
+    debug_assert!(!cpu.reschedule.get());
+    let priority = to.priority.get();
+    priority > cpu.budget.priority() && priority >= from.priority.get()
+}
+
+/// [`make_ready`] and a part of [`leave`] in one, for `thread`, which waited
+/// and [goes first](goes_first): it is to be [switched to](switch_to). `current`,
+/// the current thread, stays ready.
+#[inline(always)]
+pub fn preempt(cpu: &Cpu, current: &Thread, from: &ThreadState, thread: &Thread, to: &ThreadState) {
     debug_assert!(to.deferred.get() == Deferred::Nothing);
-    cpu.ready.push_front(current, own);
-    cpu.budget.start(cpu, thread);
-    program_timer(cpu);
-    switch_to(cpu, from, thread, to);
-    true
+    cpu.ready.push_front(current, from.priority.get());
+    if cpu.budget.switch(cpu, thread, to) < cpu.timer_set.get() {
+        set_timer(cpu);
+    }
 }
 
 /// `thread`, which is ready, runs next, on the time slice of the current
@@ -349,6 +352,7 @@ fn program_timer(cpu: &Cpu) {
     }
 }
 
+#[inline(never)]
 fn set_timer(cpu: &Cpu) {
     let next = match (cpu.timeouts.next(), cpu.budget.ends()) {
         (Some(timeout), Some(slice)) => Some(timeout.min(slice)),

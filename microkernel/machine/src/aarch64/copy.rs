@@ -7,35 +7,31 @@ use core::sync::atomic::AtomicU64;
 /// Copies `count` words, at most 63.
 ///
 /// # Safety
-/// There are so many at both places.
+/// There are so many at both places, and not more than 63.
 #[inline(always)]
 pub(crate) unsafe fn copy_words(to: *const AtomicU64, from: *const AtomicU64, count: usize) {
     // SAFETY: promised by the caller. Pairs of words are written one after the
-    // other, each as a whole.
+    // other, each as a whole. The jump goes as many pairs, of eight bytes of
+    // code each, before the end as are to be copied.
     unsafe {
         asm!(
             "tbz {count}, #0, 2f",
-            "ldr {a}, [{from}], #8",
-            "str {a}, [{to}], #8",
-            "2: tbz {count}, #1, 3f",
-            "ldp {a}, {b}, [{from}], #16",
-            "stp {a}, {b}, [{to}], #16",
-            "3: lsr {count}, {count}, #2",
-            "cbz {count}, 5f",
-            "4: ldp {a}, {b}, [{from}]",
-            "ldp {c}, {d}, [{from}, #16]",
-            "add {from}, {from}, #32",
-            "subs {count}, {count}, #1",
-            "stp {a}, {b}, [{to}]",
-            "stp {c}, {d}, [{to}, #16]",
-            "add {to}, {to}, #32",
-            "b.ne 4b",
-            "5:",
+            "sub {count}, {count}, #1",
+            "ldr {a}, [{from}, {count}, lsl #3]",
+            "str {a}, [{to}, {count}, lsl #3]",
+            "2: adr {a}, 3f",
+            "sub {a}, {a}, {count}, lsl #2",
+            "br {a}",
+            ".irp pair, 30,29,28,27,26,25,24,23,22,21,20,19,18,17,16,15,14,13,12,11,10,9,8,7,6,5,4,3,2,1,0",
+            "ldp {a}, {b}, [{from}, #16 * \\pair]",
+            "stp {a}, {b}, [{to}, #16 * \\pair]",
+            ".endr",
+            "3:",
             count = inout(reg) count => _,
-            to = inout(reg) to => _,
-            from = inout(reg) from => _,
-            a = out(reg) _, b = out(reg) _, c = out(reg) _, d = out(reg) _,
-            options(nostack),
+            to = in(reg) to,
+            from = in(reg) from,
+            a = out(reg) _, b = out(reg) _,
+            options(nostack, preserves_flags),
         );
     }
 }

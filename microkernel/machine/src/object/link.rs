@@ -94,6 +94,27 @@ impl<T: Anchored> Link<T> {
         let new = new.map_or(ptr::null_mut(), |new| ptr::from_ref(new).cast_mut());
         self.0.set(new);
     }
+
+    /// Lets two that point to `old` point to `new`.
+    ///
+    /// # Panics
+    /// If they do not.
+    #[inline(always)]
+    pub fn pass([one, other]: [&Self; 2], old: &T, new: &T) {
+        assert!(one.is(old) && other.is(old), "a link points elsewhere");
+        let (from, to) = (&old.anchor().0, &new.anchor().0);
+        from.store(
+            from.load(Ordering::Relaxed).wrapping_sub(2),
+            Ordering::Relaxed,
+        );
+        to.store(
+            to.load(Ordering::Relaxed).wrapping_add(2),
+            Ordering::Relaxed,
+        );
+        let new = ptr::from_ref(new).cast_mut();
+        one.0.set(new);
+        other.0.set(new);
+    }
 }
 
 impl<T: Anchored> Default for Link<T> {

@@ -120,15 +120,41 @@ mod alone {
         assert_eq!(heap.reap(&mut cpu), 3);
     }
 
+    struct Linked(Anchor);
+
+    impl Anchored for Linked {
+        fn anchor(&self) -> &Anchor {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn links_that_are_passed_on_let_go() {
+        let [one, other] = [(); 2].map(|()| Link::new());
+        let (old, new) = (Linked(Anchor::new()), Linked(Anchor::new()));
+        one.set(Some(&old));
+        other.set(Some(&old));
+        Link::pass([&one, &other], &old, &new);
+        assert!(one.is(&new) && other.is(&new));
+        drop(old);
+        one.set(None);
+        other.set(None);
+        drop(new);
+    }
+
+    #[test]
+    #[should_panic(expected = "points elsewhere")]
+    fn only_links_to_the_old_one_are_passed_on() {
+        let [one, other] = [(); 2].map(|()| Link::new());
+        let items =
+            [(); 2].map(|()| std::boxed::Box::leak(std::boxed::Box::new(Linked(Anchor::new()))));
+        one.set(Some(items[0]));
+        Link::pass([&one, &other], items[0], items[1]);
+    }
+
     #[test]
     #[should_panic(expected = "freed while linked")]
     fn the_end_of_what_a_link_points_to_is_noticed() {
-        struct Linked(Anchor);
-        impl Anchored for Linked {
-            fn anchor(&self) -> &Anchor {
-                &self.0
-            }
-        }
         let link = Link::new();
         let linked = Linked(Anchor::new());
         link.set(Some(&linked));
