@@ -9,6 +9,7 @@ use crate::arch::boot::Boot;
 use crate::arch::context::Frame;
 use crate::arch::cpu::CpuState;
 use crate::arch::trap::{Fault, Interrupt};
+use crate::vcpu::TrapRegisters;
 
 /// The part of the per-CPU data that entry and exit code knows; the offsets
 /// of its first fields are part of that code.
@@ -24,6 +25,8 @@ pub struct CpuBlock {
     /// Room for entry code to put registers aside.
     scratch: [Cell<u64>; 4],
     id: u32,
+    /// The registers for [`ShortWay::ToARegisterSet`].
+    registers: Cell<*const TrapRegisters>,
     /// What the architecture keeps for each CPU.
     pub arch: CpuState,
 }
@@ -58,6 +61,13 @@ impl CpuBlock {
     #[inline]
     pub(crate) fn set_frame(&self, frame: *const Frame) {
         self.frame.set(frame);
+    }
+
+    /// Load `registers` when the kernel is left by
+    /// [`ShortWay::ToARegisterSet`], at once.
+    #[inline]
+    pub(crate) fn set_registers(&self, registers: &TrapRegisters) {
+        self.registers.set(registers);
     }
 
     /// The end of the kernel stack.
@@ -96,6 +106,7 @@ impl<L> PerCpu<L> {
                 stack_top: Cell::new(0),
                 scratch: [const { Cell::new(0) }; 4],
                 id,
+                registers: Cell::new(core::ptr::null()),
                 arch: CpuState::new(),
             },
             local,
@@ -146,6 +157,12 @@ pub enum ShortWay {
     ToTheFrame = 3,
     /// The same, and the frame is in a system call.
     ToASyscall = 4,
+    /// The same, for a vCPU that is entered
+    /// ([`Frame::enter_at_once`](crate::context::Frame)).
+    ToAnEntry = 5,
+    /// The same, for a vCPU that goes to its user mode: most registers are to
+    /// be loaded from its state.
+    ToARegisterSet = 6,
 }
 
 /// What the machine calls in the kernel. When one of these returns, the CPU

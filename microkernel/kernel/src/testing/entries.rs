@@ -27,8 +27,8 @@ impl World {
         }
         match self.take_fast_path(thread) {
             ShortWay::Nowhere => CpuLocal::syscall(self.cpu),
-            ShortWay::ToTheEnd | ShortWay::ToTheFrame | ShortWay::ToASyscall => {}
             ShortWay::ToTheExit => CpuLocal::finish(self.cpu),
+            _ => {}
         }
         self.check();
         self.doing(thread)

@@ -32,12 +32,12 @@ impl Root {
 
 /// A root table without entries, as large as any.
 #[repr(C, align(32768))]
-struct EmptyRoot(UnsafeCell<[u64; 4096]>);
+pub(super) struct EmptyRoot(UnsafeCell<[u64; 4096]>);
 
 // SAFETY: nothing writes to it.
 unsafe impl Sync for EmptyRoot {}
 
-static EMPTY_ROOT: EmptyRoot = EmptyRoot(UnsafeCell::new([0; 4096]));
+pub(super) static EMPTY_ROOT: EmptyRoot = EmptyRoot(UnsafeCell::new([0; 4096]));
 
 /// The format of this machine's page tables.
 pub fn format() -> Format {

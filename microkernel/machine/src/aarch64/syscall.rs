@@ -13,6 +13,7 @@ use crate::per_cpu::{CpuBlock, ShortWay};
 /// Offsets in [`CpuBlock`](crate::per_cpu::CpuBlock), which `per_cpu.rs` fixes.
 const BLOCK_FRAME: usize = 8;
 const BLOCK_STACK_TOP: usize = 16;
+const BLOCK_REGISTERS: usize = 64;
 
 unsafe extern "C" {
     /// Leaves the kernel: to the frame that this CPU's block (TPIDR_EL2)
@@ -32,9 +33,21 @@ unsafe extern "C" {
 /// Nothing on the kernel stack is needed any more.
 #[inline(always)]
 pub unsafe fn leave_by(cpu: &CpuBlock, way: ShortWay) {
-    if matches!(way, ShortWay::ToTheFrame | ShortWay::ToASyscall) {
-        // SAFETY: promised by the caller.
-        unsafe { asm!("b brio_leave_for", in("x1") cpu.frame(), options(noreturn)) };
+    // SAFETY: promised by the caller.
+    unsafe {
+        match way {
+            ShortWay::ToTheFrame | ShortWay::ToASyscall => {
+                asm!("b brio_leave_for", in("x1") cpu.frame(), options(noreturn))
+            }
+            ShortWay::ToAnEntry => {
+                asm!("b brio_leave_entry", in("x1") cpu.frame(), options(noreturn))
+            }
+            ShortWay::ToARegisterSet => {
+                asm!("b brio_leave_registers", in("x0") cpu, in("x1") cpu.frame(),
+                    options(noreturn))
+            }
+            ShortWay::Nowhere | ShortWay::ToTheEnd | ShortWay::ToTheExit => {}
+        }
     }
 }
 
@@ -77,6 +90,15 @@ global_asm!(
     "mrs x11, spsr_el2",
     "stp x9, x10, [sp, #{sp}]",
     "str x11, [sp, #{pstate}]",
+    ".endm",
+    // What `eret` loads, from the frame in x1.
+    ".macro load_control",
+    "mov sp, x1",
+    "ldp x2, x3, [sp, #{sp}]",
+    "ldr x4, [sp, #{pstate}]",
+    "msr sp_el0, x2",
+    "msr elr_el2, x3",
+    "msr spsr_el2, x4",
     ".endm",
     // With the CPU's block in x0.
     ".macro to_kernel_stack",
@@ -184,12 +206,7 @@ global_asm!(
     "cbz x1, 2f",
     ".global brio_leave_for",
     "brio_leave_for:",
-    "mov sp, x1",
-    "ldp x2, x3, [sp, #{sp}]",
-    "ldr x4, [sp, #{pstate}]",
-    "msr sp_el0, x2",
-    "msr elr_el2, x3",
-    "msr spsr_el2, x4",
+    "load_control",
     "ldr x30, [sp, #{x} + 240]",
     "ldp x28, x29, [sp, #{x} + 224]",
     "ldp x26, x27, [sp, #{x} + 208]",
@@ -200,6 +217,56 @@ global_asm!(
     "load_first",
     "eret",
     // No CPU speculates past this.
+    "dsb nsh",
+    "isb",
+    // All registers but x0 are zero, as this table's entries are.
+    ".global brio_leave_entry",
+    "brio_leave_entry:",
+    "load_control",
+    "ldr x0, [sp, #{x}]",
+    "adrp x30, {zeros}",
+    "ldp x1, x2, [x30]",
+    "ldp x3, x4, [x30]",
+    "ldp x5, x6, [x30]",
+    "ldp x7, x8, [x30]",
+    "ldp x9, x10, [x30]",
+    "ldp x11, x12, [x30]",
+    "ldp x13, x14, [x30]",
+    "ldp x15, x16, [x30]",
+    "ldp x17, x18, [x30]",
+    "ldp x19, x20, [x30]",
+    "ldp x21, x22, [x30]",
+    "ldp x23, x24, [x30]",
+    "ldp x25, x26, [x30]",
+    "ldp x27, x28, [x30]",
+    "mov x29, xzr",
+    "mov x30, xzr",
+    "eret",
+    "dsb nsh",
+    "isb",
+    // Those behind the first word of this register set, with the CPU's block
+    // in x0.
+    ".global brio_leave_registers",
+    "brio_leave_registers:",
+    "load_control",
+    "ldr x30, [x0, #{registers}]",
+    "ldp x0, x1, [x30, #{x}]",
+    "ldp x2, x3, [x30, #{x} + 16]",
+    "ldp x4, x5, [x30, #{x} + 32]",
+    "ldp x6, x7, [x30, #{x} + 48]",
+    "ldp x8, x9, [x30, #{x} + 64]",
+    "ldp x10, x11, [x30, #{x} + 80]",
+    "ldp x12, x13, [x30, #{x} + 96]",
+    "ldp x14, x15, [x30, #{x} + 112]",
+    "ldp x16, x17, [x30, #{x} + 128]",
+    "ldp x18, x19, [x30, #{x} + 144]",
+    "ldp x20, x21, [x30, #{x} + 160]",
+    "ldp x22, x23, [x30, #{x} + 176]",
+    "ldp x24, x25, [x30, #{x} + 192]",
+    "ldp x26, x27, [x30, #{x} + 208]",
+    "ldp x28, x29, [x30, #{x} + 224]",
+    "ldr x30, [x30, #{x} + 240]",
+    "eret",
     "dsb nsh",
     "isb",
     // Idle. A wake-up for no reason finds no interrupt and comes back here.
@@ -216,6 +283,8 @@ global_asm!(
     pstate = const offset_of!(Frame, pstate),
     frame = const BLOCK_FRAME,
     stack_top = const BLOCK_STACK_TOP,
+    registers = const BLOCK_REGISTERS,
+    zeros = sym super::paging::EMPTY_ROOT,
     done = const ShortWay::ToTheEnd as u8,
     svc = const l4_abi::arch::aarch64::exception::class::SVC64,
     interrupt = sym super::trap::interrupt,

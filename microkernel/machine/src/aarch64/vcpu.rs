@@ -10,7 +10,7 @@ use l4_abi::arch::aarch64::exception::{class, pstate};
 
 use super::context::{Context, Frame};
 use super::irqchip::IrqChip;
-use crate::per_cpu::CpuBlock;
+use crate::per_cpu::{CpuBlock, ShortWay};
 use crate::vcpu::{TrapRegisters, VcpuArea};
 
 /// Indexes of registers in an exception message.
@@ -61,15 +61,33 @@ impl Frame {
         self.sanitise_guest_state();
     }
 
+    /// As [`enter`](Self::enter), if the kernel is left at once by the way that
+    /// this gives.
+    #[inline]
+    pub fn enter_at_once(&self, instruction: u64, stack: u64, argument: u64) -> ShortWay {
+        self.begin_entry(self.entry_state(), instruction, stack, argument);
+        ShortWay::ToAnEntry
+    }
+
     /// Goes on at `instruction`, with no other register than these.
     #[inline]
     pub fn enter(&self, instruction: u64, stack: u64, argument: u64) {
-        let state = self.pstate.get() & !(pstate::MODE_MASK | pstate::ILLEGAL);
+        let state = self.entry_state();
         clear(self.words().as_ptr().cast_mut().cast());
+        self.begin_entry(state, instruction, stack, argument);
+    }
+
+    #[inline]
+    fn entry_state(&self) -> u64 {
+        self.pstate.get() & !(pstate::MODE_MASK | pstate::ILLEGAL) | ENTRY_MASKS
+    }
+
+    #[inline]
+    fn begin_entry(&self, state: u64, instruction: u64, stack: u64, argument: u64) {
         self.x[0].set(argument);
         self.set_ip(instruction);
         self.set_sp(stack);
-        self.pstate.set(state | ENTRY_MASKS);
+        self.pstate.set(state);
     }
 }
 
@@ -121,6 +139,30 @@ impl Context {
             }
         }
         self.frame.load_from(&area.registers);
+    }
+
+    /// The vCPU, whose registers this CPU has, enters its user mode, if the
+    /// kernel is left at once by the way that this gives.
+    #[inline]
+    pub fn enter_user_task_at_once(
+        &self,
+        block: &CpuBlock,
+        chip: &IrqChip,
+        area: &VcpuArea,
+    ) -> ShortWay {
+        if self.extended.get().is_some() {
+            self.enter_user_task(block, chip, area, true);
+            return ShortWay::ToTheFrame;
+        }
+        self.set_tpidrro(area.thread_registers[0].load(Relaxed), true);
+        let [sp, pc, state] = [STACK_POINTER, STACK_POINTER + 1, STACK_POINTER + 2]
+            .map(|word| area.registers[word].load(Relaxed));
+        self.frame.set_sp(sp);
+        self.frame.set_ip(pc);
+        self.frame.pstate.set(state);
+        self.frame.sanitise_state();
+        block.set_registers(&area.registers);
+        ShortWay::ToARegisterSet
     }
 
     /// The vCPU leaves its user mode.

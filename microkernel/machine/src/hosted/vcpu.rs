@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use super::context::TRAP_NUMBER;
 use super::context::{Context, ERROR, FAULT_ADDRESS, Frame, IN_SYSCALL, MESSAGE_TRAP, SP};
 use super::irqchip::IrqChip;
-use crate::per_cpu::CpuBlock;
+use crate::per_cpu::{CpuBlock, ShortWay};
 use crate::vcpu::{TrapRegisters, VcpuArea};
 
 pub(crate) const STACK_POINTER: usize = SP;
@@ -33,6 +33,12 @@ impl Frame {
             word.set(from.load(Relaxed));
         }
         self.words()[IN_SYSCALL].set(0);
+    }
+
+    /// As [`enter`](Self::enter).
+    pub fn enter_at_once(&self, instruction: u64, stack: u64, argument: u64) -> ShortWay {
+        self.enter(instruction, stack, argument);
+        ShortWay::ToAnEntry
     }
 
     /// Goes on at `instruction`, with no other register than these.
@@ -69,6 +75,17 @@ impl Context {
     ) {
         self.set_thread_pointer(area.thread_registers[0].load(Relaxed));
         self.frame.load_from(&area.registers);
+    }
+
+    /// The vCPU enters its user mode, as the thread that is loaded.
+    pub fn enter_user_task_at_once(
+        &self,
+        block: &CpuBlock,
+        chip: &IrqChip,
+        area: &VcpuArea,
+    ) -> ShortWay {
+        self.enter_user_task(block, chip, area, true);
+        ShortWay::ToARegisterSet
     }
 
     /// The vCPU leaves its user mode.

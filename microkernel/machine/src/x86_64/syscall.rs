@@ -6,6 +6,8 @@
 use core::arch::{asm, naked_asm};
 use core::mem::offset_of;
 
+use l4_abi::arch::x86_64::exception::rflags;
+
 use super::context::{Frame, SYSCALL_MARKER};
 use super::cpu::selector;
 use super::isolation::detour;
@@ -41,6 +43,8 @@ pub unsafe fn leave_by(_cpu: &CpuBlock, way: ShortWay) {
         match way {
             ShortWay::ToASyscall => asm!("jmp brio_leave_syscall", options(noreturn)),
             ShortWay::ToTheFrame => asm!("jmp brio_leave", options(noreturn)),
+            ShortWay::ToAnEntry => asm!("jmp brio_leave_entry", options(noreturn)),
+            ShortWay::ToARegisterSet => asm!("jmp brio_leave_registers", options(noreturn)),
             ShortWay::Nowhere | ShortWay::ToTheEnd | ShortWay::ToTheExit => {}
         }
     }
@@ -55,6 +59,7 @@ pub(super) mod block {
     pub(crate) const FRAME: usize = 8;
     pub(crate) const STACK_TOP: usize = 16;
     pub(crate) const SCRATCH: usize = 24;
+    pub(crate) const REGISTERS: usize = 64;
 }
 
 /// Where the hardware goes on `syscall`: `rcx` is the user's `rip`, `r11` its
@@ -182,11 +187,59 @@ pub(super) unsafe extern "C" fn entry() {
         "pop rcx",
         "pop rax",
         "add rsp, 16",
+        "7:",
         detour!("brio_isolated_iret"),
         "swapgs",
         ".global brio_iretq",
         "brio_iretq:",
         "iretq",
+        "",
+        // All registers but these are zero.
+        ".global brio_leave_entry",
+        "brio_leave_entry:",
+        "mov rsp, gs:[{frame}]",
+        "mov rcx, [rsp + {rip}]",
+        "mov rdi, [rsp + {rdi}]",
+        "mov rsp, [rsp + {user_rsp}]",
+        "mov r11d, {initial_flags}",
+        "xor eax, eax",
+        "xor edx, edx",
+        "xor esi, esi",
+        "xor r8d, r8d",
+        "xor r9d, r9d",
+        "xor r10d, r10d",
+        "xor ebx, ebx",
+        "xor ebp, ebp",
+        "xor r12d, r12d",
+        "xor r13d, r13d",
+        "xor r14d, r14d",
+        "xor r15d, r15d",
+        detour!("brio_isolated_sysret"),
+        "swapgs",
+        "sysretq",
+        "",
+        // In the frame is what `iretq` loads, and no more.
+        ".global brio_leave_registers",
+        "brio_leave_registers:",
+        "mov rsp, gs:[{frame}]",
+        "mov rdi, gs:[{registers}]",
+        "add rsp, {rip}",
+        "mov rax, [rdi + {rax} - {r15}]",
+        "mov rdx, [rdi + {rdx} - {r15}]",
+        "mov rcx, [rdi + {rcx} - {r15}]",
+        "mov rsi, [rdi + {rsi} - {r15}]",
+        "mov r8, [rdi + {r8} - {r15}]",
+        "mov r9, [rdi + {r9} - {r15}]",
+        "mov r10, [rdi + {r10} - {r15}]",
+        "mov r11, [rdi + {r11} - {r15}]",
+        "mov rbx, [rdi + {rbx} - {r15}]",
+        "mov rbp, [rdi + {rbp} - {r15}]",
+        "mov r12, [rdi + {r12} - {r15}]",
+        "mov r13, [rdi + {r13} - {r15}]",
+        "mov r14, [rdi + {r14} - {r15}]",
+        "mov r15, [rdi]",
+        "mov rdi, [rdi + {rdi} - {r15}]",
+        "jmp 7b",
         "",
         // Idle: the interrupt that ends it begins afresh on this stack.
         "4:",
@@ -199,6 +252,10 @@ pub(super) unsafe extern "C" fn entry() {
         frame = const block::FRAME,
         stack_top = const block::STACK_TOP,
         scratch = const block::SCRATCH,
+        registers = const block::REGISTERS,
+        initial_flags = const rflags::INITIAL,
+        rcx = const offset_of!(Frame, rcx),
+        r11 = const offset_of!(Frame, r11),
         marked = const MARKED,
         marked_byte = const MARKED as u8 as i8,
         user_data = const selector::USER_DATA,

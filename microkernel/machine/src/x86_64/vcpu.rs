@@ -13,8 +13,11 @@ use l4_abi::arch::x86_64::segment;
 use super::context::{Context, Frame, SYSCALL_MARKER};
 use super::cpu::selector;
 use super::irqchip::IrqChip;
-use crate::per_cpu::CpuBlock;
+use super::paging::USER_END;
+use crate::per_cpu::{CpuBlock, ShortWay};
 use crate::vcpu::{TrapRegisters, VcpuArea};
+
+const USER_CODE_32: u64 = selector::USER_CODE_32 as u64;
 
 /// Indexes of registers in an exception message.
 const FAULT_ADDRESS: usize = 11;
@@ -53,6 +56,35 @@ impl Frame {
             self.cs.set(u64::from(selector::USER_CODE));
         }
         self.sanitise_flags();
+    }
+
+    /// Takes over what `iretq` loads, as far as user memory may choose it.
+    #[inline]
+    fn load_control_from(&self, registers: &TrapRegisters) {
+        let [.., rip, cs, rflags, rsp, ss] = registers.each_ref().map(|word| word.load(Relaxed));
+        self.rip.set(rip);
+        self.cs.set(match cs {
+            USER_CODE_32 => USER_CODE_32,
+            _ => u64::from(selector::USER_CODE),
+        });
+        self.rflags.set(rflags);
+        self.rsp.set(rsp);
+        self.ss.set(ss);
+        self.sanitise_flags();
+    }
+
+    /// As [`enter`](Self::enter), if the kernel is left at once by the way that
+    /// this gives.
+    #[inline]
+    pub fn enter_at_once(&self, instruction: u64, stack: u64, argument: u64) -> ShortWay {
+        if instruction > USER_END {
+            self.enter(instruction, stack, argument);
+            return ShortWay::ToTheFrame;
+        }
+        self.rip.set(instruction);
+        self.rsp.set(stack);
+        self.rdi.set(argument);
+        ShortWay::ToAnEntry
     }
 
     /// Goes on at `instruction`, with no other register than these. The frame
@@ -112,6 +144,26 @@ impl Context {
             .map(|word| word.load(Relaxed));
         self.set_segments(block, is_loaded, new);
         self.frame.load_from(&area.registers);
+    }
+
+    /// The vCPU, whose registers this CPU has, enters its user mode, if the
+    /// kernel is left at once by the way that this gives.
+    #[inline]
+    pub fn enter_user_task_at_once(
+        &self,
+        block: &CpuBlock,
+        _chip: &IrqChip,
+        area: &VcpuArea,
+    ) -> ShortWay {
+        self.save_segments(true);
+        let new = area
+            .thread_registers
+            .each_ref()
+            .map(|word| word.load(Relaxed));
+        self.set_segments(block, true, new);
+        self.frame.load_control_from(&area.registers);
+        block.set_registers(&area.registers);
+        ShortWay::ToARegisterSet
     }
 
     /// The vCPU leaves its user mode: the bases in its registers stay what

@@ -94,8 +94,16 @@ impl Thread {
 
     /// Goes on in the user task, with the flags of the saved state. This is
     /// the current thread.
+    fn go_to_user_task(&self, cpu: &Cpu, state: &ThreadState, area: &VcpuArea, flags: StateFlags) {
+        self.prepare_user_task(cpu, state, area, flags);
+        let context = &state.context;
+        let chip = &cpu.kernel.platform.chip;
+        context.enter_user_task(cpu.block(), chip, area, cpu.loaded.is(self));
+    }
+
+    /// The same but for the registers.
     #[inline]
-    pub(super) fn go_to_user_task(
+    pub(super) fn prepare_user_task(
         &self,
         cpu: &Cpu,
         state: &ThreadState,
@@ -110,9 +118,6 @@ impl Thread {
             state.vcpu.without_fpu.set(!with_fpu);
             scheduling::fpu_access_changed(cpu, self);
         }
-        let context = &state.context;
-        let chip = &cpu.kernel.platform.chip;
-        context.enter_user_task(cpu.block(), chip, area, cpu.loaded.is(self));
     }
 
     fn change_user_task(&self, call: &Invocation<'_>, area: &VcpuArea) -> Result<(), Fail> {

@@ -19,7 +19,8 @@ impl Thread {
             return false;
         }
         let frame = &state.context.frame;
-        self.enter(cpu, state, area, |area| frame.save_to(&area.registers));
+        let stack = self.leave_for_entry(cpu, state, area, |area| frame.save_to(&area.registers));
+        go_on_at_entry(state, area, stack);
         true
     }
 
@@ -31,9 +32,10 @@ impl Thread {
             return;
         };
         let frame = &state.context.frame;
-        self.enter(cpu, state, area, |area| {
+        let stack = self.leave_for_entry(cpu, state, area, |area| {
             frame.save_for_message(&area.registers);
         });
+        go_on_at_entry(state, area, stack);
         self.expect_upcall(cpu);
     }
 
@@ -45,21 +47,24 @@ impl Thread {
             && let Some(area) = state.vcpu.area(cpu)
         {
             let frame = &state.context.frame;
-            self.enter(cpu, state, area, |area| {
+            let stack = self.leave_for_entry(cpu, state, area, |area| {
                 frame.save_for_message(&area.registers);
                 mark_virtual_interrupt(&area.registers, number);
             });
+            go_on_at_entry(state, area, stack);
         }
     }
 
+    /// Leaves the mode that it is in, with its registers saved; the stack for
+    /// the entry.
     #[inline]
-    pub(super) fn enter(
+    pub(super) fn leave_for_entry(
         &self,
         cpu: &Cpu,
         state: &ThreadState,
         area: &VcpuArea,
         save: impl FnOnce(&VcpuArea),
-    ) {
+    ) -> u64 {
         let flags = area.state();
         area.set_saved_state(flags);
         area.set_state(flags.difference(StateFlags::ENTRY | StateFlags::USER_MODE));
@@ -80,7 +85,7 @@ impl Thread {
             let chip = &cpu.kernel.platform.chip;
             (state.context).leave_user_task(cpu.block(), chip, area, is_loaded);
         }
-        go_on_at_entry(state, area, stack);
+        stack
     }
 
     /// The next message to it is an upcall's. Who calls can be answered

@@ -25,9 +25,10 @@ pub fn enter(cpu: &Cpu, thread: &Thread) -> ShortWay {
             let frame = &state.context.frame;
             frame.rewind_syscall();
             frame.mark_syscall_exception();
-            thread.enter(cpu, state, area, |area| frame.save_to(&area.registers));
+            let stack =
+                thread.leave_for_entry(cpu, state, area, |area| frame.save_to(&area.registers));
             cpu.space.load(cpu, thread.task(cpu));
-            ShortWay::ToASyscall
+            frame.enter_at_once(area.entry_instruction(), stack, state.vcpu.address.get())
         }
         _ => ShortWay::Nowhere,
     }
@@ -69,8 +70,10 @@ pub fn resume(cpu: &Cpu, thread: &Thread, state: LocalState<'_>) -> ShortWay {
             Err(_) => return ShortWay::Nowhere,
         }
     } else {
-        thread.go_to_user_task(cpu, state, area, flags);
+        thread.prepare_user_task(cpu, state, area, flags);
         cpu.space.load(cpu, Some(task));
+        let chip = &cpu.kernel.platform.chip;
+        return (state.context).enter_user_task_at_once(cpu.block(), chip, area);
     }
     ShortWay::ToTheFrame
 }
