@@ -89,6 +89,17 @@ impl Tlb {
     }
 }
 
+impl Tlb {
+    /// Loads what `word` says under `id`.
+    #[inline(always)]
+    fn activate(&self, cpu: &CpuBlock, id: usize, word: u64, is_kept: bool) {
+        if !invalidate::activate(cpu, word, is_kept) {
+            self.versions[self.id.get()].set(NO_VERSION);
+        }
+        self.id.set(id);
+    }
+}
+
 impl Default for Tlb {
     fn default() -> Self {
         Self::new()
@@ -183,8 +194,7 @@ impl Tlbs {
         let version = space.version.load(Ordering::Acquire);
         let id = space.id.load(Ordering::Relaxed) % IDS;
         if tlb.versions[id].get() == version {
-            tlb.id.set(id);
-            invalidate::activate(cpu, space.word.load(Ordering::Relaxed), true);
+            tlb.activate(cpu, id, space.word.load(Ordering::Relaxed), true);
         } else {
             self.load_anew(cpu, tlb, space, root);
         }
@@ -199,9 +209,9 @@ impl Tlbs {
         let id = space.id(self);
         let word = invalidate::word(cpu, root, id as u16);
         space.word.store(word, Ordering::Relaxed);
-        let before = tlb.versions[id].replace(version);
-        tlb.id.set(id);
-        invalidate::activate(cpu, word, before == version | LEFT);
+        let is_kept = tlb.versions[id].get() == version | LEFT;
+        tlb.activate(cpu, id, word, is_kept);
+        tlb.versions[id].set(version);
     }
 
     /// A guest with the space is about to run on this CPU: the version that
@@ -215,10 +225,9 @@ impl Tlbs {
 
     /// Lets user mode on this CPU have nothing; `space` was loaded.
     pub fn unload(&self, cpu: &CpuBlock, tlb: &Tlb, space: &Residence) {
-        let nobody = invalidate::word(cpu, Root::kernel(), 0);
-        invalidate::activate(cpu, nobody, true);
-        let version = &tlb.versions[tlb.id.replace(0)];
+        let version = &tlb.versions[tlb.id.get()];
         version.set(version.get() | LEFT);
+        tlb.activate(cpu, 0, invalidate::word(cpu, Root::kernel(), 0), true);
         space
             .residents
             .fetch_and(!(1 << cpu.id()), Ordering::Release);

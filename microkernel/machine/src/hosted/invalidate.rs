@@ -22,10 +22,11 @@ pub(super) fn word(_cpu: &CpuBlock, _root: Root, _id: u16) -> u64 {
     0
 }
 
-pub(super) fn activate(_cpu: &CpuBlock, _word: u64, is_kept: bool) {
+pub(super) fn activate(_cpu: &CpuBlock, _word: u64, is_kept: bool) -> bool {
     if !is_kept {
         count();
     }
+    true
 }
 
 pub(super) fn page(_cpu: &CpuBlock, _address: u64) {

@@ -85,6 +85,7 @@ impl Context {
         area: &VcpuArea,
     ) -> ShortWay {
         self.enter_user_task(block, chip, area, true);
+        block.set_registers(&area.registers);
         ShortWay::ToARegisterSet
     }
 

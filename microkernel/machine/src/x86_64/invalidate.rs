@@ -20,16 +20,16 @@ pub(super) fn word(cpu: &CpuBlock, root: Root, id: u16) -> u64 {
 
 /// Makes the root of `word` the address space of user mode on this CPU, and
 /// forgets the translations of its id unless they are kept. Without ids all are
-/// forgotten.
+/// forgotten. False, if what was to be forgotten of the space before is not.
 #[inline(always)]
-pub(super) fn activate(cpu: &CpuBlock, word: u64, is_kept: bool) {
+pub(super) fn activate(cpu: &CpuBlock, word: u64, is_kept: bool) -> bool {
     let now = if is_kept { word } else { word & !KEEP };
     if cpu.arch.spaces >= Spaces::Isolated {
-        cpu.arch.isolation.set_root(now, word);
-    } else {
-        // SAFETY: every root has the kernel's half.
-        unsafe { write_cr3(now) };
+        return cpu.arch.isolation.set_root(now, word);
     }
+    // SAFETY: every root has the kernel's half.
+    unsafe { write_cr3(now) };
+    true
 }
 
 /// Forgets the translation of the page at `address` in user mode's space.

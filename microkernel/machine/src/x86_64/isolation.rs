@@ -76,11 +76,13 @@ impl State {
     }
 
     /// Lets user mode have `root` from the next way out on, and forgets its
-    /// translations before unless [`KEEP`] is in `next`.
+    /// translations before unless [`KEEP`] is in `next`. False, if that way out
+    /// was to [forget](Self::forget) others.
     #[inline]
-    pub(super) fn set_root(&self, next: u64, kept: u64) {
-        self.next_root.set(next);
+    pub(super) fn set_root(&self, next: u64, kept: u64) -> bool {
+        let forgets_nothing = self.next_root.replace(next) == self.kept_root.get();
         self.kept_root.set(kept);
+        forgets_nothing
     }
 
     /// Forgets the translations of user mode on the next way out.
