@@ -16,13 +16,13 @@ use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::{Destination, Operation};
 use l4_abi::protocol::{self, label};
 use l4_abi::rights::CapabilityRights;
-use l4_abi::timeout::TimeoutPair;
+use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_abi::utcb::MESSAGE_REGISTERS;
 use machine::event::Fault;
 use machine::per_cpu::ShortWay;
 use machine::utcb::Utcb;
 
-use super::reply;
+use super::{Request, reply};
 use crate::capability::Entry;
 use crate::cpu::Cpu;
 use crate::object::Kind;
@@ -54,6 +54,8 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
     const SPECIAL: u64 = Selector::INVALID_BIT | Selector::REPLY_BIT;
     const CALL: u64 = Operation::CALL.bits();
     const SEND: u64 = Operation::SEND.bits();
+    const RECEIVE: u64 = Operation::RECEIVE.bits();
+    const WAIT: u64 = Destination::new(Selector::INVALID, Operation::WAIT).raw();
     let Some(thread) = cpu.current.get(cpu) else {
         return ShortWay::Nowhere;
     };
@@ -64,13 +66,13 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
     // Words only, and the sender waits for as long as it takes.
     let is_plain = tag & MORE_THAN_WORDS | u64::from(timeouts as u16) == 0;
     let led = match destination & (SPECIAL | Operation::all().bits()) {
-        kind @ (CALL | SEND) => {
+        kind @ (CALL | SEND | RECEIVE) => {
             let index = Destination::from_raw(destination).selector().index();
             let Some(entry) = look_up(cpu, thread, index) else {
                 return ShortWay::Nowhere;
             };
             match target(cpu, &entry, label, tag) {
-                Target::Kernel => {
+                Target::Kernel if kind != RECEIVE => {
                     let utcb = state.utcb.get().get(cpu);
                     return match kind {
                         CALL if is_valid(cpu, &state, utcb, &entry, tag) => ShortWay::ToTheEnd,
@@ -86,6 +88,9 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
                 Target::Thread(server, label) if kind == CALL && is_plain => {
                     call(cpu, from, server, &entry, label, tag)
                 }
+                Target::Thread(partner, _) if kind == RECEIVE => {
+                    return wait(cpu, from, Source::Thread(partner.id), tag, timeouts);
+                }
                 _ => None,
             }
         }
@@ -93,6 +98,9 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
             Some(done) => Some(done),
             None => return answer_fault(cpu, from, tag, timeouts),
         },
+        _ if destination == WAIT && MessageTag::from_raw(tag).label() != label::THREAD => {
+            return wait(cpu, from, Source::Anyone, tag, timeouts);
+        }
         _ if vcpu::fast::is_resume(destination, tag) => {
             return vcpu::fast::resume(cpu, thread, state);
         }
@@ -191,6 +199,31 @@ impl Sender<'_> {
         scheduling::switch_to(cpu, self.thread, &self.state, receiver, &to);
         Some(Done)
     }
+}
+
+/// Waits for as long as it takes for a message of `source`, if none is there;
+/// the next thread in turn goes on.
+#[inline(never)]
+fn wait(cpu: &Cpu, receiver: Sender<'_>, source: Source, tag: u64, timeouts: u64) -> ShortWay {
+    let (tag, timeouts) = (
+        MessageTag::from_raw(tag),
+        TimeoutPair::from_raw(timeouts as u32),
+    );
+    if timeouts.receive() != Timeout::NEVER || !receiver.thread.mailbox.is_empty() {
+        return ShortWay::Nowhere;
+    }
+    let Some((next, to)) = scheduling::next(cpu) else {
+        return ShortWay::Nowhere;
+    };
+    let request = Request {
+        label: receiver.state.context.frame.label(),
+        receive: Some(source),
+        ..Request::new(tag, timeouts)
+    };
+    receiver.state.request.set(request);
+    receiver.thread.set_waiting(cpu, Waiting::Receive(source));
+    scheduling::switch_to(cpu, receiver.thread, &receiver.state, next, &to);
+    ShortWay::ToTheFrame
 }
 
 /// Tells the pager about the page fault of the current thread, if there is

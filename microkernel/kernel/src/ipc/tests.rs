@@ -2,6 +2,7 @@
 
 mod cancel;
 mod fast;
+mod fast_and_slow;
 mod gate;
 mod items;
 mod pauses;

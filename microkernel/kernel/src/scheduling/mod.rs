@@ -25,7 +25,7 @@ use machine::vm;
 use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc;
 use crate::object;
-use crate::object::thread::{Deferred, Thread, ThreadState, Waiting};
+use crate::object::thread::{Deferred, LocalState, Standing, Thread, ThreadState, Waiting};
 use crate::{remote, trace};
 use ready_queue::Ready;
 
@@ -133,9 +133,32 @@ pub fn goes_first(cpu: &Cpu, from: &ThreadState, to: &ThreadState) -> bool {
 pub fn preempt(cpu: &Cpu, current: &Thread, from: &ThreadState, thread: &Thread, to: &ThreadState) {
     debug_assert!(to.deferred.get() == Deferred::Nothing);
     cpu.ready.push_front(current, from.priority.get());
-    if cpu.budget.switch(cpu, thread, to) < cpu.timer_set.get() {
+    change_time(cpu, thread, to);
+}
+
+#[inline(always)]
+fn change_time(cpu: &Cpu, thread: &Thread, state: &ThreadState) {
+    if cpu.budget.switch(cpu, thread, state) < cpu.timer_set.get() {
         set_timer(cpu);
     }
+}
+
+/// What [`leave`] does if the current thread waits from now on, and the next
+/// one in turn has only to go on in user mode: that one, which is to be
+/// [switched to](switch_to). `None`: nothing is done.
+#[inline(always)]
+pub fn next<'cpu>(cpu: &'cpu Cpu) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
+    let priority = cpu.ready.highest()?;
+    let thread = cpu.ready.front(cpu, priority)?;
+    let state = thread.stands(cpu, Standing::Plain)?;
+    if thread.has_deferred(cpu) {
+        return None;
+    }
+    cpu.ready.remove(thread, priority);
+    if !cpu.budget.is_of(thread) {
+        change_time(cpu, thread, &state);
+    }
+    Some((thread, state))
 }
 
 /// `thread`, which is ready, runs next, on the time slice of the current

@@ -53,6 +53,7 @@ impl ReadyQueue {
     }
 
     /// Takes `thread` off; false if it was not there.
+    #[inline]
     pub fn remove(&self, thread: &Thread, priority: u8) -> bool {
         let list = &self.lists[usize::from(priority)];
         let removed = list.remove(thread);
@@ -64,6 +65,7 @@ impl ReadyQueue {
     }
 
     /// The highest priority at which a thread is ready.
+    #[inline]
     pub fn highest(&self) -> Option<u8> {
         for (index, word) in self.occupied.iter().enumerate().rev() {
             if word.get() != 0 {
@@ -80,6 +82,12 @@ impl ReadyQueue {
         priority: u8,
     ) -> impl Iterator<Item = &'cpu Thread> {
         self.lists[usize::from(priority)].iter(cpu)
+    }
+
+    /// The first thread of `priority`.
+    #[inline]
+    pub fn front<'cpu>(&self, cpu: &'cpu Cpu, priority: u8) -> Option<&'cpu Thread> {
+        self.lists[usize::from(priority)].front(cpu)
     }
 
     /// Takes the first thread of `priority` off.

@@ -1,6 +1,4 @@
-//! The fast path: it is taken when it should be, and never makes a difference.
-
-use std::cell::Cell;
+//! The fast path: it is taken when it should be.
 
 use l4_abi::capability::Selector;
 use l4_abi::error::ResultCode;
@@ -10,20 +8,13 @@ use l4_abi::operation::Destination;
 use l4_abi::protocol::irq::BindOpcode;
 use l4_abi::protocol::{self, label};
 use l4_abi::rights::MemoryRights;
-use l4_abi::timeout::TimeoutPair;
-use l4_abi::utcb::MESSAGE_REGISTERS;
 use machine::event::{Fault, Source as Interrupt};
-use machine::page_table::Leaf;
 use machine::per_cpu::{ShortWay, Upcalls};
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 
 use super::*;
 use crate::cpu::CpuLocal;
 use crate::ipc::fast::page_fault;
-use crate::object::irq::Irq;
-use crate::object::thread::{Purpose, Stop};
+use crate::object::thread::Stop;
 use crate::testing::TEST_MEMORY;
 
 /// Tries the fast path alone.
@@ -126,11 +117,11 @@ fn a_partner_with_more_to_do_is_not_for_it() {
 }
 
 /// Where threads fault, and where their pagers have pages.
-const FAULTS: u64 = 0x100_0000;
-const PAGES: u64 = 0x200_0000;
-const PAGE: u64 = 0x1000;
+pub(super) const FAULTS: u64 = 0x100_0000;
+pub(super) const PAGES: u64 = 0x200_0000;
+pub(super) const PAGE: u64 = 0x1000;
 
-fn fault_at(address: u64) -> Fault {
+pub(super) fn fault_at(address: u64) -> Fault {
     Fault::Page {
         address,
         bits: 4,
@@ -139,7 +130,7 @@ fn fault_at(address: u64) -> Fault {
 }
 
 /// Gives a task four pages.
-fn give_pages(world: &World, task: &TestTask, address: u64) {
+pub(super) fn give_pages(world: &World, task: &TestTask, address: u64) {
     let item = MapItem::memory(TEST_MEMORY, 14, MemoryRights::RWX);
     let window = Flexpage::memory(address, 14, MemoryRights::empty());
     let mapped = world.map(&world.sigma0_task(), &task.task, item, window);
@@ -147,7 +138,7 @@ fn give_pages(world: &World, task: &TestTask, address: u64) {
 }
 
 /// Page `index` of those, to where a thread faults.
-fn item(index: u64) -> MapItem {
+pub(super) fn item(index: u64) -> MapItem {
     MapItem {
         control: ItemControl::map(FAULTS + index * PAGE, ItemFlags::empty()),
         ..MapItem::memory(PAGES + index * PAGE, 12, MemoryRights::RW)
@@ -305,302 +296,41 @@ fn a_trigger_takes_it_to_a_more_urgent_thread_and_back() {
     });
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    /// The running thread, or another one, makes a system call.
-    Syscall(usize, Syscall),
-    /// The running thread, or another one, touches a page.
-    Fault(usize, u64),
-    /// The running thread serves, or calls a server, with so many words.
-    Usual(usize),
-    Trigger(usize),
-    /// The running thread triggers.
-    Fire(usize),
-    /// The running thread asks whether it has a capability.
-    Ask(u64),
-    Time(u64),
-    /// ex_regs of a thread, with an exception.
-    Stop(usize),
-    Alien(usize, bool),
-}
-
-const THREADS: usize = 4;
-/// Slots of every task: the threads, then gates to the first two.
-const FIRST: u64 = 0x100;
-const PARTNERS: u64 = THREADS as u64 + 2;
-/// Behind those, the interrupts.
-const IRQS: u64 = FIRST + PARTNERS;
-const OWN_TASK: u64 = IRQS + 2;
-
-fn step() -> impl Strategy<Value = Step> {
-    let timeout = || {
-        prop_oneof![
-            20 => Just(Timeout::NEVER),
-            1 => Just(Timeout::ZERO),
-            1 => Just(Timeout::from_micros(200)),
-        ]
-    };
-    let flags = prop_oneof![
-        20 => Just(TagFlags::empty()),
-        1 => (0..16_u64).prop_map(|bits| TagFlags::from_bits_retain(bits << 12)),
-    ];
-    let label = prop_oneof![20 => 0..3_i64, 1 => -12..0_i64];
-    let reply_slot = prop_oneof![20 => Just(None), 1 => (0..2_u64).prop_map(Some)];
-    let kind = (0..PARTNERS, reply_slot).prop_flat_map(|(partner, reply_slot)| {
-        let explicit = move |call: Syscall| match reply_slot {
-            Some(slot) => call.reply_slot(slot),
-            None => call,
+#[test]
+fn a_wait_takes_it_to_the_next_thread() {
+    run(|world| {
+        let task = world.task();
+        let [one, other] = [3, 3].map(|priority| world.thread(&task, priority));
+        let to_other = world.give_full(&task, other.header());
+        world.enter(Interrupt::Spurious);
+        let (first, next) = match world.runs(&one) {
+            true => (&one, &other),
+            false => (&other, &one),
         };
-        prop_oneof![
-            8 => Just(Syscall::call(FIRST + partner)),
-            8 => Just(explicit(Syscall::reply_and_wait())),
-            4 => Just(explicit(Syscall::wait())),
-            1 => Just(Syscall::send(FIRST + partner)),
-            1 => Just(Syscall::receive(FIRST + partner)),
-            1 => Just(explicit(Syscall::reply())),
-        ]
+        let wait = Syscall::receive(to_other);
+        assert!(!is_fast(
+            world,
+            wait.receive_timeout(Timeout::from_micros(10))
+        ));
+        assert!(world.runs(first));
+        assert!(is_fast(world, wait));
+        assert!(world.runs(next));
+        let source = Source::Thread(other.id);
+        assert_eq!(world.doing(first), Doing::Waits(Waiting::Receive(source)));
+        // Nobody is left who could go on.
+        assert!(!is_fast(world, Syscall::wait()));
     });
-    let syscall = (kind, label, 0..64_usize, flags, timeout(), timeout()).prop_map(
-        |(call, label, words, flags, send, receive)| Syscall {
-            timeouts: TimeoutPair::new(send, receive),
-            ..call.flags(flags).tag(label, words, 0).label(0x1234)
-        },
-    );
-    let thread = prop_oneof![4 => Just(0), 1 => 0..THREADS];
-    prop_oneof![
-        60 => (thread, syscall).prop_map(|(thread, call)| Step::Syscall(thread, call)),
-        60 => (0..64_usize).prop_map(Step::Usual),
-        30 => (0..THREADS, 0..4_u64).prop_map(|(thread, page)| Step::Fault(thread, page)),
-        1 => (0..2_usize).prop_map(Step::Trigger),
-        10 => (0..2_usize).prop_map(Step::Fire),
-        5 => (0..PARTNERS + 5).prop_map(Step::Ask),
-        1 => prop_oneof![0..400_u64, Just(20_000)].prop_map(Step::Time),
-        1 => (0..THREADS).prop_map(Step::Stop),
-        1 => (0..THREADS, prop::bool::weighted(0.2))
-            .prop_map(|(thread, alien)| Step::Alien(thread, alien)),
-    ]
-}
-
-/// What can be seen of a world, with threads told by their places.
-#[derive(Debug, PartialEq)]
-struct Picture {
-    running: Option<usize>,
-    /// Of both tasks, where threads fault.
-    pages: Vec<Option<Leaf>>,
-    threads: Vec<(Doing, u64, Vec<u64>, Option<usize>)>,
-}
-
-/// A world in which the steps happen.
-struct Stage {
-    tasks: [TestTask; 2],
-    threads: Vec<Ref<Thread>>,
-    irqs: Vec<Ref<Irq>>,
-    /// System calls that took the fast path.
-    fast: Cell<usize>,
-}
-
-impl Stage {
-    fn new(world: &mut World) -> Self {
-        let tasks = [(); 2].map(|()| world.task());
-        let threads: Vec<_> = (0..THREADS)
-            .map(|number| world.thread(&tasks[number % 2], 3 + (number == 3) as u8))
-            .collect();
-        let gates = [0, 1].map(|number| world.gate(0x40 << number, &threads[number]));
-        let irqs: Vec<_> = (0..2).map(|_| world.irq()).collect();
-        for task in &tasks {
-            for thread in &threads {
-                world.give_full(task, thread.header());
-            }
-            for gate in &gates {
-                world.give_full(task, gate.header());
-            }
-        }
-        for (number, irq) in irqs.iter().enumerate() {
-            let [slot, _] = [0, 1].map(|task: usize| world.give_full(&tasks[task], irq.header()));
-            let words = [BindOpcode::BindThread.word(), 0x55];
-            let thread = Some(FIRST + number as u64);
-            world.invoke(&threads[0], slot, label::KERNEL_OBJECT, &words, thread);
-        }
-        for task in &tasks {
-            assert_eq!(world.give_full(task, task.header()), OWN_TASK);
-        }
-        for thread in &threads {
-            let state = thread.state(world.cpu);
-            state.exception_handler.set(FIRST + 4);
-            state.pager.set(FIRST + 4 + thread.id % 2);
-        }
-        for task in &tasks {
-            give_pages(world, task, PAGES);
-        }
-        Self {
-            tasks,
-            threads,
-            irqs,
-            fast: Cell::new(0),
-        }
-    }
-
-    fn perform(&self, world: &mut World, number: u64, step: &Step) {
-        match step {
-            Step::Syscall(choice, call) => self.syscall(world, number, *choice, |_, _| *call),
-            Step::Fire(irq) => {
-                let call = Syscall::send(IRQS + *irq as u64).tag(label::IRQ, 0, 0);
-                self.syscall(world, number, 0, |_, _| call);
-            }
-            Step::Ask(slot) => self.ask(world, FIRST + slot),
-            Step::Usual(words) => self.syscall(world, number, 0, |world, thread| {
-                self.usual(world, thread, *words)
-            }),
-            Step::Fault(choice, page) => {
-                if let Some(thread) = self.able(world, *choice) {
-                    world.fault(&thread, fault_at(FAULTS + page * PAGE));
-                }
-            }
-            Step::Trigger(irq) => {
-                self.irqs[*irq].hit(world.cpu);
-                world.enter(Interrupt::Spurious);
-            }
-            Step::Time(micros) => world.advance(*micros),
-            Step::Stop(thread) => {
-                let thread = &self.threads[*thread];
-                thread.set_stop(world.cpu, Stop::Triggered);
-                world.cpu.reschedule.set(true);
-                world.enter(Interrupt::Spurious);
-            }
-            Step::Alien(thread, alien) => {
-                self.threads[*thread].set_alien(world.cpu, *alien);
-            }
-        }
-    }
-
-    fn ask(&self, world: &mut World, slot: u64) {
-        if let Some(thread) = self.threads.iter().find(|thread| world.runs(thread)) {
-            let opcode = protocol::task::Opcode::CapabilityInfo.word();
-            world.write(thread, &[opcode, Selector::new(slot).raw()]);
-            world.syscall(thread, Syscall::call(OWN_TASK).tag(label::TASK, 2, 0));
-        }
-    }
-
-    /// The thread of this `choice` among those that can do something, the
-    /// running one first. If none can, their waits end.
-    fn able(&self, world: &mut World, choice: usize) -> Option<Ref<Thread>> {
-        let can_run = |thread: &&Ref<Thread>| {
-            thread.is_runnable(world.cpu) && !thread.has_deferred(world.cpu)
-        };
-        let mut able: Vec<_> = self.threads.iter().filter(can_run).collect();
-        able.sort_by_key(|thread| !world.runs(thread));
-        if able.is_empty() {
-            self.threads
-                .iter()
-                .for_each(|thread| thread.cancel(world.cpu));
-            world.enter(Interrupt::Spurious);
-            return None;
-        }
-        Some(able[choice % able.len()].clone())
-    }
-
-    fn syscall(
-        &self,
-        world: &mut World,
-        number: u64,
-        choice: usize,
-        call: impl FnOnce(&World, &Thread) -> Syscall,
-    ) {
-        let Some(thread) = self.able(world, choice) else {
-            return;
-        };
-        let thread = &*thread;
-        let words: Vec<u64> = (0..MESSAGE_REGISTERS as u64)
-            .map(|word| number << 8 | word)
-            .collect();
-        world.write(thread, &words);
-        let call = call(world, thread);
-        let before = world.short_syscalls.get();
-        world.syscall(thread, call);
-        let fast = world.short_syscalls.get() - before;
-        self.fast.set(self.fast.get() + fast);
-    }
-
-    /// The first two threads serve, and give a page for a fault, the others
-    /// call them.
-    fn usual(&self, world: &World, thread: &Thread, words: usize) -> Syscall {
-        if let Some(caller) = thread.reply.caller(world.cpu)
-            && let Purpose::PageFault(fault) = caller.state(world.cpu).purpose.get()
-        {
-            let item = item((fault - FAULTS) / PAGE);
-            world.write(thread, &SendItem::Map(item).words());
-            return Syscall::reply_and_wait().tag(0, 0, words % 4);
-        }
-        let call = if thread.id <= self.threads[1].id {
-            if thread.reply.is_empty() {
-                Syscall::wait()
-            } else {
-                Syscall::reply_and_wait()
-            }
-        } else {
-            Syscall::call(FIRST + THREADS as u64 + words as u64 % 2)
-        };
-        call.tag(1, words, 0)
-    }
-
-    fn picture(&self, world: &World) -> Picture {
-        let place = |id: u64| self.threads.iter().position(|thread| thread.id == id);
-        let threads = self.threads.iter().map(|thread| {
-            let doing = match world.doing(thread) {
-                Doing::Waits(Waiting::Receive(Source::Thread(id))) => {
-                    let place = place(id).map_or(u64::MAX, |place| place as u64);
-                    Doing::Waits(Waiting::Receive(Source::Thread(place)))
-                }
-                doing => doing,
-            };
-            let words = (0..MESSAGE_REGISTERS).map(|index| world.word(thread, index));
-            let answers = |other: &Ref<Thread>| thread.reply.names(other);
-            let caller = self.threads.iter().position(answers);
-            (doing, world.label(thread), words.collect(), caller)
-        });
-        let pages = self.tasks.iter().flat_map(|task| {
-            let page = |page| task.task.memory.space().page_at(FAULTS + page * PAGE);
-            (0..4).map(move |index| page(index).map(|(leaf, _)| leaf))
-        });
-        Picture {
-            pages: pages.collect(),
-            threads: threads.collect(),
-            running: self.threads.iter().position(|thread| world.runs(thread)),
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-    #[test]
-    fn the_world_is_the_same_without_it(steps in prop::collection::vec(step(), 1..60)) {
-        run(|one| run(|other| {
-            other.fast = false;
-            let (fast, slow) = (Stage::new(one), Stage::new(other));
-            for (number, step) in steps.iter().enumerate() {
-                fast.perform(one, number as u64, step);
-                slow.perform(other, number as u64, step);
-                assert_eq!(fast.picture(one), slow.picture(other), "after step {number}");
-            }
-            other.fast = true;
-        }));
-    }
 }
 
 #[test]
-fn random_steps_take_it_often() {
-    let mut runner = TestRunner::deterministic();
-    let mut fast = 0;
-    for _ in 0..40 {
-        let steps = prop::collection::vec(step(), 50).new_tree(&mut runner);
-        let steps = steps.expect("steps").current();
-        run(|world| {
-            let stage = Stage::new(world);
-            for (number, step) in steps.iter().enumerate() {
-                stage.perform(world, number as u64, step);
-            }
-            fast += stage.fast.get();
-        });
-    }
-    assert!(fast > 100, "{fast} times only");
+fn a_wait_for_a_message_that_is_there_does_not() {
+    run(|world| {
+        let pair = Pair::new(world);
+        world.thread(&pair.client_task, 1);
+        world.syscall(&pair.client, Syscall::call(pair.to_server));
+        assert!(world.runs(&pair.server));
+        assert!(!is_fast(world, Syscall::wait()));
+        let wait = world.syscall(&pair.server, Syscall::wait());
+        assert_eq!(wait, done(0, 0));
+    });
 }

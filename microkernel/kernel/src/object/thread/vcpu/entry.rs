@@ -5,7 +5,7 @@ use machine::vcpu::{VcpuArea, mark_virtual_interrupt};
 
 use crate::cpu::Cpu;
 use crate::ipc::reply;
-use crate::object::thread::{Purpose, Thread, ThreadState};
+use crate::object::thread::{Purpose, Standing, Thread, ThreadState, standing};
 use crate::scheduling;
 
 impl Thread {
@@ -76,7 +76,11 @@ impl Thread {
         area.set_reserved_stack(stack);
         save(area);
         if state.vcpu.in_user_task.replace(false) {
-            self.review(cpu);
+            let standing = match state.is_alien.get() {
+                true => Standing::Intercepted,
+                false => Standing::Plain,
+            };
+            standing::set(self.local(cpu), standing);
             if state.vcpu.without_fpu.get() {
                 state.vcpu.without_fpu.set(false);
                 scheduling::fpu_access_changed(cpu, self);
