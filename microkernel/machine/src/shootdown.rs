@@ -90,6 +90,19 @@ impl Tlb {
 }
 
 impl Tlb {
+    /// Lets user mode on this CPU have the space. False, and nothing is done,
+    /// if the CPU is no resident, or has old translations or none.
+    #[inline(always)]
+    pub fn load_again(&self, cpu: &CpuBlock, space: &Residence) -> bool {
+        let version = space.version.load(Ordering::Acquire);
+        let id = space.id.load(Ordering::Relaxed) % IDS;
+        let is_known = self.versions[id].get() == version;
+        if is_known {
+            self.activate(cpu, id, space.word.load(Ordering::Relaxed), true);
+        }
+        is_known
+    }
+
     /// Loads what `word` says under `id`.
     #[inline(always)]
     fn activate(&self, cpu: &CpuBlock, id: usize, word: u64, is_kept: bool) {
@@ -189,21 +202,10 @@ impl Tlbs {
 
     /// Lets user mode on this CPU have the space with root table `root`, always
     /// the same.
-    #[inline(always)]
     pub fn load(&self, cpu: &CpuBlock, tlb: &Tlb, space: &Residence, root: Root) {
-        let version = space.version.load(Ordering::Acquire);
-        let id = space.id.load(Ordering::Relaxed) % IDS;
-        if tlb.versions[id].get() == version {
-            tlb.activate(cpu, id, space.word.load(Ordering::Relaxed), true);
-        } else {
-            self.load_anew(cpu, tlb, space, root);
+        if tlb.load_again(cpu, space) {
+            return;
         }
-    }
-
-    /// The same where the CPU is no resident, or has old translations.
-    #[cold]
-    #[inline(never)]
-    fn load_anew(&self, cpu: &CpuBlock, tlb: &Tlb, space: &Residence, root: Root) {
         space.settle(cpu.id());
         let version = space.version(self);
         let id = space.id(self);

@@ -46,16 +46,15 @@ const MORE_THAN_WORDS: u64 = MessageTag::new(
 )
 .raw();
 
+/// What in a destination is not an index.
+const ANY: u64 = Selector::INVALID_BIT | Selector::REPLY_BIT | Operation::all().bits();
+
 /// Performs the system call with these registers of the current thread, or as
 /// much of it as is for here.
 #[inline(always)]
 pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64) -> ShortWay {
     const REPLY: u64 = Destination::new(Selector::INVALID, Operation::REPLY_AND_WAIT).raw();
-    const SPECIAL: u64 = Selector::INVALID_BIT | Selector::REPLY_BIT;
     const CALL: u64 = Operation::CALL.bits();
-    const SEND: u64 = Operation::SEND.bits();
-    const RECEIVE: u64 = Operation::RECEIVE.bits();
-    const WAIT: u64 = Destination::new(Selector::INVALID, Operation::WAIT).raw();
     let Some(thread) = cpu.current.get(cpu) else {
         return ShortWay::Nowhere;
     };
@@ -65,50 +64,70 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
     let from = Sender { thread, state };
     // Words only, and the sender waits for as long as it takes.
     let is_plain = tag & MORE_THAN_WORDS | u64::from(timeouts as u16) == 0;
-    let led = match destination & (SPECIAL | Operation::all().bits()) {
-        kind @ (CALL | SEND | RECEIVE) => {
-            let index = Destination::from_raw(destination).selector().index();
-            let Some(entry) = look_up(cpu, thread, index) else {
-                return ShortWay::Nowhere;
-            };
-            match target(cpu, &entry, label, tag) {
-                Target::Kernel if kind != RECEIVE => {
-                    let utcb = state.utcb.get().get(cpu);
-                    return match kind {
-                        CALL if is_valid(cpu, &state, utcb, &entry, tag) => ShortWay::ToTheEnd,
-                        SEND if let Some(irq) = triggered(&entry, utcb, tag) => {
-                            trigger(cpu, from, irq)
-                        }
-                        _ => {
-                            let operation = Operation::from_bits_retain(kind);
-                            invoke(cpu, thread, entry, operation, tag, timeouts)
-                        }
-                    };
-                }
-                Target::Thread(server, label) if kind == CALL && is_plain => {
-                    call(cpu, from, server, &entry, label, tag)
-                }
-                Target::Thread(partner, _) if kind == RECEIVE => {
-                    return wait(cpu, from, Source::Thread(partner.id), tag, timeouts);
-                }
-                _ => None,
-            }
-        }
-        _ if destination == REPLY => match reply(cpu, from, label, tag, is_plain) {
+    let led = if destination == REPLY {
+        match reply(cpu, from, label, tag, is_plain) {
             Some(done) => Some(done),
-            None => return answer_fault(cpu, from, tag, timeouts),
-        },
-        _ if destination == WAIT && MessageTag::from_raw(tag).label() != label::THREAD => {
-            return wait(cpu, from, Source::Anyone, tag, timeouts);
+            None => return answer_fault(cpu, thread, tag, timeouts),
         }
-        _ if vcpu::fast::is_resume(destination, tag) => {
-            return vcpu::fast::resume(cpu, thread, state);
+    } else if destination & ANY == CALL {
+        let Some(entry) = look_up(cpu, thread, destination) else {
+            return ShortWay::Nowhere;
+        };
+        match target(cpu, &entry, label, tag) {
+            Target::Thread(server, label) if is_plain => {
+                call(cpu, from, server, &entry, label, tag)
+            }
+            Target::Kernel if is_valid(cpu, &state, &entry, tag) => return ShortWay::ToTheEnd,
+            Target::Kernel => {
+                return invoke(cpu, thread, entry, Operation::CALL, tag, timeouts);
+            }
+            _ => None,
         }
-        _ => None,
+    } else {
+        return others(cpu, thread, label, destination, tag, timeouts);
     };
     match led {
         Some(Done) => ShortWay::ToASyscall,
         None => ShortWay::Nowhere,
+    }
+}
+
+/// The system calls that are neither calls nor replies.
+#[inline(never)]
+fn others(
+    cpu: &Cpu,
+    thread: &Thread,
+    label: u64,
+    destination: u64,
+    tag: u64,
+    timeouts: u64,
+) -> ShortWay {
+    const WAIT: u64 = Destination::new(Selector::INVALID, Operation::WAIT).raw();
+    const SEND: u64 = Operation::SEND.bits();
+    const RECEIVE: u64 = Operation::RECEIVE.bits();
+    let state = thread.local(cpu);
+    let current = Sender { thread, state };
+    match destination & ANY {
+        kind @ (SEND | RECEIVE) => {
+            let Some(entry) = look_up(cpu, thread, destination) else {
+                return ShortWay::Nowhere;
+            };
+            match target(cpu, &entry, label, tag) {
+                Target::Kernel if kind == SEND => match triggered(cpu, &state, &entry, tag) {
+                    Some(irq) => trigger(cpu, current, irq),
+                    None => invoke(cpu, thread, entry, Operation::SEND, tag, timeouts),
+                },
+                Target::Thread(partner, _) if kind == RECEIVE => {
+                    wait(cpu, current, Source::Thread(partner.id), tag, timeouts)
+                }
+                _ => ShortWay::Nowhere,
+            }
+        }
+        _ if vcpu::fast::is_resume(destination, tag) => vcpu::fast::resume(cpu, thread, state),
+        _ if destination == WAIT && MessageTag::from_raw(tag).label() != label::THREAD => {
+            wait(cpu, current, Source::Anyone, tag, timeouts)
+        }
+        _ => ShortWay::Nowhere,
     }
 }
 
@@ -203,7 +222,7 @@ impl Sender<'_> {
 
 /// Waits for as long as it takes for a message of `source`, if none is there;
 /// the next thread in turn goes on.
-#[inline(never)]
+#[inline(always)]
 fn wait(cpu: &Cpu, receiver: Sender<'_>, source: Source, tag: u64, timeouts: u64) -> ShortWay {
     let (tag, timeouts) = (
         MessageTag::from_raw(tag),
@@ -243,7 +262,10 @@ fn page_fault_of(cpu: &Cpu, fault: &Fault) -> Option<Done> {
     if !crate::fault::is_for_pager(cpu, thread, fault) {
         return None;
     }
-    let entry = look_up(cpu, thread, state.pager.get())?;
+    let entry = thread
+        .task(cpu)?
+        .capabilities
+        .lookup(cpu, state.pager.get())?;
     let Target::Thread(pager, label) = target(cpu, &entry, 0, TAG.raw()) else {
         return None;
     };
@@ -267,7 +289,11 @@ fn page_fault_of(cpu: &Cpu, fault: &Fault) -> Option<Done> {
 /// Answers the page fault of the last caller: without items, or with one page
 /// that can be mapped at once.
 #[inline(never)]
-fn answer_fault(cpu: &Cpu, pager: Sender<'_>, tag: u64, timeouts: u64) -> ShortWay {
+fn answer_fault(cpu: &Cpu, pager: &Thread, tag: u64, timeouts: u64) -> ShortWay {
+    let pager = Sender {
+        thread: pager,
+        state: pager.local(cpu),
+    };
     match answer(cpu, pager, tag, timeouts) {
         Some(Done) => ShortWay::ToTheFrame,
         None => ShortWay::Nowhere,
@@ -310,7 +336,8 @@ fn map_item(cpu: &Cpu, from: &Thread, to: &Thread, tag: MessageTag) -> Option<()
 }
 
 #[inline(always)]
-fn look_up<'cpu>(cpu: &'cpu Cpu, thread: &'cpu Thread, index: u64) -> Option<Entry<'cpu>> {
+fn look_up<'cpu>(cpu: &'cpu Cpu, thread: &'cpu Thread, destination: u64) -> Option<Entry<'cpu>> {
+    let index = Destination::from_raw(destination).selector().index();
     thread.task(cpu)?.capabilities.lookup(cpu, index)
 }
 
@@ -350,8 +377,9 @@ fn target<'cpu>(cpu: &'cpu Cpu, entry: &Entry<'cpu>, label: u64, tag: u64) -> Ta
 
 /// Answers whether a task has a capability, if that is what is asked.
 #[inline(always)]
-fn is_valid(cpu: &Cpu, state: &ThreadState, utcb: &Utcb, entry: &Entry<'_>, tag: u64) -> bool {
+fn is_valid(cpu: &Cpu, state: &ThreadState, entry: &Entry<'_>, tag: u64) -> bool {
     const QUESTION: MessageTag = MessageTag::words_only(label::TASK, 2);
+    let utcb = state.utcb.get().get(cpu);
     if tag != QUESTION.raw() || utcb.word(0) != protocol::task::Opcode::CapabilityInfo.word() {
         return false;
     }
@@ -367,7 +395,13 @@ fn is_valid(cpu: &Cpu, state: &ThreadState, utcb: &Utcb, entry: &Entry<'_>, tag:
 
 /// The interrupt that is to be triggered, if that is what is asked.
 #[inline(always)]
-fn triggered<'cpu>(entry: &Entry<'cpu>, utcb: &Utcb, tag: u64) -> Option<&'cpu Irq> {
+fn triggered<'cpu>(
+    cpu: &Cpu,
+    state: &ThreadState,
+    entry: &Entry<'cpu>,
+    tag: u64,
+) -> Option<&'cpu Irq> {
+    let utcb = state.utcb.get().get(cpu);
     const WITHOUT_WORDS: MessageTag = MessageTag::words_only(label::IRQ, 0);
     const WITH_OPCODE: MessageTag = MessageTag::words_only(label::IRQ, 1);
     let is_asked = tag == WITHOUT_WORDS.raw()

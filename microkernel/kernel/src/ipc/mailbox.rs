@@ -35,7 +35,7 @@ impl Mailbox {
     /// True if nobody waits.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.irqs.is_empty() && self.threads.is_empty()
+        self.irqs.is_empty() & self.threads.is_empty()
     }
 
     /// True once the receiver is dead.

@@ -122,7 +122,8 @@ pub fn enable(block: &CpuBlock) {
 /// Makes the next use of the FPU a fault.
 #[inline]
 pub fn disable(block: &CpuBlock) {
-    if block.arch.fpu_enabled.replace(false) {
+    if block.arch.fpu_enabled.get() {
+        block.arch.fpu_enabled.set(false);
         set_control(CONTROL | CONTROL_TRAP);
     }
 }

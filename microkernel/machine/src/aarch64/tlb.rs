@@ -52,6 +52,18 @@ impl Tlb {
             owners: [const { Cell::new(NOBODY) }; VMIDS],
         }
     }
+
+    /// Lets user mode on this CPU have the space. False, and nothing is done,
+    /// if the CPU has another space's translations under its VMID, or none.
+    #[inline(always)]
+    pub fn load_again(&self, _cpu: &CpuBlock, space: &Residence) -> bool {
+        let word = space.word.load(Ordering::Relaxed);
+        let is_known = self.owners[vmid(word)].get() == space.number.load(Ordering::Relaxed);
+        if is_known {
+            activate(word);
+        }
+        is_known
+    }
 }
 
 impl Default for Tlb {
@@ -78,20 +90,10 @@ impl Tlbs {
 
     /// Lets user mode on this CPU have the space with root table `root`, always
     /// the same.
-    #[inline(always)]
-    pub fn load(&self, _cpu: &CpuBlock, tlb: &Tlb, space: &Residence, root: Root) {
-        let word = space.word.load(Ordering::Relaxed);
-        if tlb.owners[vmid(word)].get() == space.number.load(Ordering::Relaxed) {
-            activate(word);
-        } else {
-            self.load_anew(tlb, space, root);
+    pub fn load(&self, cpu: &CpuBlock, tlb: &Tlb, space: &Residence, root: Root) {
+        if tlb.load_again(cpu, space) {
+            return;
         }
-    }
-
-    /// The same where the CPU has another space's translations, or none.
-    #[cold]
-    #[inline(never)]
-    fn load_anew(&self, tlb: &Tlb, space: &Residence, root: Root) {
         let number = match space.number.load(Ordering::Relaxed) {
             0 => self.first_number(space),
             number => number,

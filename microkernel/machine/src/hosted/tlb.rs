@@ -43,6 +43,12 @@ impl Tlb {
     pub const fn new() -> Self {
         Self {}
     }
+
+    /// Loads nothing.
+    #[inline]
+    pub fn load_again(&self, _cpu: &CpuBlock, _space: &Residence) -> bool {
+        false
+    }
 }
 
 impl Residence {

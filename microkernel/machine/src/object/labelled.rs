@@ -3,13 +3,11 @@
 
 use super::{Header, Ref, RefSlot};
 use crate::per_cpu::PerCpu;
-use crate::sync::{AtomicU64, Ordering, const_fn, fence, spin_loop};
+use crate::sync::{AtomicU64, Ordering, const_fn};
 
 /// A [`RefSlot`] with a label. Who reads it never sees the label of one
-/// object with another object.
+/// object with another object: while the label changes, nothing is here.
 pub struct LabelledSlot<C: 'static, T: 'static> {
-    /// Odd while the two are being changed.
-    version: AtomicU64,
     label: AtomicU64,
     object: RefSlot<C, T>,
 }
@@ -19,26 +17,21 @@ impl<C: 'static, T: 'static> LabelledSlot<C, T> {
         /// An empty place, with label 0.
         pub fn empty() -> Self {
             Self {
-                version: AtomicU64::new(0),
                 label: AtomicU64::new(0),
                 object: RefSlot::empty(),
             }
         }
     }
 
-    /// What is here, with its label.
+    /// What is here, with its label. Nothing may be here for a moment, while
+    /// another CPU puts something else here.
     #[inline]
     pub fn get<'cpu, L>(&self, cpu: &'cpu PerCpu<L>) -> Option<(&'cpu T, u64)> {
-        loop {
-            let before = self.version.load(Ordering::Acquire);
-            let object = self.object.get(cpu);
-            // Acquire: the version is read once more after it.
-            let label = self.label.load(Ordering::Acquire);
-            if before & 1 == 0 && self.version.load(Ordering::Relaxed) == before {
-                return object.map(|object| (object, label));
-            }
-            spin_loop();
-        }
+        let object = self.object.get(cpu)?;
+        // Acquire: what is here is looked at once more after it. A label that
+        // is new was stored when nothing was here.
+        let label = self.label.load(Ordering::Acquire);
+        self.object.is(object).then_some((object, label))
     }
 
     /// The header of what is here.
@@ -62,14 +55,9 @@ impl<C: 'static, T: 'static> LabelledSlot<C, T> {
     /// Puts something else here; what was here comes back. The caller has a
     /// lock that keeps out whoever else would.
     pub fn replace(&self, object: Option<Ref<C, T>>, label: u64) -> Option<Ref<C, T>> {
-        let version = self.version.load(Ordering::Relaxed);
-        self.version
-            .store(version.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        let old = self.object.replace(None);
         self.label.store(label, Ordering::Release);
-        let old = self.object.replace(object);
-        self.version
-            .store(version.wrapping_add(2), Ordering::Release);
+        self.object.replace(object);
         old
     }
 }

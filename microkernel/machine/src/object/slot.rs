@@ -112,6 +112,14 @@ impl<C: 'static, T: 'static> RefSlot<C, T> {
         Some(&object.value)
     }
 
+    /// True if `object` is here.
+    #[inline]
+    pub fn is(&self, object: &T) -> bool {
+        let here = self.object.load(Ordering::Relaxed);
+        let offset = core::mem::offset_of!(Object<C, T>, value);
+        here.addr() + offset == ptr::from_ref(object).addr()
+    }
+
     /// A further counted reference to the object that is here.
     #[inline]
     pub fn counted<L>(&self, cpu: &PerCpu<L>) -> Option<Ref<C, T>> {

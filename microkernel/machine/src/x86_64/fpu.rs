@@ -91,7 +91,8 @@ pub fn enable(cpu: &CpuBlock) {
 /// Makes the next use of the FPU a fault.
 #[inline]
 pub fn disable(cpu: &CpuBlock) {
-    if cpu.arch.fpu_enabled.replace(false) {
+    if cpu.arch.fpu_enabled.get() {
+        cpu.arch.fpu_enabled.set(false);
         set_fpu_trap(true);
     }
 }

@@ -36,11 +36,19 @@ impl LoadedSpace {
         if self.space.get() == Some(space) {
             return;
         }
+        if !self.tlb.load_again(cpu.block(), space.residence()) {
+            self.load_anew(cpu, space);
+        }
+        ports::forbid(cpu.block());
+        self.space.set(Some(space));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn load_anew(&self, cpu: &Cpu, space: SpaceRef) {
         let root = Root::new(space.root().as_u64());
         let tlbs = &cpu.kernel.tlbs;
         tlbs.load(cpu.block(), &self.tlb, space.residence(), root);
-        ports::forbid(cpu.block());
-        self.space.set(Some(space));
     }
 
     /// Loads none: no thread is loaded.
