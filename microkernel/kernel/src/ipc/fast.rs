@@ -84,7 +84,7 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
             _ => None,
         }
     } else {
-        return others(cpu, thread, label, destination, tag, timeouts);
+        return others(cpu, from, label, destination, tag, timeouts);
     };
     match led {
         Some(Done) => ShortWay::ToASyscall,
@@ -93,10 +93,10 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
 }
 
 /// The system calls that are neither calls nor replies.
-#[inline(never)]
+#[inline(always)]
 fn others(
     cpu: &Cpu,
-    thread: &Thread,
+    current: Sender<'_>,
     label: u64,
     destination: u64,
     tag: u64,
@@ -105,8 +105,7 @@ fn others(
     const WAIT: u64 = Destination::new(Selector::INVALID, Operation::WAIT).raw();
     const SEND: u64 = Operation::SEND.bits();
     const RECEIVE: u64 = Operation::RECEIVE.bits();
-    let state = thread.local(cpu);
-    let current = Sender { thread, state };
+    let Sender { thread, state } = current;
     match destination & ANY {
         kind @ (SEND | RECEIVE) => {
             let Some(entry) = look_up(cpu, thread, destination) else {
@@ -118,14 +117,14 @@ fn others(
                     None => invoke(cpu, thread, entry, Operation::SEND, tag, timeouts),
                 },
                 Target::Thread(partner, _) if kind == RECEIVE => {
-                    wait(cpu, current, Source::Thread(partner.id), tag, timeouts)
+                    wait(cpu, thread, Some(partner), tag, timeouts)
                 }
                 _ => ShortWay::Nowhere,
             }
         }
         _ if vcpu::fast::is_resume(destination, tag) => vcpu::fast::resume(cpu, thread, state),
         _ if destination == WAIT && MessageTag::from_raw(tag).label() != label::THREAD => {
-            wait(cpu, current, Source::Anyone, tag, timeouts)
+            wait(cpu, thread, None, tag, timeouts)
         }
         _ => ShortWay::Nowhere,
     }
@@ -220,28 +219,36 @@ impl Sender<'_> {
     }
 }
 
-/// Waits for as long as it takes for a message of `source`, if none is there;
-/// the next thread in turn goes on.
-#[inline(always)]
-fn wait(cpu: &Cpu, receiver: Sender<'_>, source: Source, tag: u64, timeouts: u64) -> ShortWay {
+/// Waits for as long as it takes for a message of `partner`, or of anybody, if
+/// none is there; the next thread in turn goes on.
+#[inline(never)]
+fn wait(
+    cpu: &Cpu,
+    receiver: &Thread,
+    partner: Option<&Thread>,
+    tag: u64,
+    timeouts: u64,
+) -> ShortWay {
     let (tag, timeouts) = (
         MessageTag::from_raw(tag),
         TimeoutPair::from_raw(timeouts as u32),
     );
-    if timeouts.receive() != Timeout::NEVER || !receiver.thread.mailbox.is_empty() {
+    if timeouts.receive() != Timeout::NEVER || !receiver.mailbox.is_empty() {
         return ShortWay::Nowhere;
     }
     let Some((next, to)) = scheduling::next(cpu) else {
         return ShortWay::Nowhere;
     };
+    let state = receiver.state(cpu);
+    let source = partner.map_or(Source::Anyone, |partner| Source::Thread(partner.id));
     let request = Request {
-        label: receiver.state.context.frame.label(),
+        label: state.context.frame.label(),
         receive: Some(source),
         ..Request::new(tag, timeouts)
     };
-    receiver.state.request.set(request);
-    receiver.thread.set_waiting(cpu, Waiting::Receive(source));
-    scheduling::switch_to(cpu, receiver.thread, &receiver.state, next, &to);
+    state.request.set(request);
+    receiver.set_waiting(cpu, Waiting::Receive(source));
+    scheduling::switch_to(cpu, receiver, state, next, &to);
     ShortWay::ToTheFrame
 }
 

@@ -15,7 +15,7 @@ use crate::cpu::Cpu;
 use crate::mapping::Cursor;
 use crate::object::ipc_gate::reference;
 use crate::object::task::{Mapping, Task};
-use crate::object::thread::{Standing, Thread, ThreadState, standing};
+use crate::object::thread::{LocalState, Standing, Thread, standing};
 use crate::object::{Fail, Invocation, OperationResult, Outcome};
 use crate::scheduling;
 
@@ -84,7 +84,7 @@ impl Thread {
             if task.memory.is_guest() {
                 return self.run_guest(cpu, state, area, flags, task);
             }
-            self.go_to_user_task(cpu, state, area, flags);
+            self.go_to_user_task(cpu, self.local(cpu), area, flags);
         } else {
             area.set_state(flags);
             return Err(ResultCode::ENOENT.into());
@@ -94,7 +94,13 @@ impl Thread {
 
     /// Goes on in the user task, with the flags of the saved state. This is
     /// the current thread.
-    fn go_to_user_task(&self, cpu: &Cpu, state: &ThreadState, area: &VcpuArea, flags: StateFlags) {
+    fn go_to_user_task(
+        &self,
+        cpu: &Cpu,
+        state: LocalState<'_>,
+        area: &VcpuArea,
+        flags: StateFlags,
+    ) {
         self.prepare_user_task(cpu, state, area, flags);
         let context = &state.context;
         let chip = &cpu.kernel.platform.chip;
@@ -106,13 +112,13 @@ impl Thread {
     pub(super) fn prepare_user_task(
         &self,
         cpu: &Cpu,
-        state: &ThreadState,
+        state: LocalState<'_>,
         area: &VcpuArea,
         flags: StateFlags,
     ) {
         area.set_state(flags | StateFlags::ENTRY);
         state.vcpu.in_user_task.set(true);
-        standing::set(self.local(cpu), Standing::Intercepted);
+        standing::set(state, Standing::Intercepted);
         let with_fpu = flags.contains(StateFlags::FPU_ENABLED);
         if state.vcpu.without_fpu.get() == with_fpu {
             state.vcpu.without_fpu.set(!with_fpu);

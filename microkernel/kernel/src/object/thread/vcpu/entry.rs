@@ -5,13 +5,13 @@ use machine::vcpu::{VcpuArea, mark_virtual_interrupt};
 
 use crate::cpu::Cpu;
 use crate::ipc::reply;
-use crate::object::thread::{Purpose, Standing, Thread, ThreadState, standing};
+use crate::object::thread::{LocalState, Purpose, Standing, Thread, ThreadState, standing};
 use crate::scheduling;
 
 impl Thread {
     /// The fault in its frame enters the vCPU, if it takes such faults now.
     pub fn enter_with_fault(&self, cpu: &Cpu, kind: StateFlags) -> bool {
-        let state = self.state(cpu);
+        let state = self.local(cpu);
         let Some(area) = state.vcpu.area(cpu) else {
             return false;
         };
@@ -19,39 +19,40 @@ impl Thread {
             return false;
         }
         let frame = &state.context.frame;
-        let stack = self.leave_for_entry(cpu, state, area, |area| frame.save_to(&area.registers));
-        go_on_at_entry(state, area, stack);
+        let save = |area: &VcpuArea| frame.save_to(&area.registers);
+        let stack = self.leave_for_entry(cpu, state, cpu.loaded.is(self), area, save);
+        go_on_at_entry(&state, area, stack);
         true
     }
 
     /// A message enters the vCPU, which must be ready for that; the next that
     /// is transferred to it.
     pub fn begin_upcall(&self, cpu: &Cpu) {
-        let state = self.state(cpu);
+        let state = self.local(cpu);
         let Some(area) = state.vcpu.area(cpu) else {
             return;
         };
         let frame = &state.context.frame;
-        let stack = self.leave_for_entry(cpu, state, area, |area| {
-            frame.save_for_message(&area.registers);
-        });
-        go_on_at_entry(state, area, stack);
+        let save = |area: &VcpuArea| frame.save_for_message(&area.registers);
+        let stack = self.leave_for_entry(cpu, state, cpu.loaded.is(self), area, save);
+        go_on_at_entry(&state, area, stack);
         self.expect_upcall(cpu);
     }
 
     /// The virtual CPU of the guest that it runs, if it does, has something to
     /// tell.
     pub fn enter_with_virtual_interrupt(&self, cpu: &Cpu, number: u16) {
-        let state = self.state(cpu);
+        let state = self.local(cpu);
         if state.vcpu.in_user_task.get()
             && let Some(area) = state.vcpu.area(cpu)
         {
             let frame = &state.context.frame;
-            let stack = self.leave_for_entry(cpu, state, area, |area| {
+            let save = |area: &VcpuArea| {
                 frame.save_for_message(&area.registers);
                 mark_virtual_interrupt(&area.registers, number);
-            });
-            go_on_at_entry(state, area, stack);
+            };
+            let stack = self.leave_for_entry(cpu, state, cpu.loaded.is(self), area, save);
+            go_on_at_entry(&state, area, stack);
         }
     }
 
@@ -61,7 +62,8 @@ impl Thread {
     pub(super) fn leave_for_entry(
         &self,
         cpu: &Cpu,
-        state: &ThreadState,
+        state: LocalState<'_>,
+        is_loaded: bool,
         area: &VcpuArea,
         save: impl FnOnce(&VcpuArea),
     ) -> u64 {
@@ -80,12 +82,11 @@ impl Thread {
                 true => Standing::Intercepted,
                 false => Standing::Plain,
             };
-            standing::set(self.local(cpu), standing);
+            standing::set(state, standing);
             if state.vcpu.without_fpu.get() {
                 state.vcpu.without_fpu.set(false);
                 scheduling::fpu_access_changed(cpu, self);
             }
-            let is_loaded = cpu.loaded.is(self);
             let chip = &cpu.kernel.platform.chip;
             (state.context).leave_user_task(cpu.block(), chip, area, is_loaded);
         }

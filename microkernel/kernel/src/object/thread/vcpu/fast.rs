@@ -10,6 +10,7 @@ use l4_abi::protocol::label;
 use l4_abi::protocol::thread::Opcode;
 use l4_abi::vcpu::{StateFlags, UserTaskChange};
 use machine::per_cpu::ShortWay;
+use machine::vcpu::VcpuArea;
 
 use crate::cpu::Cpu;
 use crate::object::Outcome;
@@ -19,14 +20,15 @@ use crate::object::thread::{LocalState, Thread};
 /// If it is in no user task, it is an alien.
 #[inline(never)]
 pub fn enter(cpu: &Cpu, thread: &Thread) -> ShortWay {
-    let state = thread.state(cpu);
+    debug_assert!(!cpu.reschedule.get() && cpu.loaded.is(thread));
+    let state = thread.local(cpu);
     match state.vcpu.area(cpu) {
-        Some(area) if state.vcpu.is_in_user_task() && !cpu.reschedule.get() => {
+        Some(area) if state.vcpu.is_in_user_task() => {
             let frame = &state.context.frame;
             frame.rewind_syscall();
             frame.mark_syscall_exception();
-            let stack =
-                thread.leave_for_entry(cpu, state, area, |area| frame.save_to(&area.registers));
+            let save = |area: &VcpuArea| frame.save_to(&area.registers);
+            let stack = thread.leave_for_entry(cpu, state, true, area, save);
             cpu.space.load(cpu, thread.task(cpu));
             frame.enter_at_once(area.entry_instruction(), stack, state.vcpu.address.get())
         }
@@ -46,7 +48,8 @@ pub fn is_resume(destination: u64, tag: u64) -> bool {
 /// and no other thread could run.
 #[inline(never)]
 pub fn resume(cpu: &Cpu, thread: &Thread, state: LocalState<'_>) -> ShortWay {
-    let (state, utcb) = (state.value(), state.utcb.get().get(cpu));
+    debug_assert!(!cpu.reschedule.get() && cpu.loaded.is(thread));
+    let utcb = state.utcb.get().get(cpu);
     let Some(area) = state.vcpu.area(cpu) else {
         return ShortWay::Nowhere;
     };
@@ -54,13 +57,12 @@ pub fn resume(cpu: &Cpu, thread: &Thread, state: LocalState<'_>) -> ShortWay {
     let is_plain = utcb.word(0) == Opcode::VcpuResume.word()
         && area.user_task().change() == UserTaskChange::Keep
         && flags.contains(StateFlags::USER_MODE)
-        && !(flags.contains(StateFlags::IRQ) && area.is_irq_pending())
-        && !cpu.reschedule.get();
+        && !(flags.contains(StateFlags::IRQ) && area.is_irq_pending());
     let Some(task) = state.vcpu.user_task.get(cpu).filter(|_| is_plain) else {
         return ShortWay::Nowhere;
     };
     if task.memory.is_guest() {
-        match thread.run_guest(cpu, state, area, flags, task) {
+        match thread.run_guest(cpu, &state, area, flags, task) {
             Ok(Outcome::Reply(tag)) => {
                 state.context.frame.set_tag(tag.raw());
                 return ShortWay::ToTheEnd;
