@@ -104,6 +104,8 @@ pub(crate) fn start_cpu(cpu: &mut Cpu) {
     trace::announce(cpu);
 }
 
+/// A CPU's data are large: they are on the stack here, and nowhere else.
+#[inline(never)]
 fn new_cpu(
     kernel: &'static Kernel,
     quota: QuotaRef,
@@ -117,6 +119,8 @@ fn new_cpu(
     KernelBox::new(storage, PerCpu::new(id, local)).map_err(|_| OutOfMemory)
 }
 
+/// So is what all share.
+#[inline(never)]
 fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
     let memory = kernel_memory::take(boot, wanted_memory(boot)).ok_or(OutOfMemory)?;
     let heap = KernelHeap::new(memory)?;

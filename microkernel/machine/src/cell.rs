@@ -24,7 +24,9 @@ pub struct Homed<T> {
 }
 
 /// Bits of the word that are the CPU.
-const CPU_BITS: u32 = 16;
+pub(crate) const CPU_BITS: u32 = 16;
+/// Marks are below.
+pub(crate) const MARKS: usize = 8;
 const CPU: u32 = (1 << CPU_BITS) - 1;
 
 // SAFETY: `get` hands the value out on the home CPU only, and `set_home`, the
@@ -60,20 +62,13 @@ impl<T> Homed<T> {
     /// The value, if `cpu` is its home.
     #[inline]
     pub fn get<'cpu, L>(&'cpu self, cpu: &'cpu PerCpu<L>) -> Option<Here<'cpu, T>> {
-        (self.home() == cpu.id()).then_some(Here {
-            homed: self,
-            cpu: cpu.id(),
-        })
+        (self.home() == cpu.id()).then_some(Here(self))
     }
 
     /// The value, if `cpu` is its home and it has this mark.
     #[inline]
     pub fn marked<'cpu, L>(&'cpu self, cpu: &'cpu PerCpu<L>, mark: u16) -> Option<Here<'cpu, T>> {
-        let wanted = cpu.id() | u32::from(mark) << CPU_BITS;
-        (self.word.load(Ordering::Acquire) == wanted).then_some(Here {
-            homed: self,
-            cpu: cpu.id(),
-        })
+        (self.word.load(Ordering::Acquire) == cpu.word(mark)).then_some(Here(self))
     }
 
     /// Gives the value to CPU `new`. The exclusive borrow shows that the old
@@ -89,10 +84,7 @@ impl<T> Homed<T> {
 }
 
 /// A value on its home CPU, which is this one.
-pub struct Here<'cpu, T> {
-    homed: &'cpu Homed<T>,
-    cpu: u32,
-}
+pub struct Here<'cpu, T>(&'cpu Homed<T>);
 
 impl<T> Clone for Here<'_, T> {
     #[inline]
@@ -110,14 +102,13 @@ impl<'cpu, T> Here<'cpu, T> {
         // SAFETY: one `PerCpu` exists for each number and it never leaves
         // its CPU, so this runs on the home CPU, the only one that gets
         // references to the value. It stays that while `'cpu` lasts.
-        unsafe { &*self.homed.value.get() }
+        unsafe { &*self.0.value.get() }
     }
 
-    /// Gives it another mark.
+    /// Gives it another mark. Who has it runs on `cpu`, so its home stays.
     #[inline]
-    pub fn set_mark(self, mark: u16) {
-        let word = self.cpu | u32::from(mark) << CPU_BITS;
-        self.homed.word.store(word, Ordering::Relaxed);
+    pub fn set_mark<L>(self, cpu: &PerCpu<L>, mark: u16) {
+        self.0.word.store(cpu.word(mark), Ordering::Relaxed);
     }
 }
 

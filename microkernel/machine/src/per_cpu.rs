@@ -9,6 +9,7 @@ use crate::arch::boot::Boot;
 use crate::arch::context::Frame;
 use crate::arch::cpu::CpuState;
 use crate::arch::trap::{Fault, Interrupt};
+use crate::cell::{CPU_BITS, MARKS};
 use crate::vcpu::TrapRegisters;
 
 /// The part of the per-CPU data that entry and exit code knows; the offsets
@@ -24,6 +25,7 @@ pub struct CpuBlock {
     stack_top: Cell<u64>,
     /// Room for entry code to put registers aside.
     scratch: [Cell<u64>; 4],
+    /// The CPU's number.
     id: u32,
     /// The registers for [`ShortWay::ToARegisterSet`].
     registers: Cell<*const TrapRegisters>,
@@ -92,6 +94,7 @@ impl CpuBlock {
 #[repr(C)]
 pub struct PerCpu<L> {
     block: CpuBlock,
+    words: [u32; MARKS],
     local: L,
     not_send: PhantomData<*const ()>,
 }
@@ -109,6 +112,7 @@ impl<L> PerCpu<L> {
                 registers: Cell::new(core::ptr::null()),
                 arch: CpuState::new(),
             },
+            words: [0, 1, 2, 3, 4, 5, 6, 7].map(|mark| id | mark << CPU_BITS),
             local,
             not_send: PhantomData,
         }
@@ -118,6 +122,13 @@ impl<L> PerCpu<L> {
     #[inline]
     pub fn id(&self) -> u32 {
         self.block.id
+    }
+
+    /// The word of a [`Homed`](crate::cell::Homed) value that is here and has
+    /// this mark.
+    #[inline]
+    pub(crate) fn word(&self, mark: u16) -> u32 {
+        self.words[usize::from(mark) % MARKS]
     }
 
     /// The machine's part.

@@ -155,6 +155,7 @@ fn call(
     let utcb = caller.state.utcb.get().get(cpu);
     copy(cpu, utcb, to, label, MessageTag::from_raw(tag));
     caller.waits(
+        cpu,
         Waiting::Receive(Source::Thread(server.id)),
         Standing::Calling,
     );
@@ -182,7 +183,7 @@ fn reply(cpu: &Cpu, server: Sender<'_>, label: u64, tag: u64, is_plain: bool) ->
     reply::disconnect_implicit(server.thread, caller);
     let utcb = server.state.utcb.get().get(cpu);
     copy(cpu, utcb, to, label, MessageTag::from_raw(tag));
-    server.waits(Waiting::Receive(Source::Anyone), Standing::Open);
+    server.waits(cpu, Waiting::Receive(Source::Anyone), Standing::Open);
     server.switch_to(cpu, caller, to)
 }
 
@@ -205,15 +206,15 @@ impl Sender<'_> {
     }
 
     #[inline(always)]
-    fn waits(self, waiting: Waiting, standing: Standing) {
+    fn waits(self, cpu: &Cpu, waiting: Waiting, standing: Standing) {
         self.state.waiting.set(waiting);
-        standing::set(self.state, standing);
+        standing::set(cpu, self.state, standing);
     }
 
     #[inline(always)]
     fn switch_to(self, cpu: &Cpu, receiver: &Thread, to: LocalState<'_>) -> Option<Done> {
         to.waiting.set(Waiting::Nothing);
-        standing::set(to, Standing::Plain);
+        standing::set(cpu, to, Standing::Plain);
         scheduling::switch_to(cpu, self.thread, &self.state, receiver, &to);
         Some(Done)
     }
@@ -287,6 +288,7 @@ fn page_fault_of(cpu: &Cpu, fault: &Fault) -> Option<Done> {
     to.context.frame.set_tag(TAG.raw());
     to.context.frame.set_label(label);
     caller.waits(
+        cpu,
         Waiting::Receive(Source::Thread(pager.id)),
         Standing::Faulted,
     );
@@ -320,7 +322,7 @@ fn answer(cpu: &Cpu, pager: Sender<'_>, tag: u64, timeouts: u64) -> Option<Done>
     map_item(cpu, pager.thread, caller, tag)?;
     reply::disconnect_implicit(pager.thread, caller);
     to.purpose.set(Purpose::Syscall);
-    pager.waits(Waiting::Receive(Source::Anyone), Standing::Open);
+    pager.waits(cpu, Waiting::Receive(Source::Anyone), Standing::Open);
     pager.switch_to(cpu, caller, to)
 }
 

@@ -286,14 +286,15 @@ impl Context {
     /// Takes the four selectors from the registers.
     #[inline]
     fn save_selectors(&self) {
-        // SAFETY: writes the eight bytes of the cell.
+        // SAFETY: writes the eight bytes of a cell.
         unsafe {
             asm!(
-                "mov [{0}], ds",
-                "mov [{0} + 2], es",
-                "mov [{0} + 4], fs",
-                "mov [{0} + 6], gs",
-                in(reg) self.selectors.as_ptr(),
+                "mov [{0} + {selectors}], ds",
+                "mov [{0} + {selectors} + 2], es",
+                "mov [{0} + {selectors} + 4], fs",
+                "mov [{0} + {selectors} + 6], gs",
+                in(reg) self,
+                selectors = const offset_of!(Self, selectors),
                 options(nostack, preserves_flags),
             );
         }

@@ -36,11 +36,11 @@ impl LoadedSpace {
         if self.space.get() == Some(space) {
             return;
         }
+        ports::forbid(cpu.block());
+        self.space.set(Some(space));
         if !self.tlb.load_again(cpu.block(), space.residence()) {
             self.load_anew(cpu, space);
         }
-        ports::forbid(cpu.block());
-        self.space.set(Some(space));
     }
 
     #[cold]

@@ -54,7 +54,7 @@ impl Thread {
 
     /// Something has changed on which its standing depends.
     pub fn review(&self, cpu: &Cpu) {
-        set(self.local(cpu), self.judge(cpu));
+        set(cpu, self.local(cpu), self.judge(cpu));
     }
 
     fn judge(&self, cpu: &Cpu) -> Standing {
@@ -84,8 +84,8 @@ impl Thread {
 
 /// The thread stands so from now on.
 #[inline]
-pub fn set(state: LocalState<'_>, standing: Standing) {
-    state.set_mark(standing as u16);
+pub fn set(cpu: &Cpu, state: LocalState<'_>, standing: Standing) {
+    state.set_mark(cpu, standing as u16);
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl Thread {
     ) {
         area.set_state(flags | StateFlags::ENTRY);
         state.vcpu.in_user_task.set(true);
-        standing::set(state, Standing::Intercepted);
+        standing::set(cpu, state, Standing::Intercepted);
         let with_fpu = flags.contains(StateFlags::FPU_ENABLED);
         if state.vcpu.without_fpu.get() == with_fpu {
             state.vcpu.without_fpu.set(!with_fpu);

@@ -82,7 +82,7 @@ impl Thread {
                 true => Standing::Intercepted,
                 false => Standing::Plain,
             };
-            standing::set(state, standing);
+            standing::set(cpu, state, standing);
             if state.vcpu.without_fpu.get() {
                 state.vcpu.without_fpu.set(false);
                 scheduling::fpu_access_changed(cpu, self);
