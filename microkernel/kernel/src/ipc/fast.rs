@@ -63,9 +63,9 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
     };
     let from = Sender { thread, state };
     // Words only, and the sender waits for as long as it takes.
-    let is_plain = tag & MORE_THAN_WORDS | u64::from(timeouts as u16) == 0;
+    let is_plain = || tag & MORE_THAN_WORDS | u64::from(timeouts as u16) == 0;
     let led = if destination == REPLY {
-        match reply(cpu, from, label, tag, is_plain) {
+        match reply(cpu, from, label, tag, is_plain()) {
             Some(done) => Some(done),
             None => return answer_fault(cpu, thread, tag, timeouts),
         }
@@ -74,7 +74,7 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
             return ShortWay::Nowhere;
         };
         match target(cpu, &entry, label, tag) {
-            Target::Thread(server, label) if is_plain => {
+            Target::Thread(server, label) if is_plain() => {
                 call(cpu, from, server, &entry, label, tag)
             }
             Target::Kernel if is_valid(cpu, &state, &entry, tag) => return ShortWay::ToTheEnd,
@@ -410,12 +410,16 @@ fn triggered<'cpu>(
     entry: &Entry<'cpu>,
     tag: u64,
 ) -> Option<&'cpu Irq> {
-    let utcb = state.utcb.get().get(cpu);
     const WITHOUT_WORDS: MessageTag = MessageTag::words_only(label::IRQ, 0);
     const WITH_OPCODE: MessageTag = MessageTag::words_only(label::IRQ, 1);
-    let is_asked = tag == WITHOUT_WORDS.raw()
-        || tag == WITH_OPCODE.raw() && utcb.word(0) == protocol::irq::Opcode::Trigger.word();
-    entry.object.downcast().filter(|_| is_asked)
+    if tag == WITHOUT_WORDS.raw() {
+        return entry.object.downcast();
+    }
+    let opcode = state.utcb.get().get(cpu).word(0);
+    if tag == WITH_OPCODE.raw() && opcode == protocol::irq::Opcode::Trigger.word() {
+        return entry.object.downcast();
+    }
+    None
 }
 
 /// Triggers an interrupt. Who has waited for it goes on at once, if it is more

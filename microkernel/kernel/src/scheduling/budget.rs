@@ -87,8 +87,9 @@ impl Budget {
     #[inline(always)]
     pub fn switch(&self, cpu: &Cpu, thread: &Thread, state: &ThreadState) -> u64 {
         let now = cpu.kernel.platform.timer.now();
-        self.account(cpu, now);
-        self.owner.set(Some(thread));
+        if let Some(owner) = self.owner.replace(cpu, thread) {
+            self.charge(owner.state(cpu), now);
+        }
         self.begin(state, now)
     }
 
@@ -117,15 +118,19 @@ impl Budget {
     }
 
     /// Writes down what the owner has used up to `now`.
-    #[inline(always)]
     fn account(&self, cpu: &Cpu, now: u64) {
         if let Some(owner) = self.owner.get(cpu) {
-            let state = owner.state(cpu);
-            let used = now.wrapping_sub(self.started.get());
-            state.consumed.set(state.consumed.get().wrapping_add(used));
-            state.remaining.set(self.ends.get().saturating_sub(now));
+            self.charge(owner.state(cpu), now);
             self.started.set(now);
         }
+    }
+
+    /// Charges the owner, which has this state.
+    #[inline(always)]
+    fn charge(&self, state: &ThreadState, now: u64) {
+        let used = now.wrapping_sub(self.started.get());
+        state.consumed.set(state.consumed.get().wrapping_add(used));
+        state.remaining.set(self.ends.get().saturating_sub(now));
     }
 
     /// The time slice is used up: its owner has a new one for later, and the

@@ -35,12 +35,14 @@ impl ReadyQueue {
         }
     }
 
+    #[inline(always)]
     fn mark(&self, priority: u8) {
         let word = &self.occupied[usize::from(priority / 64)];
         word.set(word.get() | 1 << (priority % 64));
     }
 
     /// Puts `thread` before the others of its priority.
+    #[inline(always)]
     pub fn push_front(&self, thread: &Thread, priority: u8) {
         self.lists[usize::from(priority)].push_front(thread);
         self.mark(priority);

@@ -95,6 +95,26 @@ impl<T: Anchored> Link<T> {
         self.0.set(new);
     }
 
+    /// Lets it point to `new`; what it pointed to.
+    #[inline(always)]
+    pub fn replace<'cpu, L>(&self, cpu: &'cpu PerCpu<L>, new: &T) -> Option<&'cpu T> {
+        let old = self.get(cpu);
+        if let Some(old) = old {
+            let count = &old.anchor().0;
+            count.store(
+                count.load(Ordering::Relaxed).wrapping_sub(1),
+                Ordering::Relaxed,
+            );
+        }
+        let count = &new.anchor().0;
+        count.store(
+            count.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
+        self.0.set(ptr::from_ref(new).cast_mut());
+        old
+    }
+
     /// Lets two that point to `old` point to `new`.
     ///
     /// # Panics

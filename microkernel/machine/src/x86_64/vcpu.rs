@@ -61,15 +61,16 @@ impl Frame {
     /// Takes over what `iretq` loads, as far as user memory may choose it.
     #[inline]
     fn load_control_from(&self, registers: &TrapRegisters) {
-        let [.., rip, cs, rflags, rsp, ss] = registers.each_ref().map(|word| word.load(Relaxed));
-        self.rip.set(rip);
+        let [.., rip, cs, rflags, rsp, ss] = registers;
+        let [cs, rflags] = [cs, rflags].map(|word| word.load(Relaxed));
+        self.rip.set(rip.load(Relaxed));
         self.cs.set(match cs {
             USER_CODE_32 => USER_CODE_32,
             _ => u64::from(selector::USER_CODE),
         });
         self.rflags.set(rflags);
-        self.rsp.set(rsp);
-        self.ss.set(ss);
+        self.rsp.set(rsp.load(Relaxed));
+        self.ss.set(ss.load(Relaxed));
         self.sanitise_flags();
     }
 

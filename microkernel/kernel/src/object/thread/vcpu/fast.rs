@@ -14,11 +14,12 @@ use machine::vcpu::VcpuArea;
 
 use crate::cpu::Cpu;
 use crate::object::Outcome;
+use crate::object::task::Task;
 use crate::object::thread::{LocalState, Thread};
 
 /// A system call in the user task of `thread`, the current one, is an entry.
 /// If it is in no user task, it is an alien.
-#[inline(never)]
+#[inline(always)]
 pub fn enter(cpu: &Cpu, thread: &Thread) -> ShortWay {
     debug_assert!(!cpu.reschedule.get() && cpu.loaded.is(thread));
     let state = thread.local(cpu);
@@ -46,7 +47,7 @@ pub fn is_resume(destination: u64, tag: u64) -> bool {
 
 /// Performs the resume of `thread`, the current one, if it does nothing else
 /// and no other thread could run.
-#[inline(never)]
+#[inline(always)]
 pub fn resume(cpu: &Cpu, thread: &Thread, state: LocalState<'_>) -> ShortWay {
     debug_assert!(!cpu.reschedule.get() && cpu.loaded.is(thread));
     let utcb = state.utcb.get().get(cpu);
@@ -62,20 +63,31 @@ pub fn resume(cpu: &Cpu, thread: &Thread, state: LocalState<'_>) -> ShortWay {
         return ShortWay::Nowhere;
     };
     if task.memory.is_guest() {
-        match thread.run_guest(cpu, &state, area, flags, task) {
-            Ok(Outcome::Reply(tag)) => {
-                state.context.frame.set_tag(tag.raw());
-                return ShortWay::ToTheEnd;
-            }
-            Ok(_) => {}
-            // It comes to the same end once more.
-            Err(_) => return ShortWay::Nowhere,
+        return run_guest(cpu, thread, area, flags, task);
+    }
+    thread.prepare_user_task(cpu, state, area, flags);
+    cpu.space.load(cpu, Some(task));
+    let chip = &cpu.kernel.platform.chip;
+    (state.context).enter_user_task_at_once(cpu.block(), chip, area)
+}
+
+#[inline(never)]
+fn run_guest(
+    cpu: &Cpu,
+    thread: &Thread,
+    area: &VcpuArea,
+    flags: StateFlags,
+    task: &Task,
+) -> ShortWay {
+    let state = thread.state(cpu);
+    match thread.run_guest(cpu, state, area, flags, task) {
+        Ok(Outcome::Reply(tag)) => {
+            state.context.frame.set_tag(tag.raw());
+            return ShortWay::ToTheEnd;
         }
-    } else {
-        thread.prepare_user_task(cpu, state, area, flags);
-        cpu.space.load(cpu, Some(task));
-        let chip = &cpu.kernel.platform.chip;
-        return (state.context).enter_user_task_at_once(cpu.block(), chip, area);
+        Ok(_) => {}
+        // It comes to the same end once more.
+        Err(_) => return ShortWay::Nowhere,
     }
     ShortWay::ToTheFrame
 }
