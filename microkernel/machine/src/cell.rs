@@ -122,3 +122,23 @@ impl<T> Deref for Here<'_, T> {
 
 #[cfg(all(test, loom))]
 mod loom;
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_found_by_its_mark_on_its_home_cpu_alone() {
+        let [mut one, other] = [0, 1].map(|id| PerCpu::new(id, ()));
+        let homed = Homed::new(0, 7);
+        homed.get(&one).expect("it is here").set_mark(&one, 3);
+        assert_eq!((homed.home(), homed.mark()), (0, 3));
+        assert_eq!(homed.marked(&one, 3).map(|value| *value), Some(7));
+        assert!(homed.marked(&one, 0).is_none());
+        assert!(homed.marked(&other, 3).is_none());
+        assert!(homed.set_home(&mut one, 1));
+        assert_eq!((homed.home(), homed.mark()), (1, 3));
+        assert!(homed.get(&one).is_none());
+        assert!(homed.marked(&other, 3).is_some());
+    }
+}
