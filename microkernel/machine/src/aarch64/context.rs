@@ -141,13 +141,13 @@ impl Frame {
     /// Takes back what user mode must not choose of its processor state.
     #[inline]
     pub(super) fn sanitise_state(&self) {
-        let state = processor_state::from_user(self.pstate.get(), has_aarch32());
+        let state = processor_state::from_user(self.pstate.get(), has_aarch32);
         self.pstate.set(state);
     }
 
     /// The same for a guest.
     pub(super) fn sanitise_guest_state(&self) {
-        let state = processor_state::from_guest(self.pstate.get(), has_aarch32());
+        let state = processor_state::from_guest(self.pstate.get(), has_aarch32);
         self.pstate.set(state);
     }
 
