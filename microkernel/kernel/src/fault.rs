@@ -50,16 +50,13 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
                 report_page_fault(cpu, thread, address, bits);
             }
         }
-        Fault::Exception {
-            port_access_possible,
-        } => {
+        Fault::Port { port } => {
             let task = thread.running_task(cpu);
-            let ports_loaded =
-                port_access_possible && task.is_some_and(|task| task.ports.load(cpu));
-            if !ports_loaded {
+            if !task.is_some_and(|task| task.ports.load(cpu, port)) {
                 report_exception(cpu, thread);
             }
         }
+        Fault::Exception => report_exception(cpu, thread),
     }
 }
 

@@ -18,11 +18,14 @@ pub enum Fault {
     },
     /// It used the FPU, which is off.
     FpuUnavailable,
-    /// Anything else.
-    Exception {
-        /// A general-protection fault that a missing I/O port may have caused.
-        port_access_possible: bool,
+    /// It may be that it was refused an I/O port, or it did something else.
+    Port {
+        /// What is in the register by which instructions name ports; some name
+        /// one below 256 themselves.
+        port: u16,
     },
+    /// Anything else.
+    Exception,
 }
 
 /// Where an interrupt comes from, as the interrupt chip tells it.

@@ -32,16 +32,19 @@ impl PortBitmap {
         }
     }
 
-    /// Allows `count` ports from `first` on, as far as there are so many.
-    pub fn allow(&self, first: u16, count: usize) {
+    /// Allows `count` ports from `first` on, as far as there are so many. True
+    /// if one of them was forbidden.
+    pub fn allow(&self, first: u16, count: usize) -> bool {
+        let mut was_forbidden = false;
         let mut port = usize::from(first);
         let end = (port + count).min(PORTS);
         while port < end {
             let bits = (64 - port % 64).min(end - port);
             let mask = u64::MAX >> (64 - bits) << (port % 64);
-            self.words[port / 64].fetch_and(!mask, Ordering::Relaxed);
+            was_forbidden |= self.words[port / 64].fetch_and(!mask, Ordering::Relaxed) & mask != 0;
             port += bits;
         }
+        was_forbidden
     }
 }
 
@@ -65,10 +68,11 @@ mod tests {
     fn ports_are_allowed_alone_and_in_rows() {
         let bitmap = PortBitmap::new();
         assert_eq!(allowed(&bitmap), []);
-        bitmap.allow(0x3f8, 1);
+        assert!(bitmap.allow(0x3f8, 1));
+        assert!(!bitmap.allow(0x3f8, 1));
         assert_eq!(allowed(&bitmap), [0x3f8]);
         bitmap.forbid_all();
-        bitmap.allow(60, 200);
+        assert!(bitmap.allow(60, 200));
         assert_eq!(allowed(&bitmap), (60..260).collect::<Vec<_>>());
     }
 

@@ -73,9 +73,7 @@ const FAULT: Fault = Fault::Page {
     bits: 2,
     beyond_user: false,
 };
-const TRAP: Fault = Fault::Exception {
-    port_access_possible: false,
-};
+const TRAP: Fault = Fault::Exception;
 
 /// Where the instruction pointer is in this machine's exception frame.
 const IP_WORD: usize = 6;
@@ -275,9 +273,7 @@ fn an_exception_that_nobody_can_be_told_lets_waiting_interrupts_in() {
         let slot = world.give_full(&setup.user_task, semaphore.header());
         setup.user.state(world.cpu).exception_handler.set(slot);
         world.cpu.kernel.platform.chip.set_pending(true);
-        let exception = Fault::Exception {
-            port_access_possible: false,
-        };
+        let exception = Fault::Exception;
         world.fault(&setup.user, exception);
         assert!(world.cpu.block().is_idle(), "interrupts can come now");
         world.cpu.kernel.platform.chip.set_pending(false);

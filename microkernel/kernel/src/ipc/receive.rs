@@ -28,7 +28,7 @@ pub(super) fn begin(cpu: &Cpu, receiver: &Thread, request: Request, called: bool
     let Some(source) = request.receive else {
         return false;
     };
-    if !called && take_queued(cpu, receiver, source, Some(Deferred::Receive)) {
+    if !called && take_queued(cpu, receiver, source) {
         return false;
     }
     if !called && !receiver.lives_here(cpu) {
@@ -49,9 +49,8 @@ pub(super) fn begin(cpu: &Cpu, receiver: &Thread, request: Request, called: bool
 }
 
 /// Takes the message of a queued sender that matches, on whatever CPU that
-/// is. If that pauses, the receiver does `again` later; without that it does
-/// not pause.
-pub fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source, again: Option<Deferred>) -> bool {
+/// is. If that pauses, the receiver begins its receive phase again later.
+pub fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source) -> bool {
     let paused = receiver.paused_partner(cpu);
     let paused = paused.filter(|sender| receiver.mailbox.has_sender(sender));
     if paused.is_none()
@@ -67,7 +66,7 @@ pub fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source, again: Option<D
     };
     if sender.is_here(cpu) {
         let open = source == Source::Anyone;
-        take_message(cpu, receiver, sender, open, again);
+        take_message(cpu, receiver, sender, open);
     } else {
         remote::visit(cpu, receiver, sender.home(), Deferred::Receive);
     }
@@ -126,17 +125,11 @@ pub fn look_into_mailbox(cpu: &Cpu, receiver: &Thread) {
 
 /// Takes the message of `sender`, which waits in the receiver's mailbox and is
 /// on this CPU, and lets it go on.
-fn take_message(
-    cpu: &Cpu,
-    receiver: &Thread,
-    sender: &Thread,
-    open: bool,
-    again: Option<Deferred>,
-) {
+fn take_message(cpu: &Cpu, receiver: &Thread, sender: &Thread, open: bool) {
     let state = sender.state(cpu);
     let mut request = state.request.get();
     let both = [sender, receiver];
-    let Some(items) = transfer::items(cpu, both, &request, receiver, again) else {
+    let Some(items) = transfer::items(cpu, both, &request, receiver, Deferred::Receive) else {
         return;
     };
     receiver.mailbox.remove(cpu, sender);

@@ -32,7 +32,7 @@ pub fn send(cpu: &Cpu, sender: &Thread, receiver: &Thread, request: Request, aga
     }
     if accepts(cpu, receiver, sender.id) {
         let both = [sender, receiver];
-        let Some(items) = transfer::items(cpu, both, &request, sender, Some(again)) else {
+        let Some(items) = transfer::items(cpu, both, &request, sender, again) else {
             return;
         };
         if reply::end_answer(cpu, receiver) {

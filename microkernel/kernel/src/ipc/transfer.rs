@@ -25,15 +25,15 @@ use crate::trace;
 
 /// Maps the typed items of a message, before anything else of it goes from
 /// `sender` to `receiver`. `None`: that has paused, and `mover`, which is one of
-/// them and does the operation, does `again` later; without a mover it does not
-/// pause. On an error the items before the one at fault stay mapped.
+/// them and does the operation, does `again` later. On an error the items before
+/// the one at fault stay mapped.
 #[inline]
 pub(super) fn items(
     cpu: &Cpu,
     [sender, receiver]: [&Thread; 2],
     request: &Request,
     mover: &Thread,
-    again: Option<Deferred>,
+    again: Deferred,
 ) -> Option<Result<(), IpcError>> {
     match request.tag.items() {
         0 => Some(Ok(())),
@@ -46,7 +46,7 @@ fn map_items(
     [sender, receiver]: [&Thread; 2],
     request: &Request,
     mover: &Thread,
-    again: Option<Deferred>,
+    again: Deferred,
 ) -> Option<Result<(), IpcError>> {
     let tag = request.tag;
     let purpose = receiver.state(cpu).purpose.get();
@@ -160,7 +160,7 @@ struct Items<'cpu> {
     /// has paused; without that it does not pause.
     mover: &'cpu Thread,
     partner: &'cpu Thread,
-    again: Option<Deferred>,
+    again: Deferred,
     /// The tasks of sender and receiver.
     headers: [&'cpu Header; 2],
 }
@@ -256,22 +256,15 @@ impl Items<'_> {
         let [Some(source), Some(destination)] = headers.map(Header::downcast::<Task>) else {
             return Err(IpcError::SEND_MAP_FAILED.into());
         };
-        let result = loop {
-            let step = |cursor: &Cursor| mapping.step(cpu, [source, destination], cursor);
-            match (self.mover.run_steps(cpu, step), self.again) {
-                (Some(result), _) => break result,
-                (None, None) => {}
-                (None, Some(again)) => {
-                    let [Some(source), Some(destination)] = headers.map(Ref::from_header) else {
-                        return Err(IpcError::SEND_MAP_FAILED.into());
-                    };
-                    let partner = self.partner.counted().ok_or(IpcError::NOT_EXISTENT)?;
-                    let operation =
-                        LongOperation::Item(mapping, [source, destination], at, partner);
-                    self.mover.pause(cpu, operation, again);
-                    return Err(Stopped::Paused);
-                }
-            }
+        let step = |cursor: &Cursor| mapping.step(cpu, [source, destination], cursor);
+        let Some(result) = self.mover.run_steps(cpu, step) else {
+            let [Some(source), Some(destination)] = headers.map(Ref::from_header) else {
+                return Err(IpcError::SEND_MAP_FAILED.into());
+            };
+            let partner = self.partner.counted().ok_or(IpcError::NOT_EXISTENT)?;
+            let operation = LongOperation::Item(mapping, [source, destination], at, partner);
+            self.mover.pause(cpu, operation, self.again);
+            return Err(Stopped::Paused);
         };
         match result.map_err(|_| IpcError::SEND_MAP_FAILED)? {
             true => Ok(Delivery::Mapped),

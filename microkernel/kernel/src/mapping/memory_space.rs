@@ -143,10 +143,14 @@ impl MemorySpace {
 
     /// All pages: where each starts, and the binary logarithm of its size.
     pub fn pages(&self) -> impl Iterator<Item = (u64, u32)> {
-        let mut from = 0;
+        self.pages_in(0, self.last_address())
+    }
+
+    /// The same of those between two addresses.
+    pub fn pages_in(&self, mut from: u64, last: u64) -> impl Iterator<Item = (u64, u32)> {
         core::iter::from_fn(move || {
             loop {
-                match self.table.next_leaf(from, self.last_address()) {
+                match self.table.next_leaf(from, last) {
                     Next::Leaf(start, _, slot) => {
                         from = start + size_of_page(slot.level());
                         return Some((start, order_of(slot.level())));

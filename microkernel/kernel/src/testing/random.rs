@@ -224,9 +224,7 @@ fn trap(fault: Fault) -> Trap {
             beyond_user: false,
         },
         Fault::Fpu => Trap::FpuUnavailable,
-        Fault::Instruction => Trap::Exception {
-            port_access_possible: false,
-        },
+        Fault::Instruction => Trap::Exception,
     }
 }
 

@@ -144,7 +144,7 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
         Fault::Page { address, .. } => {
             of_current(cpu, Kind::PageFault, [address, frame.ip()]);
         }
-        Fault::FpuUnavailable | Fault::Exception { .. } => {
+        Fault::FpuUnavailable | Fault::Port { .. } | Fault::Exception => {
             of_current(cpu, Kind::Exception, [frame.error(), frame.ip()]);
         }
     }

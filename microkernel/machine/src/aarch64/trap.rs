@@ -71,9 +71,7 @@ pub(super) unsafe extern "C" fn fault(cpu: *mut CpuBlock, syndrome: u64) {
             beyond_user: false,
         },
         Cause::FpuUnavailable => Fault::FpuUnavailable,
-        Cause::Syscall | Cause::Other => Fault::Exception {
-            port_access_possible: false,
-        },
+        Cause::Syscall | Cause::Other => Fault::Exception,
     };
     // SAFETY: promised by the caller.
     unsafe { brio_fault(cpu, &fault) }

@@ -9,13 +9,10 @@ pub fn format() -> Option<Format> {
     Some(Format::X86_64(x86_64::Format::IO_PORTS))
 }
 
-/// Whether user mode on this CPU may use what [`allow`] allowed.
-pub fn are_allowed(_cpu: &CpuBlock) -> bool {
+/// Lets user mode on this CPU use the ports that `fill` allows; none.
+pub fn allow(_cpu: &CpuBlock, _fill: impl FnOnce(&PortBitmap) -> bool) -> bool {
     false
 }
-
-/// Lets user mode on this CPU use the ports that `fill` allows.
-pub fn allow(_cpu: &CpuBlock, _fill: impl FnOnce(&PortBitmap)) {}
 
 /// Lets user mode on this CPU use no ports.
 #[inline]

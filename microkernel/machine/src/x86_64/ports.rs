@@ -14,18 +14,15 @@ pub fn format() -> Option<Format> {
     Some(Format::IO_PORTS)
 }
 
-/// Whether user mode on this CPU may use what [`allow`] allowed.
-pub fn are_allowed(cpu: &CpuBlock) -> bool {
-    cpu.arch.are_ports_allowed()
-}
-
-/// Lets user mode on this CPU use the ports that `fill` allows, until
-/// [`forbid`].
-pub fn allow(cpu: &CpuBlock, fill: impl FnOnce(&PortBitmap)) {
+/// Lets user mode on this CPU use also the ports that `fill` allows, until
+/// [`forbid`]; what that says.
+pub fn allow(cpu: &CpuBlock, fill: impl FnOnce(&PortBitmap) -> bool) -> bool {
     let bitmap = cpu.arch.ports();
-    bitmap.forbid_all();
-    fill(bitmap);
-    cpu.arch.allow_ports(true);
+    if !cpu.arch.are_ports_allowed() {
+        bitmap.forbid_all();
+        cpu.arch.allow_ports(true);
+    }
+    fill(bitmap)
 }
 
 /// Lets user mode on this CPU use no ports. Due when a thread of another

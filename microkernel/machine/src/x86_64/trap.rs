@@ -356,9 +356,10 @@ unsafe extern "C" fn fault(cpu: &mut CpuBlock) {
             beyond_user: frame.fault_address() > paging::USER_END,
         },
         vector::DEVICE_NOT_AVAILABLE => Fault::FpuUnavailable,
-        number => Fault::Exception {
-            port_access_possible: number == vector::GENERAL_PROTECTION && error & 7 == 0,
+        vector::GENERAL_PROTECTION if error & 7 == 0 => Fault::Port {
+            port: frame.rdx.get() as u16,
         },
+        _ => Fault::Exception,
     };
     // SAFETY: the kernel's upcall takes the CPU's block.
     unsafe { brio_fault(cpu, &fault) };

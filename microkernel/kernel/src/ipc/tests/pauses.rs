@@ -1,16 +1,20 @@
 //! Messages whose items take long: interrupts come while they are mapped, and
 //! so do other things.
 
+use l4_abi::capability::Selector;
 use l4_abi::error::IpcError;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{MapItem, ReceiveBuffer, SendItem};
+use l4_abi::operation::Operation;
+use l4_abi::protocol::thread::Opcode;
 use l4_abi::protocol::{ipc_gate, label};
 use l4_abi::rights::MemoryRights;
+use l4_abi::vcpu::StateFlags;
 use machine::event::Source as Event;
 
 use crate::object::Ref;
 use crate::object::thread::{Source, Thread, Waiting};
-use crate::testing::{Doing, Syscall, TestTask, World, run, run_on};
+use crate::testing::{Doing, Syscall, TestTask, UTCB_AREA, World, run, run_on};
 
 /// 128 pages that the sender has, and where the receiver wants them.
 const FROM: u64 = 0x1000_0000;
@@ -138,6 +142,32 @@ fn a_message_that_has_waited_for_its_gate_pauses_as_any_other() {
         go_on(world);
         assert_eq!(setup.arrived(), PAGES);
         assert_eq!(world.doing(&setup.receiver), Doing::Done(send.tag));
+    });
+}
+
+#[test]
+fn a_vcpu_is_entered_when_all_items_have_come() {
+    run(|world| {
+        let setup = Setup::new(world, 0);
+        let area = UTCB_AREA + 0x3000;
+        let this = Syscall::new(Selector::INVALID, Operation::CALL);
+        world.write(&setup.receiver, &[Opcode::VcpuControl.word(), area]);
+        world.syscall(&setup.receiver, this.tag(label::THREAD, 2, 0));
+        world.syscall(&setup.sender, setup.send());
+        let state = setup.receiver.vcpu_area(world.cpu).expect("it is a vCPU");
+        assert!(state.is_irq_pending());
+        state.set_saved_state(StateFlags::IRQ);
+        set_pending(world, true);
+        world.write(&setup.receiver, &[Opcode::VcpuResume.word()]);
+        world.syscall(&setup.receiver, this.tag(label::THREAD, 1, 0));
+        setup.assert_half_way(world);
+        go_on(world);
+        assert_eq!(setup.arrived(), PAGES);
+        assert_eq!(world.doing(&setup.sender), Doing::Done(setup.send().tag));
+        let frame = &setup.receiver.state(world.cpu).context.frame;
+        assert_eq!(frame.argument(0), area);
+        let state = setup.receiver.vcpu_area(world.cpu).expect("it is a vCPU");
+        assert!(!state.tag().has_error() && !state.is_irq_pending());
     });
 }
 

@@ -3,8 +3,8 @@
 //! They are a space of the mapping tree like its memory: a port is a page
 //! whose number is the port's, so what was mapped can be revoked in the same
 //! way. The space is made when the task gets its first port. The CPU looks at
-//! a bitmap, which is filled from the space when a thread of the task is
-//! refused a port, and is out of force whenever any ports change.
+//! a bitmap, of which a small part is filled from the space when a thread of the
+//! task is refused a port, and which is out of force whenever any ports change.
 
 use l4_abi::flexpage::{Flexpage, Transfer};
 use l4_abi::item::MapItem;
@@ -62,23 +62,29 @@ impl TaskPorts {
         Ok(*place)
     }
 
-    /// Lets the CPU use the task's ports. False if it has none, or the CPU
-    /// can already.
-    pub fn load(&self, cpu: &Cpu) -> bool {
-        if self.origin == Origin::Physical || ports::are_allowed(cpu.block()) {
+    /// Lets the CPU use the task's ports that an instruction may have meant:
+    /// those near `port`, and those below 256, which some name in themselves.
+    /// False if it has none of them, or the CPU can already.
+    pub fn load(&self, cpu: &Cpu, port: u16) -> bool {
+        const NEAR: u16 = 15;
+        if self.origin == Origin::Physical {
             return false;
         }
         let Some(space) = self.space() else {
             return false;
         };
         cpu.kernel.tlbs.keep(cpu.block(), space.residence());
+        let near = (port & !NEAR, port.saturating_add(3) | NEAR);
         ports::allow(cpu.block(), |bitmap| {
-            for (address, order) in space.pages() {
-                let port = (address >> FRAME_ORDER) as u16;
-                bitmap.allow(port, 1 << (order - FRAME_ORDER));
-            }
-        });
-        true
+            [near, (0, 255)].into_iter().any(|(first, last)| {
+                let [first, last] = [first, last].map(|port| u64::from(port) << FRAME_ORDER);
+                let allow = |is_new, (address, order)| {
+                    let port = (address >> FRAME_ORDER) as u16;
+                    bitmap.allow(port, 1_usize << (order - FRAME_ORDER)) || is_new
+                };
+                space.pages_in(first, last).fold(false, allow)
+            })
+        })
     }
 
     /// Prepares to revoke ports (abi/03 §5), if there are any: any right but X

@@ -172,7 +172,7 @@ pub enum LongOperation {
     /// Task add_ku_mem, from this area on.
     Areas(usize),
     /// The item of a message that is at this message register, to or from this
-    /// partner.
+    /// partner; of a vCPU's resume, itself.
     Item(Mapping, [Ref<Task>; 2], usize, Ref<Thread>),
 }
 

@@ -179,9 +179,7 @@ fn an_exception_is_handled_on_another_cpu_and_can_be_cancelled_on_the_way() {
             .state(world.cpu_of(&setup.client))
             .exception_handler
             .set(setup.gate);
-        let fault = Fault::Exception {
-            port_access_possible: false,
-        };
+        let fault = Fault::Exception;
         world.fault(&setup.client, fault);
         assert_eq!(world.doing(&setup.client), Doing::Waits(Waiting::Remote));
         let task = setup.server_task.clone();

@@ -42,25 +42,39 @@ pub(crate) extern "C" fn call_and_sleep() -> ! {
 const FIRST: u16 = 0x8000;
 const COUNT: u16 = 0x4000;
 
-pub(crate) fn many_ports_come_and_go() {
-    let all = Flexpage::io_ports(FIRST, COUNT.ilog2());
-    accept(&[ReceiveBuffer::WINDOW_WORD, all.raw()]);
+/// Gets ports for this task.
+fn ask_for(ports: Flexpage) {
+    accept(&[ReceiveBuffer::WINDOW_WORD, ports.raw()]);
     let asked = Message::new(label::IO_PAGE_FAULT)
-        .words(&[all.raw(), 0x1000])
+        .words(&[ports.raw(), 0x1000])
         .call(*own::pager());
     accept_nothing();
     assert_eq!(asked.outcome(), Ok(0));
-    // Each by itself, so that there are no large pages.
+}
+
+/// Each second port by itself, so that there are no large pages.
+fn single_ports() -> impl Iterator<Item = Flexpage> {
+    let ports = (FIRST..FIRST + COUNT).step_by(2);
+    ports.map(|port| Flexpage::io_ports(port, 0))
+}
+
+pub(crate) fn many_ports_come_and_go() {
+    let all = Flexpage::io_ports(FIRST, COUNT.ilog2());
+    ask_for(all);
     let task = own::factory().create_task(Flexpage::NIL).unwrap();
     let control = ItemControl::map(0, ItemFlags::empty());
-    for port in (FIRST..FIRST + COUNT).step_by(2) {
-        let port = Flexpage::io_ports(port, 0);
+    for port in single_ports() {
         task.map(own::task(), control, port).unwrap();
     }
-    let back = own::task();
-    (back.unmap(all, UnmapMask::OTHER_SPACES)).unwrap();
-    task.map(own::task(), control, all).unwrap();
-    // SAFETY: nothing listens to the port.
-    unsafe { asm!("in al, dx", in("dx") FIRST + 1, out("al") _) };
+    let own = own::task();
+    own.unmap(all, UnmapMask::OTHER_SPACES).unwrap();
+    task.map(own, control, all).unwrap();
     task.delete();
+    own.unmap(all, UnmapMask::ALL_SPACES).unwrap();
+    single_ports().for_each(ask_for);
+    // Those of the first page, which are looked at too.
+    (0..0x100).for_each(|port| ask_for(Flexpage::io_ports(port, 0)));
+    // SAFETY: nothing listens to the port.
+    unsafe { asm!("in al, dx", in("dx") FIRST, out("al") _) };
+    own.unmap(all, UnmapMask::ALL_SPACES).unwrap();
 }

@@ -15,7 +15,7 @@ use crate::cpu::Cpu;
 use crate::mapping::Cursor;
 use crate::object::ipc_gate::reference;
 use crate::object::task::{Mapping, Task};
-use crate::object::thread::{LocalState, Standing, Thread, standing};
+use crate::object::thread::{Deferred, LocalState, LongOperation, Standing, Thread, standing};
 use crate::object::{Fail, Invocation, OperationResult, Outcome};
 use crate::scheduling;
 
@@ -69,8 +69,9 @@ impl Thread {
         self.change_user_task(call, area)?;
         if call.tag.items() > 0
             && let Some(task) = state.vcpu.user_task.get(cpu)
+            && !self.map_items(call, task)?
         {
-            map_items(call, task)?;
+            return Ok(Outcome::Done);
         }
         let flags = area.saved_state();
         if flags.contains(StateFlags::IRQ) && area.is_irq_pending() {
@@ -163,37 +164,52 @@ impl Thread {
         };
         go_on_at_entry(self.state(cpu), area, stack);
     }
-}
 
-/// Maps the items of a resume to the user task (abi/06 §4).
-fn map_items(call: &Invocation<'_>, destination: &Task) -> Result<(), Fail> {
-    for index in 0..call.tag.items() {
-        let at = call.tag.words() + index * ITEM_WORDS;
-        if at + 1 >= MESSAGE_REGISTERS {
-            return Err(IpcError::SEND_OVERFLOW.into());
-        }
-        if destination.memory.is_closed() {
-            return Err(ResultCode::ENOENT.into());
-        }
-        let (control, flexpage) = (call.word(at), call.word(at + 1));
-        if control == 0 {
-            continue;
-        }
-        let Ok(SendItem::Map(item)) = SendItem::decode(control | 8, flexpage) else {
-            continue;
-        };
-        let (cpu, window) = (call.cpu, Flexpage::ALL_SPACES);
-        let tasks = [call.task, destination];
-        let result = Mapping::new(cpu, tasks, item, window, true).and_then(|mut mapping| {
-            let mut step = |cursor: &Cursor| mapping.step(cpu, tasks, cursor);
-            loop {
-                // The resume does not pause, however much it maps.
-                if let Some(result) = call.caller.run_steps(cpu, &mut step) {
-                    break result;
-                }
+    /// Maps the items of a resume to the user task (abi/06 §4). False if that
+    /// pauses.
+    fn map_items(&self, call: &Invocation<'_>, destination: &Task) -> Result<bool, Fail> {
+        let cpu = call.cpu;
+        let first = call.tag.words();
+        let paused = self.paused_item(cpu, self);
+        for at in (first..).step_by(ITEM_WORDS).take(call.tag.items()) {
+            if paused.is_some_and(|paused| at < paused) {
+                continue;
             }
-        });
-        result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
+            if at + 1 >= MESSAGE_REGISTERS {
+                return Err(IpcError::SEND_OVERFLOW.into());
+            }
+            if destination.memory.is_closed() {
+                return Err(ResultCode::ENOENT.into());
+            }
+            let (mut mapping, tasks) = match self.take_item(cpu) {
+                Some(paused) => paused,
+                None => {
+                    let (control, flexpage) = (call.word(at), call.word(at + 1));
+                    let Ok(SendItem::Map(item)) = SendItem::decode(control | 8, flexpage) else {
+                        continue;
+                    };
+                    if control == 0 {
+                        continue;
+                    }
+                    let tasks = [call.task, destination];
+                    let mapping = Mapping::new(cpu, tasks, item, Flexpage::ALL_SPACES, true)
+                        .map_err(|_| IpcError::SEND_MAP_FAILED)?;
+                    let tasks = [&self.task, &self.state(cpu).vcpu.user_task];
+                    let [Some(from), Some(to)] = tasks.map(|task| task.counted(cpu)) else {
+                        return Err(ResultCode::ENOENT.into());
+                    };
+                    (mapping, [from, to])
+                }
+            };
+            let step = |cursor: &Cursor| mapping.step(cpu, [&tasks[0], &tasks[1]], cursor);
+            let Some(result) = self.run_steps(cpu, step) else {
+                let partner = self.counted().ok_or(IpcError::NOT_EXISTENT)?;
+                let operation = LongOperation::Item(mapping, tasks, at, partner);
+                self.pause(cpu, operation, Deferred::Syscall);
+                return Ok(false);
+            };
+            result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
+        }
+        Ok(true)
     }
-    Ok(())
 }

@@ -58,10 +58,11 @@ impl Thread {
         }
     }
 
-    /// Takes the first message that waits, into the vCPU's state. It may be
-    /// gone already: that reads as a wait that is over.
+    /// Takes the first message that waits, into the vCPU's state; if its items
+    /// take long, some of it later. It may be gone already: that reads as a wait
+    /// that is over.
     pub(super) fn take_any(&self, cpu: &Cpu) {
-        if !ipc::take_queued(cpu, self, Source::Anyone, None) {
+        if !ipc::take_queued(cpu, self, Source::Anyone) {
             finish::failed(cpu, self, IpcError::RECEIVE_TIMEOUT);
         }
     }

@@ -2,11 +2,12 @@
 
 use l4_abi::capability::Selector;
 use l4_abi::error::IpcError;
+use l4_abi::item::{MapItem, SendItem};
 use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::Operation;
 use l4_abi::protocol::label;
 use l4_abi::protocol::thread::Opcode;
-use l4_abi::rights::CapabilityRights;
+use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::vcpu::{StateFlags, UserTask};
 use machine::context::{MESSAGE_TRAP, SYSCALL_TRAP};
 use machine::event::{Fault, Source as Device};
@@ -93,9 +94,7 @@ impl Setup {
     }
 }
 
-const TRAP: Fault = Fault::Exception {
-    port_access_possible: false,
-};
+const TRAP: Fault = Fault::Exception;
 const PAGE: Fault = Fault::Page {
     address: 0x5000,
     bits: 0,
@@ -226,6 +225,42 @@ fn a_message_waits_if_the_flag_goes_before_it_can_enter() {
         assert!(setup.has_entered(world));
         assert!(!setup.area(world).is_irq_pending());
         assert_eq!(world.doing(&sender), Doing::Done(MessageTag::EMPTY));
+    });
+}
+
+#[test]
+fn a_resume_waits_for_its_items_and_goes_on_with_the_same_task() {
+    const FROM: u64 = 0x1000_0000;
+    const ORDER: u32 = 19;
+    run(|world| {
+        let setup = Setup::new(world);
+        world.give_memory(&setup.task, FROM);
+        let arrived = || {
+            let space = setup.user_task.task.memory.space();
+            let pages = (FROM..FROM + (1 << ORDER)).step_by(0x1000);
+            pages.filter(|page| space.page_at(*page).is_some()).count()
+        };
+        let item = SendItem::Map(MapItem::memory(FROM, ORDER, MemoryRights::RWX)).words();
+        let control = item[0] | FROM;
+        let area = setup.area(world);
+        area.set_user_task(UserTask::new(Selector::new(setup.slot)));
+        area.set_saved_state(StateFlags::USER_MODE | StateFlags::FPU_ENABLED);
+        world.cpu.kernel.platform.chip.set_pending(true);
+        // The first item is nothing.
+        let words = [Opcode::VcpuResume.word(), 0, 0, control, item[1]];
+        world.write(&setup.vcpu, &words);
+        let call = Syscall::new(Selector::INVALID, Operation::CALL);
+        world.syscall(&setup.vcpu, call.tag(label::THREAD, 1, 2));
+        assert!(world.cpu.unfinished.get());
+        assert!(arrived() > 0 && arrived() < 128, "{} pages", arrived());
+        assert!(!setup.is_in_user_task(world));
+        let before = arrived();
+        world.enter(Device::Spurious);
+        assert!(arrived() > before);
+        world.cpu.kernel.platform.chip.set_pending(false);
+        world.enter(Device::Spurious);
+        assert_eq!(arrived(), 128);
+        assert!(setup.is_in_user_task(world));
     });
 }
 
