@@ -10,13 +10,19 @@ use machine::lock::Lock;
 
 use crate::cpu::Cpu;
 use crate::object::irq::{Irq, QueuedIrq};
-use crate::object::thread::{Thread, WaitQueue};
+use crate::object::thread::{NextSender, Thread, WaitQueue};
+
+/// Labels that are changed at a time.
+const LABELS: usize = if cfg!(test) { 4 } else { 64 };
 
 /// The senders of one receiver.
 pub struct Mailbox {
     threads: WaitQueue,
     /// Interrupts whose message the receiver has not taken yet.
     irqs: List<Irq, QueuedIrq>,
+    /// From which on labels are yet to be changed: one of each at most.
+    next: List<Thread, NextSender>,
+    next_irq: List<Irq, NextIrq>,
     /// Guards both lists; taken after the lock of an interrupt. True once the
     /// receiver is dead.
     closed: Lock<bool>,
@@ -28,6 +34,8 @@ impl Mailbox {
         Self {
             threads: WaitQueue::new(),
             irqs: List::new(),
+            next: List::new(),
+            next_irq: List::new(),
             closed: Lock::new(false),
         }
     }
@@ -58,6 +66,11 @@ impl Mailbox {
     /// `sender` waits no longer. False if it did not wait here.
     pub fn remove(&self, cpu: &Cpu, sender: &Thread) -> bool {
         let _guard = self.closed.lock();
+        if self.next.remove(sender)
+            && let Some(after) = self.threads.after(cpu, sender)
+        {
+            self.next.push_back(after);
+        }
         self.threads.remove(cpu, sender)
     }
 
@@ -103,22 +116,77 @@ impl Mailbox {
     }
 
     /// The message of `irq` waits no longer. False if it did not wait here.
-    pub fn remove_irq(&self, irq: &Irq) -> bool {
+    pub fn remove_irq(&self, cpu: &Cpu, irq: &Irq) -> bool {
         let _guard = self.closed.lock();
+        if self.next_irq.remove(irq)
+            && let Some(after) = self.irqs.after(cpu, irq)
+        {
+            self.next_irq.push_back(after);
+        }
         self.irqs.remove(irq)
     }
 
-    /// Changes the labels of the messages that wait.
-    pub fn rewrite_labels(&self, cpu: &Cpu, rewrite: impl Fn(u64) -> Option<u64>) {
+    /// True if the message of `irq` waits here.
+    pub fn has_irq(&self, irq: &Irq) -> bool {
         let _guard = self.closed.lock();
-        for sender in self.threads.iter(cpu) {
+        self.irqs.contains(irq)
+    }
+
+    /// Changes the labels of the messages that wait, of some of them at a time:
+    /// from the first on, or from where the last part ended. False if there
+    /// are more.
+    pub fn rewrite_labels(
+        &self,
+        cpu: &Cpu,
+        from_first: bool,
+        rewrite: impl Fn(u64) -> Option<u64>,
+    ) -> bool {
+        let _guard = self.closed.lock();
+        let (first, first_irq) = match from_first {
+            true => (self.threads.front(cpu), self.irqs.front(cpu)),
+            false => (self.next.front(cpu), self.next_irq.front(cpu)),
+        };
+        self.forget_next(cpu);
+        let mut part = 0..LABELS;
+        let mut thread = first;
+        while let Some(sender) = thread {
+            if part.next().is_none() {
+                break;
+            }
             if let Some(label) = rewrite(sender.place.label()) {
                 sender.place.set_label(label);
             }
+            thread = self.threads.after(cpu, sender);
         }
-        for irq in self.irqs(cpu) {
-            irq.rewrite_label(&rewrite);
+        let mut irq = first_irq;
+        while let Some(sender) = irq {
+            if part.next().is_none() {
+                break;
+            }
+            sender.rewrite_label(&rewrite);
+            irq = self.irqs.after(cpu, sender);
         }
+        thread
+            .into_iter()
+            .for_each(|sender| self.next.push_back(sender));
+        irq.into_iter().for_each(|irq| self.next_irq.push_back(irq));
+        thread.is_none() && irq.is_none()
+    }
+
+    /// True while labels are changed.
+    pub fn is_rewritten(&self) -> bool {
+        !(self.next.is_empty() && self.next_irq.is_empty())
+    }
+
+    /// The labels that have not been changed stay as they are.
+    pub fn end_rewriting(&self, cpu: &Cpu) {
+        let _guard = self.closed.lock();
+        self.forget_next(cpu);
+    }
+
+    fn forget_next(&self, cpu: &Cpu) {
+        self.next.pop_front(cpu);
+        self.next_irq.pop_front(cpu);
     }
 
     /// The threads that wait. Whoever looks keeps others from changing that.
@@ -144,9 +212,10 @@ impl Node<Irq> for QueuedIrq {
     }
 }
 
-#[cfg(test)]
-impl Mailbox {
-    pub(crate) fn has_irq(&self, irq: &Irq) -> bool {
-        self.irqs.contains(irq)
+struct NextIrq;
+
+impl Node<Irq> for NextIrq {
+    fn links(item: &Irq) -> &Links<Irq> {
+        &item.next_to_rewrite
     }
 }

@@ -1,9 +1,13 @@
 //! The receive phase.
 
+use l4_abi::capability::Target;
 use l4_abi::error::IpcError;
+use l4_abi::operation::Destination;
 
 use super::{Request, finish, reply, transfer, wait};
 use crate::cpu::Cpu;
+use crate::object::Header;
+use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::Irq;
 use crate::object::thread::{Deferred, Source, Thread, Waiting};
 use crate::remote;
@@ -73,10 +77,28 @@ pub fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source) -> bool {
     true
 }
 
+/// The object that the system call of `receiver` names, for a closed wait. So
+/// nobody need be searched for among those who wait, unless it names somebody
+/// else by now, or a reply slot.
+fn named_object<'cpu>(cpu: &'cpu Cpu, receiver: &'cpu Thread) -> Option<&'cpu Header> {
+    let frame = &receiver.state(cpu).context.frame;
+    let Target::Object(index) = Destination::from_raw(frame.destination()).target() else {
+        return None;
+    };
+    let entry = receiver.task(cpu)?.capabilities.lookup(cpu, index)?;
+    Some(entry.object)
+}
+
 fn queued_irq<'cpu>(cpu: &'cpu Cpu, receiver: &'cpu Thread, source: Source) -> Option<&'cpu Irq> {
     match source {
         Source::Anyone => receiver.mailbox.irq(cpu, None),
-        Source::Irq(id) => receiver.mailbox.irq(cpu, Some(id)),
+        Source::Irq(id) => {
+            let named = named_object(cpu, receiver).and_then(|object| object.downcast::<Irq>());
+            match named.filter(|irq| irq.id == id) {
+                Some(irq) => receiver.mailbox.has_irq(irq).then_some(irq),
+                None => receiver.mailbox.irq(cpu, Some(id)),
+            }
+        }
         Source::Nobody | Source::Thread(_) => None,
     }
 }
@@ -88,7 +110,16 @@ fn queued_sender<'cpu>(
 ) -> Option<&'cpu Thread> {
     match source {
         Source::Anyone => receiver.mailbox.sender(cpu, None),
-        Source::Thread(id) => receiver.mailbox.sender(cpu, Some(id)),
+        Source::Thread(id) => {
+            let named = named_object(cpu, receiver).and_then(|object| {
+                let gate = || object.downcast::<IpcGate>()?.target(cpu);
+                (object.downcast::<Thread>()).or_else(|| Some(gate()?.0))
+            });
+            match named.filter(|thread| thread.id == id) {
+                Some(thread) => receiver.mailbox.has_sender(thread).then_some(thread),
+                None => receiver.mailbox.sender(cpu, Some(id)),
+            }
+        }
         Source::Nobody | Source::Irq(_) => None,
     }
 }

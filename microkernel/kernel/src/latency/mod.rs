@@ -11,6 +11,7 @@ use core::cell::Cell;
 use core::fmt::Write;
 
 use l4_abi::message_tag::MessageTag;
+use l4_abi::protocol::label;
 use machine::event::Source;
 use machine::inspect;
 
@@ -88,7 +89,9 @@ impl Default for Latency {
 pub fn syscall(cpu: &Cpu, tag: u64) {
     let tag = MessageTag::from_raw(tag);
     let word = || {
-        let current = cpu.current.get(cpu).filter(|_| tag.label() < 0)?;
+        // What is sent to a pager is no operation.
+        let is_operation = tag.label() < 0 && tag.label() != label::IO_PAGE_FAULT;
+        let current = cpu.current.get(cpu).filter(|_| is_operation)?;
         Some(current.utcb(cpu).word(0))
     };
     let operation = || Cause::Syscall(tag.label(), word().unwrap_or(0));

@@ -11,7 +11,7 @@ use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
 use machine::handle::{Handle, Link};
 use machine::memory::{FRAME_ORDER, FRAME_SIZE, Shared, SharedMemory, SharedPointer};
-use machine::page_table::{Access, Attributes, Cache, Content, Leaf};
+use machine::page_table::{Access, Attributes, Cache, Leaf};
 
 use super::memory_space::SpaceRef;
 use super::{Context, Mappings};
@@ -91,7 +91,7 @@ fn add_block<F>(
         return Err(AddError::Invalid);
     }
     let _guard = context.mappings.tree.lock();
-    if pages(block).any(|page| matches!(space.table.walk(page, 0).content(), Content::Leaf(_))) {
+    if space.pages_in(block.start(), block.last()).next().is_some() {
         return Err(AddError::Occupied);
     }
     if space.is_closed() || space.chunk_count.load(Ordering::Relaxed) >= MAX_CHUNKS {
@@ -107,9 +107,9 @@ fn add_checked<F>(
     device: Option<PhysicalAddress>,
 ) -> Result<(), OutOfMemory> {
     let heap = context.heap;
-    for page in pages(block) {
-        space.deepen(heap, space.table.walk(page, 0), page, 0)?;
-    }
+    // A chunk is smaller than what a table maps.
+    let start = block.start();
+    space.deepen(heap, space.table.walk(start, 0), start, 0)?;
     let entry = heap.allocate_charged(space.quota, size_of::<Chunk>())?;
     let (memory, start, cache) = match device {
         Some(start) => (None, start, Cache::Uncached),
@@ -134,7 +134,7 @@ fn add_checked<F>(
             },
             access: Access::NONE,
         };
-        space.table.walk(page, 0).set_leaf(leaf, None);
+        space.table.walk_to_page(page).set_leaf(leaf, None);
     }
     let next = Link::empty();
     next.set(space.chunks.get());

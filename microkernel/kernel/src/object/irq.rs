@@ -27,6 +27,8 @@ pub struct Irq {
     /// Tells it from all others.
     pub id: u64,
     pub(crate) queued: Links<Irq>,
+    /// While it is the one whose label is changed next.
+    pub(crate) next_to_rewrite: Links<Irq>,
     label: AtomicU64,
     /// Changed under the lock of `state`.
     thread: RefSlot<Thread>,
@@ -65,6 +67,7 @@ impl Irq {
         Self {
             id,
             queued: Links::new(),
+            next_to_rewrite: Links::new(),
             label: AtomicU64::new(UNBOUND_LABEL),
             thread: RefSlot::empty(),
             state: Lock::new(State {
@@ -197,7 +200,7 @@ impl Irq {
     /// was there.
     pub fn take(&self, cpu: &Cpu, thread: &Thread) -> Option<u64> {
         let mut state = self.state.lock();
-        if !thread.mailbox.remove_irq(self) {
+        if !thread.mailbox.remove_irq(cpu, self) {
             return None;
         }
         thread.sender_left(cpu);
@@ -215,7 +218,7 @@ impl Irq {
     /// Takes a queued message back; true if there was one.
     fn withdraw(&self, cpu: &Cpu, state: &mut State) -> bool {
         if let Some(thread) = self.thread.get(cpu)
-            && thread.mailbox.remove_irq(self)
+            && thread.mailbox.remove_irq(cpu, self)
         {
             remote::sender_left(cpu, thread);
         }
@@ -225,7 +228,7 @@ impl Irq {
     /// `thread`, in whose mailbox its message is, is dead.
     pub fn receiver_died(&self, cpu: &Cpu, thread: &Thread) {
         let mut state = self.state.lock();
-        if thread.mailbox.remove_irq(self) {
+        if thread.mailbox.remove_irq(cpu, self) {
             state.queued = false;
             state.pending |= !self.pin.is_level(cpu);
             self.thread.replace(None);

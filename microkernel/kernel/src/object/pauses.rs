@@ -1,9 +1,10 @@
 //! What has many partners ends in steps between which interrupts come, and
 //! other things happen.
 
-use l4_abi::error::IpcError;
+use l4_abi::error::{IpcError, ResultCode};
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{ItemControl, ItemFlags};
+use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::ipc_gate::Opcode;
 use l4_abi::protocol::label;
 use l4_abi::protocol::task::UnmapMask;
@@ -108,7 +109,8 @@ fn a_dead_thread_lets_those_go_who_wait_for_it_a_few_at_a_time() {
             let irqs: Vec<_> = (0..MANY).map(|_| world.irq()).collect();
             let to_irqs = irqs.iter().map(|irq| world.give_full(&task, irq.header()));
             for irq in to_irqs.collect::<Vec<_>>() {
-                world.invoke(&receiver, irq, label::KERNEL_OBJECT, &[0, 4], Some(slot));
+                let bind = [Opcode::BindThread as u64, 4];
+                world.invoke(&receiver, irq, label::KERNEL_OBJECT, &bind, Some(slot));
                 world.syscall(&receiver, Syscall::send(irq).tag(label::IRQ, 0, 0));
             }
             world.syscall(&receiver, Syscall::sleep());
@@ -367,5 +369,127 @@ fn areas_of_kernel_user_memory_are_added_one_at_a_time() {
             [0, 1, 2].map(|word| world.word(&thread, word) >> 20),
             [3, 4, 5]
         );
+    });
+}
+
+/// A receiver with many senders and interrupts whose messages have the label
+/// 0x10, two threads that may change that, and their slot of the receiver.
+struct Labels {
+    receiver: Ref<Thread>,
+    senders: Vec<Ref<Thread>>,
+    callers: [Ref<Thread>; 2],
+    slot: u64,
+}
+
+impl Labels {
+    fn new(world: &mut World) -> Self {
+        let task = world.task();
+        let receiver = world.thread(&task, 10);
+        let gate = world.gate(0x10, &receiver);
+        let to_gate = world.give(&task, gate.header(), CapabilityRights::empty());
+        let slot = world.give_full(&task, receiver.header());
+        for _ in 0..MANY {
+            let irq = world.irq();
+            let irq = world.give_full(&task, irq.header());
+            let bind = [Opcode::BindThread as u64, 0x10];
+            let bound = world.invoke(&receiver, irq, label::KERNEL_OBJECT, &bind, Some(slot));
+            assert_eq!(bound, 0);
+            world.syscall(&receiver, Syscall::send(irq).tag(label::IRQ, 0, 0));
+        }
+        world.syscall(&receiver, Syscall::sleep());
+        let senders = threads(world, &task, Syscall::send(to_gate));
+        let callers = [world.thread(&task, 10), world.thread(&task, 10)];
+        Self {
+            receiver,
+            senders,
+            callers,
+            slot,
+        }
+    }
+
+    /// The rules would change a label that they have changed once more.
+    fn change(&self, world: &mut World, caller: usize) -> Doing {
+        let rules = [6, !3, 0x10, !0, 0x20, !3, 0x20, !0, 0x30];
+        let caller = &self.callers[caller];
+        world.write(caller, &rules);
+        world.syscall(
+            caller,
+            Syscall::invoke(self.slot, label::THREAD, rules.len()),
+        )
+    }
+
+    /// How many messages have a label by now.
+    fn count(&self, world: &World, label: u64) -> usize {
+        let mailbox = &self.receiver.mailbox;
+        let senders = mailbox.senders(world.cpu);
+        let irqs = mailbox.irqs(world.cpu);
+        senders
+            .filter(|sender| sender.place.label() == label)
+            .count()
+            + irqs.filter(|irq| irq.label() == label).count()
+    }
+}
+
+#[test]
+fn labels_of_many_senders_change_once_each_a_few_at_a_time() {
+    run(|world| {
+        let labels = Labels::new(world);
+        begin_interrupts(world);
+        labels.change(world, 0);
+        let changed = labels.count(world, 0x20);
+        assert!(changed > 0 && changed < 2 * MANY);
+        // The next one, which has not been changed, and the last one leave.
+        let unchanged = |sender: &&Ref<Thread>| sender.place.label() == 0x10;
+        let next = labels.senders.iter().find(unchanged).expect("one is left");
+        let last = labels.senders.iter().rfind(unchanged).expect("one is left");
+        for sender in [next, last] {
+            sender.cancel(world.cpu);
+            world.syscall(sender, Syscall::sleep());
+        }
+        assert!(take_interrupts(world) > 1);
+        assert_eq!(labels.count(world, 0x20), 2 * MANY - 2);
+        let done = world.doing(&labels.callers[0]);
+        assert_eq!(done, Doing::Done(MessageTag::EMPTY));
+        assert!(!labels.receiver.mailbox.is_rewritten());
+    });
+}
+
+#[test]
+fn one_changes_the_labels_of_a_receiver_at_a_time() {
+    for is_killed in [false, true] {
+        run(|world| {
+            let labels = Labels::new(world);
+            begin_interrupts(world);
+            labels.change(world, 0);
+            assert!(labels.receiver.mailbox.is_rewritten());
+            if is_killed {
+                world.destroy(labels.callers[0].header());
+            } else {
+                labels.callers[0].cancel(world.cpu);
+            }
+            assert!(!labels.receiver.mailbox.is_rewritten());
+            take_interrupts(world);
+            let first = labels.count(world, 0x20);
+            assert!(first > 0 && first < 2 * MANY);
+            // What was changed is changed again: a second operation.
+            labels.change(world, 1);
+            assert_eq!(labels.count(world, 0x20), 2 * MANY - first);
+            assert_eq!(labels.count(world, 0x30), first);
+        });
+    }
+}
+
+#[test]
+fn a_second_change_of_labels_is_refused_while_one_pauses() {
+    run(|world| {
+        let labels = Labels::new(world);
+        begin_interrupts(world);
+        labels.change(world, 0);
+        let refused = labels.change(world, 1);
+        let busy = MessageTag::label_only(ResultCode::EBUSY.label());
+        assert_eq!(refused, Doing::Done(busy));
+        world.syscall(&labels.callers[1], Syscall::sleep());
+        assert!(take_interrupts(world) > 1);
+        assert_eq!(labels.count(world, 0x20), 2 * MANY);
     });
 }

@@ -72,6 +72,15 @@ impl Thread {
         }
     }
 
+    /// Whether a modify_senders of `receiver` that has paused goes on now.
+    pub fn take_labels(&self, cpu: &Cpu, receiver: &Thread) -> bool {
+        match self.take_operation(cpu) {
+            Some(LongOperation::Labels(thread)) if thread.id == receiver.id => true,
+            Some(other) => self.refuse_operation(cpu, other).unwrap_or(false),
+            None => false,
+        }
+    }
+
     /// With whom it has paused in the middle of a message.
     pub fn paused_partner<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
         match &*self.state(cpu).operation.borrow() {
@@ -119,11 +128,15 @@ impl Thread {
     /// Gives up an operation that has paused.
     #[inline]
     pub fn give_up_operation(&self, cpu: &Cpu) {
-        if self.take_operation(cpu).is_some()
-            && let Some(cursor) = self.state(cpu).cursor.take()
-        {
-            cursor.retract(&cpu.kernel.mappings);
-            self.state(cpu).cursor.set(Some(cursor));
+        match self.take_operation(cpu) {
+            None => {}
+            Some(LongOperation::Labels(receiver)) => receiver.mailbox.end_rewriting(cpu),
+            Some(_) => {
+                if let Some(cursor) = self.state(cpu).cursor.take() {
+                    cursor.retract(&cpu.kernel.mappings);
+                    self.state(cpu).cursor.set(Some(cursor));
+                }
+            }
         }
     }
 

@@ -43,7 +43,7 @@ use crate::scheduling::DEFAULT_QUANTUM;
 pub use standing::{LocalState, Standing};
 pub use trampoline::Trampoline;
 pub use vcpu::Vcpu;
-pub use wait_queue::{QueuePlace, WaitQueue, end_waits};
+pub use wait_queue::{NextSender, QueuePlace, WaitQueue, end_waits};
 
 /// A thread.
 pub struct Thread {
@@ -171,6 +171,8 @@ pub enum LongOperation {
     Unmap(Revocation, usize, Ref<Task>),
     /// Task add_ku_mem, from this area on.
     Areas(usize),
+    /// Thread modify_senders, of this thread; its mailbox knows how far it is.
+    Labels(Ref<Thread>),
     /// The item of a message that is at this message register, to or from this
     /// partner; of a vCPU's resume, itself.
     Item(Mapping, [Ref<Task>; 2], usize, Ref<Thread>),

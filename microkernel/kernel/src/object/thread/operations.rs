@@ -1,7 +1,7 @@
 //! The operations on a thread (abi/05 Thread).
 
 use l4_abi::capability::Selector;
-use l4_abi::error::ResultCode;
+use l4_abi::error::{IpcError, ResultCode};
 use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::thread::{
     CONTROL_REPLY_WORDS, CONTROL_WORDS, ControlFlags, EX_REGS_ARCHITECTURE_MASK, EX_REGS_KEEP,
@@ -10,7 +10,8 @@ use l4_abi::protocol::thread::{
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::ALIGNMENT;
 
-use super::{Deferred, Life, Stop, Thread};
+use super::{Deferred, Life, LongOperation, Stop, Thread};
+use crate::cpu::CpuLocal;
 use crate::object::ipc_gate::reference;
 use crate::object::irq::Irq;
 use crate::object::task::Task;
@@ -166,7 +167,19 @@ impl Thread {
                 rule.apply(label)
             })
         };
-        self.mailbox.rewrite_labels(call.cpu, rewrite);
+        let (cpu, caller) = (call.cpu, call.caller);
+        let mut from_first = !caller.take_labels(cpu, self);
+        if from_first && self.mailbox.is_rewritten() {
+            return Err(ResultCode::EBUSY.into());
+        }
+        while !self.mailbox.rewrite_labels(cpu, from_first, rewrite) {
+            from_first = false;
+            if CpuLocal::has_waiting_interrupt(cpu) {
+                let receiver = self.counted().ok_or(IpcError::NOT_EXISTENT)?;
+                caller.pause(cpu, LongOperation::Labels(receiver), Deferred::Syscall);
+                return Ok(Outcome::Done);
+            }
+        }
         Ok(Outcome::OK)
     }
 

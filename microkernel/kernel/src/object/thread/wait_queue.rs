@@ -18,6 +18,8 @@ pub struct QueuePlace {
     links: Links<Thread>,
     /// For the first of each priority.
     leading: Links<Thread>,
+    /// For the one whose label is changed next.
+    next_to_rewrite: Links<Thread>,
     /// That of the thread when it came.
     priority: AtomicU8,
     /// What the receiver gets as label of the thread's message.
@@ -30,6 +32,7 @@ impl QueuePlace {
         Self {
             links: Links::new(),
             leading: Links::new(),
+            next_to_rewrite: Links::new(),
             priority: AtomicU8::new(0),
             label: AtomicU64::new(0),
         }
@@ -78,6 +81,15 @@ impl Node<Thread> for Leading {
     }
 }
 
+/// Chooses the node by which a receiver knows whose label it changes next.
+pub struct NextSender;
+
+impl Node<Thread> for NextSender {
+    fn links(item: &Thread) -> &Links<Thread> {
+        &item.place.next_to_rewrite
+    }
+}
+
 /// Threads by the priority that they had when they came, then first come.
 pub struct WaitQueue {
     all: List<Thread, Queued>,
@@ -104,6 +116,11 @@ impl WaitQueue {
     /// The first in the queue.
     pub fn front<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
         self.all.front(cpu)
+    }
+
+    /// The one behind `thread`, if that is in this queue.
+    pub fn after<'cpu>(&self, cpu: &'cpu Cpu, thread: &Thread) -> Option<&'cpu Thread> {
+        self.all.after(cpu, thread)
     }
 
     /// All in the queue, in its order.
