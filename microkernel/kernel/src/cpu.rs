@@ -9,7 +9,6 @@ use machine::quiescence::Grace;
 
 use crate::kernel::Kernel;
 use crate::latency::{self, Latency};
-use crate::mapping::Cursor;
 use crate::object::burial::Burial;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::task::LoadedSpace;
@@ -41,8 +40,6 @@ pub struct CpuLocal {
     pub timer_set: Cell<u64>,
     /// Threads that wait until some time.
     pub timeouts: Timeouts,
-    /// Where an operation on mappings is in the mapping tree.
-    pub cursor: Cursor,
     /// How long interrupts stay off.
     pub latency: Latency,
     /// What this CPU did lately.
@@ -84,7 +81,7 @@ pub struct CpuLocal {
 
 impl CpuLocal {
     /// A CPU that idles.
-    pub fn new(kernel: &'static Kernel, cursor: Cursor, trace: trace::Buffer) -> Self {
+    pub fn new(kernel: &'static Kernel, trace: trace::Buffer) -> Self {
         Self {
             kernel,
             current: Link::new(),
@@ -95,7 +92,6 @@ impl CpuLocal {
             ready: ReadyQueue::new(),
             timer_set: Cell::new(u64::MAX),
             timeouts: Timeouts::new(),
-            cursor,
             latency: Latency::new(),
             trace,
             no_context: Context::new(),
@@ -135,7 +131,11 @@ impl CpuLocal {
     #[inline]
     pub fn must_pause(cpu: &Cpu) -> bool {
         let parts = cpu.parts.get() + 1;
-        cpu.parts.set(parts % PARTS);
-        parts == PARTS && Self::has_waiting_interrupt(cpu)
+        if parts < PARTS {
+            cpu.parts.set(parts);
+            return false;
+        }
+        cpu.parts.set(0);
+        Self::has_waiting_interrupt(cpu)
     }
 }

@@ -22,7 +22,7 @@ use machine::utcb::Utcb;
 use crate::cpu::{Cpu, CpuLocal};
 use crate::debugger::{self, Debugger};
 use crate::kernel::Kernel;
-use crate::mapping::{Cursor, Mappings};
+use crate::mapping::Mappings;
 use crate::memory::quota::QuotaRef;
 use crate::memory::{KernelHeap, OutOfMemory};
 use crate::object::factory::Factory;
@@ -60,7 +60,7 @@ pub(crate) fn prepare(boot: &mut Boot) -> Result<&'static mut Cpu, OutOfMemory> 
     let kernel = make_kernel(boot)?;
     let quota = kernel.heap.new_root_quota()?;
     let options = &boot.options();
-    let cpu = new_cpu(kernel, quota, 0, options)?.leak();
+    let cpu = new_cpu(kernel, 0, options)?.leak();
     kernel.quiescence.join(cpu.id());
     trace::announce(cpu);
     describe(boot, kernel);
@@ -72,7 +72,7 @@ pub(crate) fn prepare(boot: &mut Boot) -> Result<&'static mut Cpu, OutOfMemory> 
             .route(pin, kernel.hardware_id(cpu.id()));
         kernel.platform.chip.unmask(pin);
     }
-    start_other_cpus(boot, kernel, quota);
+    start_other_cpus(boot, kernel);
     start_initial_tasks(boot, cpu, quota)?;
     cpu.reschedule.set(true);
     Ok(cpu)
@@ -80,10 +80,10 @@ pub(crate) fn prepare(boot: &mut Boot) -> Result<&'static mut Cpu, OutOfMemory> 
 
 /// Lets the other CPUs run, one after the other. Before there are threads: a
 /// CPU that does not start is left out.
-fn start_other_cpus(boot: &mut Boot, kernel: &'static Kernel, quota: QuotaRef) {
+fn start_other_cpus(boot: &mut Boot, kernel: &'static Kernel) {
     for id in 1..kernel.platform.cpus().len().min(MAX_CPUS) as u32 {
         let options = &boot.options();
-        let started = new_cpu(kernel, quota, id, options).and_then(|cpu| {
+        let started = new_cpu(kernel, id, options).and_then(|cpu| {
             let storage = kernel.heap.allocate(CPU_STORAGE)?;
             Ok(boot.start_cpu(&kernel.platform, cpu, storage))
         });
@@ -108,14 +108,12 @@ pub(crate) fn start_cpu(cpu: &mut Cpu) {
 #[inline(never)]
 fn new_cpu(
     kernel: &'static Kernel,
-    quota: QuotaRef,
     id: u32,
     options: &Options,
 ) -> Result<KernelBox<Cpu>, OutOfMemory> {
     let storage = kernel.heap.allocate(size_of::<Cpu>())?;
-    let cursor = Cursor::new(&kernel.heap, quota)?;
     let trace = trace::Buffer::new(&kernel.heap, options)?;
-    let local = CpuLocal::new(kernel, cursor, trace);
+    let local = CpuLocal::new(kernel, trace);
     KernelBox::new(storage, PerCpu::new(id, local)).map_err(|_| OutOfMemory)
 }
 

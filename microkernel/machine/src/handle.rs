@@ -75,7 +75,7 @@ impl<T> Handle<T> {
 
     /// A handle to a part of something in kernel memory, under the same rule.
     #[inline]
-    pub(crate) fn to_part(part: &T) -> Self {
+    pub fn to_part(part: &T) -> Self {
         Self(NonNull::from_ref(part))
     }
 

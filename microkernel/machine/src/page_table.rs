@@ -364,20 +364,23 @@ impl<F: EntryFormat, N> PageTable<F, N> {
     /// caller has the lock under which tables come and go.
     #[inline(always)]
     pub fn walk_to_page(&self, address: u64) -> Slot<'_, F, N> {
-        if self.recent_region.load(Ordering::Acquire) != address >> order_of(1) {
-            return self.walk_and_remember(address);
-        }
-        let table = self.recent_table.load(Ordering::Relaxed);
-        // SAFETY: a table of `ENTRIES`, forgotten before it goes.
-        let entry = unsafe { &*table.add(index_in_lowest(address)) };
+        let (entry, level) = if self.recent_region.load(Ordering::Acquire) == address >> order_of(1)
+        {
+            let table = self.recent_table.load(Ordering::Relaxed);
+            // SAFETY: a table of `ENTRIES`, forgotten before it goes.
+            (unsafe { &*table.add(index_in_lowest(address)) }, 0)
+        } else {
+            self.walk_and_remember(address)
+        };
         Slot {
             table: self,
             entry,
-            level: 0,
+            level,
         }
     }
 
-    fn walk_and_remember(&self, address: u64) -> Slot<'_, F, N> {
+    #[inline(never)]
+    fn walk_and_remember(&self, address: u64) -> (&Entry, Level) {
         let slot = self.walk(address, 0);
         if slot.level == 0 {
             let first = ptr::from_ref(slot.entry).wrapping_sub(index_in_lowest(address));
@@ -386,7 +389,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
             let region = address >> order_of(1);
             self.recent_region.store(region, Ordering::Release);
         }
-        slot
+        (slot.entry, slot.level)
     }
 
     /// Looks for the first leaf that has an address between `from` and `last`, as far as the end
@@ -548,7 +551,7 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
     ///
     /// # Panics
     /// If there is a table here, or pages of this size do not exist.
-    #[inline]
+    #[inline(always)]
     pub fn set_part(
         &self,
         source: &Self,
@@ -561,7 +564,7 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
         self.set_entry(part, linked);
     }
 
-    #[inline]
+    #[inline(always)]
     fn set_entry(&self, entry: u64, linked: Option<Handle<N>>) {
         let format = &self.table.format;
         let before = self.entry.0.load(Ordering::Relaxed);

@@ -28,11 +28,13 @@ impl Factory {
     }
 
     /// Makes a thread, bound to no task yet.
+    #[inline(always)]
     pub fn create_thread(&self) -> Result<OwnedCap<Thread>> {
         self.create(ObjectType::Thread, None, &[])
     }
 
     /// Makes an IPC gate bound to `thread`. Bits 1..0 of `label` must be 0.
+    #[inline(always)]
     pub fn create_gate(&self, thread: Cap<Thread>, label: u64) -> Result<OwnedCap<IpcGate>> {
         let thread = thread.pass(CapabilityRights::RWS).item();
         self.create(
@@ -67,6 +69,7 @@ impl Factory {
         self.create(ObjectType::Vm, None, &[])
     }
 
+    #[inline(always)]
     fn create<T: Object>(
         &self,
         kind: ObjectType,

@@ -49,6 +49,7 @@ impl Thread {
     ///
     /// # Errors
     /// EINVAL if the thread is bound already, or the UTCB is not in kernel-user memory of the task.
+    #[inline(always)]
     pub fn control(&self, control: Control) -> Result<()> {
         let mut words = [Opcode::Control.word(), 0, 0, 0, 0, 0];
         let mut item = [MapItem::capability(0, CapabilityRights::empty())];

@@ -61,6 +61,7 @@ impl Capability {
 
     /// Fills the slot. False, and nothing is done, if it is not empty, or if
     /// the object is doomed: then nobody would empty the slot.
+    #[inline(always)]
     pub fn fill(&self, object: &Header, rights: CapabilityRights) -> bool {
         let common = object.common();
         let list = common.capabilities.lock();
@@ -76,6 +77,7 @@ impl Capability {
 
     /// Empties the slot. Gives back what was there, and whether the object
     /// has lost its last counted capability by that.
+    #[inline]
     pub fn clear(&self, cpu: &Cpu) -> Option<(ObjectRef, bool)> {
         self.clear_of(self.object.get(cpu)?.0)
     }

@@ -5,7 +5,7 @@
 use core::sync::atomic::{Ordering, fence};
 
 use l4_abi::capability::{OBJECT_SPACE_ORDER, OBJECT_SPACE_SLOTS};
-use l4_abi::flexpage::{Flexpage, Transfer};
+use l4_abi::flexpage::{Block, Flexpage, Transfer};
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::CapabilityRights;
@@ -72,7 +72,6 @@ impl Mapping {
         }
     }
 
-    #[inline]
     fn one(
         &mut self,
         cpu: &Cpu,
@@ -80,33 +79,68 @@ impl Mapping {
         index: u64,
         slot: &Capability,
     ) -> Result<(), OutOfMemory> {
-        // What is doomed is as good as gone.
-        let held = slot.get(cpu);
-        let Some(entry) = held.filter(|held| !held.object.common().is_doomed()) else {
-            return Ok(());
-        };
-        let rights = (self.item).passed_object_rights(entry.rights, self.pass_special);
         let to = self.transfer.receive.start() + (index - self.transfer.send.start());
-        let (Some(rights), true) = (rights, to < OBJECT_SPACE_SLOTS) else {
-            return Ok(());
-        };
-        let target = destination.make_slot(cpu, to)?;
-        if core::ptr::eq(target, slot) {
-            // The capability goes, as an old one does.
-            replace(cpu, target);
-        } else {
-            put(cpu, destination, target, entry.object, rights);
-        }
-        self.has_found = true;
-        if self.item.control.is_grant() {
-            remove(cpu, slot);
-        }
+        self.has_found |= pass(cpu, slot, destination, to, &self.item, self.pass_special)?;
         Ok(())
     }
 }
 
+/// Maps or grants the one capability of an item at once, to where the item
+/// wants it in `destination`, which is not closed.
+#[inline(always)]
+pub fn map_one(
+    cpu: &Cpu,
+    source: &Task,
+    destination: &Task,
+    item: &MapItem,
+    pass_special: bool,
+) -> Result<(), OutOfMemory> {
+    let index = item.flexpage.index();
+    let Some(slot) = source.capabilities.get(index) else {
+        return Ok(());
+    };
+    let window = Flexpage::ALL_SPACES.block(OBJECT_SPACE_ORDER);
+    let transfer = Transfer::aligned(Block::new(index, 0), window, item.control.base_index());
+    let to = transfer.receive.start();
+    pass(cpu, slot, destination, to, item, pass_special).map(|_| ())
+}
+
+/// Maps or grants the capability in `slot` to slot `to` of `destination`. False
+/// if there is none to map.
+#[inline(always)]
+fn pass(
+    cpu: &Cpu,
+    slot: &Capability,
+    destination: &Task,
+    to: u64,
+    item: &MapItem,
+    pass_special: bool,
+) -> Result<bool, OutOfMemory> {
+    // What is doomed is as good as gone.
+    let held = slot.get(cpu);
+    let Some(entry) = held.filter(|held| !held.object.common().is_doomed()) else {
+        return Ok(false);
+    };
+    let rights = item.passed_object_rights(entry.rights, pass_special);
+    let (Some(rights), true) = (rights, to < OBJECT_SPACE_SLOTS) else {
+        return Ok(false);
+    };
+    let target = destination.make_slot(cpu, to)?;
+    if core::ptr::eq(target, slot) {
+        // The capability goes, as an old one does.
+        replace(cpu, target);
+    } else {
+        put(cpu, destination, target, entry.object, rights);
+    }
+    if item.control.is_grant() {
+        remove(cpu, slot);
+    }
+    Ok(true)
+}
+
 /// Puts a capability into a slot of `task`, from which an old one is removed
 /// first; if that has the D right, its object is destroyed.
+#[inline(always)]
 pub fn put(cpu: &Cpu, task: &Task, slot: &Capability, object: &Header, rights: CapabilityRights) {
     loop {
         replace(cpu, slot);
@@ -127,6 +161,7 @@ pub fn put(cpu: &Cpu, task: &Task, slot: &Capability, object: &Header, rights: C
 }
 
 /// Empties a slot for another capability: with D the object is destroyed.
+#[inline(always)]
 fn replace(cpu: &Cpu, slot: &Capability) {
     match slot.get(cpu) {
         Some(old) if old.rights.contains(CapabilityRights::DELETE) => {
@@ -165,17 +200,35 @@ pub fn unmap_some(
         .capabilities
         .range(first.max(block.start()), block.last());
     for (_, slot) in slots.by_ref().take(STEP) {
-        let Some(entry) = slot.get(cpu) else {
-            continue;
-        };
-        if !full {
-            slot.restrict(cpu, lost.intersection(CapabilityRights::INVOCATION));
-            continue;
-        }
-        if mask.deletes() && entry.rights.contains(CapabilityRights::DELETE) {
-            object::doom(cpu, entry.object);
-        }
-        remove(cpu, slot);
+        unmap_slot(cpu, slot, lost, full, mask);
     }
     slots.next().map(|(index, _)| index)
+}
+
+/// The same for a flexpage that is one capability, at once.
+#[inline(always)]
+pub fn unmap_one(cpu: &Cpu, task: &Task, flexpage: Flexpage, mask: UnmapMask) {
+    if mask.includes_own()
+        && let Some(slot) = task.capabilities.get(flexpage.index())
+    {
+        let lost = flexpage.object_rights();
+        let full = lost.contains(CapabilityRights::READ);
+        unmap_slot(cpu, slot, lost, full, mask);
+    }
+}
+
+/// Empties a slot, or takes rights away if it is not to lose all of them.
+#[inline(always)]
+fn unmap_slot(cpu: &Cpu, slot: &Capability, lost: CapabilityRights, full: bool, mask: UnmapMask) {
+    let Some(entry) = slot.get(cpu) else {
+        return;
+    };
+    if !full {
+        slot.restrict(cpu, lost.intersection(CapabilityRights::INVOCATION));
+        return;
+    }
+    if mask.deletes() && entry.rights.contains(CapabilityRights::DELETE) {
+        object::doom(cpu, entry.object);
+    }
+    remove(cpu, slot);
 }

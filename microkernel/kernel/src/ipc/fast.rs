@@ -78,6 +78,7 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
                 call(cpu, from, server, &entry, label, tag)
             }
             Target::Kernel if is_valid(cpu, &state, &entry, tag) => return ShortWay::ToTheEnd,
+            Target::Kernel if maps(cpu, thread, &state, entry, tag) => return end_of(cpu),
             Target::Kernel => {
                 return invoke(cpu, thread, entry, Operation::CALL, tag, timeouts);
             }
@@ -402,6 +403,23 @@ fn is_valid(cpu: &Cpu, state: &ThreadState, entry: &Entry<'_>, tag: u64) -> bool
     true
 }
 
+/// Maps or unmaps one page or capability, if that is what is asked.
+#[inline(always)]
+fn maps(cpu: &Cpu, thread: &Thread, state: &ThreadState, entry: Entry<'_>, tag: u64) -> bool {
+    const MAP: u64 = task::fast::MAP.raw();
+    const UNMAP: u64 = task::fast::UNMAP.raw();
+    let utcb = state.utcb.get().get(cpu);
+    let answer = match (tag, thread.task(cpu)) {
+        (MAP, Some(caller)) => task::fast::map(cpu, caller, utcb, entry),
+        (UNMAP, _) => task::fast::unmap(cpu, utcb, entry),
+        _ => None,
+    };
+    if let Some(answer) = answer {
+        state.context.frame.set_tag(answer.raw());
+    }
+    answer.is_some()
+}
+
 /// The interrupt that is to be triggered, if that is what is asked.
 #[inline(always)]
 fn triggered<'cpu>(
@@ -463,9 +481,7 @@ fn invoke(
         TimeoutPair::from_raw(timeouts as u32),
     );
     // It may have changed its own registers, or go on in another task.
-    let concerns_itself = entry.object.common().kind == Kind::Thread
-        && (entry.object.downcast()).is_some_and(|object| core::ptr::eq::<Thread>(object, thread));
-    if concerns_itself || !cpu.current.is(thread) {
+    if thread.is_behind(entry.object) || !cpu.current.is(thread) {
         ShortWay::ToTheExit
     } else {
         end_of(cpu)
@@ -475,9 +491,9 @@ fn invoke(
 /// What follows an operation after which the loaded thread goes on.
 #[inline]
 fn end_of(cpu: &Cpu) -> ShortWay {
-    if cpu.reschedule.get() || !cpu.kernel.reaper.is_empty() {
-        ShortWay::ToTheExit
-    } else {
+    if scheduling::is_settled(cpu) && cpu.kernel.reaper.is_empty() {
         ShortWay::ToTheEnd
+    } else {
+        ShortWay::ToTheExit
     }
 }

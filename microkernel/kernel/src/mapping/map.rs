@@ -121,7 +121,7 @@ impl Map {
         let mappings = context.mappings;
         let _guard = mappings.tree.lock();
         if let Some(sweep) = &mut self.sweep {
-            if sweep.run(context, cursor.0, budget).is_none() {
+            if sweep.run(context, cursor.node(), budget).is_none() {
                 return Ok(Some(Progress::More));
             }
             self.sweep = None;
@@ -136,7 +136,7 @@ impl Map {
             };
             if let Step::Sweep(mut sweep) = self.map_page(context, &source)? {
                 // Mostly this takes a few steps and is done here.
-                if sweep.run(context, cursor.0, budget).is_none() {
+                if sweep.run(context, cursor.node(), budget).is_none() {
                     self.sweep = Some(sweep);
                     return Ok(Some(Progress::More));
                 }
@@ -237,17 +237,8 @@ impl Map {
                 attributes: self.attributes(source),
                 access: source.leaf.access,
             };
-            page::add(
-                context,
-                source.node,
-                to,
-                &slot,
-                address,
-                leaf.memory,
-                |node| {
-                    slot.set_leaf(leaf, Some(node));
-                },
-            )?;
+            let node = page::add(context, source.node, to, &slot, address, leaf.memory)?;
+            slot.set_leaf(leaf, Some(node));
         }
         self.offset += size_of_page(level);
         Ok(Step::Next)

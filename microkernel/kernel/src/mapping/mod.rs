@@ -34,8 +34,7 @@ pub mod unmap;
 use machine::handle::Handle;
 use machine::lock::Lock;
 
-use crate::memory::quota::QuotaRef;
-use crate::memory::{KernelHeap, OutOfMemory};
+use crate::memory::KernelHeap;
 use memory_space::MemorySpace;
 use tree::{Node, NodeRef};
 
@@ -104,27 +103,37 @@ impl Budget {
     }
 }
 
-/// Where a paused operation is in the mapping tree. Whoever runs operations has one, because
-/// pausing must not need memory. An operation uses the same one from beginning to end.
-pub struct Cursor(NodeRef);
+/// Where a paused operation is in the mapping tree. It lies in whoever runs operations, because
+/// pausing must not need memory, and stays where it is while it is in the tree. An operation uses
+/// the same one from beginning to end.
+pub struct Cursor(Node);
 
 impl Cursor {
-    /// A cursor that `quota` pays for.
-    pub fn new(heap: &KernelHeap, quota: QuotaRef) -> Result<Cursor, OutOfMemory> {
-        let storage = heap.allocate_charged(quota, size_of::<Node>())?;
-        Ok(Cursor(Handle::new(storage, Node::cursor())))
+    /// A cursor that is nowhere.
+    pub fn new() -> Cursor {
+        Cursor(Node::cursor())
+    }
+
+    fn node(&self) -> NodeRef {
+        Handle::to_part(&self.0)
     }
 
     /// Gives up the place in the tree: the operation will not go on.
     pub fn retract(&self, mappings: &Mappings) {
         let _guard = mappings.tree.lock();
-        tree::unlink(self.0);
+        tree::unlink(self.node());
     }
+}
 
-    /// Gives the memory back. To be called instead of dropping the cursor.
-    pub fn free(self, mappings: &Mappings, heap: &KernelHeap, quota: QuotaRef) {
-        self.retract(mappings);
-        heap.free_charged(quota, Handle::into_storage(self.0, size_of::<Node>()));
+impl Default for Cursor {
+    fn default() -> Self {
+        Cursor::new()
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        assert!(self.0.parent().is_none(), "a cursor was freed in the tree");
     }
 }
 

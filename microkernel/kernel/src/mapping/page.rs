@@ -16,7 +16,7 @@ use crate::memory::OutOfMemory;
 
 /// Maps 4 KiB at `send` of `from` to `receive` of `to`, with as many of `rights` as there are, if
 /// reading is among them, and if a table is there and nothing in it. Nothing is done if not.
-#[inline]
+#[inline(always)]
 pub fn map<F: Flush>(
     context: &mut Context<F>,
     from: SpaceRef,
@@ -47,15 +47,14 @@ pub fn map<F: Flush>(
     let memory = leaf
         .memory
         .offset(send & (size_of_page(source.level()) - 1));
-    add(context, page, to, &slot, receive, memory, |node| {
-        slot.set_part(&source, memory, rights, Some(node));
-    })
-    .ok()
+    let node = add(context, page, to, &slot, receive, memory).ok()?;
+    slot.set_part(&source, memory, rights, Some(node));
+    Some(())
 }
 
 /// Unmaps the page of 4 KiB at `address`, if nothing was mapped from it; what hardware had noted.
 /// Nothing is done if there is no such page.
-#[inline]
+#[inline(always)]
 pub fn unmap<F: Flush>(context: &mut Context<F>, space: SpaceRef, address: u64) -> Option<Access> {
     let mappings = context.mappings;
     let guard = mappings.tree.lock();
@@ -73,8 +72,8 @@ pub fn unmap<F: Flush>(context: &mut Context<F>, space: SpaceRef, address: u64) 
     Some(access)
 }
 
-/// Maps a page that shows `memory` as a child of `source`, whose memory that is, into an empty
-/// place; `fill` does so with the page's node.
+/// The node for a page that shows `memory`, as a child of `source`, whose memory that is. The caller
+/// fills the page's place, which is empty.
 #[inline(always)]
 pub(super) fn add<F: Flush>(
     context: &mut Context<F>,
@@ -83,8 +82,7 @@ pub(super) fn add<F: Flush>(
     slot: &SpaceSlot,
     address: u64,
     memory: PhysicalAddress,
-    fill: impl FnOnce(NodeRef),
-) -> Result<(), OutOfMemory> {
+) -> Result<NodeRef, OutOfMemory> {
     let level = slot.level();
     let storage = context.heap.allocate_charged(to.quota, size_of::<Node>())?;
     let parent = match structural_parent(context, source, memory, level) {
@@ -102,8 +100,7 @@ pub(super) fn add<F: Flush>(
     let place = Place::new(address, level, part);
     let node = Handle::new(storage, Node::page(to, slot.entry(), place));
     tree::insert(node, parent);
-    fill(node);
-    Ok(())
+    Ok(node)
 }
 
 /// The node to put a child of `level` below: the source page, or the block of it.

@@ -373,7 +373,7 @@ fn first_as_large(node: NodeRef) -> Option<NodeRef> {
 
 /// Unmaps a page that has no children, and frees the block that it was the last page of; what
 /// hardware had noted.
-#[inline]
+#[inline(always)]
 pub(super) fn remove_page<F: Flush>(context: &mut Context<F>, page: NodeRef) -> Access {
     let parent = page.parent();
     let access = remove(context, page);
@@ -384,6 +384,7 @@ pub(super) fn remove_page<F: Flush>(context: &mut Context<F>, page: NodeRef) -> 
 }
 
 /// Unmaps a page, or frees a block, that has no children; what hardware had noted.
+#[inline(always)]
 fn remove<F: Flush>(context: &mut Context<F>, node: NodeRef) -> Access {
     let payer = node.payer();
     let access = match node.page_entry() {
@@ -410,8 +411,14 @@ fn remove<F: Flush>(context: &mut Context<F>, node: NodeRef) -> Access {
 }
 
 /// Frees a node if it is a block without children.
+#[inline]
 pub(super) fn remove_unused_block<F: Flush>(context: &mut Context<F>, node: NodeRef) {
     if node.page_entry().is_none() && !node.is_cursor() && node.first_child().is_none() {
-        remove(context, node);
+        remove_block(context, node);
     }
+}
+
+#[cold]
+fn remove_block<F: Flush>(context: &mut Context<F>, block: NodeRef) {
+    remove(context, block);
 }

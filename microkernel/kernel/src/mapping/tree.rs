@@ -192,7 +192,7 @@ impl Node {
 
     /// The place in its parent's table of parts that a node of `group` may be the first of.
     /// Below 1 GiB each part has one block, which cursors do not stand in for.
-    #[inline]
+    #[inline(always)]
     fn part_of(parent: NodeRef, node: &Node) -> Option<(Handle<Parts>, usize)> {
         let place = node.place();
         if place.level() == parent.level() || (parent.level() > 1 && node.is_cursor()) {
@@ -221,7 +221,7 @@ fn link_before(node: NodeRef, at: NodeRef) {
 }
 
 /// Makes `child` a child of `parent`, which has a table of parts if the child is smaller.
-#[inline]
+#[inline(always)]
 pub(super) fn insert(child: NodeRef, parent: NodeRef) {
     child.parent.set(Some(parent));
     let part = Node::part_of(parent, &child);
@@ -251,7 +251,7 @@ pub(super) fn insert(child: NodeRef, parent: NodeRef) {
 }
 
 /// Takes a node, which keeps its children, from its parent.
-#[inline]
+#[inline(always)]
 pub(super) fn unlink(node: NodeRef) {
     let (Some(parent), Some(next), Some(previous)) =
         (node.parent.get(), node.next.get(), node.previous.get())

@@ -102,7 +102,7 @@ impl Unmap {
     ) -> Progress<Access> {
         loop {
             if let Some((sweep, next)) = &mut self.sweep {
-                let Some(access) = sweep.run(context, cursor.0, budget) else {
+                let Some(access) = sweep.run(context, cursor.node(), budget) else {
                     return Progress::More;
                 };
                 self.access = self.access.union(access);

@@ -31,7 +31,7 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
     }
 
     /// The element `index`, with memory for it from `quota`.
-    #[inline]
+    #[inline(always)]
     pub fn make(&self, heap: &KernelHeap, quota: QuotaRef, index: u64) -> Result<&T, OutOfMemory> {
         match self.get(index) {
             Some(element) => Ok(element),

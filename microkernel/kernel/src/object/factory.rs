@@ -45,6 +45,7 @@ impl Factory {
     }
 
     /// Makes an object.
+    #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         call.require_label(label::FACTORY)?;
         call.require_rights(CapabilityRights::SPECIAL)?;

@@ -273,6 +273,7 @@ pub struct Icu;
 
 impl Icu {
     /// Performs an operation.
+    #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         match call.tag.label() {
             label::IRQ => {

@@ -84,6 +84,7 @@ impl IpcGate {
     }
 
     /// Performs a control operation.
+    #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         call.require_label(label::KERNEL_OBJECT)?;
         call.require_words(1, ResultCode::EINVAL)?;

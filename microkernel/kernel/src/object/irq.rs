@@ -246,6 +246,7 @@ impl Irq {
     }
 
     /// Performs an operation.
+    #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         let words = call.tag.words();
         match call.tag.label() {

@@ -209,14 +209,13 @@ fn create_in_place<T: Send + Sync + 'static>(
 pub fn doom(cpu: &Cpu, object: &Header) {
     if !object.common().doomed.swap(true, Ordering::Relaxed) {
         cpu.doomed.push(object.any_ref());
-        cpu.reschedule.set(true);
     }
 }
 
 /// Destroys the objects that were doomed in this kernel entry, and those that
 /// this dooms. False if that has to pause.
 pub fn destroy_doomed(cpu: &Cpu) -> bool {
-    // What paused comes first: it may be where this CPU's cursor is.
+    // What paused comes first.
     while let Some(object) = cpu.ending.take().or_else(|| cpu.doomed.pop()) {
         if !(clear_capabilities(cpu, &object) && destroy(cpu, object.get(cpu))) {
             cpu.ending.set(Some(object));

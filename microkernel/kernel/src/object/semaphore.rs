@@ -91,6 +91,7 @@ impl Semaphore {
     }
 
     /// Performs an operation.
+    #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         let words = call.tag.words();
         match call.tag.label() {

@@ -39,6 +39,7 @@ impl Vlog {
     }
 
     /// Performs an operation.
+    #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         if call.tag.label() == label::IRQ {
             return invoke_pins(call, 1, 0, |pin| (pin == 0).then_some(INPUT_PIN));

@@ -155,14 +155,8 @@ impl Budget {
         }
     }
 
-    /// `thread` is dead.
-    pub fn forget(&self, thread: &Thread) {
-        if self.owner.is(thread) {
-            self.clear();
-        }
-    }
-
-    fn clear(&self) {
+    /// Nobody's time passes.
+    pub fn clear(&self) {
         self.owner.set(None);
         self.priority.set(0);
         self.ends.set(u64::MAX);

@@ -72,6 +72,13 @@ pub fn donate(cpu: &Cpu, thread: &Thread) {
         .set(more_urgent || thread.has_deferred(cpu) || has_endings(cpu));
 }
 
+/// True if nothing has to be done before the kernel is left: who runs in user
+/// mode goes on there.
+#[inline]
+pub fn is_settled(cpu: &Cpu) -> bool {
+    !cpu.reschedule.get() && !has_endings(cpu)
+}
+
 /// True if an object has to be destroyed, or a dead thread's partners wait.
 fn has_endings(cpu: &Cpu) -> bool {
     !cpu.doomed.is_empty() || !cpu.dying.is_empty()
@@ -244,6 +251,7 @@ pub fn forget(cpu: &Cpu, thread: &Thread) {
     cpu.timeouts.remove(cpu, thread);
     if cpu.current.is(thread) {
         cpu.current.set(None);
+        cpu.reschedule.set(true);
     }
     release_guest(cpu, thread);
     if cpu.loaded.is(thread) {
@@ -253,8 +261,10 @@ pub fn forget(cpu: &Cpu, thread: &Thread) {
     if cpu.fpu_owner.is(thread) {
         cpu.fpu_owner.set(None);
     }
-    cpu.budget.forget(thread);
-    cpu.reschedule.set(true);
+    if cpu.budget.is_of(thread) {
+        cpu.budget.clear();
+        cpu.reschedule.set(true);
+    }
 }
 
 /// The timer fired: ends waits and time slices that are over.
@@ -283,7 +293,7 @@ pub fn leave(cpu: &Cpu) {
     if cpu.unfinished.replace(false) {
         cpu.reschedule.set(true);
     }
-    while cpu.reschedule.replace(false) {
+    while cpu.reschedule.get() || has_endings(cpu) {
         finish_endings(cpu);
         let ends_on = cpu.ends_on.replace(0);
         if ends_on != 0
@@ -291,6 +301,10 @@ pub fn leave(cpu: &Cpu) {
             && current.is_runnable(cpu)
         {
             remote::wait_for_ends(cpu, current, ends_on);
+        }
+        if !cpu.reschedule.replace(false) {
+            // Nobody waits, nor is ready, because something has ended.
+            break;
         }
         choose(cpu);
         if cpu.paused.get() {
@@ -408,8 +422,8 @@ fn load(cpu: &Cpu) {
         rest(cpu);
         return;
     };
-    idle_time(cpu, |idle| idle.end(|| cpu.kernel.platform.timer.now()));
     if !cpu.loaded.is(current) {
+        idle_time(cpu, |idle| idle.end(|| cpu.kernel.platform.timer.now()));
         trace::switch(cpu, Some(current));
         let to = &current.state(cpu).context;
         match cpu.loaded.get(cpu) {

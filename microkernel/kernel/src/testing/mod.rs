@@ -31,7 +31,6 @@ use machine::per_cpu::{PerCpu, Upcalls};
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
-use crate::mapping::Cursor;
 use crate::memory::quota::QuotaRef;
 use crate::object::task::Task;
 use crate::object::thread::{Thread, Waiting};
@@ -165,10 +164,9 @@ impl World {
         assert!(root.task.make_slot(cpu, FIRST_SLOT).is_ok());
         let kernel = cpu.kernel;
         let other = |id: usize| {
-            let cursor = Cursor::new(&kernel.heap, quota).expect("memory");
             kernel.quiescence.join(id as u32);
             let trace = trace::Buffer::new(&kernel.heap, &boot.options()).expect("memory");
-            let cpu = PerCpu::new(id as u32, CpuLocal::new(kernel, cursor, trace));
+            let cpu = PerCpu::new(id as u32, CpuLocal::new(kernel, trace));
             let cpu: &'static mut Cpu = Box::leak(Box::new(cpu));
             cpu
         };

@@ -7,6 +7,7 @@ use l4_abi::utcb::SIZE;
 use machine::event::Source;
 
 use super::{FIRST_SLOT, TEST_MEMORY, TestTask, UTCB_AREA, UTCB_AREA_ORDER, World, invariants};
+use crate::mapping::Cursor;
 use crate::memory::OutOfMemory;
 use crate::object::factory::Factory;
 use crate::object::ipc_gate::IpcGate;
@@ -147,8 +148,9 @@ impl World {
     ) -> Result<bool, OutOfMemory> {
         let tasks = [source, destination];
         let mut mapping = Mapping::new(self.cpu, tasks, item, window, true)?;
+        let cursor = Cursor::new();
         loop {
-            if let Some(result) = mapping.step(self.cpu, tasks, &self.cpu.cursor) {
+            if let Some(result) = mapping.step(self.cpu, tasks, &cursor) {
                 return result;
             }
         }

@@ -1,6 +1,7 @@
-//! Copying words between UTCBs, and clearing memory.
+//! Copying words between UTCBs, clearing memory, and the functions for the
+//! same that the compiler calls. Its own ones go by single words or bytes.
 
-use core::arch::asm;
+use core::arch::{asm, naked_asm};
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
@@ -62,4 +63,61 @@ pub(crate) unsafe fn zero(start: NonNull<u8>, size: usize) {
         }
         start.add(lines * 64).write_bytes(0, size % 64);
     }
+}
+
+/// Copies `count` bytes. All accesses are aligned: boot code runs without the
+/// MMU.
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
+    naked_asm!(
+        "mov x3, x0",
+        "orr x4, x0, x1",
+        "tst x4, #7",
+        "b.ne 5f",
+        "subs x2, x2, #16",
+        "b.lo 3f",
+        "2: ldp x4, x5, [x1], #16",
+        "stp x4, x5, [x3], #16",
+        "subs x2, x2, #16",
+        "b.hs 2b",
+        // Below zero by now, but the low bits are those of what is left.
+        "3: tbz x2, #3, 4f",
+        "ldr x4, [x1], #8",
+        "str x4, [x3], #8",
+        "4: and x2, x2, #7",
+        "5: cbz x2, 7f",
+        "6: ldrb w4, [x1], #1",
+        "strb w4, [x3], #1",
+        "subs x2, x2, #1",
+        "b.ne 6b",
+        "7: ret",
+    )
+}
+
+/// Fills `count` bytes with the lowest byte of `value`.
+#[unsafe(no_mangle)]
+#[unsafe(naked)]
+unsafe extern "C" fn memset(to: *mut u8, value: i32, count: usize) -> *mut u8 {
+    naked_asm!(
+        "mov x3, x0",
+        "and x1, x1, #0xff",
+        "tst x0, #7",
+        "b.ne 5f",
+        "mov x4, #0x0101010101010101",
+        "mul x4, x4, x1",
+        "subs x2, x2, #16",
+        "b.lo 3f",
+        "2: stp x4, x4, [x3], #16",
+        "subs x2, x2, #16",
+        "b.hs 2b",
+        "3: tbz x2, #3, 4f",
+        "str x4, [x3], #8",
+        "4: and x2, x2, #7",
+        "5: cbz x2, 7f",
+        "6: strb w1, [x3], #1",
+        "subs x2, x2, #1",
+        "b.ne 6b",
+        "7: ret",
+    )
 }

@@ -122,7 +122,7 @@ impl EntryFormat for Format {
             | Self::attribute_bits(leaf.attributes)
     }
 
-    #[inline]
+    #[inline(always)]
     fn part(&self, leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64 {
         let mut entry = leaf & !(ADDRESS | TABLE_OR_PAGE) | memory.as_u64();
         if level == 0 {
@@ -140,7 +140,7 @@ impl EntryFormat for Format {
         entry
     }
 
-    #[inline]
+    #[inline(always)]
     fn decode(&self, level: Level, entry: u64) -> Content {
         if entry & VALID == 0 {
             return Content::Empty;

@@ -145,7 +145,7 @@ impl EntryFormat for Format {
             | self.access_bits(leaf.access)
     }
 
-    #[inline]
+    #[inline(always)]
     fn part(&self, leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64 {
         let mut entry = leaf & !(ADDRESS | LARGE) | memory.as_u64();
         if level > 0 {
@@ -160,7 +160,7 @@ impl EntryFormat for Format {
         entry
     }
 
-    #[inline]
+    #[inline(always)]
     fn decode(&self, level: Level, entry: u64) -> Content {
         if entry & PRESENT == 0 {
             return Content::Empty;

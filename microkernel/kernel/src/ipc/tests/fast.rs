@@ -6,8 +6,9 @@ use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{ItemControl, ItemFlags, MapItem, SendItem};
 use l4_abi::operation::Destination;
 use l4_abi::protocol::irq::BindOpcode;
+use l4_abi::protocol::task::UnmapMask;
 use l4_abi::protocol::{self, label};
-use l4_abi::rights::MemoryRights;
+use l4_abi::rights::{CapabilityRights, MemoryRights};
 use machine::event::{Fault, Source as Interrupt};
 use machine::per_cpu::{ShortWay, Upcalls};
 
@@ -58,6 +59,50 @@ fn a_call_and_its_answer_take_the_fast_path() {
             assert_eq!(world.label(&pair.client), 0x99);
             assert_eq!(world.word(&pair.client, 2), 10);
             assert_eq!(world.doing(&pair.server), WAITS);
+        }
+    });
+}
+
+/// Writes an operation of `thread` with a capability as its argument.
+fn write_with(world: &World, thread: &Thread, words: &[u64], argument: u64) {
+    let item = SendItem::Map(MapItem::capability(argument, CapabilityRights::RWSD));
+    world.write(thread, &[words, item.words().as_slice()].concat());
+}
+
+#[test]
+fn one_page_or_capability_is_mapped_and_unmapped_on_the_fast_path() {
+    run(|world| {
+        const PLACE: u64 = 0x4000_0000;
+        let (from, to) = (world.task(), world.task());
+        world.give_memory(&from, TEST_MEMORY);
+        let thread = world.thread(&from, 10);
+        let own = world.give_full(&from, from.header());
+        let other = world.give_full(&from, to.header());
+        let capability = Flexpage::object(own, CapabilityRights::RWSD);
+        let page = Flexpage::memory(TEST_MEMORY, 12, MemoryRights::RW);
+        let space = to.task.memory.space();
+        for (base, flexpage) in [(0x300 << 12, capability), (PLACE, page)] {
+            let map = |control: u64| [0, control, flexpage.raw()];
+            let is_there = |world: &World| match base {
+                PLACE => space.page_at(PLACE).is_some(),
+                _ => to.task.capabilities.lookup(world.cpu, 0x300).is_some(),
+            };
+            let control = ItemControl::map(base, ItemFlags::empty()).raw();
+            let call = Syscall::call(other).tag(label::TASK, 3, 1);
+            // Once to make the tables.
+            write_with(world, &thread, &map(control), own);
+            world.syscall(&thread, call);
+            let gone = Flexpage::from_raw(base | flexpage.raw() & 0xff0).with_rights(0xf);
+            for _ in 0..2 {
+                world.write(&thread, &[1, UnmapMask::ALL_SPACES.raw(), gone.raw()]);
+                assert!(is_fast(world, Syscall::invoke(other, label::TASK, 3)));
+                assert_eq!(world.doing(&thread), done(0, 3));
+                assert!(!is_there(world));
+                write_with(world, &thread, &map(control), own);
+                assert!(is_fast(world, call));
+                assert_eq!(world.doing(&thread), done(0, 0));
+                assert!(is_there(world));
+            }
         }
     });
 }

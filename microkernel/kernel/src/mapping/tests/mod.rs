@@ -19,6 +19,8 @@ use super::teardown::Teardown;
 use super::tree::NodeRef;
 use super::unmap::{Scope, Unmap};
 use super::*;
+use crate::memory::OutOfMemory;
+use crate::memory::quota::QuotaRef;
 use crate::memory::tests::heap;
 
 /// Physical memory in the tests: 8 GiB and a bit.
@@ -76,7 +78,7 @@ pub(crate) struct World {
     root: QuotaRef,
     quotas: Vec<QuotaRef>,
     pub(crate) spaces: Vec<SpaceRef>,
-    cursor: Option<Cursor>,
+    cursor: Box<Cursor>,
     used_at_first: usize,
     /// Operations are paused, or were given up: blocks may be left over.
     pub(crate) has_paused: bool,
@@ -99,7 +101,6 @@ impl World {
         let heap = heap(8192);
         let root = heap.new_root_quota().unwrap();
         let used_at_first = heap.used();
-        let cursor = Some(Cursor::new(&heap, root).unwrap());
         let mut world = World {
             heap,
             mappings: Mappings::new(),
@@ -107,7 +108,7 @@ impl World {
             root,
             quotas: Vec::new(),
             spaces: Vec::new(),
-            cursor,
+            cursor: Box::default(),
             used_at_first,
             has_paused: false,
             turns: 0,
@@ -133,7 +134,7 @@ impl World {
             mappings: &self.mappings,
             flush: &mut self.flush,
         };
-        (context, self.cursor.as_ref().unwrap())
+        (context, &self.cursor)
     }
 
     /// Every other time.
@@ -365,10 +366,6 @@ impl World {
             self.destroy(first_to_go % self.spaces.len());
             self.check_some();
         }
-        self.cursor
-            .take()
-            .unwrap()
-            .free(&self.mappings, &self.heap, self.root);
         assert_eq!(
             (self.root.used(), self.heap.used()),
             (0, self.used_at_first)

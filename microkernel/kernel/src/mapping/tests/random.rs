@@ -352,9 +352,7 @@ proptest! {
         const THREADS: usize = 6;
         let mut world = World::new(formats()[format], SPACES, 1 << 30);
         world.has_paused = true;
-        let root = world.root;
-        let cursors: Vec<_> =
-            (0..THREADS).map(|_| Cursor::new(&world.heap, root).unwrap()).collect();
+        let cursors: Vec<_> = (0..THREADS).map(|_| Cursor::new()).collect();
         let mut threads: Vec<Option<InFlight>> = (0..THREADS).map(|_| None).collect();
         let mut operations = operations.iter();
         for (thread, what) in order {
@@ -391,9 +389,6 @@ proptest! {
             }
         }
         world.check();
-        for cursor in cursors {
-            cursor.free(&world.mappings, &world.heap, root);
-        }
         world.end(first_to_go);
     }
 

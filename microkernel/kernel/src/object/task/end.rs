@@ -17,7 +17,7 @@ impl Task {
     pub fn destroy(&self, cpu: &Cpu) -> bool {
         let paused = self.end.lock().take();
         let mut revocation = paused.unwrap_or_else(|| Revocation::everything(self));
-        while revocation.step(cpu, self, &cpu.cursor).is_none() {
+        while revocation.step(cpu, self, &self.cursor).is_none() {
             if CpuLocal::has_waiting_interrupt(cpu) {
                 *self.end.lock() = Some(revocation);
                 return false;

@@ -105,7 +105,7 @@ impl TaskMemory {
 
     /// Revokes a flexpage, if that is one page that can be revoked at once; what hardware noted.
     /// Nothing is done if not.
-    #[inline]
+    #[inline(always)]
     pub fn unmap_page(&self, cpu: &Cpu, flexpage: Flexpage, mask: UnmapMask) -> Option<u8> {
         let is_whole = mask.includes_own() && flexpage.memory_rights().contains(MemoryRights::READ);
         let address = flexpage.page().filter(|_| is_whole)?;
@@ -185,7 +185,7 @@ pub(super) fn prepare_map(
 
 /// Maps an item from `source` to wherever it wants in `destination`, if that is one page that can
 /// be mapped at once. Nothing is done if not.
-#[inline]
+#[inline(always)]
 pub fn map_page(
     cpu: &Cpu,
     source: &Task,
@@ -230,12 +230,13 @@ struct CpuFlush<'cpu> {
 }
 
 impl Flush for CpuFlush<'_> {
+    #[inline]
     fn page(&mut self, space: &MemorySpace, address: u64, order: u32) {
         let is_single = order == PAGE_ORDER;
         self.cpu.space.forget(self.cpu, space, address, is_single);
     }
 
-    #[inline]
+    #[inline(always)]
     fn commit(&mut self) {
         self.cpu.space.wait(self.cpu);
     }

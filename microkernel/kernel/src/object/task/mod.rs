@@ -3,6 +3,7 @@
 
 mod create;
 mod end;
+pub mod fast;
 mod loaded_space;
 mod mapping;
 mod memory;
@@ -16,6 +17,7 @@ use machine::lock::Lock;
 use crate::capability::{Capability, CapabilitySpace};
 use crate::cpu::Cpu;
 use crate::ipc::ReplyPlace;
+use crate::mapping::Cursor;
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::memory::sparse_array::SparseArray;
@@ -42,6 +44,8 @@ pub struct Task {
     threads: AtomicU64,
     /// How far its end is.
     end: Lock<Option<Revocation>>,
+    /// Where that is in the mapping tree.
+    cursor: Cursor,
 }
 
 /// The explicit reply slots of a task (abi/00: 2^18).
@@ -57,10 +61,12 @@ impl Task {
             memory,
             threads: AtomicU64::new(0),
             end: Lock::new(None),
+            cursor: Cursor::new(),
         }
     }
 
     /// The capability slot `index`, with memory for it.
+    #[inline(always)]
     pub fn make_slot(&self, cpu: &Cpu, index: u64) -> Result<&Capability, OutOfMemory> {
         self.capabilities.make(&cpu.kernel.heap, self.quota, index)
     }

@@ -10,9 +10,8 @@ use l4_abi::protocol::task::{Opcode, UnmapMask};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::MESSAGE_REGISTERS;
 
-use super::memory::map_page;
 use super::{Mapping, Revocation, Task};
-use crate::capability::{self, Entry};
+use crate::capability::Entry;
 use crate::cpu::{Cpu, CpuLocal};
 use crate::mapping::Cursor;
 use crate::object::ipc_gate::reference;
@@ -25,6 +24,7 @@ const UNMAP_FLEXPAGES: usize = 2;
 
 impl Task {
     /// Performs an operation.
+    #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         call.require_label(label::TASK)?;
         match Opcode::from_word(call.word(0)) {
@@ -50,21 +50,8 @@ impl Task {
             return Ok(Outcome::OK);
         };
         let window = Flexpage::ALL_SPACES;
-        if map_page(call.cpu, source, self, item.control, item.flexpage).is_some() {
-            trace::map(call.cpu, item.flexpage, window);
-            return Ok(Outcome::OK);
-        }
         let both = call.rights.intersection(entry.rights);
         let pass_special = both.contains(CapabilityRights::SPECIAL);
-        if item.flexpage.is_capability() {
-            trace::map(call.cpu, item.flexpage, window);
-            let mut mapping = capability::Mapping::new(item, window, pass_special);
-            // One slot is less than a step.
-            if let Some(result) = mapping.step(call.cpu, source, self) {
-                result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
-                return Ok(Outcome::OK);
-            }
-        }
         let mapping = Mapping::new(call.cpu, [source, self], item, window, pass_special)
             .map_err(|_| IpcError::SEND_MAP_FAILED)?;
         self.run_map(call, mapping, [entry.object, call.header()?])
@@ -110,42 +97,16 @@ impl Task {
         for index in first..words.min(MESSAGE_REGISTERS) {
             let flexpage = call.flexpage(index);
             trace::unmap(call.cpu, flexpage);
-            let at_once = match paused {
-                None => self.unmap_at_once(call.cpu, flexpage, mask),
-                Some(_) => None,
-            };
-            let access = match at_once {
-                Some(noted) => noted,
-                None => {
-                    let mut revocation =
-                        (paused.take()).unwrap_or_else(|| Revocation::new(flexpage, mask));
-                    let step = |cursor: &Cursor| revocation.step(call.cpu, self, cursor);
-                    match call.caller.run_steps(call.cpu, step) {
-                        Some(noted) => noted,
-                        None => {
-                            return self.pause_unmap(call, revocation, index, task);
-                        }
-                    }
-                }
+            let mut revocation = (paused.take()).unwrap_or_else(|| Revocation::new(flexpage, mask));
+            let step = |cursor: &Cursor| revocation.step(call.cpu, self, cursor);
+            let Some(access) = call.caller.run_steps(call.cpu, step) else {
+                return self.pause_unmap(call, revocation, index, task);
             };
             // Written even if the caller does not receive (abi/05).
             call.utcb
                 .set_word(index, flexpage.with_rights(access).raw());
         }
         Ok(Outcome::words(words))
-    }
-
-    /// Takes a page or a capability away, if that is all that it takes; what
-    /// hardware noted. Nothing is done if not.
-    #[inline]
-    fn unmap_at_once(&self, cpu: &Cpu, flexpage: Flexpage, mask: UnmapMask) -> Option<u8> {
-        if flexpage.is_capability() {
-            // One slot is less than a step.
-            let next = capability::unmap_some(cpu, self, flexpage, mask, 0);
-            debug_assert!(next.is_none());
-            return Some(0);
-        }
-        self.memory.unmap_page(cpu, flexpage, mask)
     }
 
     #[cold]

@@ -203,7 +203,7 @@ impl Thread {
         if !self.settle(cpu) {
             return false;
         }
-        self.release_cursor(cpu);
+        self.give_up_operation(cpu);
         self.state(cpu).fpu.release(cpu, self);
         true
     }

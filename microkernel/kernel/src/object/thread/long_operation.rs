@@ -18,17 +18,13 @@ impl Thread {
     /// [`Thread::pause`].
     #[inline]
     pub fn run_steps<R>(&self, cpu: &Cpu, mut step: impl FnMut(&Cursor) -> Option<R>) -> Option<R> {
-        let place = &self.state(cpu).cursor;
-        let own = place.take().expect("a thread that lives has a cursor");
-        let result = loop {
-            match step(&own) {
-                None if CpuLocal::has_waiting_interrupt(cpu) => break None,
+        loop {
+            match step(&self.state(cpu).cursor) {
+                None if CpuLocal::has_waiting_interrupt(cpu) => return None,
                 None => {}
-                done => break done,
+                done => return done,
             }
-        };
-        place.set(Some(own));
-        result
+        }
     }
 
     /// Keeps the progress of an operation of this thread, until it is its turn
@@ -131,21 +127,7 @@ impl Thread {
         match self.take_operation(cpu) {
             None => {}
             Some(LongOperation::Labels(receiver)) => receiver.mailbox.end_rewriting(cpu),
-            Some(_) => {
-                if let Some(cursor) = self.state(cpu).cursor.take() {
-                    cursor.retract(&cpu.kernel.mappings);
-                    self.state(cpu).cursor.set(Some(cursor));
-                }
-            }
-        }
-    }
-
-    /// Gives the memory of the cursor back. The thread is dead.
-    pub(super) fn release_cursor(&self, cpu: &Cpu) {
-        self.give_up_operation(cpu);
-        if let Some(cursor) = self.state(cpu).cursor.take() {
-            let kernel = cpu.kernel;
-            cursor.free(&kernel.mappings, &kernel.heap, self.quota);
+            Some(_) => self.state(cpu).cursor.retract(&cpu.kernel.mappings),
         }
     }
 }

@@ -237,8 +237,8 @@ pub struct ThreadState {
     pub stop: Cell<Option<Stop>>,
     /// Its operation that has paused.
     pub operation: RefCell<Option<LongOperation>>,
-    /// Where that is in the mapping tree; none once it is dead.
-    pub cursor: Cell<Option<Cursor>>,
+    /// Where that is in the mapping tree.
+    pub cursor: Cursor,
     /// Its FPU registers, once it has used the FPU.
     pub fpu: crate::scheduling::FpuPlace,
     /// What it is as a vCPU.
@@ -279,8 +279,6 @@ impl Thread {
         let thread =
             super::create_in_place(cpu, quota, Kind::Thread, || Self::new(cpu, home, quota))?;
         thread.own.set(thread.header());
-        let cursor = Cursor::new(&cpu.kernel.heap, quota)?;
-        thread.state(cpu).cursor.set(Some(cursor));
         Ok(thread)
     }
 
@@ -334,7 +332,7 @@ impl Thread {
                     allow_syscall: Cell::new(false),
                     stop: Cell::new(None),
                     operation: RefCell::new(None),
-                    cursor: Cell::new(None),
+                    cursor: Cursor::new(),
                     fpu: crate::scheduling::FpuPlace::new(),
                     vcpu: Vcpu::new(),
                     trampoline: Trampoline::new(),
@@ -394,6 +392,12 @@ impl Thread {
     /// True if it leaves this CPU when the kernel is left.
     pub fn is_departing(&self, cpu: &Cpu) -> bool {
         cpu.departures.contains(self)
+    }
+
+    /// True if `header` is its own.
+    #[inline]
+    pub fn is_behind(&self, header: &super::Header) -> bool {
+        self.own.get().is_some_and(|own| own.is(header))
     }
 
     /// A counted reference to it.

@@ -20,6 +20,7 @@ use crate::remote;
 
 impl Thread {
     /// Performs an operation.
+    #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         call.require_words(1, ResultCode::EMSGTOOSHORT)?;
         let operation = call.word(0) & OPCODE_MASK;
@@ -47,6 +48,7 @@ impl Thread {
         }
     }
 
+    #[inline(never)]
     fn control(&self, call: &Invocation<'_>) -> OperationResult {
         call.require_rights(CapabilityRights::SPECIAL)?;
         call.require_words(CONTROL_WORDS, ResultCode::EINVAL)?;
@@ -98,6 +100,7 @@ impl Thread {
         Ok(())
     }
 
+    #[inline(never)]
     fn exchange_registers(&self, call: &Invocation<'_>) -> OperationResult {
         if call.tag.words() != EX_REGS_WORDS {
             return Err(ResultCode::EINVAL.into());
@@ -135,6 +138,7 @@ impl Thread {
         Ok(Outcome::words(EX_REGS_WORDS))
     }
 
+    #[inline(never)]
     fn register_deletion_irq(&self, call: &Invocation<'_>) -> OperationResult {
         let (irq, entry) = call.argument::<Irq>()?;
         if !entry.rights.contains(CapabilityRights::WRITE) {
@@ -150,6 +154,7 @@ impl Thread {
         Ok(Outcome::OK)
     }
 
+    #[inline(never)]
     fn modify_senders(&self, call: &Invocation<'_>) -> OperationResult {
         if self.residence() != call.caller.residence() {
             return Err(ResultCode::EINVAL.into());
@@ -183,6 +188,7 @@ impl Thread {
         Ok(Outcome::OK)
     }
 
+    #[inline(never)]
     fn architecture_operation(&self, call: &Invocation<'_>, operation: u64) -> OperationResult {
         let mut words = [0; ARCHITECTURE_WORDS];
         let count = call.tag.words().min(words.len());

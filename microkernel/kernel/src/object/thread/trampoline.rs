@@ -72,6 +72,7 @@ impl Thread {
     }
 
     /// Performs an operation on the trampoline.
+    #[inline(never)]
     pub(super) fn control_trampoline(&self, call: &Invocation<'_>) -> OperationResult {
         if call.tag.items() > 0 {
             return Err(ResultCode::EMSGTOOLONG.into());

@@ -21,6 +21,7 @@ use crate::scheduling;
 
 impl Thread {
     /// Makes it a vCPU for good, or moves the state of one.
+    #[inline(never)]
     pub fn control_vcpu(&self, call: &Invocation<'_>) -> OperationResult {
         let is_extended = call.word(0) & VCPU_EXTENDED != 0;
         if is_extended && !vm::is_supported(call.cpu.block()) {
@@ -57,6 +58,7 @@ impl Thread {
 
     /// Goes on where the vCPU was interrupted, or elsewhere, in its own or in
     /// the user task.
+    #[inline(never)]
     pub fn resume_vcpu(&self, call: &Invocation<'_>) -> OperationResult {
         let cpu = call.cpu;
         let state = self.state(cpu);
