@@ -15,3 +15,15 @@ pub mod vmm;
 pub mod aarch64;
 #[cfg(any(not(target_os = "none"), target_arch = "x86_64"))]
 pub mod x86_64;
+
+// The loop that runs the guest and serves its exits.
+#[cfg_attr(not(target_os = "none"), path = "vmm/hosted/mod.rs")]
+#[cfg_attr(
+    all(target_os = "none", target_arch = "x86_64"),
+    path = "vmm/x86_64/mod.rs"
+)]
+#[cfg_attr(
+    all(target_os = "none", target_arch = "aarch64"),
+    path = "vmm/aarch64/mod.rs"
+)]
+mod guest_loop;

@@ -8,22 +8,12 @@ pub mod memory;
 pub mod options;
 pub mod remote;
 
-#[cfg_attr(not(target_os = "none"), path = "hosted/mod.rs")]
-#[cfg_attr(
-    all(target_os = "none", target_arch = "x86_64"),
-    path = "x86_64/mod.rs"
-)]
-#[cfg_attr(
-    all(target_os = "none", target_arch = "aarch64"),
-    path = "aarch64/mod.rs"
-)]
-mod arch;
-
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::error::Error;
 
 use crate::end::End;
+use crate::guest_loop;
 use l4_abi::protocol::scheduler::CpuSet;
 use l4_rt::{console, env, println};
 use options::Options;
@@ -31,7 +21,7 @@ use options::Options;
 /// Runs the guest until it ends; the program's exit code.
 pub fn main() -> Result<i32, Box<dyn Error>> {
     let options = Options::parse(l4_rt::env::args().skip(1))?;
-    let (stop, statistics) = arch::run(&options)?;
+    let (stop, statistics) = guest_loop::run(&options)?;
     console::flush();
     if options.statistics {
         println!("{statistics}");

@@ -14,6 +14,12 @@ use crate::aarch64::platform::{CPU_INTERFACE, Platform};
 use crate::aarch64::psci::Firmware;
 use crate::devices::gic::{self, Version};
 use crate::statistics::Statistics;
+use crate::vmm::files::BootFiles;
+use crate::vmm::input::Input;
+use crate::vmm::memory::Ram;
+use crate::vmm::options::Options;
+use crate::vmm::remote;
+use crate::vmm::{Stop, host_cpu};
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_memory::Shared;
 use l4_rt::sync::Mutex;
@@ -23,12 +29,6 @@ use l4_sys::arch::guest::counter;
 use l4_sys::object::{Irq, Task};
 use l4_sys::{OwnedCap, Result as SystemResult, ipc};
 
-use super::files::BootFiles;
-use super::input::Input;
-use super::memory::Ram;
-use super::options::Options;
-use super::remote;
-use super::{Stop, host_cpu};
 use cpu::Cpu;
 
 /// Labels of the interrupts that say that something was typed, and that another CPU has something for this one.

@@ -3,9 +3,9 @@
 use alloc::boxed::Box;
 use core::error::Error;
 
-use super::Stop;
-use super::options::Options;
 use crate::statistics::Statistics;
+use crate::vmm::Stop;
+use crate::vmm::options::Options;
 
 /// Says so.
 pub(crate) fn run(_options: &Options) -> Result<(Stop, Statistics), Box<dyn Error>> {

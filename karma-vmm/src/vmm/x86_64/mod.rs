@@ -12,12 +12,12 @@ use alloc::vec::Vec;
 use core::error::Error;
 
 use crate::statistics::Statistics;
+use crate::vmm::options::Options;
+use crate::vmm::{Stop, alarm, host_cpu};
 use l4_abi::protocol::scheduler::MAX_PRIORITY;
 use l4_rt::thread::{self, Builder, JoinHandle};
 use l4_rt::{env, println};
 
-use super::options::Options;
-use super::{Stop, alarm, host_cpu};
 use machine::Machine;
 use processor::Processor;
 
