@@ -211,7 +211,8 @@ class Thread:
         self.about = about
         self.value = about.value()
         homed = self.value["state"]
-        self.home = number(homed["home"])
+        # Above the CPU is the thread's standing.
+        self.home = number(homed["word"]) & 0xffff
         self.state = homed["value"]["value"]
 
     def field(self, name):
