@@ -159,7 +159,7 @@ impl<T, N: Node<T>> List<T, N> {
         self.insert(previous, ptr::from_ref(other).cast_mut(), item);
     }
 
-    #[inline]
+    #[inline(always)]
     fn insert(&self, previous: *mut T, next: *mut T, item: &T) {
         let links = N::links(item);
         assert!(!links.is_linked(), "an item was put on two lists");

@@ -78,7 +78,9 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
                 call(cpu, from, server, &entry, label, tag)
             }
             Target::Kernel if is_valid(cpu, &state, &entry, tag) => return ShortWay::ToTheEnd,
-            Target::Kernel if maps(cpu, thread, &state, entry, tag) => return end_of(cpu),
+            Target::Kernel if maps(cpu, thread, &state, entry, tag) => {
+                return end_of(cpu, thread);
+            }
             Target::Kernel => {
                 return invoke(cpu, thread, entry, Operation::CALL, tag, timeouts);
             }
@@ -104,6 +106,7 @@ fn others(
     timeouts: u64,
 ) -> ShortWay {
     const WAIT: u64 = Destination::new(Selector::INVALID, Operation::WAIT).raw();
+    const SLEEP: u64 = Destination::new(Selector::INVALID, Operation::RECEIVE).raw();
     const SEND: u64 = Operation::SEND.bits();
     const RECEIVE: u64 = Operation::RECEIVE.bits();
     let Sender { thread, state } = current;
@@ -124,9 +127,9 @@ fn others(
             }
         }
         _ if vcpu::fast::is_resume(destination, tag) => vcpu::fast::resume(cpu, thread, state),
-        _ if destination == WAIT && MessageTag::from_raw(tag).label() != label::THREAD => {
-            wait(cpu, thread, None, tag, timeouts)
-        }
+        _ if MessageTag::from_raw(tag).label() == label::THREAD => ShortWay::Nowhere,
+        _ if destination == WAIT => wait(cpu, thread, None, tag, timeouts),
+        _ if destination == SLEEP => wait(cpu, thread, Some(thread), tag, timeouts),
         _ => ShortWay::Nowhere,
     }
 }
@@ -222,7 +225,7 @@ impl Sender<'_> {
 }
 
 /// Waits for as long as it takes for a message of `partner`, or of anybody, if
-/// none is there; the next thread in turn goes on.
+/// none is there; the next thread in turn goes on. Who waits for itself sleeps.
 #[inline(never)]
 fn wait(
     cpu: &Cpu,
@@ -238,7 +241,7 @@ fn wait(
     if timeouts.receive() != Timeout::NEVER || !receiver.mailbox.is_empty() {
         return ShortWay::Nowhere;
     }
-    let Some((next, to)) = scheduling::next(cpu) else {
+    let Some((next, to)) = scheduling::next(cpu, 0) else {
         return ShortWay::Nowhere;
     };
     let state = receiver.state(cpu);
@@ -451,14 +454,14 @@ fn trigger(cpu: &Cpu, current: Sender<'_>, irq: &Irq) -> ShortWay {
             current.switch_to(cpu, receiver, to);
             ShortWay::ToASyscall
         }
-        None => trigger_any(cpu, irq),
+        None => trigger_any(cpu, current.thread, irq),
     }
 }
 
 #[inline(never)]
-fn trigger_any(cpu: &Cpu, irq: &Irq) -> ShortWay {
+fn trigger_any(cpu: &Cpu, current: &Thread, irq: &Irq) -> ShortWay {
     irq.hit(cpu);
-    end_of(cpu)
+    end_of(cpu, current)
 }
 
 /// Has the kernel perform an operation on an object.
@@ -484,15 +487,20 @@ fn invoke(
     if thread.is_behind(entry.object) || !cpu.current.is(thread) {
         ShortWay::ToTheExit
     } else {
-        end_of(cpu)
+        end_of(cpu, thread)
     }
 }
 
-/// What follows an operation after which the loaded thread goes on.
+/// What follows an operation of `thread`, the current one, after which that
+/// goes on, or another one that the operation made ready.
 #[inline]
-fn end_of(cpu: &Cpu) -> ShortWay {
-    if scheduling::is_settled(cpu) && cpu.kernel.reaper.is_empty() {
+fn end_of(cpu: &Cpu, thread: &Thread) -> ShortWay {
+    if !cpu.kernel.reaper.is_empty() {
+        ShortWay::ToTheExit
+    } else if scheduling::is_settled(cpu) {
         ShortWay::ToTheEnd
+    } else if scheduling::give_way(cpu, thread) {
+        ShortWay::ToTheFrame
     } else {
         ShortWay::ToTheExit
     }

@@ -22,6 +22,7 @@ const MAX_CPUS: u64 = 64;
 
 impl Scheduler {
     /// Performs an operation.
+    #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         if call.tag.label() == label::IRQ {
             return invoke_pins(call, 1, 0, |pin| (pin == 0).then_some(HOTPLUG_PIN));

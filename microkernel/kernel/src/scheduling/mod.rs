@@ -150,12 +150,13 @@ fn change_time(cpu: &Cpu, thread: &Thread, state: &ThreadState) {
     }
 }
 
-/// What [`leave`] does if the current thread waits from now on, and the next
-/// one in turn has only to go on in user mode: that one, which is to be
-/// [switched to](switch_to). `None`: nothing is done.
+/// What [`leave`] does if the next thread in turn takes the current one's
+/// place, and has only to go on in user mode: that one, which is to be
+/// [switched to](switch_to). `None`: nothing is done, as that is another thread,
+/// or less urgent than `least`.
 #[inline(always)]
-pub fn next<'cpu>(cpu: &'cpu Cpu) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
-    let priority = cpu.ready.highest()?;
+pub fn next<'cpu>(cpu: &'cpu Cpu, least: u8) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
+    let priority = cpu.ready.highest().filter(|highest| *highest >= least)?;
     let thread = cpu.ready.front(cpu, priority)?;
     let state = thread.stands(cpu, Standing::Plain)?;
     if thread.has_deferred(cpu) {
@@ -166,6 +167,35 @@ pub fn next<'cpu>(cpu: &'cpu Cpu) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
         change_time(cpu, thread, &state);
     }
     Some((thread, state))
+}
+
+/// What [`leave`] does if the current thread, which is loaded, only has to give
+/// way to one that has become ready, and that has only to go on in user mode:
+/// that one is switched to. False: nothing is done. For the short way, on which
+/// no gate is bound: waking its senders may have paused.
+#[inline(never)]
+pub fn give_way(cpu: &Cpu, current: &Thread) -> bool {
+    let is_all = cpu.preempt.get()
+        && cpu.current.is(current)
+        && !cpu.paused.get()
+        && !has_endings(cpu)
+        && cpu.departures.is_empty();
+    let Some(from) = current.stands(cpu, Standing::Plain) else {
+        return false;
+    };
+    if !is_all || !current.is_runnable(cpu) {
+        return false;
+    }
+    let priority = from.priority.get();
+    let Some((thread, to)) = next(cpu, priority.max(cpu.budget.priority())) else {
+        return false;
+    };
+    cpu.ready.push_front(current, priority);
+    cpu.preempt.set(false);
+    cpu.reschedule.set(false);
+    program_timer(cpu);
+    switch_to(cpu, current, &from, thread, &to);
+    true
 }
 
 /// `thread`, which is ready, runs next, on the time slice of the current

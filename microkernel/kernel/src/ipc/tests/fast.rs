@@ -1,6 +1,6 @@
 //! The fast path: it is taken when it should be.
 
-use l4_abi::capability::Selector;
+use l4_abi::capability::{Selector, slot};
 use l4_abi::error::ResultCode;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{ItemControl, ItemFlags, MapItem, SendItem};
@@ -104,6 +104,43 @@ fn one_page_or_capability_is_mapped_and_unmapped_on_the_fast_path() {
                 assert!(is_there(world));
             }
         }
+    });
+}
+
+/// Starts a thread by one of priority 10; whether that takes the fast path, and
+/// who runs then.
+fn start(world: &mut World, priority: u64, prepare: fn(&World, &Thread)) -> (bool, bool) {
+    let task = world.task();
+    let starter = world.thread(&task, 10);
+    let started = world.thread(&task, 1);
+    let scheduler = world.give_initial(&task, slot::SCHEDULER);
+    let target = world.give_full(&task, started.header());
+    // As if it had not been given to the scheduler yet.
+    world.cpu.ready.remove(&started, 1);
+    started.state(world.cpu).scheduled.set(false);
+    prepare(world, &started);
+    let run_thread = protocol::scheduler::Opcode::RunThread.word();
+    write_with(world, &starter, &[run_thread, 0, 1, priority, 0], target);
+    let call = Syscall::call(scheduler).tag(label::SCHEDULER, 5, 1);
+    let is_fast = is_fast(world, call);
+    assert_eq!(world.doing(&starter), done(0, 0));
+    assert!(starter.is_runnable(world.cpu));
+    (is_fast, world.runs(&started))
+}
+
+#[test]
+fn a_thread_that_starts_takes_the_place_of_a_less_urgent_one_on_it() {
+    for (priority, runs) in [(9, false), (10, true), (255, true)] {
+        run(|world| assert_eq!(start(world, priority, |_, _| {}), (true, runs)));
+    }
+}
+
+#[test]
+fn a_thread_that_starts_with_more_to_do_does_not() {
+    run(|world| {
+        let stop = |world: &World, started: &Thread| started.set_stop(world.cpu, Stop::Triggered);
+        assert_eq!(start(world, 20, stop), (false, false));
+        world.enter(Interrupt::Spurious);
     });
 }
 
@@ -353,10 +390,10 @@ fn a_wait_takes_it_to_the_next_thread() {
             false => (&other, &one),
         };
         let wait = Syscall::receive(to_other);
-        assert!(!is_fast(
-            world,
-            wait.receive_timeout(Timeout::from_micros(10))
-        ));
+        for wait in [wait, Syscall::sleep()] {
+            let wait = wait.receive_timeout(Timeout::from_micros(10));
+            assert!(!is_fast(world, wait));
+        }
         assert!(world.runs(first));
         assert!(is_fast(world, wait));
         assert!(world.runs(next));
@@ -364,6 +401,25 @@ fn a_wait_takes_it_to_the_next_thread() {
         assert_eq!(world.doing(first), Doing::Waits(Waiting::Receive(source)));
         // Nobody is left who could go on.
         assert!(!is_fast(world, Syscall::wait()));
+    });
+}
+
+#[test]
+fn a_sleep_takes_it_to_the_next_thread() {
+    run(|world| {
+        let task = world.task();
+        let [waker, sleeper] = [3, 4].map(|priority| world.thread(&task, priority));
+        let to_sleeper = world.give_full(&task, sleeper.header());
+        // That is a request to the thread itself.
+        assert!(!is_fast(world, Syscall::sleep().tag(label::THREAD, 0, 0)));
+        assert!(is_fast(world, Syscall::sleep()));
+        assert!(world.runs(&waker));
+        assert_eq!(world.doing(&sleeper), waits_for(&sleeper));
+        // Nobody else's message is received.
+        let send = Syscall::send(to_sleeper).send_timeout(Timeout::ZERO);
+        let failed = Doing::Failed(IpcError::SEND_TIMEOUT);
+        assert_eq!(world.syscall(&waker, send), failed);
+        assert_eq!(world.doing(&sleeper), waits_for(&sleeper));
     });
 }
 

@@ -3,10 +3,11 @@
 
 use std::cell::Cell;
 
-use l4_abi::capability::Selector;
-use l4_abi::item::SendItem;
+use l4_abi::capability::{Selector, slot};
+use l4_abi::item::{MapItem, SendItem};
 use l4_abi::protocol::irq::BindOpcode;
 use l4_abi::protocol::{self, label};
+use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::TimeoutPair;
 use l4_abi::utcb::MESSAGE_REGISTERS;
 use machine::event::Source as Interrupt;
@@ -33,6 +34,8 @@ enum Step {
     Fire(usize),
     /// The running thread asks whether it has a capability.
     Ask(u64),
+    /// The running thread gives a thread a priority.
+    Schedule(usize, u64),
     Time(u64),
     /// ex_regs of a thread, with an exception.
     Stop(usize),
@@ -46,6 +49,7 @@ const PARTNERS: u64 = THREADS as u64 + 2;
 /// Behind those, the interrupts.
 const IRQS: u64 = FIRST + PARTNERS;
 const OWN_TASK: u64 = IRQS + 2;
+const SCHEDULER: u64 = OWN_TASK + 1;
 
 fn step() -> impl Strategy<Value = Step> {
     let timeout = || {
@@ -73,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
             1 => Just(Syscall::send(FIRST + partner)),
             1 => Just(Syscall::receive(FIRST + partner)),
             1 => Just(explicit(Syscall::reply())),
+            1 => Just(Syscall::sleep()),
         ]
     });
     let syscall = (kind, label, 0..64_usize, flags, timeout(), timeout()).prop_map(
@@ -89,6 +94,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..2_usize).prop_map(Step::Trigger),
         10 => (0..2_usize).prop_map(Step::Fire),
         5 => (0..PARTNERS + 5).prop_map(Step::Ask),
+        5 => (0..THREADS, 2..6_u64).prop_map(|(thread, priority)| Step::Schedule(thread, priority)),
         1 => prop_oneof![0..400_u64, Just(20_000)].prop_map(Step::Time),
         1 => (0..THREADS).prop_map(Step::Stop),
         1 => (0..THREADS, prop::bool::weighted(0.2))
@@ -138,6 +144,7 @@ impl Stage {
         }
         for task in &tasks {
             assert_eq!(world.give_full(task, task.header()), OWN_TASK);
+            assert_eq!(world.give_initial(task, slot::SCHEDULER), SCHEDULER);
         }
         for thread in &threads {
             let state = thread.state(world.cpu);
@@ -163,6 +170,15 @@ impl Stage {
                 self.syscall(world, number, 0, |_, _| call);
             }
             Step::Ask(slot) => self.ask(world, FIRST + slot),
+            Step::Schedule(thread, priority) => self.syscall(world, number, 0, |world, caller| {
+                let opcode = protocol::scheduler::Opcode::RunThread.word();
+                let thread = FIRST + *thread as u64;
+                let item = MapItem::capability(thread, CapabilityRights::RWSD);
+                let words = [opcode, 0, 1, *priority, 0];
+                let item = SendItem::Map(item).words();
+                world.write(caller, &[words.as_slice(), item.as_slice()].concat());
+                Syscall::call(SCHEDULER).tag(label::SCHEDULER, 5, 1)
+            }),
             Step::Usual(words) => self.syscall(world, number, 0, |world, thread| {
                 self.usual(world, thread, *words)
             }),
