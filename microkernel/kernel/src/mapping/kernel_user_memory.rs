@@ -48,23 +48,44 @@ impl From<OutOfMemory> for AddError {
     }
 }
 
+/// Makes the page tables that a chunk needs, which with clearing the chunk would take long.
+pub fn prepare<F>(
+    space: SpaceRef,
+    context: &Context<F>,
+    flexpage: Flexpage,
+) -> Result<(), AddError> {
+    let block = block_of(space, flexpage)?;
+    let _guard = context.mappings.tree.lock();
+    check_room(space, block)?;
+    Ok(make_tables(space, context, block)?)
+}
+
 /// Adds a chunk, filled with zeros. The flexpage that comes back says where it is.
 pub fn add<F>(
     space: SpaceRef,
     context: &Context<F>,
     flexpage: Flexpage,
 ) -> Result<Flexpage, AddError> {
+    let block = block_of(space, flexpage)?;
+    add_block(space, context, block, None)?;
+    Ok(Flexpage::memory(
+        block.start(),
+        flexpage.order(),
+        MemoryRights::empty(),
+    ))
+}
+
+/// Where a chunk is to be.
+fn block_of(space: SpaceRef, flexpage: Flexpage) -> Result<Block, AddError> {
     let order = flexpage.order();
     if flexpage.space() != Some(Space::Memory) || !ORDERS.contains(&order) {
         return Err(AddError::Invalid);
     }
     let block = Block::new(flexpage.address(), order);
-    add_block(space, context, block, None)?;
-    Ok(Flexpage::memory(
-        block.start(),
-        order,
-        MemoryRights::empty(),
-    ))
+    if block.last() > space.last_address() {
+        return Err(AddError::Invalid);
+    }
+    Ok(block)
 }
 
 /// Adds the page of a device at `physical`, where the flexpage begins.
@@ -78,6 +99,9 @@ pub fn add_device<F>(
         return Err(AddError::Invalid);
     }
     let block = Block::new(flexpage.address(), FRAME_ORDER);
+    if block.last() > space.last_address() {
+        return Err(AddError::Invalid);
+    }
     add_block(space, context, block, Some(physical))
 }
 
@@ -87,17 +111,27 @@ fn add_block<F>(
     block: Block,
     device: Option<PhysicalAddress>,
 ) -> Result<(), AddError> {
-    if block.last() > space.last_address() {
-        return Err(AddError::Invalid);
-    }
     let _guard = context.mappings.tree.lock();
+    check_room(space, block)?;
+    Ok(add_checked(space, context, block, device)?)
+}
+
+/// Whether a chunk could be there.
+fn check_room(space: SpaceRef, block: Block) -> Result<(), AddError> {
     if space.pages_in(block.start(), block.last()).next().is_some() {
         return Err(AddError::Occupied);
     }
     if space.is_closed() || space.chunk_count.load(Ordering::Relaxed) >= MAX_CHUNKS {
         return Err(AddError::OutOfMemory);
     }
-    Ok(add_checked(space, context, block, device)?)
+    Ok(())
+}
+
+/// A chunk is smaller than what a table maps.
+fn make_tables<F>(space: SpaceRef, context: &Context<F>, block: Block) -> Result<(), OutOfMemory> {
+    let (heap, start) = (context.heap, block.start());
+    space.deepen(heap, space.table.walk(start, 0), start, 0)?;
+    Ok(())
 }
 
 fn add_checked<F>(
@@ -106,10 +140,8 @@ fn add_checked<F>(
     block: Block,
     device: Option<PhysicalAddress>,
 ) -> Result<(), OutOfMemory> {
+    make_tables(space, context, block)?;
     let heap = context.heap;
-    // A chunk is smaller than what a table maps.
-    let start = block.start();
-    space.deepen(heap, space.table.walk(start, 0), start, 0)?;
     let entry = heap.allocate_charged(space.quota, size_of::<Chunk>())?;
     let (memory, start, cache) = match device {
         Some(start) => (None, start, Cache::Uncached),

@@ -114,6 +114,16 @@ impl TaskMemory {
         Some(access.bits())
     }
 
+    /// Makes the page tables that kernel-user memory needs.
+    pub fn prepare_kernel_user_memory(&self, cpu: &Cpu, area: Flexpage) -> Result<(), Fail> {
+        if self.is_guest() {
+            return Err(ResultCode::ENOSYS.into());
+        }
+        let mut flush = CpuFlush { cpu };
+        kernel_user_memory::prepare(self.space, &context(cpu, &mut flush), area)?;
+        Ok(())
+    }
+
     /// Adds kernel-user memory.
     pub fn add_kernel_user_memory(&self, cpu: &Cpu, area: Flexpage) -> Result<(), Fail> {
         if self.is_guest() {

@@ -179,11 +179,17 @@ impl Task {
 
     fn add_kernel_user_memory(&self, call: &Invocation<'_>) -> OperationResult {
         let count = call.tag.words().saturating_sub(1);
-        for index in call.caller.take_areas(call.cpu)..count {
-            let area = call.flexpage(index + 1);
-            self.memory.add_kernel_user_memory(call.cpu, area)?;
-            if index + 1 < count && CpuLocal::has_waiting_interrupt(call.cpu) {
-                let operation = LongOperation::Areas(index + 1);
+        // Each in two parts: making tables, and clearing and mapping it.
+        let parts = 2 * count;
+        for part in call.caller.take_areas(call.cpu)..parts {
+            let area = call.flexpage(part / 2 + 1);
+            if part % 2 == 0 {
+                self.memory.prepare_kernel_user_memory(call.cpu, area)?;
+            } else {
+                self.memory.add_kernel_user_memory(call.cpu, area)?;
+            }
+            if part + 1 < parts && CpuLocal::has_waiting_interrupt(call.cpu) {
+                let operation = LongOperation::Areas(part + 1);
                 call.caller.pause(call.cpu, operation, Deferred::Syscall);
                 return Ok(Outcome::Done);
             }

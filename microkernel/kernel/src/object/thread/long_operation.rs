@@ -59,7 +59,7 @@ impl Thread {
         }
     }
 
-    /// The number of the area with which an add_ku_mem that has paused goes on.
+    /// The number of the part with which an add_ku_mem that has paused goes on.
     pub fn take_areas(&self, cpu: &Cpu) -> usize {
         match self.take_operation(cpu) {
             Some(LongOperation::Areas(next)) => next,
