@@ -50,8 +50,11 @@ impl World {
         led
     }
 
+    /// True if it is; else a CPU that waits for something to end, or a decision
+    /// that is left, is as in an entry by an interrupt.
     fn is_in_user_mode(&self, thread: &Thread) -> bool {
-        self.cpu.loaded.is(thread) && !self.cpu.reschedule.get()
+        let cpu = &*self.cpu;
+        cpu.loaded.is(thread) && !cpu.reschedule.get() && !cpu.block().is_idle()
     }
 
     /// `thread`, which is ready, makes a fault.
