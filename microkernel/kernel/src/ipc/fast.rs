@@ -499,7 +499,7 @@ fn end_of(cpu: &Cpu, thread: &Thread) -> ShortWay {
         ShortWay::ToTheExit
     } else if scheduling::is_settled(cpu) {
         ShortWay::ToTheEnd
-    } else if scheduling::give_way(cpu, thread) {
+    } else if cpu.preempt.get() && scheduling::give_way(cpu, thread) {
         ShortWay::ToTheFrame
     } else {
         ShortWay::ToTheExit

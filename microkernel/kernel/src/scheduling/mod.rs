@@ -175,8 +175,8 @@ pub fn next<'cpu>(cpu: &'cpu Cpu, least: u8) -> Option<(&'cpu Thread, LocalState
 /// no gate is bound: waking its senders may have paused.
 #[inline(never)]
 pub fn give_way(cpu: &Cpu, current: &Thread) -> bool {
-    let is_all = cpu.preempt.get()
-        && cpu.current.is(current)
+    debug_assert!(cpu.preempt.get());
+    let is_all = cpu.current.is(current)
         && !cpu.paused.get()
         && !has_endings(cpu)
         && cpu.departures.is_empty();

@@ -55,7 +55,7 @@ impl ReadyQueue {
     }
 
     /// Takes `thread` off; false if it was not there.
-    #[inline]
+    #[inline(always)]
     pub fn remove(&self, thread: &Thread, priority: u8) -> bool {
         let list = &self.lists[usize::from(priority)];
         let removed = list.remove(thread);
@@ -67,7 +67,7 @@ impl ReadyQueue {
     }
 
     /// The highest priority at which a thread is ready.
-    #[inline]
+    #[inline(always)]
     pub fn highest(&self) -> Option<u8> {
         for (index, word) in self.occupied.iter().enumerate().rev() {
             if word.get() != 0 {

@@ -209,7 +209,7 @@ mod privilege {
 pub fn prepare_utcb(_utcb: &Utcb, _address: u64) {}
 
 /// All of a thread that is switched with it, but for the FPU.
-#[repr(C)]
+#[repr(C, align(32))]
 pub struct Context {
     /// The registers that entry code saves.
     pub frame: Frame,

@@ -242,7 +242,7 @@ const PLAIN: u64 = (selector::USER_DATA as u64) << 16 | selector::USER_DATA as u
 const SPECIAL: u64 = u64::MAX;
 
 /// All registers of a thread that are switched with it, but the FPU's.
-#[repr(C)]
+#[repr(C, align(32))]
 pub struct Context {
     /// What entry code saves.
     pub frame: Frame,

@@ -464,7 +464,7 @@ impl Thread {
     }
 
     /// True if it has something to do before it goes on in user mode.
-    #[inline]
+    #[inline(always)]
     pub fn has_deferred(&self, cpu: &Cpu) -> bool {
         let state = self.state(cpu);
         state.deferred.get() != Deferred::Nothing || state.stop.get().is_some()
