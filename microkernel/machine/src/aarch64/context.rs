@@ -209,6 +209,8 @@ mod privilege {
 pub fn prepare_utcb(_utcb: &Utcb, _address: u64) {}
 
 /// All of a thread that is switched with it, but for the FPU.
+/// Its alignment puts it before other fields: a new thread's frame is cleared
+/// where it stays then, not copied there.
 #[repr(C, align(32))]
 pub struct Context {
     /// The registers that entry code saves.

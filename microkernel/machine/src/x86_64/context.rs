@@ -242,6 +242,8 @@ const PLAIN: u64 = (selector::USER_DATA as u64) << 16 | selector::USER_DATA as u
 const SPECIAL: u64 = u64::MAX;
 
 /// All registers of a thread that are switched with it, but the FPU's.
+/// Its alignment puts it before other fields: a new thread's frame is cleared
+/// where it stays then, not copied there.
 #[repr(C, align(32))]
 pub struct Context {
     /// What entry code saves.
