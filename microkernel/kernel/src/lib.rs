@@ -10,6 +10,8 @@
 //! objects; [`scheduling`] decides who runs when the kernel is left.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
+// What has a `new` is made by name; nothing asks for a default.
+#![allow(clippy::new_without_default)]
 #![cfg_attr(guided, no_main)]
 
 pub mod capability;

@@ -60,12 +60,6 @@ impl Errands {
     }
 }
 
-impl Default for Reachable {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// What one CPU asks about a thread on another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -121,12 +115,6 @@ impl Errands {
     /// True if the errand is noted and not done.
     pub fn is_noted(&self, errand: Errand) -> bool {
         self.asked.load(Ordering::Acquire) & errand as u32 != 0
-    }
-}
-
-impl Default for Errands {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -37,12 +37,6 @@ impl<T> Envelope<T> {
     }
 }
 
-impl<T> Default for Envelope<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<T> Drop for Envelope<T> {
     fn drop(&mut self) {
         assert!(
@@ -157,12 +151,6 @@ impl<T: Posted> Inbox<T> {
             newest = before;
         }
         oldest
-    }
-}
-
-impl<T: Posted> Default for Inbox<T> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -10,6 +10,8 @@
 //! functions of the architecture's modules. Interrupts are off whenever
 //! kernel code runs; nothing stays on a kernel stack between two entries.
 #![cfg_attr(target_os = "none", no_std)]
+// What has a `new` is made by name; nothing asks for a default.
+#![allow(clippy::new_without_default)]
 
 #[cfg_attr(
     all(target_os = "none", target_arch = "x86_64"),

@@ -211,12 +211,6 @@ impl<T, N: Node<T>> List<T, N> {
     }
 }
 
-impl<T, N: Node<T>> Default for List<T, N> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

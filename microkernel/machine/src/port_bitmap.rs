@@ -48,12 +48,6 @@ impl PortBitmap {
     }
 }
 
-impl Default for PortBitmap {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -126,12 +126,6 @@ impl Quiescence {
     }
 }
 
-impl Default for Quiescence {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// The numbers of the bits that are set.
 pub fn bits(mut set: u64) -> impl Iterator<Item = u32> {
     core::iter::from_fn(move || {

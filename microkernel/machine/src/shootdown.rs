@@ -113,12 +113,6 @@ impl Tlb {
     }
 }
 
-impl Default for Tlb {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Residence {
     const_fn! {
         /// A space that no CPU has loaded.
@@ -174,12 +168,6 @@ impl Residence {
             }
             id => id,
         }
-    }
-}
-
-impl Default for Residence {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -333,12 +321,6 @@ impl Tlbs {
         }
         requests.served.store(made, Ordering::Release);
         self.outstanding.fetch_sub(made - served, Ordering::Release);
-    }
-}
-
-impl Default for Tlbs {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -30,12 +30,6 @@ impl Registered {
     }
 }
 
-impl Default for Registered {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Nothing is noted.
 #[inline(always)]
 pub fn register(_kernel: &Kernel, _object: &Header) {}

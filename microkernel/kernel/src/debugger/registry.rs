@@ -62,12 +62,6 @@ impl Registered {
     }
 }
 
-impl Default for Registered {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Chooses the node by which an object is on the list of all.
 struct All;
 

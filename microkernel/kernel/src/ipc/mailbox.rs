@@ -200,12 +200,6 @@ impl Mailbox {
     }
 }
 
-impl Default for Mailbox {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Node<Irq> for QueuedIrq {
     fn links(item: &Irq) -> &Links<Irq> {
         &item.queued

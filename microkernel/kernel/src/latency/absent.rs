@@ -16,12 +16,6 @@ impl Latency {
     }
 }
 
-impl Default for Latency {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Nothing is noted.
 #[inline(always)]
 pub fn syscall(_cpu: &Cpu, _tag: u64) {}

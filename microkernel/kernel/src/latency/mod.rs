@@ -79,12 +79,6 @@ impl Latency {
     }
 }
 
-impl Default for Latency {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// The kernel was entered by a system call with this tag.
 pub fn syscall(cpu: &Cpu, tag: u64) {
     let tag = MessageTag::from_raw(tag);

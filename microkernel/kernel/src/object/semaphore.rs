@@ -153,11 +153,5 @@ impl Semaphore {
     }
 }
 
-impl Default for Semaphore {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests;

@@ -137,12 +137,6 @@ impl Vlog {
     }
 }
 
-impl Default for Vlog {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 fn byte(call: &Invocation<'_>, first_word: usize, index: usize) -> u8 {
     (call.word(first_word + index / 8) >> (index % 8 * 8)) as u8
 }

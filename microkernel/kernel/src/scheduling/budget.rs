@@ -171,9 +171,3 @@ impl Budget {
         thread.state(cpu).consumed.get()
     }
 }
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self::new()
-    }
-}

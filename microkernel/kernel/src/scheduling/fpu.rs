@@ -55,12 +55,6 @@ impl FpuPlace {
     }
 }
 
-impl Default for FpuPlace {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// The current thread uses the FPU: its registers are loaded. Fails if there
 /// is no kernel memory for them; then the use is an exception.
 pub fn give_fpu(cpu: &Cpu, thread: &Thread) -> Result<(), OutOfMemory> {

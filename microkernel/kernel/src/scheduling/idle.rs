@@ -44,9 +44,3 @@ impl IdleTime {
         self.total.load(Relaxed) + now.saturating_sub(since.min(now))
     }
 }
-
-impl Default for IdleTime {
-    fn default() -> Self {
-        Self::new()
-    }
-}

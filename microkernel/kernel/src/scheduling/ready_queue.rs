@@ -100,11 +100,5 @@ impl ReadyQueue {
     }
 }
 
-impl Default for ReadyQueue {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -333,12 +333,6 @@ impl Context {
     }
 }
 
-impl Default for Context {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Thread operation that sets TPIDRRO_EL0.
 const SET_TPIDRRO: u64 = 0x10;
 

@@ -29,12 +29,6 @@ impl CpuState {
     }
 }
 
-impl Default for CpuState {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// HCR_EL2 (D19.2.48) for programs at EL0: all their exceptions come to EL2.
 const HCR_EL2: u64 = Hcr::FORCED
     .union(Hcr::DC)

@@ -66,12 +66,6 @@ impl Tlb {
     }
 }
 
-impl Default for Tlb {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Residence {
     /// A space that no CPU has loaded.
     pub const fn new() -> Self {

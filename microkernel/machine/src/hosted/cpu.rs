@@ -17,12 +17,6 @@ impl CpuState {
     }
 }
 
-impl Default for CpuState {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Waits a moment in a loop that waits for another CPU.
 #[inline]
 pub fn relax() {

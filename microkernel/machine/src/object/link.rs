@@ -136,9 +136,3 @@ impl<T: Anchored> Link<T> {
         other.0.set(new);
     }
 }
-
-impl<T: Anchored> Default for Link<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}

@@ -48,12 +48,6 @@ impl<C: 'static> Queue<C> {
     }
 }
 
-impl<C: 'static> Default for Queue<C> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Objects without references that wait to be freed.
 pub struct Reaper<C: 'static> {
     dead: AtomicPtr<Header<C>>,
@@ -168,11 +162,5 @@ impl<C: 'static> Dead<C> {
             }
             (Storage::from_raw(self.0.cast(), size), common)
         }
-    }
-}
-
-impl<C: 'static> Default for Reaper<C> {
-    fn default() -> Self {
-        Self::new()
     }
 }

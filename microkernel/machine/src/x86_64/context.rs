@@ -229,12 +229,6 @@ impl Frame {
     }
 }
 
-impl Default for Frame {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// The selectors that user mode begins with: DS, ES, FS, GS from the low bits up.
 const PLAIN: u64 = (selector::USER_DATA as u64) << 16 | selector::USER_DATA as u64;
 /// No value of the four selectors is compared with this successfully, for no
@@ -529,12 +523,6 @@ impl Context {
         self.selectors
             .set(self.selectors.get() & !(0xffff << shift));
         Ok(())
-    }
-}
-
-impl Default for Context {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -326,12 +326,6 @@ impl CpuState {
     }
 }
 
-impl Default for CpuState {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Sets this CPU's control registers. Calls on the first CPU come before there
 /// is a [`CpuBlock`].
 pub(super) fn initialise() {

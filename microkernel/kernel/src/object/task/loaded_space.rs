@@ -93,9 +93,3 @@ impl LoadedSpace {
         act(space.as_ref().map(|space| space.residence()));
     }
 }
-
-impl Default for LoadedSpace {
-    fn default() -> Self {
-        Self::new()
-    }
-}

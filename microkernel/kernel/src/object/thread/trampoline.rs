@@ -46,12 +46,6 @@ impl Trampoline {
     }
 }
 
-impl Default for Trampoline {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Thread {
     /// The page fault in its frame goes to its own handler, if one waits for
     /// it. `fault` is what a pager would be told.

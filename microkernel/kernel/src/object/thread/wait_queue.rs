@@ -59,12 +59,6 @@ impl QueuePlace {
     }
 }
 
-impl Default for QueuePlace {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 struct Queued;
 
 impl Node<Thread> for Queued {
@@ -177,12 +171,6 @@ impl WaitQueue {
         let first = self.front(cpu)?;
         self.remove(cpu, first);
         Some(first)
-    }
-}
-
-impl Default for WaitQueue {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -87,12 +87,6 @@ impl Vcpu {
     }
 }
 
-impl Default for Vcpu {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Thread {
     /// The state that user mode sees, if it is a vCPU.
     #[inline]
