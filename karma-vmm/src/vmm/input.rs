@@ -1,8 +1,9 @@
 //! What a person types, if the component has the console.
 
+use l4_abi::rights::CapabilityRights;
 use l4_rt::{env, thread};
 use l4_sys::object::{Irq, Log};
-use l4_sys::{Cap, OwnedCap, Result};
+use l4_sys::{Cap, OwnedCap, Result, Slot};
 
 /// The pin of a console that says that input came.
 const INPUT_PIN: u64 = 0;
@@ -10,25 +11,44 @@ const INPUT_PIN: u64 = 0;
 /// The console.
 pub struct Input {
     console: Option<Cap<Log>>,
-    _arrived: Option<OwnedCap<Irq>>,
+    arrived: OwnedCap<Irq>,
+    /// A copy of the capability that `console` was when the interrupt was bound. A server that is started again has
+    /// forgotten the interrupt, and is reached by another capability in the same slot.
+    bound: Option<OwnedCap<Log>>,
 }
 
 impl Input {
     /// Lets input interrupt the calling thread with `label`.
     pub fn new(label: u64) -> Result<Self> {
-        let Ok(console) = env::cap::<Log>("console") else {
-            return Ok(Self {
-                console: None,
-                _arrived: None,
-            });
-        };
         let arrived = env::factory().create_irq()?;
         arrived.bind_thread(thread::current(), label)?;
-        console.icu().bind(INPUT_PIN, arrived.as_cap())?;
-        Ok(Self {
-            console: Some(console),
-            _arrived: Some(arrived),
-        })
+        let mut input = Self {
+            console: env::cap("console").ok(),
+            arrived,
+            bound: None,
+        };
+        input.bind()?;
+        Ok(input)
+    }
+
+    /// Sees to it that input still interrupts. A console that is gone is waited for.
+    pub fn listen(&mut self) {
+        if let (Some(console), Some(bound)) = (self.console, &self.bound)
+            && env::task().is_equal(console, bound.as_cap()) == Ok(false)
+        {
+            // If it fails the console is gone once more.
+            let _ = self.bind();
+        }
+    }
+
+    fn bind(&mut self) -> Result<()> {
+        let Some(console) = self.console else {
+            return Ok(());
+        };
+        let slot = Slot::allocate()?;
+        env::task().map_capability(console, slot.selector().index(), CapabilityRights::RWS)?;
+        self.bound = Some(slot.filled());
+        console.icu().bind(INPUT_PIN, self.arrived.as_cap())
     }
 
     /// Takes what has been typed, as far as there is room.

@@ -77,12 +77,13 @@ impl Screen {
     }
 
     /// Somebody waits for input of this console. The first one gets the keys.
-    pub fn hear(&mut self, number: usize) {
-        if self.consoles.iter().all(|console| !console.is_heard) {
-            self.focus = number;
-        }
+    pub fn hear(&mut self, number: usize, show: &mut Show<'_>) {
+        let is_first = self.consoles.iter().all(|console| !console.is_heard);
         if let Some(console) = self.consoles.get_mut(number) {
             console.is_heard = true;
+        }
+        if is_first {
+            self.give_keys(number, show);
         }
     }
 

@@ -211,7 +211,7 @@ impl LogServer for Session<'_> {
 
     fn read(&mut self, _: &mut Request<'_>, buffer: &mut [u8]) -> Outcome<ReadResult> {
         let number = self.client.number;
-        self.screen.hear(number);
+        self.screen.hear(number, &mut show(self.logs));
         Ok(ReadResult {
             count: self.screen.read(number, buffer),
             exhausted: !self.screen.has_input(number),
@@ -222,7 +222,7 @@ impl LogServer for Session<'_> {
 
 impl OneInterrupt for Session<'_> {
     fn bound(&mut self) -> &mut Option<OwnedCap<Irq>> {
-        self.screen.hear(self.client.number);
+        self.screen.hear(self.client.number, &mut show(self.logs));
         &mut self.client.arrived
     }
 }

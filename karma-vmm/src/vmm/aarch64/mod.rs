@@ -210,6 +210,7 @@ impl Worker<'_> {
     /// The guest waits for an interrupt.
     fn wait(&self) {
         console::flush();
+        self.machine.board.lock().input.listen();
         loop {
             {
                 let mut board = self.machine.board.lock();

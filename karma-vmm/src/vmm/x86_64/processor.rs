@@ -187,6 +187,9 @@ impl Processor {
     /// The guest waits for an interrupt.
     pub(super) fn halt(&mut self) {
         console::flush();
+        if let Some(input) = &mut self.input {
+            input.listen();
+        }
         while self.machine.ended().is_none() && self.waiting() == Waiting::Nothing {
             let timeout = match self.deadline() {
                 Some(due) => {

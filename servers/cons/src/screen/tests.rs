@@ -34,8 +34,8 @@ fn screen() -> Screen {
     for (number, name) in ["one", "mute", "two"].into_iter().enumerate() {
         assert_eq!(screen.add(name), Ok(number));
     }
-    screen.hear(0);
-    screen.hear(2);
+    screen.hear(0, &mut |_, _| {});
+    screen.hear(2, &mut |_, _| {});
     screen
 }
 
@@ -64,8 +64,11 @@ fn the_keys_go_to_who_listens_first() {
     screen.add("mute").unwrap();
     screen.add("one").unwrap();
     assert_eq!(keys(&mut screen, b"\x14n"), ["keys go to mute"]);
-    screen.hear(1);
-    screen.hear(0);
+    let mut shown = vec![];
+    for number in [1, 0, 1] {
+        screen.hear(number, &mut |_, line| shown.push(line.to_vec()));
+    }
+    assert_eq!(shown, [b"keys go to one"]);
     assert_eq!(screen.key(b'b', &mut |_, _| {}), Some(1));
     assert_eq!((screen.find("one"), screen.find("two")), (Some(1), None));
 }

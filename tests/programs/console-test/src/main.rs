@@ -11,7 +11,7 @@ use l4_abi::message_tag::MessageTag;
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_rt::{env, print, println, thread, time};
 use l4_sys::object::{IpcGate, Log};
-use l4_sys::{Object, ipc};
+use l4_sys::{Cap, Object, ipc};
 
 l4_rt::entry!(main);
 
@@ -25,6 +25,7 @@ fn main() -> l4_rt::Result {
     match env::args().nth(1).unwrap_or_default() {
         "cons" => mortal_cons(),
         "writer" => write_and_read(),
+        "ender" => end_when_told(),
         "forger" => {
             forge();
             Ok(())
@@ -50,11 +51,28 @@ fn write_and_read() -> l4_rt::Result {
         if number == LAST_LINE {
             // When this is answered, the lines before it have been shown.
             console.read(&mut [])?;
-            let end = env::cap::<IpcGate>("end")?;
-            let ended = ipc::call(end.selector(), MessageTag::EMPTY, TimeoutPair::NEVER);
-            assert!(ended.is_err(), "cons has not ended");
+            end_cons()?;
         }
     }
+    read_key(console)
+}
+
+/// When a key comes cons ends. Does not listen again.
+fn end_when_told() -> l4_rt::Result {
+    read_key(env::cap::<Log>("console")?)?;
+    end_cons()?;
+    ipc::sleep_forever()
+}
+
+fn end_cons() -> l4_rt::Result {
+    let end = env::cap::<IpcGate>("end")?;
+    let ended = ipc::call(end.selector(), MessageTag::EMPTY, TimeoutPair::NEVER);
+    assert!(ended.is_err(), "cons has not ended");
+    Ok(())
+}
+
+/// Tells which key was pressed.
+fn read_key(console: Cap<Log>) -> l4_rt::Result {
     let arrived = env::factory().create_irq()?;
     arrived.bind_thread(thread::current(), 0)?;
     while console.icu().bind(INPUT_PIN, arrived.as_cap()).is_err() {
