@@ -125,6 +125,7 @@ impl Vcpu {
     /// ENOENT if there is no user task or it is being destroyed, EPERM without the S right on it,
     /// EINVAL if the calling thread is not this vCPU or is not to enter user mode. Then nothing
     /// has run.
+    #[inline]
     pub fn run(self, items: &[MapItem]) -> Result<()> {
         if !self.saved_state().contains(StateFlags::USER_MODE) {
             return Err(l4_abi::error::ResultCode::EINVAL.into());

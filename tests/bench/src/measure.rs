@@ -34,6 +34,14 @@ pub(crate) fn calibrate() {
     COST.store(costs[SAMPLES / 2], Relaxed);
 }
 
+/// Lets instructions pass, in each round of a loop another odd number more. So operations that are
+/// measured one by one begin at all points of a tick alike; if all began at the same, of each the
+/// same part of a tick would be missing, or be too much.
+#[inline(always)]
+pub(crate) fn stagger(round: usize) {
+    arch::count_down(round as u64 + 1);
+}
+
 /// The ticks from `start` until now, without those of measuring.
 #[inline(always)]
 pub(crate) fn since(start: u64) -> u64 {

@@ -35,6 +35,7 @@ impl Irq {
     }
 
     /// Behaves as if the interrupt came. Several triggers before it is received are one message.
+    #[inline]
     pub fn trigger(&self) -> core::result::Result<(), IpcError> {
         let tag = MessageTag::label_only(label::IRQ);
         ipc::send(self.selector(), tag, TimeoutPair::BOTH_ZERO)

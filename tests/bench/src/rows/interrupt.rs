@@ -8,7 +8,7 @@ use l4_test::sys::object::Irq;
 use l4_test::sys::{Cap, ipc};
 
 use super::OPERATIONS;
-use crate::measure::{between, row};
+use crate::measure::{between, row, stagger};
 use crate::partner::{Place, Stack};
 use crate::{PRIORITY, arch};
 
@@ -35,7 +35,8 @@ impl Rows {
     pub(crate) fn measure(&self, crowd: usize) {
         row("irq-receive", crowd, OPERATIONS, || {
             let mut ticks = 0;
-            for _ in 0..OPERATIONS {
+            for round in 0..OPERATIONS {
+                stagger(round);
                 let start = arch::counter();
                 self.irq.trigger().expect("cannot trigger");
                 ticks += between(start, RECEIVED.load(SeqCst));

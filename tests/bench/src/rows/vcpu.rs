@@ -11,7 +11,7 @@ use l4_test::sys::vcpu::Vcpu;
 use l4_test::sys::{Cap, Object, ipc};
 
 use super::OPERATIONS;
-use crate::measure::{between, row};
+use crate::measure::{between, row, stagger};
 use crate::partner::{Place, Stack};
 use crate::{PRIORITY, arch};
 
@@ -61,9 +61,10 @@ impl Rows {
         arch::load_selectors();
         row("vcpu-irq", crowd, OPERATIONS, || {
             let mut ticks = 0;
-            for _ in 0..OPERATIONS {
+            for round in 0..OPERATIONS {
                 // It goes to its user mode meanwhile.
                 ipc::sleep(Duration::from_micros(20));
+                stagger(round);
                 let start = arch::counter();
                 self.irq.trigger().expect("cannot trigger");
                 ipc::receive(self.waiting.selector(), TimeoutPair::NEVER)
@@ -74,23 +75,29 @@ impl Rows {
         });
     }
 
-    /// To user mode and back, by a system call; `part` takes the counter at the start, inside, and
-    /// at the end.
+    /// The sum of a part of each round trip, which `part` tells.
     #[inline(always)]
     fn round_trips(&self, part: impl Fn([u64; 3]) -> u64) -> u64 {
-        let mut ticks = 0;
-        for _ in 0..OPERATIONS {
-            self.vcpu.set_saved_state(USER);
-            self.vcpu
-                .set_registers(arch::user_registers(arch::user_mode));
-            let start = arch::counter();
-            let result = self.vcpu.run(&[]);
-            let end = arch::counter();
-            let inside = arch::user_counter(&self.vcpu.registers());
-            ticks += part([start, inside, end]);
-            result.expect("the vCPU does not run");
-        }
-        ticks
+        (0..OPERATIONS)
+            .map(|round| part(self.round_trip(round)))
+            .sum()
+    }
+
+    /// To user mode and back, by a system call; the counter at the start, inside, and at the end. An
+    /// entry leaves no registers, so if this were not a function of its own, the loop would load
+    /// what it needs anew, and be measured with it.
+    #[inline(never)]
+    fn round_trip(&self, round: usize) -> [u64; 3] {
+        self.vcpu.set_saved_state(USER);
+        self.vcpu
+            .set_registers(arch::user_registers(arch::user_mode));
+        stagger(round);
+        let start = arch::counter();
+        let result = self.vcpu.run(&[]);
+        let end = arch::counter();
+        result.expect("the vCPU does not run");
+        let inside = arch::user_counter(&self.vcpu.registers());
+        [start, inside, end]
     }
 }
 

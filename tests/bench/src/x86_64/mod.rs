@@ -20,8 +20,8 @@ pub(crate) fn counter() -> u64 {
 /// Executes as many instructions as it returns, about.
 pub(crate) fn count_down(rounds: u64) -> u64 {
     // SAFETY: counts a register down.
-    unsafe { asm!("2:", "dec {0}", "jnz 2b", inout(reg) rounds => _, options(nostack)) };
-    rounds * 2
+    unsafe { asm!("2:", "nop", "dec {0}", "jnz 2b", inout(reg) rounds => _, options(nostack)) };
+    rounds * 3
 }
 
 /// First instructions of a thread: calls the function on top of its stack with the counter.
