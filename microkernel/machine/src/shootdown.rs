@@ -233,6 +233,7 @@ impl Tlbs {
     /// holds the lock of the page table; or more than that page, if
     /// `is_single` is false. It may still be in use until
     /// [`wait`](Self::wait).
+    #[inline(always)]
     pub fn forget(
         &self,
         cpu: &CpuBlock,

@@ -103,7 +103,7 @@ pub(super) fn show_one(
         terminal,
         "  priority {}, {} of {} µs left, used {} µs",
         state.priority.get(),
-        state.remaining.get(),
+        state.remaining.get().max(0),
         state.quantum.get(),
         state.consumed.get()
     );

@@ -411,7 +411,7 @@ fn remove<F: Flush>(context: &mut Context<F>, node: NodeRef) -> Access {
 }
 
 /// Frees a node if it is a block without children.
-#[inline]
+#[inline(always)]
 pub(super) fn remove_unused_block<F: Flush>(context: &mut Context<F>, node: NodeRef) {
     if node.page_entry().is_none() && !node.is_cursor() && node.first_child().is_none() {
         remove_block(context, node);

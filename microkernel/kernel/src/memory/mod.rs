@@ -106,7 +106,7 @@ impl KernelHeap {
     }
 
     /// The offset of a block.
-    #[inline]
+    #[inline(always)]
     fn allocate_block(&self, class: Class) -> Result<usize, OutOfMemory> {
         let mut slabs = self.slabs.lock();
         let place = match slabs.allocate(class) {

@@ -151,7 +151,7 @@ impl Slabs {
     }
 
     /// Frees a block. A frame comes back if it is no longer a slab.
-    #[inline]
+    #[inline(always)]
     pub(super) fn free(&mut self, class: Class, place: Place) -> Option<usize> {
         let slab = &mut self.frames[place.frame];
         let before = slab.free;

@@ -51,13 +51,6 @@ pub struct State {
     dead: bool,
 }
 
-impl State {
-    #[inline]
-    fn is_idle(&self) -> bool {
-        !(self.queued | self.pending | self.overrun | self.dead)
-    }
-}
-
 /// Chooses the node by which an interrupt is queued at its thread.
 pub struct QueuedIrq;
 
@@ -123,11 +116,13 @@ impl Irq {
         can_go_on: impl FnOnce(&ThreadState) -> bool,
     ) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
         let state = self.state.lock();
-        if !state.is_idle() || !self.pin.is_unbound() {
+        if state.queued | state.overrun || !self.pin.is_unbound() {
             return None;
         }
         let thread = self.thread.get(cpu)?;
         let to = thread.stands(cpu, Standing::Open)?;
+        // With a thread that waits it is neither of these.
+        debug_assert!(!state.pending && !state.dead);
         if !can_go_on(&to) {
             return None;
         }

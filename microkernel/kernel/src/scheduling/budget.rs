@@ -107,10 +107,10 @@ impl Budget {
     #[inline(always)]
     fn begin(&self, state: &ThreadState, now: u64) -> u64 {
         let slice = match state.remaining.get() {
-            0 => state.quantum.get(),
-            remaining => remaining,
+            ..=0 => state.quantum.get(),
+            remaining => remaining as u64,
         };
-        let ends = now.saturating_add(slice);
+        let ends = now.wrapping_add(slice);
         self.priority.set(state.priority.get());
         self.started.set(now);
         self.ends.set(ends);
@@ -130,7 +130,8 @@ impl Budget {
     fn charge(&self, state: &ThreadState, now: u64) {
         let used = now.wrapping_sub(self.started.get());
         state.consumed.set(state.consumed.get().wrapping_add(used));
-        state.remaining.set(self.ends.get().saturating_sub(now));
+        let remaining = self.ends.get().wrapping_sub(now);
+        state.remaining.set(remaining as i64);
     }
 
     /// The time slice is used up: its owner has a new one for later, and the

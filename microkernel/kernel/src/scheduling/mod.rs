@@ -225,8 +225,10 @@ pub fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
     let state = thread.state(cpu);
     cpu.ready.remove(thread, state.priority.get());
     state.priority.set(priority);
+    // So its end, as a time, fits into a word.
+    let quantum = quantum.min(i64::MAX as u64);
     state.quantum.set(quantum);
-    state.remaining.set(quantum);
+    state.remaining.set(quantum as i64);
     state.scheduled.set(true);
     if cpu.budget.is_of(thread) {
         cpu.budget.change(cpu, thread);

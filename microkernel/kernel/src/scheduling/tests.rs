@@ -297,6 +297,31 @@ fn new_parameters_count_at_once() {
 }
 
 #[test]
+fn the_longest_time_slice_that_can_be_asked_for_does_not_end() {
+    run(|world| {
+        let task = world.task();
+        let (one, other) = (world.thread(&task, 5), world.thread(&task, 5));
+        for thread in [&one, &other] {
+            set_parameters(world.cpu, thread, 5, u64::MAX);
+        }
+        world.enter(Source::Spurious);
+        let (running, ready) = if world.runs(&one) {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        world.advance(1 << 40);
+        assert!(world.runs(&running));
+        world.syscall(&running, sleep_for(1_000));
+        assert!(world.runs(&ready));
+        world.advance(1_000);
+        assert!(world.runs(&running), "who becomes ready goes first");
+        world.advance(1 << 40);
+        assert!(world.runs(&running), "nor does what is left of it");
+    });
+}
+
+#[test]
 fn a_message_moves_fpu_registers_whoever_used_the_fpu_last() {
     run(|world| {
         let task = world.task();

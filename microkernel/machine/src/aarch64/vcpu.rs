@@ -143,7 +143,7 @@ impl Context {
 
     /// The vCPU, whose registers this CPU has, enters its user mode, if the
     /// kernel is left at once by the way that this gives.
-    #[inline]
+    #[inline(always)]
     pub fn enter_user_task_at_once(
         &self,
         block: &CpuBlock,
@@ -155,11 +155,10 @@ impl Context {
             return ShortWay::ToTheFrame;
         }
         self.set_tpidrro(area.thread_registers[0].load(Relaxed), true);
-        let [sp, pc, state] = [STACK_POINTER, STACK_POINTER + 1, STACK_POINTER + 2]
-            .map(|word| area.registers[word].load(Relaxed));
-        self.frame.set_sp(sp);
-        self.frame.set_ip(pc);
-        self.frame.pstate.set(state);
+        let [.., sp, pc, state] = &area.registers;
+        self.frame.set_sp(sp.load(Relaxed));
+        self.frame.set_ip(pc.load(Relaxed));
+        self.frame.pstate.set(state.load(Relaxed));
         self.frame.sanitise_state();
         block.set_registers(&area.registers);
         ShortWay::ToARegisterSet

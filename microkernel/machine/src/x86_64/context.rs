@@ -18,7 +18,7 @@ use l4_abi::protocol::thread::{OpcodeX86, SegmentBase};
 use l4_abi::utcb::KERNEL_WORD_OFFSET;
 
 use super::cpu::{USER_SEGMENTS, selector};
-use super::instructions::{msr, write_msr};
+use super::instructions::msr;
 use crate::event::OperationReply;
 use crate::per_cpu::CpuBlock;
 use crate::utcb::Utcb;
@@ -337,13 +337,13 @@ impl Context {
     fn load_fs_base(&self) {
         // SAFETY: the address is canonical, `set_base` sees to it; the kernel
         // does not use FS.
-        unsafe { write_msr(msr::FS_BASE, self.fs_base.get()) };
+        unsafe { load_base(msr::FS_BASE, &self.fs_base) };
     }
 
     #[inline]
     fn load_gs_base(&self) {
         // SAFETY: likewise; the user's GS base, that of the kernel is loaded.
-        unsafe { write_msr(msr::KERNEL_GS_BASE, self.gs_base.get()) };
+        unsafe { load_base(msr::KERNEL_GS_BASE, &self.gs_base) };
     }
 
     /// Whether the thread is the one whose registers this CPU has.
@@ -390,7 +390,7 @@ impl Context {
 
     /// Sets selectors and bases, on the CPU too if that has this thread's
     /// registers.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set_segments(&self, cpu: &CpuBlock, is_loaded: bool, new: [u64; 3]) {
         let [fs_base, gs_base, selectors] = new;
         self.fs_base.set(canonical(fs_base));
@@ -532,6 +532,20 @@ const USER_FLAGS: u64 = 0x0025_0dd5;
 
 fn is_canonical(address: u64) -> bool {
     canonical(address) == address
+}
+
+/// Writes an address to a register, each half as it is in memory.
+///
+/// # Safety
+/// As for `write_msr`.
+#[inline]
+unsafe fn load_base(register: u32, address: &Cell<u64>) {
+    let half = address.as_ptr().cast::<u32>();
+    // SAFETY: promised by the caller; the halves are those of the cell.
+    unsafe {
+        asm!("wrmsr", in("ecx") register, in("eax") half.read(), in("edx") half.add(1).read(),
+            options(nostack, preserves_flags));
+    }
 }
 
 /// The address if it is canonical, else one that the CPU accepts.

@@ -149,7 +149,7 @@ impl Context {
 
     /// The vCPU, whose registers this CPU has, enters its user mode, if the
     /// kernel is left at once by the way that this gives.
-    #[inline]
+    #[inline(always)]
     pub fn enter_user_task_at_once(
         &self,
         block: &CpuBlock,

@@ -192,8 +192,8 @@ pub struct ThreadState {
     pub priority: Cell<u8>,
     /// Length of its time slice in µs.
     pub quantum: Cell<u64>,
-    /// What is left of its time slice in µs.
-    pub remaining: Cell<u64>,
+    /// What is left of its time slice in µs; nothing if not positive.
+    pub remaining: Cell<i64>,
     /// Time it has used in µs.
     pub consumed: Cell<u64>,
     /// What it waits for; changed by [`Thread::set_waiting`].
@@ -311,7 +311,7 @@ impl Thread {
                     scheduled: Cell::new(false),
                     priority: Cell::new(1),
                     quantum: Cell::new(DEFAULT_QUANTUM),
-                    remaining: Cell::new(DEFAULT_QUANTUM),
+                    remaining: Cell::new(DEFAULT_QUANTUM as i64),
                     consumed: Cell::new(0),
                     waiting: Cell::new(Waiting::Nothing),
                     deferred: Cell::new(Deferred::Nothing),

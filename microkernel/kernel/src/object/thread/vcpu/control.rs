@@ -111,7 +111,7 @@ impl Thread {
     }
 
     /// The same but for the registers.
-    #[inline]
+    #[inline(always)]
     pub(super) fn prepare_user_task(
         &self,
         cpu: &Cpu,

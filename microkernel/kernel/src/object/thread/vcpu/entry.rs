@@ -67,6 +67,7 @@ impl Thread {
         area: &VcpuArea,
         save: impl FnOnce(&VcpuArea),
     ) -> u64 {
+        let was_in_user_task = state.vcpu.in_user_task.replace(false);
         let flags = area.state();
         area.set_saved_state(flags);
         area.set_state(flags.difference(StateFlags::ENTRY | StateFlags::USER_MODE));
@@ -77,7 +78,7 @@ impl Thread {
         };
         area.set_reserved_stack(stack);
         save(area);
-        if state.vcpu.in_user_task.replace(false) {
+        if was_in_user_task {
             let standing = match state.is_alien.get() {
                 true => Standing::Intercepted,
                 false => Standing::Plain,
