@@ -11,6 +11,7 @@
 
 mod architecture;
 mod arguments;
+mod bochs;
 mod boot_image;
 mod build;
 mod capture;
@@ -20,6 +21,7 @@ mod console;
 mod failure;
 mod graph;
 mod guests;
+mod iso;
 mod l4re_image;
 mod qemu;
 mod setup;

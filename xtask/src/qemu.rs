@@ -1,6 +1,8 @@
-//! Running a boot image in QEMU, and finding out how it ended.
+//! Running a boot image in an emulator, which is QEMU unless the machine says otherwise, and finding out how it
+//! ended.
 
 use crate::architecture::Architecture;
+use crate::bochs;
 use crate::build::Kernel;
 use crate::console::{Lines, Report, plain, report};
 use crate::failure::{Context, Failure, Result};
@@ -8,12 +10,13 @@ use crate::setup;
 use crate::size;
 use crate::symbols::Symbols;
 use crate::system::{Input, System};
+use crate::temporary::Temporary;
 use crate::terminal::{Keys, RawTerminal};
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -31,6 +34,8 @@ pub struct Machine {
     pub el2: bool,
     /// Run on the host's processor instead of the emulator.
     pub kvm: bool,
+    /// The model of its processor, if Bochs is to emulate it.
+    pub bochs: Option<String>,
     /// The kernel that the image has.
     pub kernel: Kernel,
     /// Further arguments, for the debugger for instance.
@@ -40,7 +45,7 @@ pub struct Machine {
 /// What a machine boots from.
 #[derive(Clone, Debug)]
 pub enum Medium {
-    /// A boot image that QEMU loads itself.
+    /// A boot image that the emulator loads itself.
     Image(PathBuf),
     /// A CD, by the machine's BIOS.
     Cd(PathBuf),
@@ -85,6 +90,7 @@ impl Machine {
             gic: 3,
             el2: true,
             kvm: false,
+            bochs: None,
             kernel: system.kernel,
             extra: vec![],
         }
@@ -132,6 +138,39 @@ impl Machine {
     }
 }
 
+/// A machine's emulator, and both ends of the machine's serial line.
+pub struct Emulator {
+    pub child: Child,
+    pub input: Option<Box<dyn Write + Send>>,
+    pub output: Option<Box<dyn Read + Send>>,
+    /// What it has open.
+    pub folder: Option<Temporary>,
+}
+
+impl Emulator {
+    fn start(machine: &Machine) -> Result<Self> {
+        if let Some(model) = &machine.bochs {
+            return bochs::start(machine, model);
+        }
+        setup::qemu(machine.arch)?;
+        if let Medium::UefiCd(_) = machine.medium {
+            setup::ovmf()?;
+        }
+        let mut child = machine
+            .command()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context(|| format!("starting {}", program(machine.arch)))?;
+        Ok(Self {
+            input: child.stdin.take().map(|input| Box::new(input) as _),
+            output: child.stdout.take().map(|output| Box::new(output) as _),
+            child,
+            folder: None,
+        })
+    }
+}
+
 pub fn program(arch: Architecture) -> &'static str {
     match arch {
         Architecture::X86_64 => "qemu-system-x86_64",
@@ -175,7 +214,7 @@ pub enum End {
     StillOn(u32),
     /// It printed all that [`Session::stop_after`] waits for.
     Satisfied,
-    /// QEMU ended, but the system had not said so.
+    /// The emulator ended, but the system had not said so.
     Vanished(String),
     /// The user stopped it.
     Stopped,
@@ -230,14 +269,16 @@ const PANIC_TIME: Duration = Duration::from_secs(2);
 
 /// A machine that runs.
 pub struct Session {
-    child: Child,
+    emulator: Emulator,
+    /// What it is called.
+    emulator_name: &'static str,
     events: Receiver<Event>,
     lines: Lines,
     symbols: Symbols,
     script: Vec<Input>,
     /// Texts of lines after the last of which the machine is switched off, the next one last.
     wanted: Option<Vec<String>>,
-    stdin: Option<ChildStdin>,
+    stdin: Option<Box<dyn Write + Send>>,
     /// Tells that the system listens to what is typed.
     listening: Option<Sender<()>>,
     /// Set right when the session ends.
@@ -253,7 +294,7 @@ pub struct Session {
 enum Event {
     /// It printed this.
     Printed(Vec<u8>),
-    /// It will print nothing more: QEMU has ended.
+    /// It will print nothing more: the emulator has ended.
     Silence,
     /// The user wants it to stop.
     Stop,
@@ -273,18 +314,9 @@ pub enum Output<'a> {
 
 impl Session {
     pub fn start(machine: &Machine, symbols: Symbols, typing: Typing) -> Result<Self> {
-        setup::qemu(machine.arch)?;
-        if let Medium::UefiCd(_) = machine.medium {
-            setup::ovmf()?;
-        }
-        let mut child = machine
-            .command()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context(|| format!("starting {}", program(machine.arch)))?;
+        let mut emulator = Emulator::start(machine)?;
         let (sender, events) = channel();
-        let mut stdin = child.stdin.take();
+        let mut stdin = emulator.input.take();
         let mut listening = None;
         let mut terminal = None;
         let script = match typing {
@@ -309,7 +341,7 @@ impl Session {
                 script
             }
         };
-        if let Some(mut stdout) = child.stdout.take() {
+        if let Some(mut stdout) = emulator.output.take() {
             std::thread::spawn(move || {
                 let mut buffer = [0; 4096];
                 while let Ok(length @ 1..) = stdout.read(&mut buffer) {
@@ -324,7 +356,8 @@ impl Session {
         }
         let lines = Lines::default();
         Ok(Self {
-            child,
+            emulator,
+            emulator_name: machine.bochs.as_ref().map_or("QEMU", |_| "Bochs"),
             events,
             lines,
             symbols,
@@ -385,14 +418,16 @@ impl Session {
                     });
                 }
                 Ok(Event::Silence) | Err(RecvTimeoutError::Disconnected) => {
-                    let status = self.child.wait().context(|| "waiting for QEMU")?;
+                    let name = self.emulator_name;
+                    let status =
+                        (self.emulator.child.wait()).context(|| format!("waiting for {name}"))?;
                     return Ok(match (self.panic.take(), self.exit) {
                         (Some(message), _) => End::Panic(message),
                         (None, Some(code)) => match self.ned.take() {
                             Some(why) if code != 0 => End::Failed(code, why),
                             _ => End::Exit(code),
                         },
-                        (None, None) => End::Vanished(format!("QEMU: {status}")),
+                        (None, None) => End::Vanished(format!("{name}: {status}")),
                     });
                 }
             }
@@ -474,15 +509,16 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         // It may have ended already; then there is nothing to kill.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.emulator.child.kill();
+        let _ = self.emulator.child.wait();
+        self.emulator.folder = None;
         self.terminal = None;
     }
 }
 
 /// Passes on what is piped into xtask, from when the system says that it listens: what comes before the
 /// kernel has set up its serial line would be lost.
-fn pass_on_input(mut to: ChildStdin, listening: &Receiver<()>) {
+fn pass_on_input(mut to: Box<dyn Write + Send>, listening: &Receiver<()>) {
     // A system that says nothing may listen all the same.
     let _ = listening.recv_timeout(SILENCE);
     let mut buffer = [0; 4096];
@@ -502,7 +538,7 @@ fn pass_on_input(mut to: ChildStdin, listening: &Receiver<()>) {
 }
 
 /// Passes on what is typed.
-fn pass_on_keys(mut to: ChildStdin, events: &Sender<Event>) {
+fn pass_on_keys(mut to: Box<dyn Write + Send>, events: &Sender<Event>) {
     let mut keys = Keys::default();
     let mut buffer = [0; 256];
     let mut from = std::io::stdin();
@@ -531,6 +567,10 @@ impl fmt::Display for Machine {
             self.arch,
             self.cpus,
             size::show(self.memory)
-        )
+        )?;
+        match &self.bochs {
+            Some(model) => write!(f, ", {model} in Bochs"),
+            None => Ok(()),
+        }
     }
 }

@@ -19,7 +19,7 @@ use packages::need;
 pub use rust::Core;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tools::{
-    APT, CXX, DPKG_DEB, GDB, ISO, MKRESCUE, OVMF, QEMU_AARCH64, QEMU_X86_64, SHA256, Tool,
+    APT, BOCHS, CXX, DPKG_DEB, GDB, ISO, MKRESCUE, OVMF, QEMU_AARCH64, QEMU_X86_64, SHA256, Tool,
 };
 
 /// Held while something is looked for and got: systems that boot side by side miss the same things at
@@ -59,6 +59,24 @@ pub fn ovmf_file() -> &'static str {
     OVMF.name(Host::detect().system)
 }
 
+/// The emulator of Intel's processors.
+pub fn bochs() -> Result<()> {
+    need(&Host::detect(), &BOCHS)
+}
+
+/// Whether it is there: what only it can run is not worth an installation in the middle of other tests.
+pub fn has_bochs() -> bool {
+    let host = Host::detect();
+    (BOCHS.iter()).all(|tool| host.has(tool.name(host.system)))
+}
+
+/// The files of its firmware, if they are there.
+pub fn bochs_firmware() -> [&'static str; 2] {
+    let system = Host::detect().system;
+    let [_, firmware @ ..] = BOCHS;
+    firmware.map(|tool| tool.name(system))
+}
+
 /// The debugger for both architectures: the program.
 pub fn gdb() -> Result<&'static str> {
     let host = Host::detect();
@@ -86,6 +104,7 @@ pub fn kvm(arch: Architecture) -> Result<()> {
 pub fn everything() -> Result<()> {
     let mut tools: Vec<Tool> = Architecture::ALL.map(qemu_tool).into();
     tools.extend(ISO);
+    tools.extend(BOCHS);
     tools.extend([OVMF, GDB, CXX]);
     need(&Host::detect(), &tools)?;
     Architecture::ALL

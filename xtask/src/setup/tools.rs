@@ -55,6 +55,23 @@ pub const QEMU_AARCH64: Tool = Tool {
     mac_os: Some(source("qemu-system-aarch64", "qemu")),
 };
 
+/// An emulator of Intel's processors, and its firmware. Any of its displays does; Debian's package of this
+/// one is the smallest, and brings the emulator.
+pub const BOCHS: [Tool; 3] = [
+    of_bochs("bochs", "bochs-term"),
+    of_bochs("/usr/share/bochs/BIOS-bochs-latest", "bochsbios"),
+    of_bochs("/usr/share/bochs/VGABIOS-lgpl-latest", "bochs"),
+];
+
+const fn of_bochs(name: &'static str, debian_package: &'static str) -> Tool {
+    Tool {
+        debian: source(name, debian_package),
+        fedora: source(name, "bochs"),
+        arch: source(name, "bochs"),
+        mac_os: None,
+    }
+}
+
 /// What compiles the fuzzer.
 pub const CXX: Tool = Tool {
     debian: source("g++", "g++"),

@@ -139,6 +139,8 @@ pub struct Test {
     pub smp: Vec<u64>,
     /// Versions of the interrupt controller to run it with (aarch64).
     pub gic: Vec<u64>,
+    /// Processors to run it with (x86_64): models of Bochs, or [`QEMU`](Self::QEMU).
+    pub processors: Vec<String>,
     /// Only with `--long`.
     pub long: bool,
     /// Time goes by the instructions that are executed, and leaps where nothing is to be done.
@@ -158,6 +160,7 @@ impl Default for Test {
             timeout: 60,
             smp: vec![1],
             gic: vec![3],
+            processors: vec![Self::QEMU.into()],
             long: false,
             virtual_time: false,
             endless: false,
@@ -166,6 +169,9 @@ impl Default for Test {
 }
 
 impl Test {
+    /// The processor that QEMU emulates.
+    pub const QEMU: &str = "qemu";
+
     /// The test as it is on a machine with so many CPUs.
     pub fn with_cpus(&self, cpus: u64) -> Self {
         let mut test = self.clone();

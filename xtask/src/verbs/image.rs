@@ -10,14 +10,12 @@ use crate::arguments::Arguments;
 use crate::boot_image::{TEXT_MODULE, kernel_command_line, read, write_file};
 use crate::build::Profile;
 use crate::failure::{Context, Result, fail};
-use crate::setup;
+use crate::iso;
 use crate::size;
 use crate::system::{System, compile};
-use crate::temporary::Temporary;
 use crate::workspace::{Workspace, relative};
 use ::boot_image::{Module, write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 pub(super) const VERB: Verb = Verb {
     name: "image",
@@ -26,9 +24,6 @@ pub(super) const VERB: Verb = Verb {
             with --replace-config, a copy of IMAGE that boots as SYSTEM says, nothing built",
     run,
 };
-
-/// The boot image's path on the CD.
-const ON_CD: &str = "boot/brio";
 
 fn run(args: &[String]) -> Result<()> {
     let args = Arguments::parse(args, &[], &["--arch", "-o", "--replace-config"])?;
@@ -76,34 +71,8 @@ fn default_output(system: &System, workspace: &Workspace, arch: Architecture) ->
 }
 
 fn make_iso(image: &[u8], system: &System, output: &Path) -> Result<()> {
-    let mkrescue = setup::iso_tools()?;
-    let folder = Temporary::new(&system.file_name())?;
-    write_file(&folder.path().join(ON_CD), image)?;
-    write_file(
-        &folder.path().join("boot/grub/grub.cfg"),
-        grub_menu(&system.name).as_bytes(),
-    )?;
-    if let Some(parent) = output.parent() {
-        std::fs::create_dir_all(parent).context(|| format!("creating {}", parent.display()))?;
-    }
     println!("Making the ISO image");
-    let result = Command::new(mkrescue)
-        .arg("-o")
-        .arg(output)
-        .arg(folder.path())
-        .output();
-    let result = result.context(|| format!("running {mkrescue}"))?;
-    if !result.status.success() {
-        fail!(
-            "{mkrescue}: {}",
-            String::from_utf8_lossy(&result.stderr).trim()
-        );
-    }
-    Ok(())
-}
-
-fn grub_menu(name: &str) -> String {
-    format!("set timeout=0\nmenuentry \"{name}\" {{\n    multiboot2 /{ON_CD}\n    boot\n}}\n")
+    iso::make(image, &system.name, output)
 }
 
 /// Swaps the description in an image: the programs stay.
@@ -116,7 +85,7 @@ pub(super) fn replace_config(
     let file = read(image)?;
     // An ISO has its own mark in its 17th sector (ECMA-119 §8).
     let is_iso = file.get(0x8001..0x8006) == Some(b"CD001");
-    let boot = if is_iso { extract(image)? } else { file };
+    let boot = if is_iso { iso::extract(image)? } else { file };
     let arch = if is_iso || boot.starts_with(b"\x7fELF") {
         Architecture::X86_64
     } else {
@@ -171,26 +140,4 @@ pub(super) fn replace_config(
         write_file(&output, &replaced)?
     }
     Ok(output)
-}
-
-/// The boot image on a CD.
-fn extract(iso: &Path) -> Result<Vec<u8>> {
-    setup::iso_tools()?;
-    let folder = Temporary::new("extract")?;
-    let file = folder.path().join("brio");
-    let result = Command::new("xorriso")
-        .args(["-osirrox", "on", "-indev"])
-        .arg(iso)
-        .arg("-extract")
-        .arg(format!("/{ON_CD}"))
-        .arg(&file)
-        .output()
-        .context(|| "running xorriso")?;
-    if !result.status.success() {
-        fail!(
-            "{} is not an image that `cargo xtask image` made",
-            iso.display()
-        );
-    }
-    read(&file)
 }

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 pub(super) const VERB: Verb = Verb {
     name: "run",
-    usage: "SYSTEM [--arch x86_64|aarch64] [--smp N] [--mem SIZE] [--gic 2|3] [--kvm] [--debugger] [--timeout S] [--capture PORT=FILE]",
-    about: "boots a system in QEMU, console on the terminal; with --debugger, Esc enters the kernel debugger; with --capture, what goes through the switch to and from component PORT is in FILE, for Wireshark",
+    usage: "SYSTEM [--arch x86_64|aarch64] [--smp N] [--mem SIZE] [--gic 2|3] [--kvm] [--bochs MODEL] [--debugger] [--timeout S] [--capture PORT=FILE]",
+    about: "boots a system in QEMU, or on a processor that Bochs emulates, console on the terminal; with --debugger, Esc enters the kernel debugger; with --capture, what goes through the switch to and from component PORT is in FILE, for Wireshark",
     run,
 };
 
@@ -32,6 +32,7 @@ fn run(args: &[String]) -> Result<()> {
             "--smp",
             "--mem",
             "--gic",
+            "--bochs",
             "--timeout",
             "--capture",
         ],
@@ -59,6 +60,10 @@ fn run(args: &[String]) -> Result<()> {
     machine.cpus = args.number("--smp")?.unwrap_or(machine.cpus);
     machine.gic = args.number("--gic")?.unwrap_or(machine.gic);
     machine.kvm = kvm;
+    machine.bochs = args.text("--bochs").map(str::to_owned);
+    if machine.bochs.is_some() && (kvm || arch != Architecture::X86_64) {
+        return Err(Failure::new("--bochs is for x86_64, and without --kvm"));
+    }
     let hint = match std::io::stdin().is_terminal() {
         true => "; control-C stops it",
         false => "",

@@ -25,7 +25,9 @@ mod register {
 
 const RECEIVE_INTERRUPT: u8 = 1;
 const DATA_READY: u8 = 1;
-const TRANSMITTER_EMPTY: u8 = 1 << 5;
+/// The next byte can come; all bytes are on their way.
+const TRANSMITTER_READY: u8 = 1 << 5;
+const TRANSMITTER_IDLE: u8 = 1 << 6;
 const EIGHT_BITS: u8 = 3;
 const DIVISOR_ACCESS: u8 = 1 << 7;
 /// Enable and clear both FIFOs, interrupt at the first byte.
@@ -122,12 +124,21 @@ impl Console {
             return;
         }
         for &byte in bytes {
-            for _ in 0..PATIENCE {
-                if self.line_status() & TRANSMITTER_EMPTY != 0 {
-                    break;
-                }
-            }
+            self.wait_for(TRANSMITTER_READY);
             self.write_register(register::DATA, byte);
+        }
+    }
+
+    /// Waits until the last byte is out: a machine without power sends nothing.
+    pub(super) fn finish(&self) {
+        self.wait_for(TRANSMITTER_IDLE);
+    }
+
+    fn wait_for(&self, state: u8) {
+        for _ in 0..PATIENCE {
+            if self.base.is_none() || self.line_status() & state != 0 {
+                break;
+            }
         }
     }
 

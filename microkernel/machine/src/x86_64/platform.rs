@@ -79,11 +79,13 @@ impl Platform {
 
     /// Turns the machine off.
     pub fn shutdown(&self) -> ! {
+        self.console.finish();
         power_off()
     }
 
     /// Resets the machine.
     pub fn reset(&self) -> ! {
+        self.console.finish();
         reset()
     }
 }

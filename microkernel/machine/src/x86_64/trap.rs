@@ -262,6 +262,8 @@ unsafe extern "C" fn debug_entry() {
         "jae 4f",
         "pop rcx",
         "pop rax",
+        ".global brio_debug_of_entry",
+        "brio_debug_of_entry:",
         "and dword ptr [rsp + {rflags}], {no_trap_flag}",
         "add rsp, {rip}",
         "iretq",

@@ -10,6 +10,10 @@ pub(super) fn test(table: Option<Table<'_, '_, '_>>) -> Test {
     expectations(&table, &mut test);
     test.exit = table.number("exit", 0..=255).map_or(0, Spanned::into_inner);
     test.panic = table.string("panic").map(Spanned::into_inner);
+    let processors = table.strings("processors").unwrap_or_default();
+    if !processors.is_empty() {
+        test.processors = processors.into_iter().map(Spanned::into_inner).collect();
+    }
     table.finish();
     test
 }

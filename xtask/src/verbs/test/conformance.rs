@@ -193,6 +193,7 @@ fn machines(image: &ForeignImage, arch: Architecture) -> Vec<Machine> {
         gic,
         el2: true,
         kvm: false,
+        bochs: None,
         kernel: Kernel::Plain,
         extra: vec![],
     };

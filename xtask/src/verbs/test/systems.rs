@@ -7,7 +7,8 @@ use crate::boot_image;
 use crate::build::{Builder, Kernel, OptionsBlock, Profile};
 use crate::failure::Result;
 use crate::qemu::{Machine, Medium};
-use crate::system::{System, check};
+use crate::setup;
+use crate::system::{System, Test, check};
 use crate::workspace::Workspace;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -81,6 +82,11 @@ pub(super) fn run_on(
             if boot.test.long && !long {
                 let why = Outcome::Skipped("only with --long".into());
                 report.add(&boot.name, &why, Duration::ZERO);
+            } else if boot.machine.bochs.is_some() && !setup::has_bochs() {
+                let why = Outcome::Skipped(
+                    "Bochs is not installed; `cargo xtask setup` does that".into(),
+                );
+                report.add(&boot.name, &why, Duration::ZERO);
             } else {
                 boots.push((system, boot));
             }
@@ -139,39 +145,54 @@ const GIC_V2_CPUS: u64 = 8;
 /// QEMU's arguments for a time that goes by instructions, of 8 ns each.
 const VIRTUAL_TIME: [&str; 2] = ["-icount", "shift=3,sleep=off"];
 
-/// A system's boots on one architecture: with each number of CPUs and each interrupt controller.
+/// A system's boots on one architecture: with each number of CPUs, and each interrupt controller or
+/// processor.
 fn boots_of(name: &str, system: &System, arch: Architecture) -> Vec<Boot> {
     let test = &system.test;
-    let gics: &[u64] = match arch {
-        Architecture::X86_64 => &[0],
-        Architecture::Aarch64 => &test.gic,
-    };
     let mut boots = vec![];
     for &cpus in &test.smp {
-        for &gic in gics {
-            if gic == 2 && cpus > GIC_V2_CPUS {
-                continue;
-            }
-            let mut name = format!("{name} {arch}");
-            if test.smp.len() > 1 {
-                name += &format!(" smp {cpus}");
-            }
-            if gics.len() > 1 {
-                name += &format!(" gic {gic}");
-            }
+        let mut name = format!("{name} {arch}");
+        if test.smp.len() > 1 {
+            name += &format!(" smp {cpus}");
+        }
+        let mut add = |variant: String, gic, bochs| {
             let mut machine = Machine {
                 cpus,
                 gic,
+                bochs,
                 ..Machine::new(system, arch, PathBuf::new())
             };
             if test.virtual_time {
                 machine.extra = VIRTUAL_TIME.map(str::to_owned).to_vec();
             }
             boots.push(Boot {
-                name,
+                name: format!("{name}{variant}"),
                 machine,
                 test: test.with_cpus(cpus),
             });
+        };
+        match arch {
+            Architecture::X86_64 => {
+                for processor in &test.processors {
+                    match processor.as_str() {
+                        Test::QEMU => add(String::new(), 0, None),
+                        model => add(format!(" bochs {model}"), 0, Some(model.to_owned())),
+                    }
+                }
+            }
+            Architecture::Aarch64 => {
+                for &gic in test
+                    .gic
+                    .iter()
+                    .filter(|&&gic| gic != 2 || cpus <= GIC_V2_CPUS)
+                {
+                    let variant = match test.gic.len() {
+                        1 => String::new(),
+                        _ => format!(" gic {gic}"),
+                    };
+                    add(variant, gic, None);
+                }
+            }
         }
     }
     boots

@@ -4,6 +4,9 @@ mod cases;
 mod ports;
 mod segments;
 
+use core::arch::asm;
+use core::arch::x86_64::__cpuid_count;
+
 pub(crate) use cases::{CASES, CODE};
 use l4_abi::exception::ExceptionFrame;
 
@@ -46,8 +49,26 @@ pub(crate) fn target() -> u64 {
 
 /// What is more than one exception.
 pub(crate) fn more(victim: &mut Victim) {
+    if let Some(address) = descriptor_table() {
+        crate::report::line(format_args!("descriptor table at {address:#x}"));
+    }
     crate::report::line(format_args!("segments"));
     segments::descriptor_goes_away_under_a_thread(victim);
     crate::report::line(format_args!("ports"));
     ports::ports_can_be_used_while_they_are_there(victim);
+}
+
+/// Where the kernel's descriptor table is, if the processor has no UMIP and so tells everybody.
+fn descriptor_table() -> Option<u64> {
+    const UMIP: u32 = 1 << 2;
+    let mut pointer = [0_u16; 5];
+    (__cpuid_count(7, 0).ecx & UMIP == 0).then(|| {
+        // SAFETY: writes ten bytes.
+        unsafe { asm!("sgdt [{}]", in(reg) &mut pointer, options(nostack)) };
+        let [_, words @ ..] = pointer;
+        words
+            .iter()
+            .rev()
+            .fold(0, |all, &word| all << 16 | u64::from(word))
+    })
 }
