@@ -86,19 +86,26 @@ impl Pics {
         self.set_line(input, true);
     }
 
-    /// Whether the CPU is asked for an interrupt.
-    pub fn interrupts(&self) -> bool {
-        self.0[0].most_urgent().is_some()
+    /// The vector of the interrupt that the CPU is asked to take.
+    pub fn pending(&self) -> Option<u8> {
+        let [first, second] = &self.0;
+        let (chip, input) = match first.most_urgent()? {
+            CASCADE => (second, second.most_urgent()?),
+            input => (first, input),
+        };
+        Some(chip.base | input)
     }
 
-    /// The CPU takes the interrupt: its vector.
-    pub fn acknowledge(&mut self) -> u8 {
-        let vector = match self.0[0].acknowledge() {
-            (CASCADE, _) => self.0[1].acknowledge().1,
-            (_, vector) => vector,
-        };
+    /// The CPU has taken that interrupt.
+    pub fn acknowledge(&mut self, vector: u8) {
+        let [first, second] = &mut self.0;
+        if vector & !7 == first.base {
+            first.acknowledge(vector & 7);
+        } else {
+            first.acknowledge(CASCADE);
+            second.acknowledge(vector & 7);
+        }
         self.cascade();
-        vector
     }
 
     fn cascade(&mut self) {
@@ -149,11 +156,7 @@ impl Pic {
         (asks != 0 && input < self.in_service.trailing_zeros()).then_some(input as u8)
     }
 
-    /// Input and vector; the last input's if nobody asks any more.
-    fn acknowledge(&mut self) -> (u8, u8) {
-        let Some(input) = self.most_urgent() else {
-            return (7, self.base | 7);
-        };
+    fn acknowledge(&mut self, input: u8) {
         let bit = 1 << input;
         if self.level & bit == 0 {
             self.requests &= !bit;
@@ -161,7 +164,6 @@ impl Pic {
         if !self.automatic_end {
             self.in_service |= bit;
         }
-        (input, self.base | input)
     }
 
     fn write_command(&mut self, value: u8) {
@@ -220,37 +222,43 @@ mod tests {
         pics
     }
 
+    /// The CPU takes what it is asked to.
+    fn take(pics: &mut Pics) -> Option<u8> {
+        let vector = pics.pending()?;
+        pics.acknowledge(vector);
+        Some(vector)
+    }
+
     #[test]
     fn an_edge_interrupts_once() {
         let mut pics = linux(0);
         pics.pulse(0);
-        assert!(pics.interrupts());
-        assert_eq!(pics.acknowledge(), 0x30);
-        assert!(!pics.interrupts());
+        assert!(pics.pending().is_some());
+        assert_eq!(take(&mut pics), Some(0x30));
+        assert_eq!(pics.pending(), None);
         pics.pulse(0);
-        assert!(!pics.interrupts(), "still in service");
+        assert_eq!(pics.pending(), None, "still in service");
         pics.write(FIRST, 0x60);
-        assert!(pics.interrupts());
+        assert!(pics.pending().is_some());
         pics.set_line(0, false);
-        assert!(!pics.interrupts(), "taken back");
-        assert_eq!(pics.acknowledge(), 0x37, "nobody asks");
+        assert_eq!(pics.pending(), None, "taken back");
     }
 
     #[test]
     fn a_level_interrupts_until_it_falls() {
         let mut pics = linux(1 << 10);
         pics.set_line(10, true);
-        assert_eq!(pics.acknowledge(), 0x3a);
-        assert!(!pics.interrupts());
+        assert_eq!(take(&mut pics), Some(0x3a));
+        assert_eq!(pics.pending(), None);
         pics.write(SECOND, 0x62);
-        assert!(!pics.interrupts(), "the first chip's is in service still");
+        assert_eq!(pics.pending(), None, "the first chip's is in service still");
         pics.write(FIRST, 0x62);
-        assert!(pics.interrupts());
-        assert_eq!(pics.acknowledge(), 0x3a);
+        assert!(pics.pending().is_some());
+        assert_eq!(take(&mut pics), Some(0x3a));
         pics.set_line(10, false);
         pics.write(SECOND, 0x20);
         pics.write(FIRST, 0x20);
-        assert!(!pics.interrupts());
+        assert_eq!(pics.pending(), None);
     }
 
     #[test]
@@ -258,17 +266,17 @@ mod tests {
         let mut pics = linux(0);
         pics.set_line(4, true);
         pics.set_line(12, true);
-        assert_eq!(pics.acknowledge(), 0x3c, "the second chip is at input 2");
-        assert!(!pics.interrupts());
+        assert_eq!(take(&mut pics), Some(0x3c), "the second chip is at input 2");
+        assert_eq!(pics.pending(), None);
         pics.set_line(0, true);
-        assert_eq!(pics.acknowledge(), 0x30);
+        assert_eq!(take(&mut pics), Some(0x30));
         pics.write(FIRST, 0x0b);
         assert_eq!(pics.read(FIRST), 0b101);
         pics.write(FIRST, 0x20);
         assert_eq!(pics.read(FIRST), 0b100, "the last one ends first");
         pics.write(SECOND, 0x20);
         pics.write(FIRST, 0x20);
-        assert_eq!(pics.acknowledge(), 0x34);
+        assert_eq!(take(&mut pics), Some(0x34));
     }
 
     #[test]
@@ -277,9 +285,9 @@ mod tests {
         pics.write(FIRST + 1, 0x10);
         assert_eq!(pics.read(FIRST + 1), 0x10);
         pics.set_line(4, true);
-        assert!(!pics.interrupts());
+        assert_eq!(pics.pending(), None);
         pics.write(FIRST + 1, 0);
-        assert!(pics.interrupts());
+        assert!(pics.pending().is_some());
         pics.write(LEVEL_CONTROL, 0xff);
         pics.write(LEVEL_CONTROL + 1, 0xff);
         assert_eq!(pics.read(LEVEL_CONTROL), 0xf8);
@@ -294,8 +302,8 @@ mod tests {
             pics.write(FIRST + 1, word);
         }
         pics.pulse(1);
-        assert_eq!(pics.acknowledge(), 0x21);
+        assert_eq!(take(&mut pics), Some(0x21));
         pics.pulse(1);
-        assert!(pics.interrupts());
+        assert!(pics.pending().is_some());
     }
 }

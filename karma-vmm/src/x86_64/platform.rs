@@ -178,8 +178,8 @@ impl<M: Memory> Platform<M> {
         None
     }
 
-    /// Whether the interrupt controllers ask for an interrupt at `now`.
-    pub fn interrupts(&mut self, now: u64) -> bool {
+    /// The vector of the interrupt for which the interrupt controllers ask at `now`.
+    pub fn pending(&mut self, now: u64) -> Option<u8> {
         if self.pit.expire(now) {
             self.pics.pulse(TIMER_LINE);
         }
@@ -190,15 +190,15 @@ impl<M: Memory> Platform<M> {
             let high = devices.any(|(_, device)| device.interrupt());
             self.pics.set_line(line, high);
         }
-        self.pics.interrupts()
+        self.pics.pending()
     }
 
-    /// The CPU takes the interrupt: its vector.
-    pub fn acknowledge(&mut self) -> u8 {
-        self.pics.acknowledge()
+    /// The CPU has taken that interrupt.
+    pub fn acknowledge(&mut self, vector: u8) {
+        self.pics.acknowledge(vector);
     }
 
-    /// When [`interrupts`](Self::interrupts) may change by itself, in nanoseconds.
+    /// When [`pending`](Self::pending) may change by itself, in nanoseconds.
     pub fn deadline(&self) -> Option<u64> {
         self.pit.expires()
     }
@@ -293,10 +293,9 @@ mod tests {
             &[(0x3f8, b'h'), (0x3f8, b'i'), (0x3f9, 1), (0x3fc, 8)],
         );
         assert_eq!(*printed.lock().unwrap(), b"hi");
-        assert!(!pc.interrupts(0));
+        assert_eq!(pc.pending(0), None);
         assert_eq!(pc.type_in(b"x"), 1);
-        assert!(pc.interrupts(0));
-        assert_eq!(pc.acknowledge(), 0x34);
+        assert_eq!(pc.pending(0), Some(0x34));
         assert_eq!(pc.read_port(0x3f8, 1, 0), b'x'.into());
     }
 
@@ -306,9 +305,9 @@ mod tests {
         write(&mut pc, &PICS);
         write(&mut pc, &[(0x43, 0x34), (0x40, 0xff), (0x40, 0xff)]);
         let due = pc.deadline().unwrap();
-        assert!(!pc.interrupts(due - 1));
-        assert!(pc.interrupts(due));
-        assert_eq!(pc.acknowledge(), 0x30);
+        assert_eq!(pc.pending(due - 1), None);
+        assert_eq!(pc.pending(due), Some(0x30));
+        pc.acknowledge(0x30);
         assert!(pc.deadline().unwrap() > due);
     }
 
@@ -328,12 +327,12 @@ mod tests {
             for (offset, value) in [(24, 3), (28, 1)] {
                 pc.write_port(window + offset, 2, value, 0, &memory);
             }
-            assert!(pc.interrupts(0));
-            let line = [10, 11, 5][usize::from(number) % 3];
-            assert_eq!(pc.acknowledge(), 0x30 + line);
+            let vector = 0x30 + [10, 11, 5][usize::from(number) % 3];
+            assert_eq!(pc.pending(0), Some(vector));
+            pc.acknowledge(vector);
             write(&mut pc, &[(0xa0, 0x20), (0x20, 0x20)]);
             assert_eq!(pc.read_port(window + 56, 1, 0), 2);
-            assert!(!pc.interrupts(0));
+            assert_eq!(pc.pending(0), None);
         }
         assert_eq!(
             pc.read_port(0xc000 + 128 * 7, 2, 0),
@@ -375,8 +374,9 @@ mod tests {
                     pc.read_port(port, size, u64::MAX);
                 }
             }
-            pc.interrupts(u64::MAX);
-            pc.acknowledge();
+            if let Some(vector) = pc.pending(u64::MAX) {
+                pc.acknowledge(vector);
+            }
             pc.poll(&memory);
         }
     }

@@ -115,8 +115,8 @@ pub fn pc(bytes: &[u8]) {
                 pc.poll(&memory);
                 pc.completed(place.into());
                 assert!(pc.type_in(&[place as u8; 4]) <= 4);
-                if pc.interrupts(now) {
-                    pc.acknowledge();
+                if let Some(vector) = pc.pending(now) {
+                    pc.acknowledge(vector);
                 }
                 assert!(pc.deadline().is_none_or(|due| due > now));
             }

@@ -38,11 +38,14 @@ pub(super) mod at {
     pub(crate) const XCR0: usize = 0x698;
 }
 
-/// Of the first word of instructions: the window for interrupts, CPUID.
-const VIRTUAL_INTERRUPT: u32 = 1 << 4;
+/// Of the first word of instructions.
 const CPUID: u32 = 1 << 18;
-/// An interrupt that the guest gets as soon as it takes any, whatever its priority.
-const WINDOW: u32 = 1 << 8 | 1 << 20;
+/// In the interrupt control: the guest's priority, and an interrupt that it gets as soon as it takes any, whatever
+/// that priority is; the place of the vector.
+const PRIORITY: u64 = 0xff;
+const OFFERED: u64 = 1 << 8;
+const WHATEVER_PRIORITY: u64 = 1 << 20;
+const VECTOR_SHIFT: u32 = 32;
 /// Which of the segments is that of the code.
 const CODE: usize = 1;
 /// From here on they are tables, and what is described in those.
@@ -249,22 +252,24 @@ impl Cpu {
         self.block.set_word(at::INTERRUPT_SHADOW, 0);
     }
 
-    /// Whether the guest takes an interrupt right now.
-    pub(super) fn takes_interrupts(&self) -> bool {
-        self.has_interrupts_on()
-            && self.block.word(at::INTERRUPT_SHADOW) & 1 == 0
-            && self.block.word(at::EVENT) & VALID == 0
-    }
-
     /// Whether the guest takes interrupts at all.
     pub(super) fn has_interrupts_on(&self) -> bool {
         self.block.word(at::FLAGS) & INTERRUPTS != 0
     }
 
-    /// An interrupt, taken with the next run.
-    pub(super) fn inject(&mut self, vector: u8) {
-        self.block.set_word(at::EVENT, VALID | u64::from(vector));
-        self.set_window(false);
+    /// Lets the guest take this interrupt as soon as it takes any, or none. The CPU looks when that is: an event
+    /// that is injected comes whatever the guest masks, and QEMU's CPU can deliver an interrupt as such twice.
+    pub(super) fn offer(&mut self, vector: Option<u8>) {
+        let priority = self.block.word(at::INTERRUPT_CONTROL) & PRIORITY;
+        let offer = vector.map_or(0, |vector| {
+            OFFERED | WHATEVER_PRIORITY | u64::from(vector) << VECTOR_SHIFT
+        });
+        self.block.set_word(at::INTERRUPT_CONTROL, priority | offer);
+    }
+
+    /// Whether the guest has yet to take it.
+    pub(super) fn has_offer(&self) -> bool {
+        self.block.word(at::INTERRUPT_CONTROL) & OFFERED != 0
     }
 
     /// The interrupt that cannot be masked, taken with the next run, unless something else is; whether it is.
@@ -292,16 +297,5 @@ impl Cpu {
         if event & VALID != 0 {
             self.block.set_word(at::EVENT, event);
         }
-    }
-
-    /// Whether the guest exits as soon as it takes interrupts.
-    pub(super) fn set_window(&mut self, open: bool) {
-        let (control, intercept) = if open {
-            (WINDOW, VIRTUAL_INTERRUPT)
-        } else {
-            (0, 0)
-        };
-        self.block.set_long(at::INTERRUPT_CONTROL, control);
-        self.block.set_long(at::INSTRUCTIONS_0, CPUID | intercept);
     }
 }

@@ -23,7 +23,6 @@ mod exit {
     pub(super) const DEBUG_EXCEPTION: u64 = 0x41;
     pub(super) const ALIGNMENT_EXCEPTION: u64 = 0x51;
     pub(super) const NMI: u64 = 0x61;
-    pub(super) const WINDOW: u64 = 0x64;
     pub(super) const COUNTER: u64 = 0x6f;
     pub(super) const CPUID: u64 = 0x72;
     pub(super) const CACHES: u64 = 0x76;
@@ -64,9 +63,6 @@ impl Processor {
                     true => self.halt(),
                     false => self.sleep(),
                 }
-            }
-            exit::WINDOW => {
-                self.statistics.count("interrupt window", None);
             }
             exit::NMI => self.statistics.count("host", None),
             exit::DEBUG_EXCEPTION => self.exception(vector::DEBUG),

@@ -39,6 +39,8 @@ pub(super) struct Processor {
     pub(super) registers: Registers,
     pub(super) debug_registers: DebugRegisters,
     pub(super) statistics: Statistics,
+    /// The interrupt that the guest can take.
+    offered: Option<Interrupt>,
     alarm: Alarm,
     /// When the APIC's timer is due, in nanoseconds since boot.
     timer: Option<u64>,
@@ -52,13 +54,18 @@ pub(super) struct Processor {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Waiting {
     Nothing,
-    /// Its own APIC's.
-    Vector(u8),
-    /// The 8259A's.
-    External,
+    Interrupt(Interrupt),
     NonMaskable,
     /// It was stopped by another CPU, or is to start.
     Reset,
+}
+
+/// An interrupt, and whose.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Interrupt {
+    vector: u8,
+    /// The 8259A's, and not its own APIC's.
+    is_external: bool,
 }
 
 impl Processor {
@@ -73,6 +80,7 @@ impl Processor {
             registers: Registers::new(id, machine.has_apics()),
             debug_registers: DebugRegisters::default(),
             statistics: Statistics::default(),
+            offered: None,
             alarm: Alarm::new(ALARM)?,
             timer: None,
             input: None,
@@ -107,7 +115,9 @@ impl Processor {
             return Ok(None);
         }
         self.alarm.set(self.deadline());
-        match self.cpu.run()? {
+        let end = self.cpu.run()?;
+        self.acknowledge();
+        match end {
             GuestEnd::Exit => Ok(self.serve_exit()),
             GuestEnd::Pending | GuestEnd::Entered => {
                 self.statistics.count("message", None);
@@ -117,38 +127,46 @@ impl Processor {
         }
     }
 
-    /// Lets the guest take an interrupt, if there is one: now, or as soon as it can. False if the CPU is not on.
+    /// Lets the guest take an interrupt as soon as it can, if there is one. False if the CPU is not on.
     fn offer_interrupt(&mut self) -> bool {
         if self.has_input {
             self.type_in();
         }
-        let waiting = self.waiting();
-        let takes = self.cpu.takes_interrupts();
-        match waiting {
-            Waiting::Reset => return false,
-            Waiting::NonMaskable => {
-                if self.cpu.inject_non_maskable() {
-                    self.machine.state(self.id).has_nmi = false;
-                }
-            }
-            Waiting::Vector(vector) if takes => {
-                if let Some(apic) = &mut self.machine.state(self.id).apic {
-                    apic.acknowledge(vector);
-                }
-                self.cpu.inject(vector);
-            }
-            Waiting::External if takes => {
-                let vector = self.machine.platform.lock().acknowledge();
-                self.cpu.inject(vector);
-            }
-            waiting => self.cpu.set_window(waiting != Waiting::Nothing),
+        let mut waiting = self.waiting();
+        if waiting == Waiting::NonMaskable && self.cpu.inject_non_maskable() {
+            self.machine.state(self.id).has_nmi = false;
+            waiting = self.waiting();
         }
-        true
+        self.offered = match waiting {
+            Waiting::Interrupt(interrupt) => Some(interrupt),
+            _ => None,
+        };
+        self.cpu.offer(self.offered.map(|offered| offered.vector));
+        waiting != Waiting::Reset
+    }
+
+    /// Who asked for the interrupt that the guest has taken, if it has, gets to know that.
+    fn acknowledge(&mut self) {
+        let Some(Interrupt {
+            vector,
+            is_external,
+        }) = self.offered.filter(|_| !self.cpu.has_offer())
+        else {
+            return;
+        };
+        if is_external {
+            self.machine.platform.lock().acknowledge(vector);
+        } else if let Some(apic) = &mut self.machine.state(self.id).apic {
+            apic.acknowledge(vector);
+        }
     }
 
     fn waiting(&mut self) -> Waiting {
         // Their timer goes on even if nobody listens to it.
-        let external = self.id == 0 && self.machine.platform.lock().interrupts(alarm::now());
+        let external = match self.id {
+            0 => self.machine.platform.lock().pending(alarm::now()),
+            _ => None,
+        };
         let mut own = self.machine.state(self.id);
         if own.power != Power::On {
             return Waiting::Reset;
@@ -164,14 +182,20 @@ impl Processor {
                     self.timer = self.timer.filter(|_| apic.deadline().is_some());
                 }
                 if let Some(vector) = apic.pending() {
-                    return Waiting::Vector(vector);
+                    return Waiting::Interrupt(Interrupt {
+                        vector,
+                        is_external: false,
+                    });
                 }
                 apic.accepts_external()
             }
         };
-        match external && takes_external {
-            true => Waiting::External,
-            false => Waiting::Nothing,
+        match external.filter(|_| takes_external) {
+            Some(vector) => Waiting::Interrupt(Interrupt {
+                vector,
+                is_external: true,
+            }),
+            None => Waiting::Nothing,
         }
     }
 
@@ -266,8 +290,8 @@ impl Processor {
         let mut platform = self.machine.platform.lock();
         let before = platform.deadline();
         let result = action(&mut platform);
-        let concerns_first =
-            self.id != 0 && (platform.deadline() != before || platform.interrupts(alarm::now()));
+        let concerns_first = self.id != 0
+            && (platform.deadline() != before || platform.pending(alarm::now()).is_some());
         drop(platform);
         if concerns_first {
             self.machine.wake(0);

@@ -29,6 +29,7 @@ l4_test::suite![
     state::floating_point_registers_are_the_threads,
     state::an_injected_event_goes_through_the_guests_table,
     state::a_virtual_interrupt_comes_when_the_guest_takes_it,
+    state::a_virtual_interrupt_is_taken_once_and_can_be_withdrawn,
     state::the_kernels_registers_come_back,
     memory::each_machine_has_its_own_memory,
     memory::a_page_that_may_not_be_written_exits,

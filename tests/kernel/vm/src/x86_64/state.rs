@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 
+use l4_test::memory::load;
 use l4_test::spawn;
 use l4_test::sys::vcpu::GuestEnd;
 
@@ -131,6 +132,36 @@ pub(crate) fn a_virtual_interrupt_comes_when_the_guest_takes_it() {
         guest.vmcb.set_long(at::INSTRUCTIONS_0, 1 << 4);
         guest.run();
         assert_eq!(guest.exit(), exit::VIRTUAL_INTERRUPT);
+    });
+    worker.join();
+}
+
+pub(crate) fn a_virtual_interrupt_is_taken_once_and_can_be_withdrawn() {
+    // hlt; sti; nop; nop; vmmcall; jmp to itself
+    let machine = Machine::new(&[0xf4, 0xfb, 0x90, 0x90, 0x0f, 0x01, 0xd9, 0xeb, 0xfe]);
+    machine.write(0x21 * 4, &(DATA as u32).to_le_bytes());
+    // inc word [DATA + 0x100]; vmmcall; iret
+    machine.write(DATA, &[0xff, 0x06, 0x00, 0x21, 0x0f, 0x01, 0xd9, 0xcf]);
+    let count = machine.memory + DATA + 0x100;
+    let worker = spawn(move || {
+        let guest = machine.vcpu();
+        guest.vmcb.set_byte(at::INTERRUPT_VECTOR, 0x21);
+        let offer = || guest.vmcb.set_long(at::INTERRUPT_CONTROL, 1 << 8 | 1 << 20);
+        offer();
+        assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
+        assert_eq!(guest.vmcb.long(at::INTERRUPT_CONTROL), 1 << 8 | 1 << 20);
+        guest.vmcb.set_long(at::INTERRUPT_CONTROL, 0);
+        guest.skip(1);
+        assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::CALL));
+        assert_eq!(load(count), 0, "it was withdrawn");
+        // Long enough for interrupts of the host to come in between.
+        for round in 1..=2000 {
+            guest.skip(3);
+            offer();
+            assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::CALL));
+            assert_eq!(guest.vmcb.long(at::INTERRUPT_CONTROL), 1 << 20);
+            assert_eq!(load(count), round);
+        }
     });
     worker.join();
 }
