@@ -8,7 +8,7 @@
 //! Data structures whose parts refer to each other (page tables, mapping nodes, quotas) use
 //! [`Handle`](crate::handle::Handle)s: plain pointers that may be copied.
 
-use core::ops::{Deref, DerefMut};
+use core::ops::{Deref, DerefMut, Range};
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
@@ -254,6 +254,16 @@ impl Storage {
         // SAFETY: the memory is ours.
         unsafe { zero(self.start, self.size) }
     }
+
+    /// Fills these bytes of it with zeros.
+    ///
+    /// # Panics
+    /// If they are not all inside.
+    pub fn zero_part(&mut self, part: Range<usize>) {
+        assert!(part.start <= part.end && part.end <= self.size);
+        // SAFETY: inside the memory, which is ours.
+        unsafe { zero(self.start.add(part.start), part.len()) }
+    }
 }
 
 /// A slice in storage that has one owner.
@@ -314,9 +324,8 @@ unsafe impl Shared for AtomicU64 {}
 unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}
 
 impl SharedMemory {
-    /// Clears `storage` for sharing.
-    pub fn new(mut storage: Storage) -> SharedMemory {
-        storage.zero();
+    /// Shares `storage`, which the caller has cleared.
+    pub fn new(storage: Storage) -> SharedMemory {
         SharedMemory(storage)
     }
 

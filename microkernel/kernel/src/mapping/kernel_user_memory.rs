@@ -10,17 +10,19 @@ use l4_abi::flexpage::{Block, Flexpage, Space};
 use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
 use machine::handle::{Handle, Link};
-use machine::memory::{FRAME_ORDER, FRAME_SIZE, Shared, SharedMemory, SharedPointer};
+use machine::memory::{FRAME_ORDER, FRAME_SIZE, Shared, SharedMemory, SharedPointer, Storage};
 use machine::page_table::{Access, Attributes, Cache, Leaf};
 
 use super::memory_space::SpaceRef;
-use super::{Context, Mappings};
+use super::{Context, Mappings, Progress};
 use crate::memory::OutOfMemory;
 
 /// Orders that a chunk may have: 4 KiB to 128 KiB.
 const ORDERS: core::ops::RangeInclusive<u32> = 12..=17;
 /// Most chunks of a space, so that looking one up takes bounded time.
 const MAX_CHUNKS: u64 = 1024;
+/// Bytes that are cleared between two points where the operation may pause.
+const CLEARED_AT_ONCE: usize = 8 * FRAME_SIZE;
 
 /// A chunk of kernel-user memory. The pages have no node in the mapping tree.
 pub(super) struct Chunk {
@@ -29,6 +31,23 @@ pub(super) struct Chunk {
     address: u64,
     /// The chunk that was added before.
     next: Link<Chunk>,
+}
+
+/// Memory for the next chunk of a space, which is being cleared.
+pub(super) struct Spare {
+    storage: Storage,
+    /// Bytes from its start that are clear.
+    cleared: usize,
+}
+
+impl Spare {
+    /// Clears a part; true if that was the last one.
+    fn clear(&mut self) -> bool {
+        let end = self.storage.size().min(self.cleared + CLEARED_AT_ONCE);
+        self.storage.zero_part(self.cleared..end);
+        self.cleared = end;
+        end == self.storage.size()
+    }
 }
 
 /// Why a chunk was not added.
@@ -48,31 +67,43 @@ impl From<OutOfMemory> for AddError {
     }
 }
 
-/// Makes the page tables that a chunk needs, which with clearing the chunk would take long.
-pub fn prepare<F>(
-    space: SpaceRef,
-    context: &Context<F>,
-    flexpage: Flexpage,
-) -> Result<(), AddError> {
-    let block = block_of(space, flexpage)?;
-    let _guard = context.mappings.tree.lock();
-    check_room(space, block)?;
-    Ok(make_tables(space, context, block)?)
-}
-
-/// Adds a chunk, filled with zeros. The flexpage that comes back says where it is.
+/// Goes on adding a chunk, filled with zeros: first its page tables are made, then its memory is
+/// cleared, then it is mapped. Between two calls anything may happen to the space.
 pub fn add<F>(
     space: SpaceRef,
     context: &Context<F>,
     flexpage: Flexpage,
-) -> Result<Flexpage, AddError> {
+) -> Result<Progress<()>, AddError> {
     let block = block_of(space, flexpage)?;
-    add_block(space, context, block, None)?;
-    Ok(Flexpage::memory(
-        block.start(),
-        flexpage.order(),
-        MemoryRights::empty(),
-    ))
+    let (heap, _guard) = (context.heap, context.mappings.tree.lock());
+    check_room(space, block)?;
+    let slot = space.table.walk(block.start(), 0);
+    if slot.level() > 0 {
+        space.deepen(heap, slot, block.start(), 0)?;
+        return Ok(Progress::More);
+    }
+    let mut spare = space.spare.lock();
+    let size = block.size() as usize;
+    let of_size = |spare: &Spare| spare.storage.size() == size;
+    let mut memory = match spare.take() {
+        Some(memory) if of_size(&memory) => memory,
+        other => {
+            if let Some(Spare { storage, .. }) = other {
+                heap.free_charged(space.quota, storage);
+            }
+            let storage = heap.allocate_charged(space.quota, size)?;
+            Spare {
+                storage,
+                cleared: 0,
+            }
+        }
+    };
+    if !memory.clear() {
+        *spare = Some(memory);
+        return Ok(Progress::More);
+    }
+    map(space, context, block, Memory::Own(memory.storage))?;
+    Ok(Progress::Done(()))
 }
 
 /// Where a chunk is to be.
@@ -102,18 +133,11 @@ pub fn add_device<F>(
     if block.last() > space.last_address() {
         return Err(AddError::Invalid);
     }
-    add_block(space, context, block, Some(physical))
-}
-
-fn add_block<F>(
-    space: SpaceRef,
-    context: &Context<F>,
-    block: Block,
-    device: Option<PhysicalAddress>,
-) -> Result<(), AddError> {
     let _guard = context.mappings.tree.lock();
     check_room(space, block)?;
-    Ok(add_checked(space, context, block, device)?)
+    let slot = space.table.walk(block.start(), 0);
+    space.deepen(context.heap, slot, block.start(), 0)?;
+    Ok(map(space, context, block, Memory::Device(physical))?)
 }
 
 /// Whether a chunk could be there.
@@ -127,35 +151,34 @@ fn check_room(space: SpaceRef, block: Block) -> Result<(), AddError> {
     Ok(())
 }
 
-/// A chunk is smaller than what a table maps.
-fn make_tables<F>(space: SpaceRef, context: &Context<F>, block: Block) -> Result<(), OutOfMemory> {
-    let (heap, start) = (context.heap, block.start());
-    space.deepen(heap, space.table.walk(start, 0), start, 0)?;
-    Ok(())
+/// What a chunk shows.
+enum Memory {
+    Own(Storage),
+    Device(PhysicalAddress),
 }
 
-fn add_checked<F>(
+/// Maps a chunk, whose tables are there. It is smaller than what a table maps.
+fn map<F>(
     space: SpaceRef,
     context: &Context<F>,
     block: Block,
-    device: Option<PhysicalAddress>,
+    memory: Memory,
 ) -> Result<(), OutOfMemory> {
-    make_tables(space, context, block)?;
     let heap = context.heap;
-    let entry = heap.allocate_charged(space.quota, size_of::<Chunk>())?;
-    let (memory, start, cache) = match device {
-        Some(start) => (None, start, Cache::Uncached),
-        None => match heap.allocate_charged(space.quota, block.size() as usize) {
-            Ok(storage) => {
-                let memory = SharedMemory::new(storage);
-                let start = heap.window().physical(memory.address());
-                (Some(memory), start, Cache::Cached)
+    let entry = heap.allocate_charged(space.quota, size_of::<Chunk>());
+    let (entry, memory, start, cache) = match (entry, memory) {
+        (Ok(entry), Memory::Device(start)) => (entry, None, start, Cache::Uncached),
+        (Ok(entry), Memory::Own(storage)) => {
+            let memory = SharedMemory::new(storage);
+            let start = heap.window().physical(memory.address());
+            (entry, Some(memory), start, Cache::Cached)
+        }
+        (Err(OutOfMemory), memory) => {
+            if let Memory::Own(storage) = memory {
+                heap.free_charged(space.quota, storage);
             }
-            Err(OutOfMemory) => {
-                heap.free_charged(space.quota, entry);
-                return Err(OutOfMemory);
-            }
-        },
+            return Err(OutOfMemory);
+        }
     };
     for page in pages(block) {
         let leaf = Leaf {
@@ -202,6 +225,9 @@ pub fn find<T: Shared>(
 
 /// Frees a chunk of a space that is being destroyed; false if there are none left.
 pub(super) fn remove_one<F>(space: SpaceRef, context: &Context<F>) -> bool {
+    if let Some(spare) = space.spare.lock().take() {
+        context.heap.free_charged(space.quota, spare.storage);
+    }
     let Some(chunk) = space.chunks.get() else {
         return false;
     };

@@ -134,7 +134,7 @@ impl Map {
             let Some(source) = self.next_source(context, budget)? else {
                 continue;
             };
-            if let Step::Sweep(mut sweep) = self.map_page(context, &source)? {
+            if let Step::Sweep(mut sweep) = self.map_page(context, &source, budget)? {
                 // Mostly this takes a few steps and is done here.
                 if sweep.run(context, cursor.node(), budget).is_none() {
                     self.sweep = Some(sweep);
@@ -200,6 +200,7 @@ impl Map {
         &mut self,
         context: &mut Context<F>,
         source: &Source,
+        budget: &mut Budget,
     ) -> Result<Step, OutOfMemory> {
         let to = self.to;
         let address = self.receive + self.offset;
@@ -228,6 +229,8 @@ impl Map {
                 }
             }
         };
+        // Each table that is made is cleared.
+        budget.take(4 * (slot.level() - level));
         let slot = to.deepen(context.heap, slot, address, level)?;
         if self.is_grant && self.may_move(source, level) {
             self.move_page(context, source, slot, address)?;

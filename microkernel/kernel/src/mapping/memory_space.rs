@@ -11,6 +11,7 @@ use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
 use machine::entry_format::Format;
 use machine::handle::{Handle, Link};
+use machine::lock::Lock;
 use machine::page_table::{
     Access, Attributes, Cache, Content, EntryFormat, Leaf, Level, Next, PageTable, Slot, order_of,
     size_of_page,
@@ -18,7 +19,7 @@ use machine::page_table::{
 use machine::tlb::Residence;
 
 use super::Mappings;
-use super::kernel_user_memory::Chunk;
+use super::kernel_user_memory::{Chunk, Spare};
 use super::tree::{Node, Place};
 use crate::memory::quota::QuotaRef;
 use crate::memory::{KernelHeap, OutOfMemory};
@@ -46,6 +47,7 @@ pub struct MemorySpace {
     pub(super) quota: QuotaRef,
     pub(super) chunks: Link<Chunk>,
     pub(super) chunk_count: AtomicU64,
+    pub(super) spare: Lock<Option<Spare>>,
     origin: Origin,
     closed: AtomicBool,
     residence: Residence,
@@ -86,6 +88,7 @@ impl MemorySpace {
             quota,
             chunks: Link::empty(),
             chunk_count: AtomicU64::new(0),
+            spare: Lock::new(None),
             origin,
             closed: AtomicBool::new(false),
             residence: Residence::new(),

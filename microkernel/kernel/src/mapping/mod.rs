@@ -88,7 +88,7 @@ pub enum Progress<T> {
 }
 
 /// Steps of an operation between two points where it may pause. Tests pause all the time.
-const STEPS: u32 = if cfg!(test) { 3 } else { 32 };
+const STEPS: u32 = if cfg!(test) { 3 } else { 24 };
 
 /// The steps left until the next pause.
 struct Budget(u32);

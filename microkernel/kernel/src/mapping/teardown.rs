@@ -32,13 +32,15 @@ impl Teardown {
     pub fn run<F>(&mut self, context: &mut Context<F>) -> Progress<()> {
         /// What it takes to look through a table.
         const TABLE: u32 = 8;
+        /// What it takes to free a chunk.
+        const CHUNK: u32 = 16;
         if self.is_done {
             return Progress::Done(());
         }
         let (heap, space) = (context.heap, self.space);
         let mut budget = Budget(STEPS);
         while kernel_user_memory::remove_one(space, context) {
-            if !budget.take(TABLE) {
+            if !budget.take(CHUNK) {
                 return Progress::More;
             }
         }

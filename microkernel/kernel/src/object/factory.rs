@@ -17,10 +17,11 @@ use super::ipc_gate::{IpcGate, thread_argument};
 use super::irq::Irq;
 use super::semaphore::Semaphore;
 use super::task::Task;
-use super::thread::Thread;
-use super::{Fail, Invocation, Kind, ObjectRef, OperationResult, Outcome, create};
+use super::thread::{Deferred, LongOperation, Thread};
+use super::{Fail, Invocation, Kind, ObjectRef, OperationResult, Outcome, Ref, create};
 use crate::capability;
 use crate::cpu::Cpu;
+use crate::mapping::Cursor;
 use crate::memory::quota::QuotaRef;
 
 /// A factory.
@@ -60,9 +61,11 @@ impl Factory {
             ObjectType::IpcGate => self.gate(call)?,
             ObjectType::Task => {
                 let area = Flexpage::from_raw(argument(call, ResultCode::EINVAL)?);
-                let (task, area) = Task::create(call.cpu, self.quota, area)?;
-                if let Some(area) = area {
-                    call.reply(0, area.raw());
+                let Some(task) = self.task(call, area)? else {
+                    return Ok(Outcome::Done);
+                };
+                if !area.is_nil() {
+                    call.reply(0, area.with_rights(0).raw());
                     words = 1;
                 }
                 task.into_any()
@@ -88,6 +91,30 @@ impl Factory {
             1,
             TagFlags::empty(),
         )))
+    }
+
+    /// A task with kernel-user memory, if `area` is not nil. `None`: the operation pauses.
+    fn task(&self, call: &Invocation<'_>, area: Flexpage) -> Result<Option<Ref<Task>>, Fail> {
+        let task = match call.caller.take_task(call.cpu) {
+            Some(task) => task,
+            None => Task::create(call.cpu, self.quota)?,
+        };
+        if area.is_nil() {
+            return Ok(Some(task));
+        }
+        let step = |_: &Cursor| task.memory.add_kernel_user_memory(call.cpu, area);
+        match call.caller.run_steps(call.cpu, step) {
+            Some(Ok(())) => Ok(Some(task)),
+            Some(Err(error)) => {
+                super::doom(call.cpu, task.header());
+                Err(error)
+            }
+            None => {
+                let operation = LongOperation::Task(task);
+                call.caller.pause(call.cpu, operation, Deferred::Syscall);
+                Ok(None)
+            }
+        }
     }
 
     fn gate(&self, call: &Invocation<'_>) -> Result<ObjectRef, Fail> {

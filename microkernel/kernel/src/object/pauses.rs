@@ -346,12 +346,12 @@ fn many_capabilities_are_mapped_and_unmapped_in_steps() {
 }
 
 #[test]
-fn areas_of_kernel_user_memory_are_prepared_and_added_one_at_a_time() {
+fn areas_of_kernel_user_memory_are_made_in_steps() {
     run(|world| {
         let (task, other) = (world.task(), world.task());
         let thread = world.thread(&task, 10);
         let to_other = world.give_full(&task, other.header());
-        let area = |index: u64| Flexpage::memory(index << 20, 12, MemoryRights::RW).raw();
+        let area = |index: u64| Flexpage::memory(index << 20, 17, MemoryRights::RW).raw();
         let words = [3, area(3), area(4), area(5)];
         let has = |world: &World, index: u64| {
             other
@@ -363,7 +363,7 @@ fn areas_of_kernel_user_memory_are_prepared_and_added_one_at_a_time() {
         begin_interrupts(world);
         world.start_invocation(&thread, to_other, label::TASK, &words, None);
         assert!(!has(world, 3), "only its tables are made");
-        assert!(take_interrupts(world) >= 5);
+        assert!(take_interrupts(world) >= 10);
         assert!(has(world, 4) && has(world, 5) && world.runs(&thread));
         assert_eq!(
             [0, 1, 2].map(|word| world.word(&thread, word) >> 20),

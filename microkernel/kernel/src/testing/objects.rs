@@ -30,11 +30,17 @@ impl World {
     /// A task with room for UTCBs.
     pub(crate) fn task(&mut self) -> TestTask {
         let area = Flexpage::memory(UTCB_AREA, UTCB_AREA_ORDER, MemoryRights::empty());
-        let Ok((task, _)) = Task::create(self.cpu, self.quota, area) else {
-            panic!("a task is refused");
-        };
+        let task = Task::create(self.cpu, self.quota).expect("memory");
+        self.add_area(&task, area);
         self.give_full(&self.root, task.header());
         TestTask::new(task)
+    }
+
+    /// Adds kernel-user memory to `task`.
+    pub(crate) fn add_area(&self, task: &Task, area: Flexpage) {
+        let mut steps =
+            std::iter::repeat_with(|| task.memory.add_kernel_user_memory(self.cpu, area));
+        assert!(matches!(steps.find_map(|step| step), Some(Ok(()))));
     }
 
     /// A thread of `task` that could run.

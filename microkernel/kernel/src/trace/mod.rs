@@ -51,7 +51,8 @@ impl Buffer {
             true => wanted.clamp(*ENTRIES.start(), *ENTRIES.end()),
             false => DEFAULT_ENTRIES,
         };
-        let storage = heap.allocate(entries.next_power_of_two() as usize * ENTRY_SIZE)?;
+        let mut storage = heap.allocate(entries.next_power_of_two() as usize * ENTRY_SIZE)?;
+        storage.zero();
         let memory = SharedMemory::new(storage);
         Ok(Self {
             capacity: (memory.size() / ENTRY_SIZE - 1) as u64,

@@ -134,4 +134,6 @@ pub(crate) fn much_kernel_user_memory_comes_and_goes() {
         .call(*task.as_cap());
     assert_eq!(added.outcome(), Ok(0));
     task.delete();
+    let area = Flexpage::memory(WINDOW - PAGE, ORDER, MemoryRights::RW);
+    own::factory().create_task(area).unwrap().delete();
 }

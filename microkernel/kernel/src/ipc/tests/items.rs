@@ -263,10 +263,8 @@ fn no_memory_for_the_receivers_slots_fails_on_both_sides() {
         let heap = &world.cpu.kernel.heap;
         let quota = heap.new_quota(world.quota, 0x1_0000).expect("a quota");
         let area = Flexpage::memory(0x10_0000, 12, l4_abi::rights::MemoryRights::empty());
-        let created = crate::object::task::Task::create(world.cpu, quota, area);
-        let Ok((task, _)) = created else {
-            panic!("the quota is for a task");
-        };
+        let task = crate::object::task::Task::create(world.cpu, quota).expect("enough quota");
+        world.add_area(&task, area);
         heap.close_quota(quota);
         let slot = world.give_full(&transfer.pair.server_task, task.header());
         let forward = ReceiveBuffer::slot_word(SLOT, false) | BufferFlags::FORWARD.bits();

@@ -5,7 +5,6 @@ use core::sync::atomic::AtomicU64;
 use machine::page_table::Cache;
 
 use super::*;
-use crate::mapping::kernel_user_memory::{self, AddError};
 use crate::mapping::memory_space::handle_root_fault;
 
 const R: MemoryRights = MemoryRights::READ;
@@ -354,7 +353,7 @@ fn nothing_is_mapped_to_or_from_a_closed_space() {
     let space = world.spaces[2];
     let (context, _) = world.context();
     let area = Flexpage::memory(0, 12, NONE);
-    assert!(kernel_user_memory::add(space, &context, area).is_err());
+    assert!(super::add(space, &context, area).is_err());
     world.end(2);
 }
 
@@ -380,9 +379,9 @@ fn kernel_user_memory_is_where_it_was_asked_for() {
     let mut world = world(2);
     let space = world.spaces[1];
     let (context, _) = world.context();
-    let add = |flexpage| kernel_user_memory::add(space, &context, flexpage);
+    let add = |flexpage| super::add(space, &context, flexpage);
     let area = Flexpage::memory(0xb300_0000, 13, NONE);
-    assert_eq!(add(Flexpage::memory(0xb300_1abc, 13, RWX)), Ok(area));
+    assert_eq!(add(Flexpage::memory(0xb300_1abc, 13, RWX)), Ok(()));
     assert_eq!(add(area), Err(AddError::Occupied));
     assert_eq!(
         add(Flexpage::memory(0xb300_0000, 17, NONE)),
@@ -426,11 +425,38 @@ fn kernel_user_memory_is_where_it_was_asked_for() {
 }
 
 #[test]
+fn kernel_user_memory_is_cleared_in_parts_before_it_is_there() {
+    let mut world = world(2);
+    let space = world.spaces[1];
+    let step = |world: &mut World, address, order| {
+        let area = Flexpage::memory(address, order, NONE);
+        kernel_user_memory::add(space, &world.context().0, area).unwrap()
+    };
+    assert_eq!(pauses(|| step(&mut world, 0, 17)), 4);
+    assert_eq!(world.pages(1).len(), 32);
+    for address in (0..1 << 17).step_by(8) {
+        let word = kernel_user_memory::find::<AtomicU64>(space, &world.mappings, address);
+        let word = word.expect("it is there");
+        assert_eq!(word.load(core::sync::atomic::Ordering::Relaxed), 0);
+    }
+    // What is begun with is not there yet, and makes room for another.
+    let used = world.heap.used();
+    assert_eq!(step(&mut world, 1 << 17, 17), Progress::More);
+    assert_eq!(world.heap.used(), used + (1 << 17));
+    assert_eq!(world.pages(1).len(), 32);
+    assert_eq!(step(&mut world, 1 << 17, 12), Progress::Done(()));
+    assert!(world.heap.used() < used + (1 << 14));
+    // At the end of the space it goes, too.
+    assert_eq!(step(&mut world, 1 << 18, 17), Progress::More);
+    world.end(1);
+}
+
+#[test]
 fn kernel_user_memory_stays_and_is_not_passed_on() {
     let mut world = world(2);
     let space = world.spaces[1];
     let (context, _) = world.context();
-    kernel_user_memory::add(space, &context, Flexpage::memory(0, 12, NONE)).unwrap();
+    super::add(space, &context, Flexpage::memory(0, 12, NONE)).unwrap();
     let memory = world.pages(1)[&0].leaf.memory;
     assert!(world.map((1, 0), (2, 0), 12, RW));
     assert_eq!(world.pages(2).len(), 0);

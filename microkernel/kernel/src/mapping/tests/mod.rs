@@ -13,6 +13,7 @@ use machine::address::PhysicalAddress;
 use machine::entry_format::{Format, aarch64, x86_64};
 use machine::page_table::{Access, Content, EntryFormat, Leaf, Level, Next};
 
+use super::kernel_user_memory::AddError;
 use super::map::Map;
 use super::memory_space::{MemorySpace, Origin, SpaceRef};
 use super::teardown::Teardown;
@@ -387,6 +388,12 @@ impl World {
         assert!(self.flush.pending.is_empty());
         core::mem::take(&mut self.flush.committed)
     }
+}
+
+/// Adds kernel-user memory.
+fn add<F>(space: SpaceRef, context: &Context<F>, area: Flexpage) -> Result<(), AddError> {
+    while kernel_user_memory::add(space, context, area)? == Progress::More {}
+    Ok(())
 }
 
 fn leaf_of(node: NodeRef) -> Leaf {

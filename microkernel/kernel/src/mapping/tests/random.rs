@@ -10,7 +10,6 @@ use proptest::prelude::*;
 
 use super::model::Model;
 use super::*;
-use crate::mapping::kernel_user_memory;
 
 const SPACES: usize = 4;
 
@@ -210,7 +209,7 @@ fn perform(world: &mut World, operation: &Operation) -> Result<Option<Access>, O
         Operation::AddKernelUserMemory { space, flexpage } => {
             let space = world.spaces[space];
             let (context, _) = world.context();
-            let _ = kernel_user_memory::add(space, &context, flexpage);
+            let _ = super::add(space, &context, flexpage);
         }
     }
     Ok(None)

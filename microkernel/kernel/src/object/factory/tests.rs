@@ -282,3 +282,60 @@ fn requests_are_refused_as_the_table_of_errors_says() {
         assert_eq!(setup.used(), 0);
     });
 }
+
+/// Begins to make a task with much kernel-user memory; pauses.
+fn begin_task(world: &mut World, setup: &Setup) {
+    let area = Flexpage::memory(0x10_0000, 16, MemoryRights::RW);
+    let buffer = l4_abi::item::ReceiveBuffer::slot_word(SLOT, false);
+    world.write_buffers(&setup.thread, &[buffer]);
+    world.cpu.kernel.platform.chip.set_pending(true);
+    let words = [ObjectType::Task.word(), 0, area.raw()];
+    world.start_invocation(&setup.thread, setup.slot, label::FACTORY, &words, None);
+    world.enter(machine::event::Source::Spurious);
+    assert!(world.cpu.unfinished.get() && !setup.is_made(world, SLOT));
+}
+
+#[test]
+fn a_task_gets_its_kernel_user_memory_in_steps() {
+    run(|world| {
+        let setup = Setup::new(world);
+        begin_task(world, &setup);
+        let mut pauses = 2;
+        while !setup.is_made(world, SLOT) {
+            assert!(world.cpu.unfinished.get());
+            world.enter(machine::event::Source::Spurious);
+            pauses += 1;
+        }
+        world.cpu.kernel.platform.chip.set_pending(false);
+        assert_eq!(pauses, 3);
+        let area = Flexpage::from_raw(world.word(&setup.thread, 0));
+        assert_eq!(area, Flexpage::memory(0x10_0000, 16, MemoryRights::empty()));
+        setup.remove(world, SLOT);
+        assert_eq!(setup.used(), 0);
+    });
+}
+
+#[test]
+fn a_task_that_is_not_finished_goes() {
+    type GiveUp = fn(&mut World, &Setup);
+    let ways: [GiveUp; 3] = [
+        |world, setup| world.destroy(setup.thread.header()),
+        |world, setup| {
+            setup.thread.cancel(world.cpu);
+        },
+        // Somebody who shares the UTCB makes another object of it.
+        |world, setup| world.write(&setup.thread, &[ObjectType::Semaphore.word()]),
+    ];
+    for give_up in ways {
+        run(|world| {
+            let setup = Setup::new(world);
+            begin_task(world, &setup);
+            let used = setup.used();
+            give_up(world, &setup);
+            world.cpu.kernel.platform.chip.set_pending(false);
+            world.enter(machine::event::Source::Spurious);
+            world.enter(machine::event::Source::Spurious);
+            assert!(used > 0x1_0000 && setup.used() < 0x1000);
+        });
+    }
+}

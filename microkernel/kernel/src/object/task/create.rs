@@ -1,7 +1,7 @@
 //! How tasks come into being.
 
 use l4_abi::error::ResultCode;
-use l4_abi::flexpage::{Flexpage, Space};
+use l4_abi::flexpage::Flexpage;
 use machine::paging;
 use machine::utcb::UtcbPointer;
 use machine::vm;
@@ -25,27 +25,9 @@ pub enum InitialTask {
 }
 
 impl Task {
-    /// A task with the UTCB area `area`, nil for none; the area as it is.
-    pub fn create(
-        cpu: &Cpu,
-        quota: QuotaRef,
-        area: Flexpage,
-    ) -> Result<(Ref<Task>, Option<Flexpage>), Fail> {
-        let task = Self::empty(cpu, quota, MemoryKind::Task)?;
-        if area.is_nil() {
-            return Ok((task, None));
-        }
-        let result = match area.space() {
-            Some(Space::Memory) => task.memory.add_kernel_user_memory(cpu, area),
-            _ => Err(ResultCode::EINVAL.into()),
-        };
-        match result {
-            Ok(()) => Ok((task, Some(area.with_rights(0)))),
-            Err(error) => {
-                crate::object::doom(cpu, task.header());
-                Err(error)
-            }
-        }
+    /// A task without memory.
+    pub fn create(cpu: &Cpu, quota: QuotaRef) -> Result<Ref<Task>, OutOfMemory> {
+        Self::empty(cpu, quota, MemoryKind::Task)
     }
 
     /// A virtual machine: a task for its memory.
@@ -84,9 +66,12 @@ impl Task {
             l4_abi::utcb::AREA_MIN_ORDER,
             l4_abi::rights::MemoryRights::empty(),
         );
-        task.memory
-            .add_kernel_user_memory(cpu, area)
-            .map_err(|_| OutOfMemory)?;
+        let added = loop {
+            if let Some(added) = task.memory.add_kernel_user_memory(cpu, area) {
+                break added;
+            }
+        };
+        added.map_err(|_| OutOfMemory)?;
         Ok(task)
     }
 }

@@ -114,24 +114,17 @@ impl TaskMemory {
         Some(access.bits())
     }
 
-    /// Makes the page tables that kernel-user memory needs.
-    pub fn prepare_kernel_user_memory(&self, cpu: &Cpu, area: Flexpage) -> Result<(), Fail> {
+    /// Goes on adding kernel-user memory. `None`: there is more to do.
+    pub fn add_kernel_user_memory(&self, cpu: &Cpu, area: Flexpage) -> Option<Result<(), Fail>> {
         if self.is_guest() {
-            return Err(ResultCode::ENOSYS.into());
+            return Some(Err(ResultCode::ENOSYS.into()));
         }
         let mut flush = CpuFlush { cpu };
-        kernel_user_memory::prepare(self.space, &context(cpu, &mut flush), area)?;
-        Ok(())
-    }
-
-    /// Adds kernel-user memory.
-    pub fn add_kernel_user_memory(&self, cpu: &Cpu, area: Flexpage) -> Result<(), Fail> {
-        if self.is_guest() {
-            return Err(ResultCode::ENOSYS.into());
+        match kernel_user_memory::add(self.space, &context(cpu, &mut flush), area) {
+            Ok(Progress::More) => None,
+            Ok(Progress::Done(())) => Some(Ok(())),
+            Err(error) => Some(Err(error.into())),
         }
-        let mut flush = CpuFlush { cpu };
-        kernel_user_memory::add(self.space, &context(cpu, &mut flush), area)?;
-        Ok(())
     }
 
     /// Adds the page of a device.

@@ -12,7 +12,7 @@ use l4_abi::utcb::MESSAGE_REGISTERS;
 
 use super::{Mapping, Revocation, Task};
 use crate::capability::Entry;
-use crate::cpu::{Cpu, CpuLocal};
+use crate::cpu::Cpu;
 use crate::mapping::Cursor;
 use crate::object::ipc_gate::reference;
 use crate::object::thread::{Deferred, LongOperation};
@@ -179,20 +179,15 @@ impl Task {
 
     fn add_kernel_user_memory(&self, call: &Invocation<'_>) -> OperationResult {
         let count = call.tag.words().saturating_sub(1);
-        // Each in two parts: making tables, and clearing and mapping it.
-        let parts = 2 * count;
-        for part in call.caller.take_areas(call.cpu)..parts {
-            let area = call.flexpage(part / 2 + 1);
-            if part % 2 == 0 {
-                self.memory.prepare_kernel_user_memory(call.cpu, area)?;
-            } else {
-                self.memory.add_kernel_user_memory(call.cpu, area)?;
-            }
-            if part + 1 < parts && CpuLocal::has_waiting_interrupt(call.cpu) {
-                let operation = LongOperation::Areas(part + 1);
+        for index in call.caller.take_areas(call.cpu)..count {
+            let area = call.flexpage(index + 1);
+            let step = |_: &Cursor| self.memory.add_kernel_user_memory(call.cpu, area);
+            let Some(added) = call.caller.run_steps(call.cpu, step) else {
+                let operation = LongOperation::Areas(index);
                 call.caller.pause(call.cpu, operation, Deferred::Syscall);
                 return Ok(Outcome::Done);
-            }
+            };
+            added?;
         }
         // The answer overwrites them, each after it is read.
         for index in 0..count {

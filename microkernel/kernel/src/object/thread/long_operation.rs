@@ -9,8 +9,8 @@
 use super::{Deferred, LongOperation, Thread};
 use crate::cpu::{Cpu, CpuLocal};
 use crate::mapping::Cursor;
-use crate::object::Ref;
 use crate::object::task::{Mapping, Revocation, Task};
+use crate::object::{Ref, doom};
 
 impl Thread {
     /// Does `step`, again and again, until it has a result. `None`: it has
@@ -59,7 +59,15 @@ impl Thread {
         }
     }
 
-    /// The number of the part with which an add_ku_mem that has paused goes on.
+    /// The new task of a create that has paused, whose kernel-user memory is to be added.
+    pub fn take_task(&self, cpu: &Cpu) -> Option<Ref<Task>> {
+        match self.take_operation(cpu)? {
+            LongOperation::Task(task) => Some(task),
+            other => self.refuse_operation(cpu, other),
+        }
+    }
+
+    /// The number of the area with which an add_ku_mem that has paused goes on.
     pub fn take_areas(&self, cpu: &Cpu) -> usize {
         match self.take_operation(cpu) {
             Some(LongOperation::Areas(next)) => next,
@@ -127,6 +135,7 @@ impl Thread {
         match self.take_operation(cpu) {
             None => {}
             Some(LongOperation::Labels(receiver)) => receiver.mailbox.end_rewriting(cpu),
+            Some(LongOperation::Task(task)) => doom(cpu, task.header()),
             Some(_) => self.state(cpu).cursor.retract(&cpu.kernel.mappings),
         }
     }

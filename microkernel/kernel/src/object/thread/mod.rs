@@ -169,7 +169,9 @@ pub enum LongOperation {
     Map(Mapping, [Ref<Task>; 2]),
     /// Task unmap: of the flexpage in this message word.
     Unmap(Revocation, usize, Ref<Task>),
-    /// Task add_ku_mem, from this part on.
+    /// Factory create of a task, which has to get its kernel-user memory.
+    Task(Ref<Task>),
+    /// Task add_ku_mem, from this area on.
     Areas(usize),
     /// Thread modify_senders, of this thread; its mailbox knows how far it is.
     Labels(Ref<Thread>),

@@ -186,7 +186,7 @@ fn no_thread_can_be_in_a_virtual_machine() {
         let setup = Setup::extended(world);
         let area = Flexpage::memory(UTCB_AREA, 12, MemoryRights::RW);
         let added = setup.vm.memory.add_kernel_user_memory(world.cpu, area);
-        assert!(added.is_err());
+        assert!(matches!(added, Some(Err(_))));
         assert!(setup.vm.memory.find_utcb(world.cpu, UTCB_AREA).is_none());
     });
 }
