@@ -5,11 +5,11 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::devices::gic::{self, Version};
+use super::devices::{pl011, virtio_mmio};
 use super::platform::{
     CPU_INTERFACE, DISTRIBUTOR, REDISTRIBUTOR, SERIAL, SERIAL_LINE, virtio_device, virtio_line,
 };
-use crate::devices::gic::{self, Version};
-use crate::devices::{pl011, virtio::mmio};
 
 const MAGIC: u32 = 0xd00d_feed;
 const VERSION: u32 = 17;
@@ -133,7 +133,7 @@ pub fn write(machine: &Machine<'_>) -> Vec<u8> {
     for number in 0..machine.devices {
         tree.begin(&format!("virtio@{:x}", virtio_device(number)));
         tree.text("compatible", "virtio,mmio");
-        tree.words("reg", &[virtio_device(number), mmio::SIZE]);
+        tree.words("reg", &[virtio_device(number), virtio_mmio::SIZE]);
         tree.interrupt(virtio_line(number));
         tree.property("dma-coherent", &[]);
         tree.end();

@@ -6,8 +6,8 @@ use core::fmt;
 use l4_virtio::memory::{Inaccessible, Memory};
 
 use super::device_tree::{self, Machine};
+use super::devices::gic::Version;
 use super::psci::Start;
-use crate::devices::gic::Version;
 use crate::file::File;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"ARM\x64");

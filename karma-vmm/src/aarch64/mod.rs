@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod device_tree;
+pub mod devices;
 pub mod kernel_image;
 pub mod platform;
 pub mod psci;

@@ -4,14 +4,15 @@
 //! that this one is not: it is stopped.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
-use heapless::Vec;
 use l4_virtio::memory::Memory;
 
 use super::access::Access;
-use crate::devices::gic::{self, Gic, Version};
-use crate::devices::pl011::{self, Pl011};
-use crate::devices::virtio::{Transport, mmio};
+use super::devices::gic::{self, Gic, Version};
+use super::devices::pl011::{self, Pl011};
+use super::devices::virtio_mmio;
+use crate::devices::virtio::Transport;
 
 /// Virtio devices, at most.
 pub const MAX_DEVICES: usize = 7;
@@ -27,7 +28,7 @@ const VIRTIO: u64 = 0x10_0200_0000;
 const DISTRIBUTOR_END: u64 = DISTRIBUTOR + gic::DISTRIBUTOR_SIZE;
 const REDISTRIBUTOR_END: u64 = REDISTRIBUTOR + gic::REDISTRIBUTOR_SIZE * gic::MAX_CPUS as u64;
 const SERIAL_END: u64 = SERIAL + pl011::SIZE;
-const VIRTIO_END: u64 = VIRTIO + mmio::SIZE * MAX_DEVICES as u64;
+const VIRTIO_END: u64 = VIRTIO + virtio_mmio::SIZE * MAX_DEVICES as u64;
 
 /// The virtual timer's interrupt.
 const TIMER_LINE: u32 = 27;
@@ -36,7 +37,7 @@ const VIRTIO_LINE: u32 = 34;
 
 /// Where a virtio device is.
 pub(super) const fn virtio_device(number: usize) -> u64 {
-    VIRTIO + mmio::SIZE * number as u64
+    VIRTIO + virtio_mmio::SIZE * number as u64
 }
 
 /// The interrupt of a virtio device.
@@ -61,7 +62,10 @@ impl Device {
             SERIAL..SERIAL_END => Self::Serial(address - SERIAL),
             VIRTIO..VIRTIO_END => {
                 let offset = address - VIRTIO;
-                Self::Virtio((offset / mmio::SIZE) as usize, offset % mmio::SIZE)
+                Self::Virtio(
+                    (offset / virtio_mmio::SIZE) as usize,
+                    offset % virtio_mmio::SIZE,
+                )
             }
             _ => return None,
         })
@@ -83,7 +87,7 @@ pub struct Platform<M> {
     pub gic: Gic,
     serial: Pl011,
     serial_output: Box<dyn FnMut(u8) + Send>,
-    virtio: Vec<Transport<M>, MAX_DEVICES>,
+    virtio: Vec<Transport<M>>,
 }
 
 impl<M: Memory> Platform<M> {
@@ -99,7 +103,11 @@ impl<M: Memory> Platform<M> {
 
     /// Adds a device; whether there was room.
     pub fn add(&mut self, device: Transport<M>) -> bool {
-        self.virtio.push(device).is_ok()
+        let has_room = self.virtio.len() < MAX_DEVICES;
+        if has_room {
+            self.virtio.push(device);
+        }
+        has_room
     }
 
     /// How many virtio devices there are.

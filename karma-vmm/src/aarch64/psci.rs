@@ -1,8 +1,8 @@
 //! What a guest asks of the firmware by `hvc`: PSCI 1.1 (DEN 0022) and the calling convention (DEN 0028).
 
-use crate::devices::gic::MAX_CPUS;
+use super::devices::gic::MAX_CPUS;
 use crate::end::End;
-use heapless::Vec;
+use alloc::vec::Vec;
 
 /// What comes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,12 +59,12 @@ enum State {
 }
 
 /// The firmware: it knows which CPUs are on. Their affinities are their numbers.
-pub struct Firmware(Vec<State, MAX_CPUS>);
+pub struct Firmware(Vec<State>);
 
 impl Firmware {
     /// For so many CPUs, of which the first one starts.
     pub fn new(cpus: u8, first: Start) -> Self {
-        let mut states: Vec<_, _> = (0..cpus).take(MAX_CPUS).map(|_| State::Off).collect();
+        let mut states: Vec<_> = (0..cpus).take(MAX_CPUS).map(|_| State::Off).collect();
         if let Some(state) = states.first_mut() {
             *state = State::Starting(first);
         }

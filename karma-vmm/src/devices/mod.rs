@@ -1,15 +1,9 @@
-//! Device models: what a guest's drivers find behind ports and registers.
+//! Device models: what a guest's drivers find behind ports and registers. Those that only one architecture's
+//! machine has are in `devices` of its folder.
 //!
 //! Each is plain state with reads and writes: no clock, no thread, no capability of its own. What it needs
 //! comes as an argument, what it gives goes back as a result, and its interrupt is a level that the platform
 //! looks at. So each is tested on the host by what drivers do to it. No value that a guest gives panics.
 
-pub mod clock;
-pub mod gic;
-pub mod local_apic;
-pub mod pci;
-pub mod pic;
-pub mod pit;
-pub mod pl011;
-pub mod serial;
+pub mod typed;
 pub mod virtio;

@@ -1,8 +1,8 @@
 //! What the configuration says of the virtual machine: the program's arguments.
 
 use super::remote::Backing;
+use alloc::vec::Vec;
 use core::fmt;
-use heapless::Vec;
 
 /// Devices of servers that a machine can have.
 const MAX_DEVICES: usize = 7;
@@ -19,7 +19,7 @@ pub struct Options {
     /// The kernel's command line.
     pub command_line: &'static str,
     /// Devices of servers, in the order in which the guest finds them.
-    pub devices: Vec<Backing, MAX_DEVICES>,
+    pub devices: Vec<Backing>,
     /// Tell why the guest left the machine, when it ends.
     pub statistics: bool,
 }
@@ -58,7 +58,8 @@ impl Options {
                 Some(("command-line", text)) => options.command_line = text,
                 Some((word, channel)) => {
                     let device = Backing::new(word, channel).ok_or(bad)?;
-                    options.devices.push(device).map_err(|_| bad)?;
+                    let has_room = options.devices.len() < MAX_DEVICES;
+                    has_room.then(|| options.devices.push(device)).ok_or(bad)?;
                 }
                 None if argument == "statistics" => options.statistics = true,
                 _ => return Err(bad),

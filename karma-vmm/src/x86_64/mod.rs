@@ -14,6 +14,7 @@
 pub mod acpi;
 pub mod cpuid;
 pub mod debug_registers;
+pub mod devices;
 pub mod kernel_image;
 pub mod msr;
 pub mod paravirtual_clock;

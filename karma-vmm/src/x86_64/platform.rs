@@ -3,15 +3,15 @@
 //! The table is [`Device::at`]. What is at no port of it reads as ones, and ignores writes.
 
 use super::acpi;
-use crate::devices::clock::{self, Clock};
-use crate::devices::pci::{self, Pci};
-use crate::devices::pic::{self, Pics};
-use crate::devices::pit::{self, Pit};
-use crate::devices::serial::{self, Serial};
+use super::devices::clock::{self, Clock};
+use super::devices::pci::{self, Pci};
+use super::devices::pic::{self, Pics};
+use super::devices::pit::{self, Pit};
+use super::devices::serial::{self, Serial};
 use crate::devices::virtio::Transport;
 use crate::end::End;
 use alloc::boxed::Box;
-use heapless::Vec;
+use alloc::vec::Vec;
 use l4_virtio::memory::Memory;
 
 const TIMER_LINE: u8 = 0;
@@ -87,7 +87,7 @@ pub struct Platform<M> {
     power_events: u16,
     pci: Pci,
     /// By device number on the bus, from 1 on.
-    virtio: Vec<Transport<M>, { pci::MAX_DEVICES }>,
+    virtio: Vec<Transport<M>>,
 }
 
 impl<M: Memory> Platform<M> {
@@ -111,7 +111,11 @@ impl<M: Memory> Platform<M> {
         let number = self.virtio.len();
         let window = PCI_WINDOWS + number as u16 * pci::WINDOW;
         let function = device.function(window, line_of(number));
-        self.pci.add(function).is_some() && self.virtio.push(device).is_ok()
+        let has_room = self.pci.add(function).is_some();
+        if has_room {
+            self.virtio.push(device);
+        }
+        has_room
     }
 
     /// A guest's CPU reads `size` bytes from a port at `now`, in nanoseconds.

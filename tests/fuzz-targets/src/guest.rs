@@ -3,14 +3,14 @@
 
 use crate::guest_example::STEP_BYTES;
 use karma_vmm::aarch64::access::Access;
+use karma_vmm::aarch64::devices::gic::Version;
 use karma_vmm::aarch64::platform;
 use karma_vmm::aarch64::psci::{Firmware, Start};
-use karma_vmm::devices::gic::Version;
-use karma_vmm::devices::local_apic::{LocalApic, TSC_DEADLINE};
 use karma_vmm::devices::virtio::Transport;
 use karma_vmm::devices::virtio::console::Console;
 use karma_vmm::x86_64::cpuid::{self, Cpu};
 use karma_vmm::x86_64::debug_registers::decode;
+use karma_vmm::x86_64::devices::local_apic::{LocalApic, TSC_DEADLINE};
 use karma_vmm::x86_64::msr::{Now, Registers};
 use karma_vmm::x86_64::paravirtual_clock::Scale;
 use karma_vmm::x86_64::platform::Platform;

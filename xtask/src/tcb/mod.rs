@@ -62,8 +62,9 @@ impl Part {
     }
 }
 
-/// Where the device models of VMMs are, as a part of the path.
-const DEVICES: &str = "karma-vmm/src/device";
+/// The VMM, and its folders that hold device models: one for all architectures, one for each.
+const VMM: &str = "karma-vmm/src/";
+const DEVICES: &str = "/devices/";
 
 /// A file that a component trusts.
 #[derive(Clone, Debug)]
@@ -237,7 +238,8 @@ impl<'b> Counter<'b> {
 }
 
 fn is_device(file: &SourceFile) -> bool {
-    file.path.to_string_lossy().contains(DEVICES)
+    let path = file.path.to_string_lossy();
+    path.contains(VMM) && path.contains(DEVICES)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A console with one port (§5.3): what the guest prints goes out, what a person types comes in.
 
 use super::{Device, Queue};
-use heapless::Deque;
+use crate::devices::typed::Typed;
 use l4_virtio::QueueError;
 use l4_virtio::memory::Memory;
 
@@ -16,7 +16,7 @@ const PIECE: usize = 128;
 /// The console; `O` takes what is printed.
 pub struct Console<O> {
     output: O,
-    typed: Deque<u8, TYPED>,
+    typed: Typed<TYPED>,
 }
 
 impl<O: FnMut(&[u8])> Console<O> {
@@ -24,7 +24,7 @@ impl<O: FnMut(&[u8])> Console<O> {
     pub fn new(output: O) -> Self {
         Self {
             output,
-            typed: Deque::new(),
+            typed: Typed::default(),
         }
     }
 
@@ -60,10 +60,10 @@ impl<O: FnMut(&[u8])> Console<O> {
                 break;
             };
             let mut written = 0;
-            while let Some(&byte) = self.typed.front()
+            while let Some(byte) = self.typed.first()
                 && chain.write(memory, written, &[byte])? == 1
             {
-                self.typed.pop_front();
+                self.typed.take();
                 written += 1;
             }
             queue.complete(memory, chain, written as u32)?;
@@ -94,9 +94,7 @@ impl<M: Memory, O: FnMut(&[u8]) + Send> Device<M> for Console<O> {
     }
 
     fn type_in(&mut self, bytes: &[u8]) -> usize {
-        let taken = bytes
-            .iter()
-            .take_while(|&&byte| self.typed.push_back(byte).is_ok());
+        let taken = bytes.iter().take_while(|&&byte| self.typed.push(byte));
         taken.count()
     }
 }

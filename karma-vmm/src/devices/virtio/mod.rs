@@ -1,17 +1,15 @@
 //! Virtio 1.2 devices: what all of them have in common, whatever bus they are on.
 //!
 //! * [`Transport`]: features, status and queues of one device, which the guest sets up through the
-//!   registers of [`pci`] or [`mmio`].
+//!   registers that a bus shows: `virtio_pci` and `virtio_mmio` of the architectures.
 //! * [`Device`]: what is behind it. [`console`] is a model of its own.
 //!
 //! A guest that makes a queue wrong finds its device in need of a reset, and nothing else happens.
 
 pub mod console;
-pub mod mmio;
-pub mod pci;
 
 use alloc::boxed::Box;
-use heapless::Vec;
+use alloc::vec::Vec;
 use l4_virtio::memory::Memory;
 use l4_virtio::{DeviceQueue, Layout, QueueError};
 
@@ -84,9 +82,9 @@ pub trait Device<M>: Send {
 /// A queue as the guest sets it up, and then uses it.
 #[derive(Debug)]
 pub struct Queue {
-    size: u16,
+    pub(crate) size: u16,
     /// Addresses of descriptors, available ring and used ring.
-    parts: [u64; 3],
+    pub(crate) parts: [u64; 3],
     ready: Option<DeviceQueue>,
 }
 
@@ -118,14 +116,14 @@ impl Queue {
 
 /// The registers of a device.
 pub struct Transport<M> {
-    device: Box<dyn Device<M>>,
-    status: u8,
-    interrupts: u8,
+    pub(crate) device: Box<dyn Device<M>>,
+    pub(crate) status: u8,
+    pub(crate) interrupts: u8,
     /// Which 32 of the features the registers show: of the device, of the driver.
-    feature_pages: [u32; 2],
-    driver_features: u64,
-    selected: u16,
-    queues: Vec<Queue, MAX_QUEUES>,
+    pub(crate) feature_pages: [u32; 2],
+    pub(crate) driver_features: u64,
+    pub(crate) selected: u16,
+    pub(crate) queues: Vec<Queue>,
 }
 
 impl<M: Memory> Transport<M> {
@@ -166,19 +164,15 @@ impl<M: Memory> Transport<M> {
         }
     }
 
-    fn kind(&self) -> u16 {
+    pub(crate) fn kind(&self) -> u16 {
         self.device.kind()
     }
 
-    fn device_features(&self) -> u32 {
+    pub(crate) fn device_features(&self) -> u32 {
         page(self.device.features() | VERSION_1, self.feature_pages[0])
     }
 
-    fn driver_features(&self) -> u32 {
-        page(self.driver_features, self.feature_pages[1])
-    }
-
-    fn set_driver_features(&mut self, features: u32) {
+    pub(crate) fn set_driver_features(&mut self, features: u32) {
         // They are agreed on once (§3.1.1).
         if self.status & status::FEATURES_OK == 0 && self.feature_pages[1] < 2 {
             let shift = 32 * self.feature_pages[1];
@@ -187,7 +181,7 @@ impl<M: Memory> Transport<M> {
         }
     }
 
-    fn set_status(&mut self, value: u8, memory: &M) {
+    pub(crate) fn set_status(&mut self, value: u8, memory: &M) {
         if value == 0 {
             self.reset();
             return;
@@ -219,16 +213,11 @@ impl<M: Memory> Transport<M> {
             .collect();
     }
 
-    fn queue(&mut self) -> Option<&mut Queue> {
+    pub(crate) fn queue(&mut self) -> Option<&mut Queue> {
         self.queues.get_mut(usize::from(self.selected))
     }
 
-    /// 0 if there is no such queue.
-    fn queue_size(&mut self) -> u16 {
-        self.queue().map_or(0, |queue| queue.size)
-    }
-
-    fn set_queue_size(&mut self, size: u16) {
+    pub(crate) fn set_queue_size(&mut self, size: u16) {
         let most = self.device.queue_size();
         if let Some(queue) = self.queue()
             && queue.ready.is_none()
@@ -238,12 +227,8 @@ impl<M: Memory> Transport<M> {
         }
     }
 
-    fn queue_address(&mut self, part: Part) -> u64 {
-        self.queue().map_or(0, |queue| queue.parts[part as usize])
-    }
-
     /// Sets one half of an address.
-    fn set_queue_address(&mut self, part: Part, high: bool, value: u32) {
+    pub(crate) fn set_queue_address(&mut self, part: Part, high: bool, value: u32) {
         if let Some(queue) = self.queue()
             && queue.ready.is_none()
         {
@@ -253,11 +238,11 @@ impl<M: Memory> Transport<M> {
         }
     }
 
-    fn is_queue_ready(&mut self) -> bool {
+    pub(crate) fn is_queue_ready(&mut self) -> bool {
         self.queue().is_some_and(|queue| queue.ready.is_some())
     }
 
-    fn set_queue_ready(&mut self, ready: bool) {
+    pub(crate) fn set_queue_ready(&mut self, ready: bool) {
         let Some(queue) = self.queue() else {
             return;
         };
@@ -272,12 +257,12 @@ impl<M: Memory> Transport<M> {
         }
     }
 
-    fn notify(&mut self, queue: u32, memory: &M) {
+    pub(crate) fn notify(&mut self, queue: u32, memory: &M) {
         self.serve(Some(queue as usize), memory);
     }
 
     /// A byte of the device's own configuration; 0 behind its end.
-    fn configuration(&self, offset: usize) -> u8 {
+    pub(crate) fn configuration(&self, offset: usize) -> u8 {
         self.device
             .configuration()
             .get(offset)
@@ -307,7 +292,7 @@ impl<M: Memory> Transport<M> {
 }
 
 /// 32 bits of the features.
-fn page(features: u64, page: u32) -> u32 {
+pub(crate) fn page(features: u64, page: u32) -> u32 {
     match page {
         0 => features as u32,
         1 => (features >> 32) as u32,

@@ -1,6 +1,6 @@
 use super::console::Console;
 use super::*;
-use crate::devices::pci::Pci;
+use crate::x86_64::devices::pci::Pci;
 use alloc::sync::Arc;
 use alloc::vec;
 use l4_virtio::fixture::Ram;
@@ -265,7 +265,7 @@ fn no_access_panics_whatever_its_place_and_size() {
                 transport.read_port(offset, size);
             }
         }
-        for offset in 0..mmio::SIZE + 8 {
+        for offset in 0..crate::aarch64::devices::virtio_mmio::SIZE + 8 {
             transport.write_register(offset, value, &memory);
             for size in [1, 2, 4, 8] {
                 transport.read_register(offset, size);

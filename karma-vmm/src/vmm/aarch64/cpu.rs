@@ -1,7 +1,7 @@
 //! One of the guest's CPUs: this thread, as a vCPU.
 
+use crate::aarch64::devices::gic::{self, Gic, Version};
 use crate::aarch64::psci::Start;
-use crate::devices::gic::{self, Gic, Version};
 use l4_abi::arch::aarch64::exception::{ExceptionFrame, pstate};
 use l4_abi::arch::aarch64::vm::Hcr;
 use l4_abi::vcpu::{StateFlags, UserTask};

@@ -9,10 +9,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::error::Error;
 
+use crate::aarch64::devices::gic::{self, Version};
 use crate::aarch64::kernel_image;
 use crate::aarch64::platform::{CPU_INTERFACE, Platform};
 use crate::aarch64::psci::Firmware;
-use crate::devices::gic::{self, Version};
 use crate::statistics::Statistics;
 use crate::vmm::files::BootFiles;
 use crate::vmm::input::Input;

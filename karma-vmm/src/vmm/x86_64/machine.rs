@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use crate::devices::local_apic::{Ipi, IpiKind, LocalApic};
 use crate::end::End;
 use crate::x86_64::acpi;
+use crate::x86_64::devices::local_apic::{Ipi, IpiKind, LocalApic};
 use crate::x86_64::kernel_image::{self, Entry};
 use crate::x86_64::paravirtual_clock::Scale;
 use crate::x86_64::platform::Platform;

@@ -2,9 +2,9 @@
 
 use alloc::sync::Arc;
 
-use crate::devices::local_apic::{MSRS, NoSuchRegister, TSC_DEADLINE};
 use crate::statistics::Statistics;
 use crate::x86_64::debug_registers::DebugRegisters;
+use crate::x86_64::devices::local_apic::{MSRS, NoSuchRegister, TSC_DEADLINE};
 use crate::x86_64::kernel_image::Entry;
 use crate::x86_64::msr::Registers;
 use crate::x86_64::platform::Platform;

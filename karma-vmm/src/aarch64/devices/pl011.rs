@@ -1,6 +1,6 @@
 //! A serial port: Arm's PL011 (DDI 0183). What it sends is gone at once.
 
-use heapless::Deque;
+use crate::devices::typed::Typed;
 
 /// Bytes of its registers.
 pub const SIZE: u64 = 0x1000;
@@ -23,7 +23,7 @@ const IDENTIFICATION: [u8; 8] = [0x11, 0x10, 0x34, 0x00, 0x0d, 0xf0, 0x05, 0xb1]
 /// The port.
 #[derive(Debug, Default)]
 pub struct Pl011 {
-    received: Deque<u8, RECEIVER>,
+    received: Typed<RECEIVER>,
     sent: bool,
     interrupt_mask: u32,
     /// What the guest has set, and nobody looks at: divisors, line, control, levels.
@@ -34,18 +34,14 @@ impl Pl011 {
     /// The guest reads a register.
     pub fn read(&mut self, offset: u64) -> u32 {
         match offset {
-            0x00 => self.received.pop_front().unwrap_or(0).into(),
+            0x00 => self.received.take().unwrap_or(0).into(),
             0x18 => {
                 let empty = if self.received.is_empty() {
                     RECEIVE_EMPTY
                 } else {
                     0
                 };
-                let full = if self.received.is_full() {
-                    RECEIVE_FULL
-                } else {
-                    0
-                };
+                let full = if self.room() == 0 { RECEIVE_FULL } else { 0 };
                 empty | full | SEND_EMPTY
             }
             0x24..=0x34 => self.settings[(offset - 0x24) as usize / 4],
@@ -74,12 +70,12 @@ impl Pl011 {
 
     /// A person types a byte; whether there was room.
     pub fn type_in(&mut self, byte: u8) -> bool {
-        self.received.push_back(byte).is_ok()
+        self.received.push(byte)
     }
 
     /// How many bytes have room.
     pub fn room(&self) -> usize {
-        RECEIVER - self.received.len()
+        self.received.room()
     }
 
     /// Level of the interrupt line.

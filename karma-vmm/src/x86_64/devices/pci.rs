@@ -4,7 +4,8 @@
 //! Windows have an address from the start, and systems leave them there; but they can be moved, as
 //! anywhere. Each device has one function; there is no second bus.
 
-use heapless::Vec;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Address (first four) and data (last four).
 pub const PORTS: core::ops::RangeInclusive<u16> = 0xcf8..=0xcff;
@@ -96,14 +97,14 @@ impl Function {
 pub struct Pci {
     address: u32,
     /// By device number; the host bridge is 0.
-    functions: Vec<Function, { MAX_DEVICES + 1 }>,
+    functions: Vec<Function>,
 }
 
 impl Default for Pci {
     fn default() -> Self {
         Self {
             address: 0,
-            functions: Vec::from_array([Function::host_bridge()]),
+            functions: vec![Function::host_bridge()],
         }
     }
 }
@@ -111,8 +112,9 @@ impl Default for Pci {
 impl Pci {
     /// Adds a device; its number, or `None` if there is no room.
     pub fn add(&mut self, function: Function) -> Option<usize> {
-        self.functions.push(function).ok()?;
-        Some(self.functions.len() - 1)
+        let number = self.functions.len();
+        (number <= MAX_DEVICES).then(|| self.functions.push(function))?;
+        Some(number)
     }
 
     /// The device whose window a port is in, and the port's offset there.

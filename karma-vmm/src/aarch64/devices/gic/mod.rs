@@ -8,8 +8,8 @@ mod bank;
 mod v2;
 mod v3;
 
+use alloc::vec::Vec;
 use bank::Bank;
-use heapless::Vec;
 pub use v2::{CPU_INTERFACE_SIZE, MAX_CPUS as MAX_CPUS_V2, narrow, widen};
 pub use v3::REDISTRIBUTOR_SIZE;
 
@@ -57,7 +57,7 @@ struct Own {
 pub struct Gic {
     version: Version,
     is_on: bool,
-    own: Vec<Own, MAX_CPUS>,
+    own: Vec<Own>,
     devices: Bank,
     /// The CPU of each device's interrupt.
     routes: [u8; BANK],

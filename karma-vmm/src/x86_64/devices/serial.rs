@@ -3,7 +3,7 @@
 //! What the guest sends leaves at once, so the transmitter is always empty. What is typed waits until
 //! the guest takes it; what finds no room is lost, as on the real one.
 
-use heapless::Deque;
+use crate::devices::typed::Typed;
 
 /// Ports, from its base.
 pub const PORTS: u16 = 8;
@@ -39,7 +39,7 @@ pub struct Serial {
     modem_control: u8,
     scratch: u8,
     divisor: [u8; 2],
-    received: Deque<u8, RECEIVER>,
+    received: Typed<RECEIVER>,
     /// The guest has not been told yet that it can send.
     emptied: bool,
 }
@@ -51,7 +51,7 @@ impl Serial {
             low @ 0..=1 if self.line_control & DIVISOR_ACCESS != 0 => {
                 self.divisor[usize::from(low)]
             }
-            0 => self.received.pop_front().unwrap_or(0),
+            0 => self.received.take().unwrap_or(0),
             1 => self.interrupt_enable,
             2 => {
                 let reason = self.reason();
@@ -104,12 +104,12 @@ impl Serial {
 
     /// A byte comes from outside; whether there was room.
     pub fn receive(&mut self, byte: u8) -> bool {
-        self.received.push_back(byte).is_ok()
+        self.received.push(byte)
     }
 
     /// How many bytes have room.
     pub fn room(&self) -> usize {
-        RECEIVER - self.received.len()
+        self.received.room()
     }
 
     /// Level of the interrupt line.

@@ -1,6 +1,6 @@
 //! Virtio over registers in memory (§4.2).
 
-use super::{Part, Transport};
+use crate::devices::virtio::{Part, Transport};
 use l4_virtio::memory::Memory;
 
 /// Bytes of a device's registers.

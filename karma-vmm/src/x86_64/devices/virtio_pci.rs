@@ -1,7 +1,7 @@
 //! Virtio over PCI (§4.1), all in one window of I/O ports, with the interrupt line.
 
-use super::{MAX_QUEUES, Part, Transport};
-use crate::devices::pci::{Function, Identity};
+use super::pci::{Function, Identity};
+use crate::devices::virtio::{MAX_QUEUES, Part, Transport, page};
 use l4_virtio::memory::Memory;
 
 /// Where the parts are in the window.
@@ -92,6 +92,19 @@ impl<M: Memory> Transport<M> {
             // Generation of the configuration, which never changes; the one place of all notifications.
             _ => 0,
         }
+    }
+
+    fn driver_features(&self) -> u32 {
+        page(self.driver_features, self.feature_pages[1])
+    }
+
+    /// 0 if there is no such queue.
+    fn queue_size(&mut self) -> u16 {
+        self.queue().map_or(0, |queue| queue.size)
+    }
+
+    fn queue_address(&mut self, part: Part) -> u64 {
+        self.queue().map_or(0, |queue| queue.parts[part as usize])
     }
 }
 

@@ -1,0 +1,5 @@
+//! Devices of the machine of aarch64.
+
+pub mod gic;
+pub mod pl011;
+pub mod virtio_mmio;

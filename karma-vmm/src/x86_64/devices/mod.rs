@@ -1,0 +1,9 @@
+//! Devices of a PC.
+
+pub mod clock;
+pub mod local_apic;
+pub mod pci;
+pub mod pic;
+pub mod pit;
+pub mod serial;
+mod virtio_pci;
