@@ -101,7 +101,11 @@ fn an_architecture_is_selected_in_one_file_per_crate() {
             continue;
         }
         if code(&text).any(|(_, line)| has_word(line, "target_arch")) {
-            let package = path.split("/src/").next().unwrap_or(&path).to_owned();
+            // bootstrap's program is a crate of its own, beside the library, and has another selection.
+            let package = match path.split_once("/src/machine/") {
+                Some((package, _)) => format!("{package}, program"),
+                None => path.split("/src/").next().unwrap_or(&path).to_owned(),
+            };
             by_crate.entry(package).or_default().push(path);
         }
     }

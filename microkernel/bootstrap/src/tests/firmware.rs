@@ -10,7 +10,11 @@ use vm_fdt::{FdtReserveEntry, FdtWriter};
 
 use crate::{
     Error,
-    firmware::{Platform, RootPointer, device_tree, multiboot2, pvh},
+    firmware::{
+        Platform, RootPointer,
+        aarch64::device_tree,
+        x86_64::{multiboot2, pvh},
+    },
     memory_map::FirmwareUse,
 };
 

@@ -6,9 +6,9 @@ use fdt::{Fdt, node::FdtNode};
 use l4_abi::boot::options::{Flags, NO_IRQ, Uart, UartAccess};
 use l4_loader::Machine;
 
-use super::{Platform, RootPointer};
 use crate::{
     Error,
+    firmware::{Platform, RootPointer},
     kernel_options::Console,
     memory_map::{FirmwareUse, MemoryMap},
 };

@@ -2,7 +2,7 @@
 
 use bootstrap::{
     Error,
-    firmware::{Platform, device_tree},
+    firmware::{Platform, aarch64::device_tree},
 };
 
 use crate::machine::memory::physical;

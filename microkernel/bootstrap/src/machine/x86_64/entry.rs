@@ -6,7 +6,7 @@
 
 use core::arch::global_asm;
 
-use bootstrap::firmware::multiboot2;
+use bootstrap::firmware::x86_64::multiboot2;
 
 use super::firmware::PVH;
 

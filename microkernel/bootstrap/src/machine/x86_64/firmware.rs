@@ -2,7 +2,10 @@
 
 use bootstrap::{
     Error,
-    firmware::{Platform, multiboot2, pvh},
+    firmware::{
+        Platform,
+        x86_64::{multiboot2, pvh},
+    },
 };
 
 use super::console;

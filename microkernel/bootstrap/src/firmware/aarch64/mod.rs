@@ -1,0 +1,3 @@
+//! Machines that a device tree describes.
+
+pub mod device_tree;
