@@ -86,7 +86,7 @@ const _: () = {
 pub mod options {
     use core::mem::{offset_of, size_of};
 
-    use bitflags::bitflags;
+    use crate::flags::flags;
 
     /// First word of the block.
     pub const MAGIC: u32 = 0x4C34_4B43;
@@ -95,9 +95,8 @@ pub mod options {
     /// UART interrupt number that means none.
     pub const NO_IRQ: u16 = 0xffff;
 
-    bitflags! {
+    flags! {
         /// Options that are present or valid.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub struct Flags: u32 {
             /// Enter the debugger before user programs start.
             const WAIT = 1 << 0;

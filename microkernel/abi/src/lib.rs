@@ -14,7 +14,9 @@ pub mod boot;
 pub mod capability;
 pub mod error;
 pub mod exception;
+mod flags;
 pub mod flexpage;
+
 pub mod item;
 pub mod kip;
 pub mod l4re;

@@ -2,11 +2,10 @@
 //!
 //! Source: `abi/01` (message tag).
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
-bitflags! {
+flags! {
     /// Flags of a message tag, at their place in the word.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct TagFlags: u64 {
         /// Send: hand over the FPU state.
         const TRANSFER_FPU = 0x1000;

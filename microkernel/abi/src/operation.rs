@@ -2,13 +2,12 @@
 //!
 //! Source: `abi/01` (`dest` operation flags).
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 use crate::capability::{Selector, Target};
 
-bitflags! {
+flags! {
     /// The phases of an IPC operation, bits 3..0 of the destination word.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Operation: u64 {
         /// Send phase.
         const SEND = 1;

@@ -2,14 +2,13 @@
 //!
 //! Source: `abi/00` (rights bits), `abi/03` §4.
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
-bitflags! {
+flags! {
     /// Rights stored with a capability.
     ///
     /// The low nibble is that of an object flexpage, bits 7..5 those of a send item. Only
     /// [`WRITE`](Self::WRITE) and [`SPECIAL`](Self::SPECIAL) are seen when the capability is invoked.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct CapabilityRights: u8 {
         /// W: modify or notify the object.
         const WRITE = 0x01;
@@ -49,9 +48,8 @@ impl CapabilityRights {
     pub const INVOCATION: CapabilityRights = Self::WRITE.union(Self::SPECIAL);
 }
 
-bitflags! {
+flags! {
     /// Access rights of memory, as in a memory flexpage.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct MemoryRights: u8 {
         /// X: fetch instructions.
         const EXECUTE = 0x01;

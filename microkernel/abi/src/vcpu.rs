@@ -3,15 +3,14 @@
 //! Source: `abi/06` §1–4. The state structure differs per architecture: `arch::*::VcpuState`;
 //! extended state for virtual machines is in `arch::*::vm`.
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 use crate::capability::Selector;
 
 pub use crate::arch::native::VcpuState;
 
-bitflags! {
+flags! {
     /// `state` and `saved_state` of a vCPU.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct StateFlags: u16 {
         /// Messages and interrupts enter.
         const IRQ = 0x01;
@@ -28,9 +27,8 @@ bitflags! {
     }
 }
 
-bitflags! {
+flags! {
     /// `sticky_flags` of a vCPU.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct StickyFlags: u16 {
         /// A sender is queued.
         const IRQ_PENDING = 0x01;

@@ -1,6 +1,6 @@
 //! Receive buffers: where the receiver takes items (`abi/03` §4.3).
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 use super::Overflow;
 use crate::capability::Selector;
@@ -8,9 +8,8 @@ use crate::flexpage::{Flexpage, Space};
 use crate::rights::CapabilityRights;
 use crate::utcb::{BUFFER_REGISTERS, BufferDescriptor};
 
-bitflags! {
+flags! {
     /// Low bits of a receive buffer's first word.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct BufferFlags: u64 {
         /// One more word names the task that receives.
         const FORWARD = 0x1;

@@ -1,15 +1,14 @@
 //! Items as the sender writes them (`abi/03` §4.1, §4.5).
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 use super::{ITEM_WORDS, Overflow};
 use crate::capability::Selector;
 use crate::flexpage::{Flexpage, Space};
 use crate::rights::{CapabilityRights, MemoryRights};
 
-bitflags! {
+flags! {
     /// Low bits of a send item's control word.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct ItemFlags: u64 {
         /// The next item uses the same receive buffer.
         const COMPOUND = 0x1;

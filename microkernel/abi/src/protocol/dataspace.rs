@@ -2,7 +2,7 @@
 //!
 //! Source: `abi/08` §3.
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 opcodes! {
     /// Operations, 32 bit.
@@ -22,9 +22,8 @@ opcodes! {
     }
 }
 
-bitflags! {
+flags! {
     /// Rights and caching of a mapping.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Flags: u64 {
         /// Fetch instructions.
         const EXECUTE = 0x01;

@@ -2,7 +2,7 @@
 //!
 //! Source: `abi/08` §7.
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 opcodes! {
     /// Operations, 32 bit.
@@ -30,9 +30,8 @@ opcodes! {
     }
 }
 
-bitflags! {
+flags! {
     /// Attributes of a mapping.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Attributes: u32 {
         /// Look for a free address.
         const SEARCH = 1;

@@ -3,7 +3,7 @@
 //!
 //! Source: `abi/05` (ICU).
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 opcodes! {
     /// Operations, word 0.
@@ -30,9 +30,8 @@ pub const FEATURE_MSI: u64 = 0x8000_0000;
 /// Flag in a pin number: it is an MSI.
 pub const PIN_MSI: u64 = 0x8000_0000;
 
-bitflags! {
+flags! {
     /// Trigger mode of a pin.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Mode: u64 {
         /// The mode is to be set.
         const SET = 0x01;

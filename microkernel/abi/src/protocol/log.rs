@@ -4,7 +4,7 @@
 //!
 //! Source: `abi/05` (Vlog).
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 opcodes! {
     /// Operations, word 0 bits 15..0.
@@ -37,9 +37,8 @@ pub const READ_BREAK: u64 = 1 << 30;
 /// Bits of word 0 of the answer to a read that are the number of bytes.
 pub const READ_COUNT_MASK: u64 = READ_BREAK - 1;
 
-bitflags! {
+flags! {
     /// Treatment of input.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct InputFlags: u64 {
         /// Newline becomes carriage return.
         const INLCR = 0o100;
@@ -50,9 +49,8 @@ bitflags! {
     }
 }
 
-bitflags! {
+flags! {
     /// Treatment of output.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct OutputFlags: u64 {
         /// Newline becomes carriage return and newline; always on.
         const ONLCR = 0o4;
@@ -63,9 +61,8 @@ bitflags! {
     }
 }
 
-bitflags! {
+flags! {
     /// Line discipline.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct LocalFlags: u64 {
         /// Whole lines.
         const ICANON = 0o2;

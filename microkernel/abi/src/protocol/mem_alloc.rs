@@ -5,7 +5,7 @@
 //!
 //! Source: `abi/08` §5.
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 opcodes! {
     /// Operations with label [`MEM_ALLOC`](super::label::MEM_ALLOC), 32 bit.
@@ -29,9 +29,8 @@ pub mod info_word {
     pub const MEMORY_FREE: usize = 4;
 }
 
-bitflags! {
+flags! {
     /// Second argument for a new dataspace.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct DataspaceFlags: u64 {
         /// Physically contiguous.
         const CONTINUOUS = 1;

@@ -2,7 +2,7 @@
 //!
 //! Source: `abi/08` §6.
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 opcodes! {
     /// Operations, 32 bit.
@@ -16,9 +16,8 @@ opcodes! {
     }
 }
 
-bitflags! {
+flags! {
     /// Flags of an entry.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Flags: u32 {
         /// W on the capability.
         const WRITE = 0x01;

@@ -2,7 +2,7 @@
 //!
 //! Source: `abi/08` §4.
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 opcodes! {
     /// Operations, 32 bit.
@@ -32,9 +32,8 @@ opcodes! {
     }
 }
 
-bitflags! {
+flags! {
     /// Flags of attach and of regions.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Flags: u32 {
         /// Fetch instructions.
         const EXECUTE = 0x01;
@@ -77,9 +76,8 @@ bitflags! {
     }
 }
 
-bitflags! {
+flags! {
     /// Flags of detach.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct DetachFlags: u32 {
         /// Touch exactly the range.
         const EXACT = 1;

@@ -4,7 +4,7 @@
 //!
 //! Source: `abi/05` (Thread).
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 /// Bits of word 0 that are the operation.
 pub const OPCODE_MASK: u64 = 0xffff;
@@ -55,9 +55,8 @@ opcodes! {
     }
 }
 
-bitflags! {
+flags! {
     /// Flags of [`Opcode::Control`] in word 0.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct ControlFlags: u64 {
         /// Word 1 is the pager.
         const SET_PAGER = 0x1_0000;
@@ -90,9 +89,8 @@ pub const CONTROL_REPLY_WORDS: usize = 3;
 /// Pager and handler of a thread that never got one, as the answer shows it.
 pub const NO_HANDLER: u64 = !0 << 12;
 
-bitflags! {
+flags! {
     /// Flags of [`Opcode::ExRegs`] in word 0.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct ExRegsFlags: u64 {
         /// Cancel a pending IPC.
         const CANCEL = 0x1_0000;

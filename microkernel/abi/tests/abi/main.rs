@@ -3,6 +3,7 @@
 mod capability;
 mod error;
 mod exception;
+mod flags;
 mod flexpage;
 mod item;
 mod message_tag;

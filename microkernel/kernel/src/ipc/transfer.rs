@@ -290,7 +290,7 @@ impl Items<'_> {
         if core::ptr::eq(self.source, self.destination) {
             let mut rights = item.flexpage.object_rights();
             if !pass_special {
-                rights.remove(CapabilityRights::SPECIAL);
+                rights.set(CapabilityRights::SPECIAL, false);
             }
             return Some(Delivery::Flexpage(item.flexpage.with_rights(rights.bits())));
         }

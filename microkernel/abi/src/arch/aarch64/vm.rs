@@ -4,7 +4,7 @@
 
 use core::mem::{offset_of, size_of};
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 /// What the kernel tells about itself, at
 /// [`EXTENDED_INFO_OFFSET`](crate::vcpu::EXTENDED_INFO_OFFSET).
@@ -115,9 +115,8 @@ const _: () = {
     assert!(size_of::<ExtendedState>() == 0x148);
 };
 
-bitflags! {
+flags! {
     /// HCR_EL2 bits.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Hcr: u64 {
         /// Stage 2 on.
         const VM = 1 << 0;

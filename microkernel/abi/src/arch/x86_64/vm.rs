@@ -5,7 +5,7 @@
 //!
 //! Source: `abi/06` §5.1; AMD64 Architecture Programmer's Manual, volume 2, appendix B.
 
-use bitflags::bitflags;
+use crate::flags::flags;
 
 /// Offset of the VMCB's save area.
 pub const SAVE_AREA_OFFSET: usize = 0x400;
@@ -14,9 +14,8 @@ pub const XCR0_OFFSET: usize = SAVE_AREA_OFFSET + 0x298;
 /// Offset in the VMCB of the clean bits.
 pub const CLEAN_BITS_OFFSET: usize = 0xc0;
 
-bitflags! {
+flags! {
     /// Parts of the VMCB that the user has not changed since the last resume.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct CleanBits: u32 {
         /// Intercepts, TSC offset, pause filter.
         const INTERCEPTS = 1 << 0;
