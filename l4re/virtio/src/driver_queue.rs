@@ -3,7 +3,10 @@
 use core::sync::atomic::{Ordering, fence};
 
 use crate::memory::{Access, Memory};
-use crate::ring::{Buffer, Descriptor, Layout, NO_NOTIFICATION, QueueError, descriptor_flag};
+use crate::ring::{
+    Buffer, DESCRIPTOR_BYTES, Descriptor, Layout, NO_NOTIFICATION, QueueError, RING_HEADER_BYTES,
+    USED_ENTRY_BYTES, descriptor_flag,
+};
 
 /// Puts requests into a queue of up to `N` descriptors, and takes them out when they are completed.
 ///
@@ -154,5 +157,42 @@ impl<const N: usize> DriverQueue<N> {
         fence(Ordering::SeqCst);
         let flags = memory.load(self.layout.used_flags())?;
         Ok(flags & NO_NOTIFICATION == 0)
+    }
+}
+
+/// What only who makes a queue does.
+impl Layout {
+    /// A queue whose parts follow each other from `start` on. Error: [`QueueError::Layout`].
+    pub fn contiguous(size: u16, start: u64) -> Result<Self, QueueError> {
+        let entries = u64::from(size);
+        let parts = || {
+            let available = start.checked_add(DESCRIPTOR_BYTES * entries)?;
+            let end = available.checked_add(RING_HEADER_BYTES + 2 * (entries + 1))?;
+            Some((available, end.checked_next_multiple_of(4)?))
+        };
+        let (available, used) = parts().ok_or(QueueError::Layout)?;
+        Self::new(size, start, available, used)
+    }
+
+    /// First address behind the used ring.
+    pub fn end(&self) -> u64 {
+        self.used() + RING_HEADER_BYTES + USED_ENTRY_BYTES * u64::from(self.size()) + 2
+    }
+
+    fn write_descriptor(&self, memory: &impl Memory, index: u16, descriptor: Descriptor) -> Access {
+        let rest = u64::from(descriptor.buffer.length)
+            | u64::from(descriptor.flags) << 32
+            | u64::from(descriptor.next) << 48;
+        let mut bytes = [0; DESCRIPTOR_BYTES as usize];
+        bytes[..8].copy_from_slice(&descriptor.buffer.address.to_le_bytes());
+        bytes[8..].copy_from_slice(&rest.to_le_bytes());
+        memory.write(self.descriptor(index), &bytes)
+    }
+
+    fn read_used(&self, memory: &impl Memory, count: u16) -> Access<(u32, u32)> {
+        let mut bytes = [0; USED_ENTRY_BYTES as usize];
+        memory.read(self.used_entry(count), &mut bytes)?;
+        let entry = u64::from_le_bytes(bytes);
+        Ok((entry as u32, (entry >> 32) as u32))
     }
 }

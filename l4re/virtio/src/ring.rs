@@ -23,9 +23,9 @@ pub(crate) const NO_NOTIFICATION: u16 = 1;
 /// Most descriptors that a queue can have.
 pub const MAX_SIZE: u16 = 1 << 15;
 
-const DESCRIPTOR_BYTES: u64 = 16;
-const RING_HEADER_BYTES: u64 = 4;
-const USED_ENTRY_BYTES: u64 = 8;
+pub(crate) const DESCRIPTOR_BYTES: u64 = 16;
+pub(crate) const RING_HEADER_BYTES: u64 = 4;
+pub(crate) const USED_ENTRY_BYTES: u64 = 8;
 
 /// Memory of a request, for the device to read or to write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,18 +118,6 @@ impl Layout {
         })
     }
 
-    /// A queue whose parts follow each other from `start` on. Error: [`QueueError::Layout`].
-    pub fn contiguous(size: u16, start: u64) -> Result<Self, QueueError> {
-        let entries = u64::from(size);
-        let parts = || {
-            let available = start.checked_add(DESCRIPTOR_BYTES * entries)?;
-            let end = available.checked_add(RING_HEADER_BYTES + 2 * (entries + 1))?;
-            Some((available, end.checked_next_multiple_of(4)?))
-        };
-        let (available, used) = parts().ok_or(QueueError::Layout)?;
-        Self::new(size, start, available, used)
-    }
-
     /// Number of descriptors.
     pub fn size(&self) -> u16 {
         self.size
@@ -148,11 +136,6 @@ impl Layout {
     /// Address of the used ring.
     pub fn used(&self) -> u64 {
         self.used
-    }
-
-    /// First address behind the used ring.
-    pub fn end(&self) -> u64 {
-        self.used + RING_HEADER_BYTES + USED_ENTRY_BYTES * u64::from(self.size) + 2
     }
 
     pub(crate) fn read_descriptor(
@@ -174,21 +157,6 @@ impl Layout {
             flags: (rest >> 32) as u16,
             next: (rest >> 48) as u16,
         })
-    }
-
-    pub(crate) fn write_descriptor(
-        &self,
-        memory: &impl Memory,
-        index: u16,
-        descriptor: Descriptor,
-    ) -> Access {
-        let rest = u64::from(descriptor.buffer.length)
-            | u64::from(descriptor.flags) << 32
-            | u64::from(descriptor.next) << 48;
-        let mut bytes = [0; DESCRIPTOR_BYTES as usize];
-        bytes[..8].copy_from_slice(&descriptor.buffer.address.to_le_bytes());
-        bytes[8..].copy_from_slice(&rest.to_le_bytes());
-        memory.write(self.descriptor(index), &bytes)
     }
 
     /// Address of the flags of the available ring; its index is behind them.
@@ -213,13 +181,6 @@ impl Layout {
         self.used + 2
     }
 
-    pub(crate) fn read_used(&self, memory: &impl Memory, count: u16) -> Access<(u32, u32)> {
-        let mut bytes = [0; USED_ENTRY_BYTES as usize];
-        memory.read(self.used_entry(count), &mut bytes)?;
-        let entry = u64::from_le_bytes(bytes);
-        Ok((entry as u32, (entry >> 32) as u32))
-    }
-
     pub(crate) fn write_used(
         &self,
         memory: &impl Memory,
@@ -231,11 +192,11 @@ impl Layout {
         memory.write(self.used_entry(count), &entry.to_le_bytes())
     }
 
-    fn used_entry(&self, count: u16) -> u64 {
+    pub(crate) fn used_entry(&self, count: u16) -> u64 {
         self.used + RING_HEADER_BYTES + USED_ENTRY_BYTES * self.place(count)
     }
 
-    fn descriptor(&self, index: u16) -> u64 {
+    pub(crate) fn descriptor(&self, index: u16) -> u64 {
         self.descriptors + DESCRIPTOR_BYTES * u64::from(index)
     }
 

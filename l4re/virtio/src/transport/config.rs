@@ -5,23 +5,8 @@ use core::mem::{offset_of, size_of};
 use l4_abi::protocol::virtio::{ConfigHeader, QueueConfig};
 use l4_memory::{Access, Shared};
 
-use crate::ring::{Layout, QueueError};
-
-/// A cause in [`ConfigHeader::irq_status`].
-pub(super) mod cause {
-    pub(crate) const QUEUE: u32 = 1;
-    pub(crate) const CONFIGURATION: u32 = 2;
-}
-
 /// Where the device's own configuration begins.
-const DEVICE: u64 = size_of::<ConfigHeader>() as u64;
-/// Largest configuration of a device, so that everything is in one page.
-const DEVICE_BYTES: u64 = 0x100;
-/// Where the queues are.
-pub(super) const QUEUES: u64 = DEVICE + DEVICE_BYTES;
-/// As many as the page has room for, with some to spare.
-pub(super) const MOST_QUEUES: usize = 16;
-
+pub(super) const DEVICE: u64 = size_of::<ConfigHeader>() as u64;
 /// Where a field of the header is.
 macro_rules! field {
     ($name:ident) => {
@@ -57,12 +42,6 @@ impl ConfigPage {
     /// The device's own configuration from `offset` on.
     pub(super) fn read_device(&self, offset: u64, target: &mut [u8]) -> Access {
         self.0.try_read(DEVICE.saturating_add(offset), target)
-    }
-
-    /// Puts the device's own configuration there; what has no room is left out.
-    pub(super) fn write_device(&self, content: &[u8]) -> Access {
-        let length = content.len().min(DEVICE_BYTES as usize);
-        self.0.try_write(DEVICE, &content[..length])
     }
 
     pub(super) fn set_queue(&self, queues: u64, index: u32, config: &QueueConfig) -> Access {
@@ -104,21 +83,6 @@ impl ConfigPage {
     }
 }
 
-/// Where a queue lies, as its configuration says.
-pub(super) fn layout(config: &QueueConfig) -> Result<Layout, QueueError> {
-    Layout::new(
-        config.size,
-        config.descriptors,
-        config.available,
-        config.used,
-    )
-}
-
 fn place(queues: u64, index: u32) -> u64 {
     queues.saturating_add(u64::from(index) * size_of::<QueueConfig>() as u64)
 }
-
-const _: () = {
-    let end = QUEUES + (MOST_QUEUES * size_of::<QueueConfig>()) as u64;
-    assert!(end <= l4re::PAGE_SIZE);
-};

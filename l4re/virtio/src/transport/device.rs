@@ -11,10 +11,27 @@ use l4re::mem_alloc::DataspaceFlags;
 use l4re::virtio::VirtioDeviceServer;
 use l4re::{Dataspace, PAGE_SIZE};
 
-use super::config::{ConfigPage, MOST_QUEUES, QUEUES, cause, field, layout};
+use super::config::{ConfigPage, DEVICE, field};
 use super::{INTERRUPT, status};
-use crate::memory::Regions;
-use crate::{DeviceQueue, Inaccessible};
+use crate::{DeviceQueue, Inaccessible, Layout, QueueError, Regions};
+
+/// A cause in [`ConfigHeader::irq_status`].
+mod cause {
+    pub(super) const QUEUE: u32 = 1;
+    pub(super) const CONFIGURATION: u32 = 2;
+}
+
+/// Largest configuration of a device, so that everything is in one page.
+const DEVICE_BYTES: u64 = 0x100;
+/// Where the queues are.
+const QUEUES: u64 = DEVICE + DEVICE_BYTES;
+/// As many as the page has room for, with some to spare.
+const MOST_QUEUES: usize = 16;
+
+const _: () = {
+    let end = QUEUES + (MOST_QUEUES * size_of::<QueueConfig>()) as u64;
+    assert!(end <= l4re::PAGE_SIZE);
+};
 
 /// Pieces of memory that one client can share.
 const MOST_REGIONS: usize = 8;
@@ -101,7 +118,9 @@ impl Device {
         page.set_word(field!(queue_count), description.queues.len() as u32)?;
         page.set_word(field!(queues_offset), QUEUES as u32)?;
         page.set_features(field!(device_features_map), self.features)?;
-        page.write_device(description.config)?;
+        // What has no room is left out.
+        let length = description.config.len().min(DEVICE_BYTES as usize);
+        page.0.try_write(DEVICE, &description.config[..length])?;
         for (index, &size_max) in description.queues.iter().enumerate() {
             let config = QueueConfig {
                 size_max,
@@ -238,4 +257,14 @@ impl OneInterrupt for Device {
     fn bound(&mut self) -> &mut Option<OwnedCap<Irq>> {
         &mut self.interrupt
     }
+}
+
+/// Where a queue lies, as its configuration says.
+fn layout(config: &QueueConfig) -> Result<Layout, QueueError> {
+    Layout::new(
+        config.size,
+        config.descriptors,
+        config.available,
+        config.used,
+    )
 }

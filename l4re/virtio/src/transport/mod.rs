@@ -1,22 +1,28 @@
 //! Virtio devices of servers: a configuration page that both ends see, operations by messages,
 //! notifications by interrupts, and memory that the driver shares (l4virtio, `abi/08` §9).
 //!
-//! * [`Device`] is one client's device at the server; [`serve`] is a server of a `per_client` channel,
-//!   with a device for each client.
 //! * [`Driver`] is the client's end.
+//! * `Device` is one client's device at the server; `serve` is a server of a `per_client` channel, with a
+//!   device for each client (feature `server`).
 //!
 //! One interrupt in each direction is for all queues. Status and queues are set by messages; the
 //! command word of the page (`FEATURE_COMMAND`) is not offered.
 
 mod config;
+#[cfg(feature = "server")]
 mod device;
 mod driver;
+#[cfg(feature = "server")]
 mod options;
+#[cfg(feature = "server")]
 mod server;
 
+#[cfg(feature = "server")]
 pub use device::{ClientMemory, Description, Device};
 pub use driver::{Driver, DriverError};
+#[cfg(feature = "server")]
 pub use options::{options, size};
+#[cfg(feature = "server")]
 pub use server::{Service, Session, Sessions, serve};
 
 /// Kinds of devices (virtio 1.2 §5).
