@@ -310,6 +310,4 @@ fn perform<T: 'static>(
 }
 
 #[cfg(test)]
-mod pauses;
-#[cfg(test)]
 pub(crate) mod tests;

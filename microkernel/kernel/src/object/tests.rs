@@ -1,5 +1,7 @@
 //! What holds for objects of every kind.
 
+mod pauses;
+
 use super::*;
 use l4_abi::rights::CapabilityRights;
 

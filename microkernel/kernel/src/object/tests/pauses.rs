@@ -12,9 +12,8 @@ use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::timeout::Timeout;
 use machine::event::{Fault, Source};
 
-use super::doom;
-use crate::object::Ref;
 use crate::object::thread::{Thread, Waiting};
+use crate::object::{Ref, doom};
 use crate::testing::{Doing, Syscall, TEST_MEMORY, TestTask, World, run, run_on};
 
 /// More than an operation handles without a pause.
