@@ -8,8 +8,6 @@ mod distributor;
 mod gic_v2;
 mod gic_v3;
 mod message_frame;
-mod virtual_v2;
-mod virtual_v3;
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -153,8 +151,8 @@ impl IrqChip {
     /// Fills in the part of a new guest's state that is the chip's.
     pub(super) fn initialise_guest(&self, state: &GuestState) {
         let kind = match &self.0 {
-            Version::V2(gic) => virtual_v2::kind(gic.virtual_interface),
-            Version::V3(_) => virtual_v3::kind(),
+            Version::V2(gic) => vm::gic_v2::kind(gic.virtual_interface),
+            Version::V3(_) => vm::gic_v3::kind(),
         };
         state.clear_interrupts();
         state.gic_vtr.store(kind, Relaxed);
@@ -163,16 +161,16 @@ impl IrqChip {
     /// Shows a guest its interrupts from now on, if it wants to see any.
     pub(super) fn load_guest(&self, state: &GuestState) {
         match &self.0 {
-            Version::V2(gic) => virtual_v2::load(gic.virtual_interface, state),
-            Version::V3(_) => virtual_v3::load(state),
+            Version::V2(gic) => vm::gic_v2::load(gic.virtual_interface, state),
+            Version::V3(_) => vm::gic_v3::load(state),
         }
     }
 
     /// Shows the guest nothing any more; what it saw is in its state.
     pub(super) fn unload_guest(&self, state: &GuestState) {
         match &self.0 {
-            Version::V2(gic) => virtual_v2::unload(gic.virtual_interface, state),
-            Version::V3(_) => virtual_v3::unload(state),
+            Version::V2(gic) => vm::gic_v2::unload(gic.virtual_interface, state),
+            Version::V3(_) => vm::gic_v3::unload(state),
         }
     }
 

@@ -29,6 +29,7 @@ pub mod platform;
 pub mod ports;
 mod processor_state;
 mod psci;
+mod scaler;
 mod secondary;
 mod stacks;
 mod start;

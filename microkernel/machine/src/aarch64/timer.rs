@@ -6,8 +6,8 @@ use l4_abi::arch::aarch64::{
 };
 use l4_abi::kip::{CLOCK_MICROS_CODE_OFFSET, CLOCK_NANOS_CODE_OFFSET, SYSCALL_CODE_OFFSET};
 
+use super::scaler::Scaler;
 use crate::kip::KipPage;
-use crate::scaler::Scaler;
 
 const MICROSECONDS: u64 = 1_000_000;
 const NANOSECONDS: u64 = 1_000_000_000;

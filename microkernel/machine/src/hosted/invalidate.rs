@@ -1,4 +1,4 @@
-//! What the tests of shootdown have for hardware: it counts.
+//! What the tests of x86_64's translations have for hardware: it counts.
 
 use std::cell::Cell;
 

@@ -32,18 +32,25 @@ pub mod vm;
 #[path = "../aarch64/processor_state.rs"]
 mod aarch64_processor_state;
 #[cfg(test)]
+#[path = "../aarch64/scaler.rs"]
+#[allow(dead_code, reason = "for the machine itself")]
+mod aarch64_scaler;
+#[cfg(test)]
 #[path = "../aarch64/syndrome.rs"]
 mod aarch64_syndrome;
 #[cfg(test)]
 mod invalidate;
 #[cfg(test)]
-#[path = "../shootdown.rs"]
+#[path = "../x86_64/clock_offset.rs"]
+mod x86_64_clock_offset;
+#[cfg(test)]
+#[path = "../x86_64/tlb.rs"]
 #[allow(
     unreachable_pub,
     dead_code,
     reason = "public on the machine that it is for"
 )]
-mod shootdown;
+mod x86_64_tlb;
 #[cfg(test)]
 #[path = "../x86_64/svm/vmcb.rs"]
 mod x86_64_vmcb;

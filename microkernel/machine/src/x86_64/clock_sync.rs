@@ -7,9 +7,9 @@
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::clock_offset::ClockOffset;
 use super::instructions::{cpuid, msr, read_msr, read_tsc_in_order, write_msr};
 use super::timer::Timer;
-use crate::clock_offset::ClockOffset;
 
 /// Looks at the clocks, at least and at most; and how long it takes if they
 /// are slow, in µs.

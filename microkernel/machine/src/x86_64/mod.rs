@@ -4,6 +4,7 @@
 
 mod acpi;
 pub mod boot;
+mod clock_offset;
 mod clock_sync;
 pub mod console;
 pub mod context;
@@ -29,7 +30,6 @@ mod start;
 mod svm;
 pub mod syscall;
 pub mod timer;
-#[path = "../shootdown.rs"]
 pub mod tlb;
 pub mod trap;
 pub(crate) mod vcpu;

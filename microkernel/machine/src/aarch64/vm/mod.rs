@@ -15,6 +15,8 @@
 //! is masked in [`environment`] and in the interrupt chip's part.
 
 mod environment;
+pub(super) mod gic_v2;
+pub(super) mod gic_v3;
 mod registers;
 mod state;
 

@@ -6,20 +6,20 @@
 /// What several such looks leave possible: how much the other CPU's clock is
 /// ahead, at least and at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockOffset {
+pub(super) struct ClockOffset {
     least: i64,
     most: i64,
 }
 
 impl ClockOffset {
     /// Anything.
-    pub const UNKNOWN: Self = Self {
+    pub(super) const UNKNOWN: Self = Self {
         least: i64::MIN,
         most: i64::MAX,
     };
 
     /// Takes a look into account: own time, the other's, and own time again.
-    pub fn add(&mut self, before: u64, other: u64, after: u64) {
+    pub(super) fn add(&mut self, before: u64, other: u64, after: u64) {
         self.least = self.least.max(other.wrapping_sub(after) as i64);
         self.most = self.most.min(other.wrapping_sub(before) as i64);
     }
@@ -27,7 +27,7 @@ impl ClockOffset {
     /// By how much the other clock has to be set back: not at all if no look
     /// has shown that the clocks differ. Then nobody else can notice either:
     /// no message is faster than these.
-    pub fn excess(self) -> i64 {
+    pub(super) fn excess(self) -> i64 {
         if self.least <= 0 && self.most >= 0 {
             return 0;
         }

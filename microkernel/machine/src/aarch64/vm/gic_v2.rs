@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use l4_abi::arch::aarch64::vm::LIST_REGISTERS;
 
+use super::GuestState;
 use crate::arch::mmio::Registers;
-use crate::arch::vm::GuestState;
 
 /// Offsets of registers.
 mod offset {
@@ -32,7 +32,7 @@ const LIST_REGISTERS_MASK: u32 = 0x3f;
 const ALL_EMPTY: u32 = (1 << LIST_REGISTERS) - 1;
 
 /// GICH_VTR, with no more list registers than a vCPU's state has.
-pub(super) fn kind(interface: Registers) -> u32 {
+pub(in super::super) fn kind(interface: Registers) -> u32 {
     let kind = interface.read(offset::KIND);
     let last = (kind & LIST_REGISTERS_MASK).min(LIST_REGISTERS as u32 - 1);
     kind & !LIST_REGISTERS_MASK | last
@@ -48,7 +48,7 @@ fn list(state: &GuestState, index: usize) -> (&AtomicU64, usize) {
 }
 
 /// Shows the guest its interrupts.
-pub(super) fn load(interface: Registers, state: &GuestState) {
+pub(in super::super) fn load(interface: Registers, state: &GuestState) {
     let control = state.gic_hcr.load(Relaxed);
     if control & ENABLE == 0 {
         return;
@@ -65,7 +65,7 @@ pub(super) fn load(interface: Registers, state: &GuestState) {
 }
 
 /// Shows no guest anything.
-pub(super) fn unload(interface: Registers, state: &GuestState) {
+pub(in super::super) fn unload(interface: Registers, state: &GuestState) {
     let control = interface.read(offset::CONTROL);
     if control & ENABLE == 0 {
         return;

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use l4_abi::arch::aarch64::vm::LIST_REGISTERS;
 
-use crate::arch::vm::GuestState;
+use super::GuestState;
 
 /// ICH_HCR_EL2: the interface is on.
 const ENABLE: u32 = 1 << 0;
@@ -54,7 +54,7 @@ macro_rules! active_priorities {
 }
 
 /// ICH_VTR_EL2, with no more list registers than a vCPU's state has.
-pub(super) fn kind() -> u32 {
+pub(in super::super) fn kind() -> u32 {
     let kind = read_register!("S3_4_C12_C11_1") as u32;
     let last = (kind & LIST_REGISTERS_MASK).min(LIST_REGISTERS as u32 - 1);
     kind & !LIST_REGISTERS_MASK | last
@@ -71,7 +71,7 @@ fn priority_registers() -> usize {
 }
 
 /// Shows the guest its interrupts.
-pub(super) fn load(state: &GuestState) {
+pub(in super::super) fn load(state: &GuestState) {
     let control = state.gic_hcr.load(Relaxed);
     if control & ENABLE == 0 {
         return;
@@ -95,7 +95,7 @@ pub(super) fn load(state: &GuestState) {
 }
 
 /// Shows no guest anything.
-pub(super) fn unload(state: &GuestState) {
+pub(in super::super) fn unload(state: &GuestState) {
     let control = read_register!("S3_4_C12_C11_0") as u32; // ICH_HCR_EL2
     if control & ENABLE == 0 {
         return;

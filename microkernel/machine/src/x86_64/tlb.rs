@@ -326,5 +326,5 @@ impl Tlbs {
 }
 
 #[cfg(test)]
-#[path = "shootdown/tests.rs"]
+#[path = "tlb/tests.rs"]
 mod tests;

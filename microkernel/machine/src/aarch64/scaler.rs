@@ -3,7 +3,7 @@
 /// A unit of time in ticks: ticks × `factor` >> (32 − `shift`), as the KIP's
 /// clock functions compute it (abi/04).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scaler {
+pub(super) struct Scaler {
     factor: u64,
     shift: u32,
     /// Ticks for one unit, times 2^32, rounded up.
@@ -16,7 +16,7 @@ impl Scaler {
     ///
     /// # Panics
     /// If the unit is longer than 2^32 ticks or a tick than 2^32 units.
-    pub fn new(units: u64, frequency: u64) -> Self {
+    pub(super) fn new(units: u64, frequency: u64) -> Self {
         assert!(units != 0 && frequency != 0);
         let mut shift = 0;
         while u128::from(units) >= u128::from(frequency) << shift {
@@ -34,25 +34,25 @@ impl Scaler {
     }
 
     /// The factor.
-    pub fn factor(&self) -> u64 {
+    pub(super) fn factor(&self) -> u64 {
         self.factor
     }
 
     /// The shift, less than 32.
-    pub fn shift(&self) -> u64 {
+    pub(super) fn shift(&self) -> u64 {
         u64::from(self.shift)
     }
 
     /// Whole units in so many ticks.
     #[inline]
-    pub fn units(&self, ticks: u64) -> u64 {
+    pub(super) fn units(&self, ticks: u64) -> u64 {
         ((u128::from(ticks) * u128::from(self.factor)) >> (32 - self.shift)) as u64
     }
 
     /// Ticks after which so many units have passed for certain; not many more
     /// than needed. At most `u64::MAX`.
     #[inline]
-    pub fn ticks(&self, units: u64) -> u64 {
+    pub(super) fn ticks(&self, units: u64) -> u64 {
         let ticks = (u128::from(units) * u128::from(self.inverse)) >> 32;
         u64::try_from(ticks).unwrap_or(u64::MAX).saturating_add(1)
     }
