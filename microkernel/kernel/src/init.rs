@@ -21,7 +21,7 @@ use machine::utcb::Utcb;
 
 use crate::cpu::{Cpu, CpuLocal};
 use crate::debugger::{self, Debugger};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, MAX_PINS};
 use crate::mapping::Mappings;
 use crate::memory::quota::QuotaRef;
 use crate::memory::{KernelHeap, OutOfMemory};
@@ -29,7 +29,7 @@ use crate::object::factory::Factory;
 use crate::object::icu::{Icu, PinSlot};
 use crate::object::ipc_gate::IpcGate;
 use crate::object::scheduler::Scheduler;
-use crate::object::task::{InitialTask, Task};
+use crate::object::task::{MemoryKind, Task};
 use crate::object::thread::Thread;
 use crate::object::vlog::Vlog;
 use crate::object::{Header as ObjectHeader, Kind, ObjectRef, Ref, create};
@@ -114,7 +114,7 @@ fn new_cpu(
     let storage = kernel.heap.allocate(size_of::<Cpu>())?;
     let trace = trace::Buffer::new(&kernel.heap, options)?;
     let local = CpuLocal::new(kernel, trace);
-    KernelBox::new(storage, PerCpu::new(id, local)).map_err(|_| OutOfMemory)
+    Ok(KernelBox::new(storage, PerCpu::new(id, local)))
 }
 
 /// So is what all share.
@@ -124,14 +124,8 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
     let heap = KernelHeap::new(memory)?;
     let platform = boot.platform();
     let storage = heap.allocate(size_of::<Kernel>())?;
-    let pins = KernelBox::new_array(
-        heap.allocate(size_of::<[PinSlot; crate::kernel::MAX_PINS]>())?,
-        |_| PinSlot::empty(),
-    )
-    .map_err(|_| OutOfMemory)?;
+    let pins = heap.allocate(size_of::<[PinSlot; MAX_PINS]>())?;
     let reachable = heap.allocate(size_of::<[Reachable; MAX_CPUS]>())?;
-    let reachable =
-        KernelBox::new_array(reachable, |_| Reachable::new()).map_err(|_| OutOfMemory)?;
     let debugger = Debugger::new(&heap, &boot.options())?;
     let kernel = Kernel {
         mappings: Mappings::new(),
@@ -139,9 +133,9 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         heap,
         reaper: Reaper::new(),
         quiescence: Quiescence::new(),
-        reachable,
+        reachable: KernelBox::new_array(reachable, |_| Reachable::new()),
         platform,
-        pins,
+        pins: KernelBox::new_array(pins, |_| PinSlot::empty()),
         pin_lock: Lock::new(()),
         input_pin: PinSlot::empty(),
         hotplug_pin: PinSlot::empty(),
@@ -149,9 +143,7 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         last_id: AtomicU64::new(0),
         debugger,
     };
-    Ok(KernelBox::new(storage, kernel)
-        .map_err(|_| OutOfMemory)?
-        .leak())
+    Ok(KernelBox::new(storage, kernel).leak())
 }
 
 fn wanted_memory(boot: &Boot) -> u64 {
@@ -209,9 +201,9 @@ fn start_initial_tasks(boot: &Boot, cpu: &Cpu, quota: QuotaRef) -> Result<(), Ou
     let sigma0_entry = kip.word(offset_of!(Header<3>, sigma0_entry));
     let root_entry = kip.word(offset_of!(Header<3>, root_task_entry));
     let kip_address = boot.kip_physical().as_u64();
-    let sigma0 = initial_task(cpu, quota, &objects, InitialTask::Sigma0)?;
+    let sigma0 = initial_task(cpu, quota, &objects, MemoryKind::Physical, "sigma0")?;
     if root_entry != 0 {
-        let root = initial_task(cpu, quota, &objects, InitialTask::Root)?;
+        let root = initial_task(cpu, quota, &objects, MemoryKind::Task, "root")?;
         let gate = IpcGate::bound(SIGMA0_ROOT_TASK_LABEL, sigma0.thread.clone());
         let gate = create(cpu, quota, Kind::IpcGate, gate)?;
         let rights = CapabilityRights::FULL.difference(CapabilityRights::IPC_GATE_SERVER);
@@ -244,9 +236,10 @@ fn initial_task(
     cpu: &Cpu,
     quota: QuotaRef,
     objects: &Singletons,
-    which: InitialTask,
+    kind: MemoryKind,
+    name: &str,
 ) -> Result<Started, OutOfMemory> {
-    let task = Task::create_initial(cpu, quota, which)?;
+    let task = Task::create_initial(cpu, quota, kind)?;
     let thread = Thread::create(cpu, quota, cpu.id())?;
     thread.bind_initial(cpu, &task)?;
     let full = CapabilityRights::FULL;
@@ -259,10 +252,6 @@ fn initial_task(
     if let Some(object) = &objects.debugger {
         insert(cpu, &task, slot::DEBUGGER, object, full)?;
     }
-    let name = match which {
-        InitialTask::Sigma0 => "sigma0",
-        InitialTask::Root => "root",
-    };
     debugger::name(cpu.kernel, &task, name);
     debugger::name(cpu.kernel, &thread, name);
     Ok(Started { task, thread })

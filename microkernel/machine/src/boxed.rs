@@ -20,34 +20,29 @@ unsafe impl<T: Send> Send for KernelBox<T> {}
 unsafe impl<T: Sync> Sync for KernelBox<T> {}
 
 impl<T, const N: usize> KernelBox<[T; N]> {
-    /// An array whose elements `element` makes, in `storage`. Gives the
-    /// storage back if it is of another size.
-    pub fn new_array(storage: Storage, element: impl Fn(usize) -> T) -> Result<Self, Storage> {
-        if storage.size() != size_of::<[T; N]>() || align_of::<T>() > STORAGE_ALIGNMENT {
-            return Err(storage);
-        }
+    /// An array whose elements `element` makes, in `storage`, which is of its
+    /// size.
+    pub fn new_array(storage: Storage, element: impl Fn(usize) -> T) -> Self {
+        assert!(storage.size() == size_of::<[T; N]>() && align_of::<T>() <= STORAGE_ALIGNMENT);
         let first = storage.into_raw().0.cast::<T>();
         for index in 0..N {
             // SAFETY: the array fits into the storage, which is ours.
             unsafe { first.add(index).write(element(index)) };
         }
-        Ok(Self {
+        Self {
             value: first.cast(),
-        })
+        }
     }
 }
 
 impl<T> KernelBox<T> {
-    /// Puts `value` into `storage`. Gives the storage back if it is of another
-    /// size.
-    pub fn new(storage: Storage, value: T) -> Result<Self, Storage> {
-        if storage.size() != size_of::<T>() || align_of::<T>() > STORAGE_ALIGNMENT {
-            return Err(storage);
-        }
+    /// Puts `value` into `storage`, which is of its size.
+    pub fn new(storage: Storage, value: T) -> Self {
+        assert!(storage.size() == size_of::<T>() && align_of::<T>() <= STORAGE_ALIGNMENT);
         let place = storage.into_raw().0.cast::<T>();
         // SAFETY: the value fits into the storage, which is ours.
         unsafe { place.write(value) };
-        Ok(Self { value: place })
+        Self { value: place }
     }
 
     /// Drops the value and gives its memory.

@@ -16,16 +16,13 @@ impl FpuArea {
         fpu::area_size()
     }
 
-    /// The registers of a fresh thread. Gives the storage back if it is too
-    /// small.
-    pub fn new(storage: Storage) -> Result<Self, Storage> {
-        if storage.size() < fpu::area_size() {
-            return Err(storage);
-        }
+    /// The registers of a fresh thread, in `storage`, which is large enough.
+    pub fn new(storage: Storage) -> Self {
+        assert!(storage.size() >= fpu::area_size());
         let area = Self(storage);
         // SAFETY: it is large enough, aligned as storage is, and ours.
         unsafe { fpu::initialise(area.pointer()) };
-        Ok(area)
+        area
     }
 
     fn pointer(&self) -> NonNull<u8> {

@@ -182,11 +182,6 @@ impl Window {
         debug_assert!(self.contains(physical));
         self.origin.wrapping_add(physical.as_u64() as usize)
     }
-
-    /// The physical addresses: first and last.
-    pub fn physical_range(&self) -> (PhysicalAddress, PhysicalAddress) {
-        (self.physical, self.physical.offset(self.size - 1))
-    }
 }
 
 /// Kernel memory that belongs to whoever has this value. Dropping it leaks the memory.

@@ -185,18 +185,15 @@ pub struct Ref<C: 'static, T> {
 }
 
 impl<C: Send + Sync + 'static, T: Send + Sync + 'static> Ref<C, T> {
-    /// Makes an object in `storage`, in place. Gives the storage back if it is
-    /// too small.
+    /// Makes an object in `storage`, which is large enough, in place.
     #[inline(always)]
     pub fn new(
         storage: Storage,
         reaper: &'static Reaper<C>,
         common: C,
         value: impl FnOnce() -> T,
-    ) -> Result<Self, Storage> {
-        if storage.size() < size_of::<Object<C, T>>() {
-            return Err(storage);
-        }
+    ) -> Self {
+        assert!(storage.size() >= size_of::<Object<C, T>>());
         let (start, size) = storage.into_raw();
         let object = start.cast::<Object<C, T>>();
         let header = Header {
@@ -213,10 +210,10 @@ impl<C: Send + Sync + 'static, T: Send + Sync + 'static> Ref<C, T> {
             (&raw mut (*object.as_ptr()).header).write(header);
             (&raw mut (*object.as_ptr()).value).write(value());
         }
-        Ok(Self {
+        Self {
             any: AnyRef(object.cast()),
             kind: PhantomData,
-        })
+        }
     }
 }
 

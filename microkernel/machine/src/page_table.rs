@@ -86,6 +86,11 @@ impl Access {
         self.0 & other.0 == other.0
     }
 
+    /// What the two lowest bits say.
+    pub const fn from_bits(bits: u8) -> Access {
+        Access(bits & 3)
+    }
+
     /// As the low bits of a flexpage in an unmap's result.
     pub const fn bits(self) -> u8 {
         self.0
@@ -143,8 +148,6 @@ pub trait EntryFormat: Copy {
     fn next_table(&self, level: Level, entry: u64) -> Option<PhysicalAddress>;
     /// The same leaf with other attributes.
     fn with_attributes(&self, entry: u64, attributes: Attributes) -> u64;
-    /// The rights that hardware gives when asked for `rights`.
-    fn effective(&self, rights: MemoryRights) -> MemoryRights;
     /// The bits of an entry that note `access`.
     fn access_bits(&self, access: Access) -> u64;
     /// What the bits of an entry note.

@@ -23,54 +23,49 @@ pub enum FaultAnswer {
 /// transferred before the error.
 pub fn received(cpu: &Cpu, receiver: &Thread, request: &Request, result: Result<(), IpcError>) {
     let tag = request.tag.without_error();
-    let state = receiver.state(cpu);
-    let purpose = state.purpose.replace(Purpose::Syscall);
-    match (purpose, result) {
-        (Purpose::Syscall, Ok(())) => {
-            state.context.frame.set_tag(tag.raw());
-            state.context.frame.set_label(request.label);
-        }
-        (Purpose::Upcall, result) => {
-            let tag = match result {
-                Ok(()) => tag,
-                Err(error) => {
-                    let utcb = receiver.utcb(cpu);
-                    utcb.set_word(ERROR_OFFSET / 8, error.for_receiver().word());
-                    tag.with_error()
-                }
-            };
-            if let Some(area) = receiver.vcpu_area(cpu) {
-                area.set_tag(tag);
-                area.set_label(request.label);
-            }
-        }
-        (Purpose::Syscall, Err(error)) => {
-            let utcb = receiver.utcb(cpu);
-            utcb.set_word(ERROR_OFFSET / 8, error.for_receiver().word());
-            state.context.frame.set_tag(tag.with_error().raw());
-            state.context.frame.set_label(request.label);
-        }
-        (_, Ok(())) => fault::answered(cpu, receiver, purpose, FaultAnswer::Reply(tag)),
-        (_, Err(error)) => {
-            let answer = FaultAnswer::Failed(error.for_receiver());
-            fault::answered(cpu, receiver, purpose, answer);
-        }
+    let purpose = receiver.state(cpu).purpose.replace(Purpose::Syscall);
+    let result = result.map_err(IpcError::for_receiver);
+    if let Purpose::PageFault(_) | Purpose::Exception = purpose {
+        let answer = match result {
+            Ok(()) => FaultAnswer::Reply(tag),
+            Err(error) => FaultAnswer::Failed(error),
+        };
+        return fault::answered(cpu, receiver, purpose, answer);
     }
+    let tag = match result {
+        Ok(()) => tag,
+        Err(error) => {
+            let utcb = receiver.utcb(cpu);
+            utcb.set_word(ERROR_OFFSET / 8, error.word());
+            tag.with_error()
+        }
+    };
+    tell(cpu, receiver, purpose, tag, request.label);
 }
 
 /// `receiver` got the message of an interrupt: no words, no label in the tag.
 pub fn received_irq(cpu: &Cpu, receiver: &Thread, label: u64) {
-    let state = receiver.state(cpu);
-    if matches!(state.purpose.get(), Purpose::Upcall) {
-        state.purpose.set(Purpose::Syscall);
-        if let Some(area) = receiver.vcpu_area(cpu) {
-            area.set_tag(MessageTag::EMPTY);
-            area.set_label(label);
-        }
-        return;
+    let purpose = receiver.state(cpu).purpose.get();
+    if matches!(purpose, Purpose::Upcall) {
+        receiver.state(cpu).purpose.set(Purpose::Syscall);
     }
-    state.context.frame.set_tag(MessageTag::EMPTY.raw());
-    state.context.frame.set_label(label);
+    tell(cpu, receiver, purpose, MessageTag::EMPTY, label);
+}
+
+/// Tag and label of a message are where `receiver` looks for them: with the
+/// registers, or in the state of the vCPU that it enters.
+#[inline]
+fn tell(cpu: &Cpu, receiver: &Thread, purpose: Purpose, tag: MessageTag, label: u64) {
+    if matches!(purpose, Purpose::Upcall)
+        && let Some(area) = receiver.vcpu_area(cpu)
+    {
+        area.set_tag(tag);
+        area.set_label(label);
+    } else {
+        let frame = &receiver.state(cpu).context.frame;
+        frame.set_tag(tag.raw());
+        frame.set_label(label);
+    }
 }
 
 /// The operation of `thread` failed. The tag of a failed send is empty, that

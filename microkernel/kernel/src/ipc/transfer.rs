@@ -15,11 +15,10 @@ use machine::utcb::Utcb;
 
 use super::Request;
 use crate::cpu::Cpu;
-use crate::mapping::Cursor;
+use crate::object::Header;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::task::{Mapping, Task};
-use crate::object::thread::{Deferred, LongOperation, Purpose, Thread};
-use crate::object::{Header, Ref};
+use crate::object::thread::{Deferred, Purpose, Thread};
 use crate::scheduling;
 use crate::trace;
 
@@ -246,29 +245,12 @@ impl Items<'_> {
     }
 
     /// Goes on with the mapping of the item at message register `at`.
-    fn map(
-        &self,
-        at: usize,
-        mut mapping: Mapping,
-        headers: [&Header; 2],
-    ) -> Result<Delivery, Stopped> {
-        let cpu = self.cpu;
-        let [Some(source), Some(destination)] = headers.map(Header::downcast::<Task>) else {
-            return Err(IpcError::SEND_MAP_FAILED.into());
-        };
-        let step = |cursor: &Cursor| mapping.step(cpu, [source, destination], cursor);
-        let Some(result) = self.mover.run_steps(cpu, step) else {
-            let [Some(source), Some(destination)] = headers.map(Ref::from_header) else {
-                return Err(IpcError::SEND_MAP_FAILED.into());
-            };
-            let partner = self.partner.counted().ok_or(IpcError::NOT_EXISTENT)?;
-            let operation = LongOperation::Item(mapping, [source, destination], at, partner);
-            self.mover.pause(cpu, operation, self.again);
-            return Err(Stopped::Paused);
-        };
-        match result.map_err(|_| IpcError::SEND_MAP_FAILED)? {
-            true => Ok(Delivery::Mapped),
-            false => Ok(Delivery::NothingMapped),
+    fn map(&self, at: usize, mapping: Mapping, headers: [&Header; 2]) -> Result<Delivery, Stopped> {
+        let item = Some((at, self.partner));
+        match (self.mover).run_mapping(self.cpu, mapping, headers, item, self.again)? {
+            Some(true) => Ok(Delivery::Mapped),
+            Some(false) => Ok(Delivery::NothingMapped),
+            None => Err(Stopped::Paused),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
+use l4_abi::error::ResultCode;
 use l4_abi::flexpage::{Block, Flexpage, Space};
 use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
@@ -13,9 +14,9 @@ use machine::handle::{Handle, Link};
 use machine::memory::{FRAME_ORDER, FRAME_SIZE, Shared, SharedMemory, SharedPointer, Storage};
 use machine::page_table::{Access, Attributes, Cache, Leaf};
 
+use super::Mappings;
 use super::memory_space::SpaceRef;
-use super::{Context, Mappings, Progress};
-use crate::memory::OutOfMemory;
+use crate::memory::{KernelHeap, OutOfMemory};
 
 /// Orders that a chunk may have: 4 KiB to 128 KiB.
 const ORDERS: core::ops::RangeInclusive<u32> = 12..=17;
@@ -50,37 +51,27 @@ impl Spare {
     }
 }
 
-/// Why a chunk was not added.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AddError {
-    /// The flexpage has the wrong type or size, or is not in the user's part of the space.
-    Invalid,
-    /// Something is mapped there.
-    Occupied,
-    /// There is no memory for it.
-    OutOfMemory,
-}
-
-impl From<OutOfMemory> for AddError {
-    fn from(_: OutOfMemory) -> AddError {
-        AddError::OutOfMemory
-    }
-}
-
 /// Goes on adding a chunk, filled with zeros: first its page tables are made, then its memory is
-/// cleared, then it is mapped. Between two calls anything may happen to the space.
-pub fn add<F>(
+/// cleared, then it is mapped. `None`: there is more to do. Between two calls anything may happen
+/// to the space.
+///
+/// # Errors
+/// - EINVAL: The flexpage has the wrong type or size, or is not in the user's part of the space.
+/// - EEXIST: Something is mapped there.
+/// - ENOMEM: There is no memory for it.
+pub fn add(
     space: SpaceRef,
-    context: &Context<F>,
+    heap: &KernelHeap,
+    mappings: &Mappings,
     flexpage: Flexpage,
-) -> Result<Progress<()>, AddError> {
-    let block = block_of(space, flexpage)?;
-    let (heap, _guard) = (context.heap, context.mappings.tree.lock());
+) -> Result<Option<()>, ResultCode> {
+    let block = block_of(space, flexpage, flexpage.order())?;
+    let _guard = mappings.tree.lock();
     check_room(space, block)?;
     let slot = space.table.walk(block.start(), 0);
     if slot.level() > 0 {
         space.deepen(heap, slot, block.start(), 0)?;
-        return Ok(Progress::More);
+        return Ok(None);
     }
     let mut spare = space.spare.lock();
     let size = block.size() as usize;
@@ -100,53 +91,50 @@ pub fn add<F>(
     };
     if !memory.clear() {
         *spare = Some(memory);
-        return Ok(Progress::More);
+        return Ok(None);
     }
-    map(space, context, block, Memory::Own(memory.storage))?;
-    Ok(Progress::Done(()))
-}
-
-/// Where a chunk is to be.
-fn block_of(space: SpaceRef, flexpage: Flexpage) -> Result<Block, AddError> {
-    let order = flexpage.order();
-    if flexpage.space() != Some(Space::Memory) || !ORDERS.contains(&order) {
-        return Err(AddError::Invalid);
-    }
-    let block = Block::new(flexpage.address(), order);
-    if block.last() > space.last_address() {
-        return Err(AddError::Invalid);
-    }
-    Ok(block)
+    Ok(Some(map(space, heap, block, Memory::Own(memory.storage))?))
 }
 
 /// Adds the page of a device at `physical`, where the flexpage begins.
-pub fn add_device<F>(
+///
+/// # Errors
+/// As [`add`].
+pub fn add_device(
     space: SpaceRef,
-    context: &Context<F>,
+    heap: &KernelHeap,
+    mappings: &Mappings,
     flexpage: Flexpage,
     physical: PhysicalAddress,
-) -> Result<(), AddError> {
-    if flexpage.space() != Some(Space::Memory) || flexpage.order() < FRAME_ORDER {
-        return Err(AddError::Invalid);
+) -> Result<(), ResultCode> {
+    if flexpage.order() < FRAME_ORDER {
+        return Err(ResultCode::EINVAL);
     }
-    let block = Block::new(flexpage.address(), FRAME_ORDER);
-    if block.last() > space.last_address() {
-        return Err(AddError::Invalid);
-    }
-    let _guard = context.mappings.tree.lock();
+    let block = block_of(space, flexpage, FRAME_ORDER)?;
+    let _guard = mappings.tree.lock();
     check_room(space, block)?;
     let slot = space.table.walk(block.start(), 0);
-    space.deepen(context.heap, slot, block.start(), 0)?;
-    Ok(map(space, context, block, Memory::Device(physical))?)
+    space.deepen(heap, slot, block.start(), 0)?;
+    Ok(map(space, heap, block, Memory::Device(physical))?)
 }
 
-/// Whether a chunk could be there.
-fn check_room(space: SpaceRef, block: Block) -> Result<(), AddError> {
+/// The block of this order where the flexpage is, if a chunk can be there.
+fn block_of(space: SpaceRef, flexpage: Flexpage, order: u32) -> Result<Block, ResultCode> {
+    if flexpage.space() != Some(Space::Memory) || !ORDERS.contains(&order) {
+        return Err(ResultCode::EINVAL);
+    }
+    let block = Block::new(flexpage.address(), order);
+    let is_inside = block.last() <= space.last_address();
+    is_inside.then_some(block).ok_or(ResultCode::EINVAL)
+}
+
+/// Whether there is room for a chunk now.
+fn check_room(space: SpaceRef, block: Block) -> Result<(), ResultCode> {
     if space.pages_in(block.start(), block.last()).next().is_some() {
-        return Err(AddError::Occupied);
+        return Err(ResultCode::EEXIST);
     }
     if space.is_closed() || space.chunk_count.load(Ordering::Relaxed) >= MAX_CHUNKS {
-        return Err(AddError::OutOfMemory);
+        return Err(ResultCode::ENOMEM);
     }
     Ok(())
 }
@@ -158,13 +146,12 @@ enum Memory {
 }
 
 /// Maps a chunk, whose tables are there. It is smaller than what a table maps.
-fn map<F>(
+fn map(
     space: SpaceRef,
-    context: &Context<F>,
+    heap: &KernelHeap,
     block: Block,
     memory: Memory,
 ) -> Result<(), OutOfMemory> {
-    let heap = context.heap;
     let entry = heap.allocate_charged(space.quota, size_of::<Chunk>());
     let (entry, memory, start, cache) = match (entry, memory) {
         (Ok(entry), Memory::Device(start)) => (entry, None, start, Cache::Uncached),
@@ -224,9 +211,9 @@ pub fn find<T: Shared>(
 }
 
 /// Frees a chunk of a space that is being destroyed; false if there are none left.
-pub(super) fn remove_one<F>(space: SpaceRef, context: &Context<F>) -> bool {
+pub(super) fn remove_one(space: SpaceRef, heap: &KernelHeap) -> bool {
     if let Some(spare) = space.spare.lock().take() {
-        context.heap.free_charged(space.quota, spare.storage);
+        heap.free_charged(space.quota, spare.storage);
     }
     let Some(chunk) = space.chunks.get() else {
         return false;
@@ -236,17 +223,13 @@ pub(super) fn remove_one<F>(space: SpaceRef, context: &Context<F>) -> bool {
     let size = chunk.memory.as_ref().map_or(FRAME_SIZE, SharedMemory::size);
     let block = Block::new(chunk.address, size.ilog2());
     for page in pages(block) {
-        space
-            .table
-            .walk(page, 0)
-            .entry()
-            .clear(space.table.format());
+        let slot = space.table.walk(page, 0);
+        slot.entry().clear(space.table.format());
     }
     if let Some(memory) = chunk.memory {
-        let storage = memory.into_storage();
-        context.heap.free_charged(space.quota, storage);
+        heap.free_charged(space.quota, memory.into_storage());
     }
-    context.heap.free_charged(space.quota, entry);
+    heap.free_charged(space.quota, entry);
     true
 }
 

@@ -14,7 +14,7 @@ use machine::page_table::{
 use super::memory_space::{self, SpaceRef, SpaceSlot};
 use super::sweep::{Action, Reach, Sweep};
 use super::tree::{Node, NodeRef, Parts};
-use super::{Budget, Context, Cursor, Flush, Progress, STEPS, page};
+use super::{Budget, Context, Cursor, Flush, STEPS, page};
 use crate::memory::{KernelHeap, OutOfMemory};
 
 /// A map operation and its progress. Both spaces stay until it is done or given up.
@@ -46,11 +46,14 @@ struct Source {
     memory: PhysicalAddress,
 }
 
-enum Step {
-    /// A page is done, or passed over.
-    Next,
-    /// Something is in the way.
-    Sweep(Sweep),
+/// How a part of a map ends.
+enum Turn {
+    /// With a pause.
+    More,
+    /// What was in the way is gone.
+    Swept,
+    /// All is done.
+    Done,
 }
 
 impl Map {
@@ -99,14 +102,17 @@ impl Map {
         &mut self,
         context: &mut Context<F>,
         cursor: &Cursor,
-    ) -> Result<Progress<bool>, OutOfMemory> {
+    ) -> Option<Result<bool, OutOfMemory>> {
         let mut budget = Budget(STEPS);
         loop {
-            let result = self.advance(context, cursor, &mut budget);
+            let turn = self.advance(context, cursor, &mut budget);
             // Nothing may be put where something was before all CPUs have forgotten that.
             context.flush.commit();
-            if let Some(progress) = result? {
-                return Ok(progress);
+            match turn {
+                Ok(Turn::More) => return None,
+                Ok(Turn::Swept) => {}
+                Ok(Turn::Done) => return Some(Ok(self.has_found)),
+                Err(error) => return Some(Err(error)),
             }
         }
     }
@@ -117,33 +123,33 @@ impl Map {
         context: &mut Context<F>,
         cursor: &Cursor,
         budget: &mut Budget,
-    ) -> Result<Option<Progress<bool>>, OutOfMemory> {
+    ) -> Result<Turn, OutOfMemory> {
         let mappings = context.mappings;
         let _guard = mappings.tree.lock();
         if let Some(sweep) = &mut self.sweep {
             if sweep.run(context, cursor.node(), budget).is_none() {
-                return Ok(Some(Progress::More));
+                return Ok(Turn::More);
             }
             self.sweep = None;
-            return Ok(None);
+            return Ok(Turn::Swept);
         }
         while self.offset < self.size && !self.from.is_closed() && !self.to.is_closed() {
             if !budget.take(1) {
-                return Ok(Some(Progress::More));
+                return Ok(Turn::More);
             }
             let Some(source) = self.next_source(context, budget)? else {
                 continue;
             };
-            if let Step::Sweep(mut sweep) = self.map_page(context, &source, budget)? {
+            if let Some(mut sweep) = self.map_page(context, &source, budget)? {
                 // Mostly this takes a few steps and is done here.
                 if sweep.run(context, cursor.node(), budget).is_none() {
                     self.sweep = Some(sweep);
-                    return Ok(Some(Progress::More));
+                    return Ok(Turn::More);
                 }
-                return Ok(None);
+                return Ok(Turn::Swept);
             }
         }
-        Ok(Some(Progress::Done(self.has_found)))
+        Ok(Turn::Done)
     }
 
     /// The page to map next; `None` if there is none at this place. Moves on to it.
@@ -201,7 +207,7 @@ impl Map {
         context: &mut Context<F>,
         source: &Source,
         budget: &mut Budget,
-    ) -> Result<Step, OutOfMemory> {
+    ) -> Result<Option<Sweep>, OutOfMemory> {
         let to = self.to;
         let address = self.receive + self.offset;
         let mut level = self.largest_level(source, address);
@@ -214,7 +220,7 @@ impl Map {
                     let Some(node) = slot.linked() else {
                         // Kernel-user memory stays.
                         self.offset += size_of_page(slot.level());
-                        return Ok(Step::Next);
+                        return Ok(None);
                     };
                     let is_same = slot.level() == level && leaf.memory == source.memory;
                     if is_same && node == source.node {
@@ -222,10 +228,10 @@ impl Map {
                     } else if is_same && node.source() == Some(source.node) && !self.is_grant {
                         self.upgrade(context, source, &slot, leaf);
                     } else {
-                        return Ok(Step::Sweep(Sweep::new(node, Action::Remove, Reach::PAGE)));
+                        return Ok(Some(Sweep::new(node, Action::Remove, Reach::PAGE)));
                     }
                     self.offset += size_of_page(level);
-                    return Ok(Step::Next);
+                    return Ok(None);
                 }
             }
         };
@@ -244,7 +250,7 @@ impl Map {
             slot.set_leaf(leaf, Some(node));
         }
         self.offset += size_of_page(level);
-        Ok(Step::Next)
+        Ok(None)
     }
 
     /// The largest page that fits in the source, the destination and the rest of the flexpage.

@@ -10,7 +10,7 @@
 //!
 //! Operations take any time, because a flexpage covers any number of pages and a page may have
 //! been mapped on any number of times. So each is a value that holds its progress, with a `run`
-//! that does a bounded part of the work and says whether there is [`Progress::More`] to do.
+//! that does a bounded part of the work and has no result while there is more to do.
 //! Between two calls anything may happen to the spaces; an operation goes on by address, and
 //! inside the tree by its [`Cursor`].
 //!
@@ -62,12 +62,6 @@ impl Mappings {
     }
 }
 
-impl Default for Mappings {
-    fn default() -> Self {
-        Mappings::new()
-    }
-}
-
 /// What operations work with.
 pub struct Context<'a, F> {
     /// Where memory for nodes and tables comes from.
@@ -76,15 +70,6 @@ pub struct Context<'a, F> {
     pub mappings: &'a Mappings,
     /// Where revoked pages are reported. Every `run` commits before it returns.
     pub flush: &'a mut F,
-}
-
-/// How far an operation is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress<T> {
-    /// Call again: a bounded part is done.
-    More,
-    /// All is done.
-    Done(T),
 }
 
 /// Steps of an operation between two points where it may pause. Tests pause all the time.
@@ -122,12 +107,6 @@ impl Cursor {
     pub fn retract(&self, mappings: &Mappings) {
         let _guard = mappings.tree.lock();
         tree::unlink(self.node());
-    }
-}
-
-impl Default for Cursor {
-    fn default() -> Self {
-        Cursor::new()
     }
 }
 

@@ -4,8 +4,9 @@ use machine::handle::Handle;
 use machine::page_table::Prune;
 
 use super::kernel_user_memory;
-use super::memory_space::{MemorySpace, SpaceRef, Table};
-use super::{Budget, Context, Progress, STEPS};
+use super::memory_space::{MemorySpace, SpaceRef};
+use super::{Budget, STEPS};
+use crate::memory::KernelHeap;
 
 /// The destruction of a space from which everything has been revoked
 /// ([`Unmap::everything`](super::unmap::Unmap::everything) after
@@ -28,20 +29,20 @@ impl Teardown {
         }
     }
 
-    /// Goes on. At the end the space is gone.
-    pub fn run<F>(&mut self, context: &mut Context<F>) -> Progress<()> {
+    /// Gives back a part. False if nothing is left: the space is gone.
+    pub fn run(&mut self, heap: &KernelHeap) -> bool {
         /// What it takes to look through a table.
         const TABLE: u32 = 8;
         /// What it takes to free a chunk.
         const CHUNK: u32 = 16;
         if self.is_done {
-            return Progress::Done(());
+            return false;
         }
-        let (heap, space) = (context.heap, self.space);
+        let space = self.space;
         let mut budget = Budget(STEPS);
-        while kernel_user_memory::remove_one(space, context) {
+        while kernel_user_memory::remove_one(space, heap) {
             if !budget.take(CHUNK) {
-                return Progress::More;
+                return true;
             }
         }
         loop {
@@ -51,15 +52,14 @@ impl Teardown {
                 Prune::End => break,
             }
             if !budget.take(TABLE) {
-                return Progress::More;
+                return true;
             }
         }
         let quota = space.quota;
         let (space, storage) = Handle::into_parts(space, size_of::<MemorySpace>());
-        let root: Table = space.table;
-        heap.free_charged(quota, root.into_storage());
+        heap.free_charged(quota, space.table.into_storage());
         heap.free_charged(quota, storage);
         self.is_done = true;
-        Progress::Done(())
+        false
     }
 }

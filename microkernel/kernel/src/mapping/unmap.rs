@@ -3,6 +3,7 @@
 //! Source: `abi/03` §5.
 
 use l4_abi::flexpage::Flexpage;
+use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::MemoryRights;
 use machine::memory::FRAME_ORDER;
 use machine::page_table::{Access, EntryFormat, Next, order_of, size_of_page};
@@ -10,7 +11,7 @@ use machine::page_table::{Access, EntryFormat, Next, order_of, size_of_page};
 use super::memory_space::SpaceRef;
 use super::sweep::{self, Action, Part, Reach, Sweep};
 use super::tree::NodeRef;
-use super::{Budget, Context, Cursor, Flush, Progress, STEPS};
+use super::{Budget, Context, Cursor, Flush, STEPS};
 
 /// Whose mappings an unmap is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +20,16 @@ pub enum Scope {
     Descendants,
     /// The space's own as well.
     All,
+}
+
+impl Scope {
+    /// What a user's mask says.
+    pub fn of(mask: UnmapMask) -> Scope {
+        match mask.includes_own() {
+            true => Scope::All,
+            false => Scope::Descendants,
+        }
+    }
 }
 
 /// An unmap operation and its progress. The space stays until it is done or given up.
@@ -71,21 +82,15 @@ impl Unmap {
 
     /// Revokes all that a space has, and all that was mapped from it: before it is destroyed.
     pub fn everything(space: SpaceRef) -> Unmap {
-        let order = space.table.format().address_bits();
+        let all = Flexpage::memory(0, Flexpage::WHOLE_SPACE_ORDER, MemoryRights::RWX);
         Unmap {
-            space,
-            start: 0,
-            order,
-            offset: 0,
-            action: Action::Remove,
             scope: Scope::All,
-            sweep: None,
-            access: Access::NONE,
+            ..Unmap::new(space, all, Scope::All)
         }
     }
 
     /// Goes on. At the end says what hardware had noted in the pages.
-    pub fn run<F: Flush>(&mut self, context: &mut Context<F>, cursor: &Cursor) -> Progress<Access> {
+    pub fn run<F: Flush>(&mut self, context: &mut Context<F>, cursor: &Cursor) -> Option<Access> {
         let mappings = context.mappings;
         let guard = mappings.tree.lock();
         let progress = self.advance(context, cursor, &mut Budget(STEPS));
@@ -99,21 +104,19 @@ impl Unmap {
         context: &mut Context<F>,
         cursor: &Cursor,
         budget: &mut Budget,
-    ) -> Progress<Access> {
+    ) -> Option<Access> {
         loop {
             if let Some((sweep, next)) = &mut self.sweep {
-                let Some(access) = sweep.run(context, cursor.node(), budget) else {
-                    return Progress::More;
-                };
+                let access = sweep.run(context, cursor.node(), budget)?;
                 self.access = self.access.union(access);
                 self.offset = *next;
                 self.sweep = None;
             }
             if self.offset >> self.order != 0 {
-                return Progress::Done(self.access);
+                return Some(self.access);
             }
             if !budget.take(1) {
-                return Progress::More;
+                return None;
             }
             self.next_page(context, budget);
         }

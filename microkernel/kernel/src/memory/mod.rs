@@ -14,6 +14,7 @@ pub mod sparse_array;
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use l4_abi::error::ResultCode;
 use machine::handle::Handle;
 use machine::lock::Lock;
 use machine::memory::{FRAME_ORDER, FRAME_SIZE, KernelMemory, KernelSlice, Storage, Window};
@@ -25,6 +26,12 @@ use slab::{Class, Place, Slab, Slabs};
 /// There is no kernel memory left, or none left in the quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory;
+
+impl From<OutOfMemory> for ResultCode {
+    fn from(_: OutOfMemory) -> Self {
+        ResultCode::ENOMEM
+    }
+}
 
 /// All kernel memory that is not part of the kernel's image.
 pub struct KernelHeap {

@@ -108,10 +108,7 @@ fn install<'a, T: 'static, const N: usize>(
     element: impl Fn(usize) -> T,
 ) -> Result<&'a [T; N], OutOfMemory> {
     let storage = heap.allocate_charged(quota, size_of::<[T; N]>())?;
-    let page = KernelBox::new_array(storage, element).map_err(|storage| {
-        heap.free_charged(quota, storage);
-        OutOfMemory
-    })?;
+    let page = KernelBox::new_array(storage, element);
     Ok(place.set(page).unwrap_or_else(|page| {
         // Another CPU was faster.
         heap.free_charged(quota, page.into_storage());

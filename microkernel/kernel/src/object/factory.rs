@@ -107,7 +107,7 @@ impl Factory {
             Some(Ok(())) => Ok(Some(task)),
             Some(Err(error)) => {
                 super::doom(call.cpu, task.header());
-                Err(error)
+                Err(error.into())
             }
             None => {
                 let operation = LongOperation::Task(task);

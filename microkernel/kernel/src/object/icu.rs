@@ -10,10 +10,11 @@ use l4_abi::error::ResultCode;
 use l4_abi::protocol::icu::{FEATURE_MSI, Mode, Opcode, PIN_MSI};
 use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
+use machine::irqchip::IrqChip;
 
 use super::irq::Irq;
 use super::semaphore::Semaphore;
-use super::{Common, Fail, Header, Invocation, OperationResult, Outcome, platform_control};
+use super::{Common, Fail, Header, Invocation, OperationResult, Outcome, ensure, platform_control};
 use crate::cpu::Cpu;
 
 /// A place for what is bound to a pin.
@@ -48,6 +49,14 @@ impl PinBinding {
         (pin < cpu.kernel.platform.chip.lines()).then_some(pin)
     }
 
+    /// Does something about the pin, if it is a line of the chip's.
+    #[inline]
+    fn at_chip(&self, cpu: &Cpu, act: impl FnOnce(&IrqChip, u32)) {
+        if let Some(pin) = self.chip_pin(cpu) {
+            act(&cpu.kernel.platform.chip, pin);
+        }
+    }
+
     /// True if only software triggers it.
     #[inline]
     pub fn is_unbound(&self) -> bool {
@@ -62,34 +71,26 @@ impl PinBinding {
 
     /// Ends the handling of an interrupt.
     pub fn acknowledge(&self, cpu: &Cpu) {
-        if let Some(pin) = self.chip_pin(cpu) {
-            cpu.kernel.platform.chip.acknowledge(pin);
-        }
+        self.at_chip(cpu, IrqChip::acknowledge);
     }
 
     /// Ends the handling of an interrupt, and lets no further one through.
     pub fn mask_and_acknowledge(&self, cpu: &Cpu) {
         self.enabled.store(false, Relaxed);
-        if let Some(pin) = self.chip_pin(cpu) {
-            cpu.kernel.platform.chip.mask_and_acknowledge(pin);
-        }
+        self.at_chip(cpu, IrqChip::mask_and_acknowledge);
     }
 
     /// Lets no interrupt through.
     pub fn mask(&self, cpu: &Cpu) {
-        if self.enabled.swap(false, Relaxed)
-            && let Some(pin) = self.chip_pin(cpu)
-        {
-            cpu.kernel.platform.chip.mask(pin);
+        if self.enabled.swap(false, Relaxed) {
+            self.at_chip(cpu, IrqChip::mask);
         }
     }
 
     /// Lets interrupts through.
     pub fn unmask(&self, cpu: &Cpu) {
-        if !self.enabled.swap(true, Relaxed)
-            && let Some(pin) = self.chip_pin(cpu)
-        {
-            cpu.kernel.platform.chip.unmask(pin);
+        if !self.enabled.swap(true, Relaxed) {
+            self.at_chip(cpu, IrqChip::unmask);
         }
     }
 
@@ -100,10 +101,7 @@ impl PinBinding {
 
     /// Its interrupts come to CPU `id`.
     pub fn route(&self, cpu: &Cpu, id: u32) {
-        if let Some(pin) = self.chip_pin(cpu) {
-            let kernel = cpu.kernel;
-            kernel.platform.chip.route(pin, kernel.hardware_id(id));
-        }
+        self.at_chip(cpu, |chip, pin| chip.route(pin, cpu.kernel.hardware_id(id)));
     }
 
     /// Leaves its pin, which is masked then.
@@ -128,13 +126,13 @@ impl PinBinding {
     fn set(&self, cpu: &Cpu, pin: u32) {
         self.pin.store(pin, Relaxed);
         self.route(cpu, cpu.id());
-        if let Some(pin) = self.chip_pin(cpu) {
-            if self.enabled.load(Relaxed) {
-                cpu.kernel.platform.chip.unmask(pin);
-            } else {
-                cpu.kernel.platform.chip.mask(pin);
-            }
-        }
+        self.at_chip(
+            cpu,
+            match self.is_enabled() {
+                true => IrqChip::unmask,
+                false => IrqChip::mask,
+            },
+        );
     }
 }
 
@@ -179,12 +177,12 @@ pub fn invoke_pins(
     match Opcode::from_word(call.word(0)) {
         Some(Opcode::Bind) => {
             call.require_words(2, ResultCode::EMSGTOOSHORT)?;
-            require_item(call)?;
+            ensure(call.tag.items() > 0, ResultCode::EMSGTOOSHORT)?;
             bind(call, pin())
         }
         Some(Opcode::Unbind) => {
             call.require_words(2, ResultCode::EMSGTOOSHORT)?;
-            require_item(call)?;
+            ensure(call.tag.items() > 0, ResultCode::EMSGTOOSHORT)?;
             let slot = pin_slot(call, pin()?)?;
             let _guard = call.cpu.kernel.pin_lock.lock();
             if let Some((bound, _)) = slot.get(call.cpu) {
@@ -200,9 +198,7 @@ pub fn invoke_pins(
         }
         Some(Opcode::MsiInfo) => {
             call.require_words(3, ResultCode::EMSGTOOSHORT)?;
-            if messages == 0 {
-                return Err(ResultCode::ENOSYS.into());
-            }
+            ensure(messages > 0, ResultCode::ENOSYS)?;
             let number = u32::try_from(call.word(1) & !PIN_MSI).unwrap_or(u32::MAX);
             let (address, data) = call.cpu.kernel.platform.chip.msi_info(number)?;
             call.reply(0, address);
@@ -234,14 +230,6 @@ pub fn invoke_pins(
     }
 }
 
-fn require_item(call: &Invocation<'_>) -> Result<(), Fail> {
-    if call.tag.items() == 0 {
-        Err(ResultCode::EMSGTOOSHORT.into())
-    } else {
-        Ok(())
-    }
-}
-
 fn pin_slot<'a>(call: &'a Invocation<'_>, pin: u32) -> Result<&'a PinSlot, Fail> {
     call.cpu
         .kernel
@@ -251,18 +239,18 @@ fn pin_slot<'a>(call: &'a Invocation<'_>, pin: u32) -> Result<&'a PinSlot, Fail>
 
 fn bind(call: &Invocation<'_>, pin: Result<u32, ResultCode>) -> OperationResult {
     let entry = call.capability_at(2)?;
-    if !entry.rights.contains(CapabilityRights::WRITE) {
-        return Err(ResultCode::EPERM.into());
-    }
+    ensure(
+        entry.rights.contains(CapabilityRights::WRITE),
+        ResultCode::EPERM,
+    )?;
     let own = binding(entry.object)?;
     let _guard = call.cpu.kernel.pin_lock.lock();
     // Off the old pin, even if what follows fails (abi/05).
     own.leave(call.cpu);
     let pin = pin?;
     let slot = pin_slot(call, pin)?;
-    if !slot.is_empty() || entry.object.common().is_doomed() {
-        return Err(ResultCode::EINVAL.into());
-    }
+    let is_free = slot.is_empty() && !entry.object.common().is_doomed();
+    ensure(is_free, ResultCode::EINVAL)?;
     slot.replace(Some((entry.object.any_ref(), 0)));
     own.set(call.cpu, pin);
     Ok(Outcome::OK)

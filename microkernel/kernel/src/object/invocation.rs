@@ -13,7 +13,7 @@ use machine::utcb::Utcb;
 
 use super::task::Task;
 use super::thread::Thread;
-use super::{Fail, Header};
+use super::{Fail, Header, ensure};
 use crate::capability::Entry;
 use crate::cpu::Cpu;
 
@@ -65,37 +65,24 @@ impl<'cpu> Invocation<'cpu> {
 
     /// The first check of most objects: -EBADPROTO.
     pub fn require_label(&self, label: i64) -> Result<(), Fail> {
-        if self.tag.label() == label {
-            Ok(())
-        } else {
-            Err(ResultCode::EBADPROTO.into())
-        }
+        ensure(self.tag.label() == label, ResultCode::EBADPROTO)
     }
 
     /// -EPERM unless the capability has `rights`.
     pub fn require_rights(&self, rights: CapabilityRights) -> Result<(), Fail> {
-        if self.rights.contains(rights) {
-            Ok(())
-        } else {
-            Err(ResultCode::EPERM.into())
-        }
+        ensure(self.rights.contains(rights), ResultCode::EPERM)
     }
 
     /// `otherwise` unless the request has at least `words` words.
     pub fn require_words(&self, words: usize, otherwise: ResultCode) -> Result<(), Fail> {
-        if self.tag.words() >= words {
-            Ok(())
-        } else {
-            Err(otherwise.into())
-        }
+        ensure(self.tag.words() >= words, otherwise)
     }
 
     /// The capability that the item at message word `at` names: looked up in
     /// the caller's task, nothing is mapped (abi/05).
     pub fn capability_at(&self, at: usize) -> Result<Entry<'cpu>, Fail> {
-        if self.tag.items() == 0 || at + 1 >= MESSAGE_REGISTERS {
-            return Err(ResultCode::EINVAL.into());
-        }
+        let is_there = self.tag.items() > 0 && at + 1 < MESSAGE_REGISTERS;
+        ensure(is_there, ResultCode::EINVAL)?;
         match SendItem::decode(self.word(at), self.word(at + 1)) {
             Ok(SendItem::Map(item)) if item.space == Space::Object => self
                 .task

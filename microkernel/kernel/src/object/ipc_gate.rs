@@ -11,7 +11,7 @@ use machine::lock::Lock;
 use machine::object::LabelledSlot;
 
 use super::thread::{Thread, WaitQueue, Waiting, end_waits};
-use super::{Common, Fail, Header, Invocation, OperationResult, Outcome, Ref};
+use super::{Common, Fail, Header, Invocation, OperationResult, Outcome, Ref, ensure};
 use crate::cpu::Cpu;
 use crate::ipc;
 use crate::remote::Errand;
@@ -110,9 +110,7 @@ impl IpcGate {
         call.require_rights(CapabilityRights::SPECIAL)?;
         call.require_words(2, ResultCode::EMSGTOOSHORT)?;
         let label = call.word(1);
-        if label & LABEL_RIGHTS_MASK != 0 {
-            return Err(ResultCode::EINVAL.into());
-        }
+        ensure(label & LABEL_RIGHTS_MASK == 0, ResultCode::EINVAL)?;
         let thread = thread_argument(call, call.tag.words())?;
         let waiters = self.waiters.lock();
         let old = self.target.replace(Some(thread), label);
@@ -151,9 +149,10 @@ impl IpcGate {
 /// the S right.
 pub(super) fn thread_argument(call: &Invocation<'_>, at: usize) -> Result<Ref<Thread>, Fail> {
     let (_, entry) = call.argument_at::<Thread>(at)?;
-    if !entry.rights.contains(CapabilityRights::SPECIAL) {
-        return Err(ResultCode::EPERM.into());
-    }
+    ensure(
+        entry.rights.contains(CapabilityRights::SPECIAL),
+        ResultCode::EPERM,
+    )?;
     reference(entry.object)
 }
 

@@ -16,7 +16,7 @@ use machine::lock::Lock;
 use super::icu::PinBinding;
 use super::ipc_gate::thread_argument;
 use super::thread::{LocalState, Standing, Thread, ThreadState};
-use super::{Invocation, OperationResult, Outcome, Ref, RefSlot};
+use super::{Invocation, OperationResult, Outcome, Ref, RefSlot, ensure};
 use crate::cpu::Cpu;
 use crate::ipc::{self, irq::Delivery};
 use crate::remote::{self, Errand};
@@ -245,28 +245,16 @@ impl Irq {
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         let words = call.tag.words();
         match call.tag.label() {
-            label::IRQ if words == 0 => {
-                self.hit(call.cpu);
+            label::IRQ => {
+                let status = self.status();
+                match asked(call)? {
+                    Opcode::Trigger => self.hit(call.cpu),
+                    // When the message is taken (abi/05).
+                    Opcode::Unmask if status.queued || status.pending => {}
+                    Opcode::Unmask => self.pin.unmask(call.cpu),
+                }
                 Ok(Outcome::NoReply)
             }
-            label::IRQ => match Opcode::from_word(call.word(0) & OPCODE_MASK) {
-                Some(Opcode::Trigger) => {
-                    self.hit(call.cpu);
-                    Ok(Outcome::NoReply)
-                }
-                Some(Opcode::Unmask) => {
-                    let waiting = {
-                        let state = self.state.lock();
-                        state.queued || state.pending
-                    };
-                    // Else when the message is taken (abi/05).
-                    if !waiting {
-                        self.pin.unmask(call.cpu);
-                    }
-                    Ok(Outcome::NoReply)
-                }
-                None => Err(ResultCode::ENOSYS.into()),
-            },
             label::KERNEL_OBJECT if words == 0 => Err(ResultCode::EINVAL.into()),
             label::KERNEL_OBJECT => match BindOpcode::from_word(call.word(0) & OPCODE_MASK) {
                 Some(BindOpcode::BindThread) => self.bind(call),
@@ -319,9 +307,7 @@ impl Irq {
         call.require_rights(CapabilityRights::SPECIAL)?;
         let cpu = call.cpu;
         let mut state = self.state.lock();
-        if self.thread.is_empty() {
-            return Err(ResultCode::ENOENT.into());
-        }
+        ensure(!self.thread.is_empty(), ResultCode::ENOENT)?;
         let level = self.pin.is_level(cpu);
         let withdrawn = self.withdraw(cpu, &mut state);
         self.thread.replace(None);
@@ -330,10 +316,9 @@ impl Irq {
         self.label.store(UNBOUND_LABEL, Relaxed);
         state.pending = was_pending && !level;
         state.overrun = !level;
-        Ok(Outcome::label(if was_pending {
-            DetachResult::Pending as i64
-        } else {
-            DetachResult::Inactive as i64
+        Ok(Outcome::label(match was_pending {
+            true => DetachResult::Pending as i64,
+            false => DetachResult::Inactive as i64,
         }))
     }
 
@@ -343,6 +328,14 @@ impl Irq {
         if let Some(label) = rewrite(self.label()) {
             self.label.store(label, Relaxed);
         }
+    }
+}
+
+/// What a request of the IRQ protocol asks for: a trigger, if it has no words.
+pub(super) fn asked(call: &Invocation<'_>) -> Result<Opcode, ResultCode> {
+    match call.tag.words() {
+        0 => Ok(Opcode::Trigger),
+        _ => Opcode::from_word(call.word(0) & OPCODE_MASK).ok_or(ResultCode::ENOSYS),
     }
 }
 

@@ -160,8 +160,17 @@ impl From<IpcError> for Fail {
 }
 
 impl From<OutOfMemory> for Fail {
-    fn from(_: OutOfMemory) -> Self {
-        Fail::Code(ResultCode::ENOMEM)
+    fn from(error: OutOfMemory) -> Self {
+        Fail::Code(error.into())
+    }
+}
+
+/// Fails with `otherwise` unless `holds`.
+#[inline(always)]
+pub fn ensure(holds: bool, otherwise: impl Into<Fail>) -> Result<(), Fail> {
+    match holds {
+        true => Ok(()),
+        false => Err(otherwise.into()),
     }
 }
 
@@ -196,10 +205,7 @@ fn create_in_place<T: Send + Sync + 'static>(
         quota,
         debug: debugger::Registered::new(),
     };
-    let object = Ref::new(storage, &cpu.kernel.reaper, common, value).map_err(|storage| {
-        heap.free_charged(quota, storage);
-        OutOfMemory
-    })?;
+    let object = Ref::new(storage, &cpu.kernel.reaper, common, value);
     debugger::register(cpu.kernel, object.header());
     Ok(object)
 }
@@ -245,35 +251,34 @@ fn clear_capabilities(cpu: &Cpu, object: &Header) -> bool {
 /// Ends what an object without capabilities does for others. False if that has
 /// to pause: to be called again.
 fn destroy(cpu: &Cpu, object: &Header) -> bool {
-    let mut is_done = true;
     match object.common().kind {
-        Kind::Task => with(object, |task: &task::Task| is_done = task.destroy(cpu)),
+        Kind::Task => with(object, |task: &task::Task| task.destroy(cpu)),
         Kind::Thread => with(object, |thread: &thread::Thread| {
             if thread.is_here(cpu) {
-                is_done = thread.destroy(cpu);
-            } else {
-                cpu.ends_on.set(cpu.ends_on.get() | 1 << thread.home());
-                remote::ask(cpu, thread, Errand::Destroy);
+                return thread.destroy(cpu);
             }
+            cpu.ends_on.set(cpu.ends_on.get() | 1 << thread.home());
+            remote::ask(cpu, thread, Errand::Destroy);
+            true
         }),
-        Kind::IpcGate => with(object, |gate: &ipc_gate::IpcGate| {
-            is_done = gate.destroy(cpu);
+        Kind::IpcGate => with(object, |gate: &ipc_gate::IpcGate| gate.destroy(cpu)),
+        Kind::Irq => with(object, |irq: &irq::Irq| {
+            irq.destroy(cpu);
+            true
         }),
-        Kind::Irq => with(object, |irq: &irq::Irq| irq.destroy(cpu)),
-        Kind::Semaphore => with(object, |semaphore: &semaphore::Semaphore| {
-            is_done = semaphore.destroy(cpu);
+        Kind::Semaphore => with(object, |object: &semaphore::Semaphore| object.destroy(cpu)),
+        Kind::Factory => with(object, |factory: &factory::Factory| {
+            factory.destroy(cpu);
+            true
         }),
-        Kind::Factory => with(object, |factory: &factory::Factory| factory.destroy(cpu)),
-        Kind::Icu | Kind::Scheduler | Kind::Vlog | Kind::Debugger => {}
+        Kind::Icu | Kind::Scheduler | Kind::Vlog | Kind::Debugger => true,
     }
-    is_done
 }
 
-fn with<T: 'static>(header: &Header, act: impl FnOnce(&T)) {
-    match header.downcast() {
-        Some(object) => act(object),
-        None => debug_assert!(false, "an object is of the kind that it says"),
-    }
+fn with<T: 'static>(header: &Header, act: impl FnOnce(&T) -> bool) -> bool {
+    let object = header.downcast();
+    debug_assert!(object.is_some(), "an object is of the kind that it says");
+    object.is_none_or(act)
 }
 
 /// Performs an operation on an object that is neither a thread nor a gate.
@@ -285,13 +290,9 @@ pub fn invoke(call: &Invocation<'_>) -> OperationResult {
         Kind::Task => perform(header, |task: &task::Task| task.invoke(call)),
         Kind::Factory => perform(header, |factory: &factory::Factory| factory.invoke(call)),
         Kind::Irq => perform(header, |irq: &irq::Irq| irq.invoke(call)),
-        Kind::Semaphore => perform(header, |semaphore: &semaphore::Semaphore| {
-            semaphore.invoke(call)
-        }),
+        Kind::Semaphore => perform(header, |object: &semaphore::Semaphore| object.invoke(call)),
         Kind::Icu => perform(header, |icu: &icu::Icu| icu.invoke(call)),
-        Kind::Scheduler => perform(header, |scheduler: &scheduler::Scheduler| {
-            scheduler.invoke(call)
-        }),
+        Kind::Scheduler => perform(header, |object: &scheduler::Scheduler| object.invoke(call)),
         Kind::Debugger => debugger::invoke(call),
         Kind::Vlog => perform(header, |vlog: &vlog::Vlog| vlog.invoke(call)),
         Kind::Thread => perform(header, |thread: &thread::Thread| thread.invoke(call)),

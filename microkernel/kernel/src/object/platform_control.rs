@@ -3,7 +3,7 @@
 use l4_abi::error::ResultCode;
 use l4_abi::protocol::platform_control::{Opcode, Shutdown};
 
-use super::{Invocation, OperationResult, Outcome};
+use super::{Invocation, OperationResult, Outcome, ensure};
 use crate::latency;
 
 /// Performs an operation.
@@ -12,9 +12,7 @@ pub fn invoke(call: &Invocation<'_>) -> OperationResult {
     match Opcode::from_word(call.word(0)) {
         Some(Opcode::Suspend) => Err(ResultCode::EBUSY.into()),
         Some(Opcode::Shutdown) => {
-            if call.tag.words() != 2 {
-                return Err(ResultCode::EINVAL.into());
-            }
+            ensure(call.tag.words() == 2, ResultCode::EINVAL)?;
             latency::report(call.cpu);
             match Shutdown::from_word(call.word(1)) {
                 Some(Shutdown::PowerOff) => call.cpu.kernel.platform.shutdown(),

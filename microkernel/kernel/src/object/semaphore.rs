@@ -3,7 +3,7 @@
 
 use l4_abi::error::{IpcError, ResultCode};
 use l4_abi::operation::Operation;
-use l4_abi::protocol::irq::{OPCODE_MASK, Opcode as IrqOpcode};
+use l4_abi::protocol::irq::Opcode as Irq;
 use l4_abi::protocol::label;
 use l4_abi::protocol::semaphore::Opcode;
 use l4_abi::rights::CapabilityRights;
@@ -12,7 +12,7 @@ use machine::lock::Lock;
 
 use super::icu::PinBinding;
 use super::thread::{Source, Thread, WaitQueue, Waiting, end_waits};
-use super::{Invocation, OperationResult, Outcome, Ref};
+use super::{Invocation, OperationResult, Outcome, Ref, ensure, irq};
 use crate::cpu::Cpu;
 use crate::ipc::{self, Request};
 use crate::remote::{self, Errand};
@@ -79,41 +79,27 @@ impl Semaphore {
     /// Its last capability is gone. False if its end has to pause: to be
     /// called again.
     pub fn destroy(&self, cpu: &Cpu) -> bool {
-        if !end_waits(
-            cpu,
-            || self.state.lock().waiters.pop_front(cpu),
-            Errand::Gone,
-        ) {
-            return false;
+        let next = || self.state.lock().waiters.pop_front(cpu);
+        let is_done = end_waits(cpu, next, Errand::Gone);
+        if is_done {
+            self.pin.release(cpu);
         }
-        self.pin.release(cpu);
-        true
+        is_done
     }
 
     /// Performs an operation.
     #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
-        let words = call.tag.words();
         match call.tag.label() {
-            label::IRQ if words == 0 => {
-                self.up(call.cpu);
+            label::IRQ => {
+                match irq::asked(call)? {
+                    Irq::Trigger => self.up(call.cpu),
+                    Irq::Unmask if self.counter() > 0 => {}
+                    Irq::Unmask => self.pin.unmask(call.cpu),
+                }
                 Ok(Outcome::NoReply)
             }
-            label::IRQ => match IrqOpcode::from_word(call.word(0) & OPCODE_MASK) {
-                Some(IrqOpcode::Trigger) => {
-                    self.up(call.cpu);
-                    Ok(Outcome::NoReply)
-                }
-                Some(IrqOpcode::Unmask) => {
-                    let is_down = self.state.lock().counter == 0;
-                    if is_down {
-                        self.pin.unmask(call.cpu);
-                    }
-                    Ok(Outcome::NoReply)
-                }
-                None => Err(ResultCode::ENOSYS.into()),
-            },
-            label::SEMAPHORE if words == 0 => Err(ResultCode::EINVAL.into()),
+            label::SEMAPHORE if call.tag.words() == 0 => Err(ResultCode::EINVAL.into()),
             label::SEMAPHORE => match Opcode::from_word(call.word(0)) {
                 Some(Opcode::Down) => self.down(call),
                 None => Err(ResultCode::ENOSYS.into()),
@@ -127,9 +113,7 @@ impl Semaphore {
         call.utcb.set_word(ERROR_OFFSET / 8, 0);
         let own_header = call.header()?;
         let mut state = self.state.lock();
-        if own_header.common().is_doomed() {
-            return Err(IpcError::NOT_EXISTENT.into());
-        }
+        ensure(!own_header.common().is_doomed(), IpcError::NOT_EXISTENT)?;
         if state.counter > 0 {
             state.counter -= 1;
             return Ok(Outcome::OK);

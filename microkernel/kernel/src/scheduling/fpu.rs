@@ -41,12 +41,7 @@ impl FpuPlace {
         let area = match self.0.take() {
             Some(area) => area,
             None => {
-                let heap = &cpu.kernel.heap;
-                let storage = heap.allocate_charged(thread.quota(), FpuArea::size())?;
-                FpuArea::new(storage).map_err(|storage| {
-                    heap.free_charged(thread.quota(), storage);
-                    OutOfMemory
-                })?
+                FpuArea::new((cpu.kernel.heap).allocate_charged(thread.quota(), FpuArea::size())?)
             }
         };
         area.restore(cpu.block());

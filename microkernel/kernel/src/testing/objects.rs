@@ -48,7 +48,11 @@ impl World {
         let thread = self.new_thread();
         let utcb = task.next_utcb.get();
         task.next_utcb.set(utcb + SIZE as u64);
-        let pointer = task.task.memory.find_utcb(self.cpu, utcb).expect("a UTCB");
+        let pointer = task
+            .task
+            .memory
+            .find_shared(self.cpu, utcb)
+            .expect("a UTCB");
         thread.start_in(self.cpu, task.task.clone(), utcb, pointer);
         let quantum = scheduling::DEFAULT_QUANTUM;
         scheduling::set_parameters(self.cpu, &thread, priority, quantum);

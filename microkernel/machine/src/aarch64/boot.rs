@@ -60,12 +60,6 @@ impl Boot {
         OPTIONS.read()
     }
 
-    /// The memory of the kernel's image: first address, and the one behind.
-    pub fn kernel_image(&self) -> (PhysicalAddress, PhysicalAddress) {
-        let (start, end) = start::image();
-        (PhysicalAddress::new(start), PhysicalAddress::new(end))
-    }
-
     /// Maps the kernel's memory: `frames` frames at `physical`.
     ///
     /// # Safety

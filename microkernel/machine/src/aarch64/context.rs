@@ -103,18 +103,6 @@ impl Frame {
         self.x[number].set(value);
     }
 
-    /// The state of a thread before its first instruction (abi/05 ex_regs,
-    /// abi/07 §2).
-    pub fn reset(&self) {
-        for register in &self.x {
-            register.set(0);
-        }
-        for register in [&self.error, &self.fault_address, &self.sp, &self.pc] {
-            register.set(0);
-        }
-        self.pstate.set(pstate::INITIAL);
-    }
-
     /// What ex_regs answers as flags: the exception level in its own code.
     #[inline]
     pub fn flags(&self) -> u64 {
@@ -185,10 +173,6 @@ impl Frame {
     pub fn mark_triggered(&self) {
         self.error.set(syndrome(class::TRIGGERED));
     }
-
-    /// Forgets that the frame started in a system call: nothing tells it here.
-    #[inline]
-    pub fn clear_syscall_marker(&self) {}
 }
 
 /// Whether EL0 can run AArch32 code (ID_AA64PFR0_EL1.EL0).
@@ -197,16 +181,13 @@ fn has_aarch32() -> bool {
 }
 
 /// The bits of ex_regs' flags that are the architecture's (abi/05).
-pub const PRIVILEGE_MASK: u64 = 0xff00_0000;
+const PRIVILEGE_MASK: u64 = 0xff00_0000;
 
 /// Exception levels under [`PRIVILEGE_MASK`].
 mod privilege {
     pub(super) const KEEP: u64 = 0;
     pub(super) const EL0: u64 = 1 << 24;
 }
-
-/// Writes what user mode expects in a new UTCB at `address`: nothing.
-pub fn prepare_utcb(_utcb: &Utcb, _address: u64) {}
 
 /// All of a thread that is switched with it, but for the FPU.
 /// Its alignment puts it before other fields: a new thread's frame is cleared

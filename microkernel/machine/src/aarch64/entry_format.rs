@@ -47,29 +47,28 @@ impl Format {
         Format { address_bits }
     }
 
-    const fn attribute_bits(attributes: Attributes) -> u64 {
+    fn attribute_bits(attributes: Attributes) -> u64 {
         let cache = match attributes.cache {
             Cache::Cached => NORMAL_WRITE_BACK,
             Cache::Bufferable => NORMAL_NON_CACHEABLE,
             Cache::Uncached => DEVICE_NGNRE,
         };
-        let rights = attributes.rights;
-        let read = if rights.contains(MemoryRights::READ) {
-            READABLE
-        } else {
-            0
-        };
-        let write = if rights.contains(MemoryRights::WRITE) {
-            WRITABLE
-        } else {
-            0
-        };
-        let execute = if rights.contains(MemoryRights::EXECUTE) {
-            0
-        } else {
-            EXECUTE_NEVER
-        };
-        cache | read | write | execute
+        Self::without(cache | READABLE | WRITABLE, attributes.rights)
+    }
+
+    /// The entry without what is not among `rights`.
+    #[inline(always)]
+    fn without(mut entry: u64, rights: MemoryRights) -> u64 {
+        if !rights.contains(MemoryRights::READ) {
+            entry &= !READABLE;
+        }
+        if !rights.contains(MemoryRights::WRITE) {
+            entry &= !WRITABLE;
+        }
+        if !rights.contains(MemoryRights::EXECUTE) {
+            entry |= EXECUTE_NEVER;
+        }
+        entry
     }
 }
 
@@ -128,16 +127,7 @@ impl EntryFormat for Format {
         if level == 0 {
             entry |= TABLE_OR_PAGE;
         }
-        if !rights.contains(MemoryRights::READ) {
-            entry &= !READABLE;
-        }
-        if !rights.contains(MemoryRights::WRITE) {
-            entry &= !WRITABLE;
-        }
-        if !rights.contains(MemoryRights::EXECUTE) {
-            entry |= EXECUTE_NEVER;
-        }
-        entry
+        Self::without(entry, rights)
     }
 
     #[inline(always)]
@@ -174,11 +164,6 @@ impl EntryFormat for Format {
     fn with_attributes(&self, entry: u64, attributes: Attributes) -> u64 {
         let changed = MEMORY_TYPE | READABLE | WRITABLE | EXECUTE_NEVER;
         entry & !changed | Self::attribute_bits(attributes)
-    }
-
-    #[inline]
-    fn effective(&self, rights: MemoryRights) -> MemoryRights {
-        rights
     }
 
     /// Stage 2 notes nothing.

@@ -13,6 +13,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use l4_abi::arch::aarch64::vm::{PPI_MAINTENANCE, PPI_VIRTUAL_TIMER};
 use l4_abi::error::ResultCode;
+use l4_abi::protocol::icu::Mode;
 
 use super::timer;
 use super::trap::Interrupt;
@@ -44,13 +45,6 @@ const OWN: u32 = 1 << TIMER | 1 << VIRTUAL_TIMER | 1 << MAINTENANCE | 1 << IPI;
 const PRIORITY: u32 = 0xa0;
 /// Any interrupt is more urgent than the CPU.
 const LOWEST_PRIORITY: u32 = 0xff;
-
-/// Mode bits of abi/05.
-mod mode {
-    pub(super) const SET: u64 = 1 << 0;
-    pub(super) const LEVEL: u64 = 1 << 1;
-    pub(super) const POLARITY: u64 = 3 << 2;
-}
 
 /// The chip.
 pub struct IrqChip(Version);
@@ -236,23 +230,24 @@ impl IrqChip {
         if !self.is_usable(pin) {
             return Err(ResultCode::EINVAL);
         }
-        if mode & mode::SET == 0 {
+        let mode = Mode::from_bits_retain(mode);
+        if !mode.contains(Mode::SET) {
             return Ok(());
         }
-        if mode & mode::POLARITY != 0 {
+        if mode.intersects(Mode::LOW | Mode::BOTH) {
             return Err(ResultCode::EINVAL);
         }
-        self.distributor().set_edge(pin, mode & mode::LEVEL == 0);
+        self.distributor()
+            .set_edge(pin, !mode.contains(Mode::LEVEL));
         Ok(())
     }
 
     /// The mode bits of a pin.
     pub fn mode(&self, pin: u32) -> u64 {
-        if !self.is_usable(pin) || self.distributor().is_edge(pin) {
-            mode::SET
-        } else {
-            mode::SET | mode::LEVEL
-        }
+        let is_level = self.is_usable(pin) && !self.distributor().is_edge(pin);
+        let mut mode = Mode::SET;
+        mode.set(Mode::LEVEL, is_level);
+        mode.bits()
     }
 
     /// Keeps a pin's interrupts back.

@@ -61,11 +61,6 @@ macro_rules! address_of {
     };
 }
 
-/// The image's memory: start and end.
-pub(super) fn image() -> (u64, u64) {
-    (address_of!(__image_start), address_of!(__image_end))
-}
-
 /// How far the image is from where it was linked.
 pub(crate) fn load_offset() -> u64 {
     // SAFETY: a constant.

@@ -61,11 +61,6 @@ impl Boot {
         OptionsBlock::unset().read()
     }
 
-    /// The memory of the kernel's image: first address, and the one behind.
-    pub fn kernel_image(&self) -> (PhysicalAddress, PhysicalAddress) {
-        (PhysicalAddress::new(0), PhysicalAddress::new(0))
-    }
-
     /// Memory of this process in place of what the descriptors say.
     ///
     /// # Safety

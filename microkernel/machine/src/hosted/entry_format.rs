@@ -19,6 +19,16 @@ pub enum Format {
     Aarch64(aarch64::Format),
 }
 
+impl Format {
+    /// The rights that hardware gives when asked for `rights`.
+    pub fn effective(&self, rights: MemoryRights) -> MemoryRights {
+        match self {
+            Format::X86_64(_) => rights.union(MemoryRights::READ),
+            Format::Aarch64(_) => rights,
+        }
+    }
+}
+
 macro_rules! delegate {
     ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
         impl EntryFormat for Format {
@@ -45,7 +55,6 @@ delegate! {
     decode(level: Level, entry: u64) -> Content;
     next_table(level: Level, entry: u64) -> Option<PhysicalAddress>;
     with_attributes(entry: u64, attributes: Attributes) -> u64;
-    effective(rights: MemoryRights) -> MemoryRights;
     access_bits(access: Access) -> u64;
     access(entry: u64) -> Access;
 }

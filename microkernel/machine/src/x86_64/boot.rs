@@ -80,12 +80,6 @@ impl Boot {
         options()
     }
 
-    /// The memory of the kernel's image: first address, and the one behind.
-    pub fn kernel_image(&self) -> (PhysicalAddress, PhysicalAddress) {
-        let (start, end) = paging::image();
-        (PhysicalAddress::new(start), PhysicalAddress::new(end))
-    }
-
     /// Maps the kernel's memory: `frames` frames at `physical`, of which some
     /// at the end become page tables.
     ///

@@ -30,7 +30,7 @@ pub(super) const SYSCALL_MARKER: u64 = CS_SYSTEM_CALL;
 pub const EXCEPTION_WORDS: usize = FRAME_WORDS;
 
 /// The bits of ex_regs' flags that are the architecture's (abi/05).
-pub const PRIVILEGE_MASK: u64 = 0xff00_0000;
+const PRIVILEGE_MASK: u64 = 0xff00_0000;
 
 /// Bytes of the `syscall` instruction.
 const SYSCALL_LENGTH: u64 = 2;
@@ -161,23 +161,15 @@ impl Frame {
         [&self.rdi, &self.rsi][number].set(value);
     }
 
-    /// Lets the thread begin anew.
-    pub fn reset(&self) {
-        for (word, initial) in self.words().iter().zip(Frame::new().words()) {
-            word.set(initial.get());
-        }
-    }
-
     /// Sets the execution level that ex_regs asks for with its flags under
     /// [`PRIVILEGE_MASK`].
     ///
     /// # Errors
     /// EINVAL for any: there is one level here.
     pub fn set_privilege(&self, flags: u64) -> Result<(), ResultCode> {
-        if flags & PRIVILEGE_MASK == 0 {
-            Ok(())
-        } else {
-            Err(ResultCode::EINVAL)
+        match flags & PRIVILEGE_MASK {
+            0 => Ok(()),
+            _ => Err(ResultCode::EINVAL),
         }
     }
 
@@ -207,12 +199,6 @@ impl Frame {
     fn mark(&self, number: u64, error: u64) {
         self.trap_number.set(number);
         self.error.set(error);
-    }
-
-    /// Forgets that the frame started in a system call: from now on all its
-    /// registers are loaded.
-    pub fn clear_syscall_marker(&self) {
-        self.cs.set(self.cs.get() & !SYSCALL_MARKER);
     }
 
     /// Takes back what user mode must not choose of its flags.

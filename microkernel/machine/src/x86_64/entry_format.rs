@@ -5,17 +5,15 @@
 use l4_abi::rights::MemoryRights;
 
 use crate::address::PhysicalAddress;
-use crate::page_table::{
-    Access, Attributes, Cache, Content, ENTRIES, EntryFormat, HIGHEST_LEAF, Leaf, Level,
-};
+use crate::page_table::{Access, Attributes, Cache, Content, ENTRIES, EntryFormat, Leaf, Level};
 
 const PRESENT: u64 = 1 << 0;
 const WRITABLE: u64 = 1 << 1;
 const USER: u64 = 1 << 2;
 const WRITE_THROUGH: u64 = 1 << 3;
 const CACHE_DISABLE: u64 = 1 << 4;
-const ACCESSED: u64 = 1 << 5;
-const DIRTY: u64 = 1 << 6;
+/// Where hardware notes accesses: accessed, and dirty above it, as in [`Access`].
+const ACCESS_SHIFT: u32 = 5;
 /// In levels 1 and 2: a leaf.
 const LARGE: u64 = 1 << 7;
 const NO_EXECUTE: u64 = 1 << 63;
@@ -59,11 +57,7 @@ impl Format {
             } else {
                 52
             },
-            largest_leaf: if has_1_gib_pages {
-                HIGHEST_LEAF
-            } else {
-                HIGHEST_LEAF - 1
-            },
+            largest_leaf: if has_1_gib_pages { 2 } else { 1 },
         }
     }
 
@@ -76,23 +70,25 @@ impl Format {
         }
     }
 
-    const fn attribute_bits(attributes: Attributes) -> u64 {
+    fn attribute_bits(attributes: Attributes) -> u64 {
         let cache = match attributes.cache {
             Cache::Cached => 0,
             Cache::Bufferable => WRITE_THROUGH,
             Cache::Uncached => WRITE_THROUGH | CACHE_DISABLE,
         };
-        let write = if attributes.rights.contains(MemoryRights::WRITE) {
-            WRITABLE
-        } else {
-            0
-        };
-        let execute = if attributes.rights.contains(MemoryRights::EXECUTE) {
-            0
-        } else {
-            NO_EXECUTE
-        };
-        cache | write | execute
+        Self::without(cache | WRITABLE, attributes.rights)
+    }
+
+    /// The entry without what is not among `rights`.
+    #[inline(always)]
+    fn without(mut entry: u64, rights: MemoryRights) -> u64 {
+        if !rights.contains(MemoryRights::WRITE) {
+            entry &= !WRITABLE;
+        }
+        if !rights.contains(MemoryRights::EXECUTE) {
+            entry |= NO_EXECUTE;
+        }
+        entry
     }
 }
 
@@ -151,13 +147,7 @@ impl EntryFormat for Format {
         if level > 0 {
             entry |= LARGE;
         }
-        if !rights.contains(MemoryRights::WRITE) {
-            entry &= !WRITABLE;
-        }
-        if !rights.contains(MemoryRights::EXECUTE) {
-            entry |= NO_EXECUTE;
-        }
-        entry
+        Self::without(entry, rights)
     }
 
     #[inline(always)]
@@ -196,38 +186,13 @@ impl EntryFormat for Format {
     }
 
     #[inline]
-    fn effective(&self, rights: MemoryRights) -> MemoryRights {
-        rights.union(MemoryRights::READ)
-    }
-
-    #[inline]
     fn access_bits(&self, access: Access) -> u64 {
-        let referenced = if access.contains(Access::REFERENCED) {
-            ACCESSED
-        } else {
-            0
-        };
-        let dirty = if access.contains(Access::DIRTY) {
-            DIRTY
-        } else {
-            0
-        };
-        referenced | dirty
+        u64::from(access.bits()) << ACCESS_SHIFT
     }
 
     #[inline]
     fn access(&self, entry: u64) -> Access {
-        let referenced = if entry & ACCESSED != 0 {
-            Access::REFERENCED
-        } else {
-            Access::NONE
-        };
-        let dirty = if entry & DIRTY != 0 {
-            Access::DIRTY
-        } else {
-            Access::NONE
-        };
-        referenced.union(dirty)
+        Access::from_bits((entry >> ACCESS_SHIFT) as u8)
     }
 }
 
@@ -257,6 +222,16 @@ mod tests {
 
     #[test]
     fn pages_are_always_readable() {
-        assert_eq!(FORMAT.effective(MemoryRights::WRITE), MemoryRights::RW);
+        let entry = FORMAT.leaf(0, leaf(MemoryRights::WRITE, Cache::Cached));
+        let shown = FORMAT.decode(0, entry);
+        assert_eq!(shown, Content::Leaf(leaf(MemoryRights::RW, Cache::Cached)));
+    }
+
+    #[test]
+    fn what_hardware_notes_is_where_the_manual_says() {
+        assert_eq!(FORMAT.access_bits(Access::REFERENCED), 1 << 5);
+        assert_eq!(FORMAT.access_bits(Access::DIRTY), 1 << 6);
+        assert_eq!(FORMAT.access(!(1 << 6)), Access::REFERENCED);
+        assert_eq!(FORMAT.access(!(1 << 5)), Access::DIRTY);
     }
 }

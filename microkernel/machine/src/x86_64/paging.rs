@@ -116,14 +116,6 @@ macro_rules! linked {
     };
 }
 
-/// The physical addresses of the image: first and behind the last.
-pub(super) fn image() -> (u64, u64) {
-    (
-        linked!(IMAGE_START) - IMAGE_OFFSET,
-        linked!(IMAGE_END) - IMAGE_OFFSET,
-    )
-}
-
 /// Builds the kernel's address space and makes it the active one: no page is
 /// both writable and executable. Once, on the boot CPU.
 pub(super) fn initialise() {

@@ -20,8 +20,8 @@ fn world(spaces: usize) -> World {
 }
 
 /// Runs an operation to its end; how often it paused.
-fn pauses<T>(mut run: impl FnMut() -> Progress<T>) -> usize {
-    core::iter::from_fn(|| matches!(run(), Progress::More).then_some(())).count()
+fn pauses<T>(mut run: impl FnMut() -> Option<T>) -> usize {
+    core::iter::from_fn(|| run().is_none().then_some(())).count()
 }
 
 #[test]
@@ -337,7 +337,7 @@ fn work_depends_on_what_is_mapped_and_not_on_the_flexpage() {
     let control = ItemControl::from_raw(ItemFlags::MAP.bits());
     let mut map = Map::new(world.spaces[1], world.spaces[2], control, flexpage, window);
     let (mut context, cursor) = world.context();
-    let paused = pauses(|| map.run(&mut context, cursor).unwrap());
+    let paused = pauses(|| map.run(&mut context, cursor).map(Result::unwrap));
     assert!(paused <= 5, "{paused}");
     world.end(1);
 }
@@ -351,9 +351,8 @@ fn nothing_is_mapped_to_or_from_a_closed_space() {
     world.map((0, 0), (2, 0), 12, RW);
     assert_eq!(world.pages(2).len(), 0);
     let space = world.spaces[2];
-    let (context, _) = world.context();
     let area = Flexpage::memory(0, 12, NONE);
-    assert!(super::add(space, &context, area).is_err());
+    assert!(super::add(&world, space, area).is_err());
     world.end(2);
 }
 
@@ -376,16 +375,15 @@ fn a_receiver_without_quota_gets_an_error_and_keeps_what_fitted() {
 
 #[test]
 fn kernel_user_memory_is_where_it_was_asked_for() {
-    let mut world = world(2);
+    let world = world(2);
     let space = world.spaces[1];
-    let (context, _) = world.context();
-    let add = |flexpage| super::add(space, &context, flexpage);
+    let add = |flexpage| super::add(&world, space, flexpage);
     let area = Flexpage::memory(0xb300_0000, 13, NONE);
     assert_eq!(add(Flexpage::memory(0xb300_1abc, 13, RWX)), Ok(()));
-    assert_eq!(add(area), Err(AddError::Occupied));
+    assert_eq!(add(area), Err(ResultCode::EEXIST));
     assert_eq!(
         add(Flexpage::memory(0xb300_0000, 17, NONE)),
-        Err(AddError::Occupied)
+        Err(ResultCode::EEXIST)
     );
     let invalid = [
         Flexpage::NIL,
@@ -398,7 +396,7 @@ fn kernel_user_memory_is_where_it_was_asked_for() {
         Flexpage::io_ports(0, 12),
     ];
     for flexpage in invalid {
-        assert_eq!(add(flexpage), Err(AddError::Invalid), "{flexpage:?}");
+        assert_eq!(add(flexpage), Err(ResultCode::EINVAL), "{flexpage:?}");
     }
     assert!(add(Flexpage::memory((1 << 47) - 1, 17, RW)).is_ok());
     assert!(add(Flexpage::memory(0xb300_2000, 12, RW)).is_ok());
@@ -426,13 +424,13 @@ fn kernel_user_memory_is_where_it_was_asked_for() {
 
 #[test]
 fn kernel_user_memory_is_cleared_in_parts_before_it_is_there() {
-    let mut world = world(2);
+    let world = world(2);
     let space = world.spaces[1];
-    let step = |world: &mut World, address, order| {
+    let step = |world: &World, address, order| {
         let area = Flexpage::memory(address, order, NONE);
-        kernel_user_memory::add(space, &world.context().0, area).unwrap()
+        kernel_user_memory::add(space, &world.heap, &world.mappings, area).unwrap()
     };
-    assert_eq!(pauses(|| step(&mut world, 0, 17)), 4);
+    assert_eq!(pauses(|| step(&world, 0, 17)), 4);
     assert_eq!(world.pages(1).len(), 32);
     for address in (0..1 << 17).step_by(8) {
         let word = kernel_user_memory::find::<AtomicU64>(space, &world.mappings, address);
@@ -441,13 +439,13 @@ fn kernel_user_memory_is_cleared_in_parts_before_it_is_there() {
     }
     // What is begun with is not there yet, and makes room for another.
     let used = world.heap.used();
-    assert_eq!(step(&mut world, 1 << 17, 17), Progress::More);
+    assert_eq!(step(&world, 1 << 17, 17), None);
     assert_eq!(world.heap.used(), used + (1 << 17));
     assert_eq!(world.pages(1).len(), 32);
-    assert_eq!(step(&mut world, 1 << 17, 12), Progress::Done(()));
+    assert_eq!(step(&world, 1 << 17, 12), Some(()));
     assert!(world.heap.used() < used + (1 << 14));
     // At the end of the space it goes, too.
-    assert_eq!(step(&mut world, 1 << 18, 17), Progress::More);
+    assert_eq!(step(&world, 1 << 18, 17), None);
     world.end(1);
 }
 
@@ -455,8 +453,7 @@ fn kernel_user_memory_is_cleared_in_parts_before_it_is_there() {
 fn kernel_user_memory_stays_and_is_not_passed_on() {
     let mut world = world(2);
     let space = world.spaces[1];
-    let (context, _) = world.context();
-    super::add(space, &context, Flexpage::memory(0, 12, NONE)).unwrap();
+    super::add(&world, space, Flexpage::memory(0, 12, NONE)).unwrap();
     let memory = world.pages(1)[&0].leaf.memory;
     assert!(world.map((1, 0), (2, 0), 12, RW));
     assert_eq!(world.pages(2).len(), 0);

@@ -6,6 +6,7 @@ mod random;
 
 use std::collections::BTreeMap;
 
+use l4_abi::error::ResultCode;
 use l4_abi::flexpage::{Flexpage, Transfer};
 use l4_abi::item::{ItemControl, ItemFlags};
 use l4_abi::rights::MemoryRights;
@@ -13,7 +14,6 @@ use machine::address::PhysicalAddress;
 use machine::entry_format::{Format, aarch64, x86_64};
 use machine::page_table::{Access, Content, EntryFormat, Leaf, Level, Next};
 
-use super::kernel_user_memory::AddError;
 use super::map::Map;
 use super::memory_space::{MemorySpace, Origin, SpaceRef};
 use super::teardown::Teardown;
@@ -109,7 +109,7 @@ impl World {
             root,
             quotas: Vec::new(),
             spaces: Vec::new(),
-            cursor: Box::default(),
+            cursor: Box::new(Cursor::new()),
             used_at_first,
             has_paused: false,
             turns: 0,
@@ -170,8 +170,8 @@ impl World {
         let mut map = Map::new(from, to, control, send, window);
         let (mut context, cursor) = self.context();
         loop {
-            if let Progress::Done(found) = map.run(&mut context, cursor)? {
-                return Ok(found);
+            if let Some(result) = map.run(&mut context, cursor) {
+                return result;
             }
         }
     }
@@ -206,7 +206,7 @@ impl World {
         let mut unmap = Unmap::new(self.spaces[space], flexpage, scope);
         let (mut context, cursor) = self.context();
         loop {
-            if let Progress::Done(access) = unmap.run(&mut context, cursor) {
+            if let Some(access) = unmap.run(&mut context, cursor) {
                 return access;
             }
         }
@@ -354,9 +354,9 @@ impl World {
         space.close();
         let (mut context, cursor) = self.context();
         let mut unmap = Unmap::everything(space);
-        while unmap.run(&mut context, cursor) == Progress::More {}
+        while unmap.run(&mut context, cursor).is_none() {}
         let mut teardown = Teardown::new(space);
-        while teardown.run(&mut context) == Progress::More {}
+        while teardown.run(&self.heap) {}
         assert_eq!(quota.used(), 0);
         self.heap.close_quota(quota);
     }
@@ -391,8 +391,9 @@ impl World {
 }
 
 /// Adds kernel-user memory.
-fn add<F>(space: SpaceRef, context: &Context<F>, area: Flexpage) -> Result<(), AddError> {
-    while kernel_user_memory::add(space, context, area)? == Progress::More {}
+fn add(world: &World, space: SpaceRef, area: Flexpage) -> Result<(), ResultCode> {
+    let add = || kernel_user_memory::add(space, &world.heap, &world.mappings, area);
+    while add()?.is_none() {}
     Ok(())
 }
 

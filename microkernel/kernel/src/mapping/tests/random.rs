@@ -208,8 +208,7 @@ fn perform(world: &mut World, operation: &Operation) -> Result<Option<Access>, O
         Operation::Again { .. } => {}
         Operation::AddKernelUserMemory { space, flexpage } => {
             let space = world.spaces[space];
-            let (context, _) = world.context();
-            let _ = super::add(space, &context, flexpage);
+            let _ = super::add(world, space, flexpage);
         }
     }
     Ok(None)
@@ -332,8 +331,8 @@ impl InFlight {
     /// True when done.
     fn run(&mut self, context: &mut Context<Recorder>, cursor: &Cursor) -> bool {
         match self {
-            InFlight::Map(map) => !matches!(map.run(context, cursor), Ok(Progress::More)),
-            InFlight::Unmap(unmap) => unmap.run(context, cursor) != Progress::More,
+            InFlight::Map(map) => map.run(context, cursor).is_some(),
+            InFlight::Unmap(unmap) => unmap.run(context, cursor).is_some(),
         }
     }
 }

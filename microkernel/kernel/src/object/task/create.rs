@@ -3,26 +3,15 @@
 use l4_abi::error::ResultCode;
 use l4_abi::flexpage::Flexpage;
 use machine::paging;
-use machine::utcb::UtcbPointer;
 use machine::vm;
 
-use super::memory::{MemoryKind, take_apart};
-use super::{Task, TaskMemory};
+use super::{MemoryKind, Task, TaskMemory};
 use crate::cpu::Cpu;
 use crate::mapping::teardown::Teardown;
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::object::thread::Thread;
-use crate::object::{Fail, Kind, Ref, create};
-
-/// The tasks that the kernel starts itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InitialTask {
-    /// sigma0, which has all memory at its physical address.
-    Sigma0,
-    /// The root task.
-    Root,
-}
+use crate::object::{Fail, Kind, Ref, create, ensure};
 
 impl Task {
     /// A task without memory.
@@ -32,9 +21,7 @@ impl Task {
 
     /// A virtual machine: a task for its memory.
     pub fn create_vm(cpu: &Cpu, quota: QuotaRef) -> Result<Ref<Task>, Fail> {
-        if !vm::is_supported(cpu.block()) {
-            return Err(ResultCode::ENODEV.into());
-        }
+        ensure(vm::is_supported(cpu.block()), ResultCode::ENODEV)?;
         let kind = vm::format().map_or(MemoryKind::Task, MemoryKind::Guest);
         Ok(Self::empty(cpu, quota, kind)?)
     }
@@ -44,7 +31,7 @@ impl Task {
         let mut teardown = Teardown::new(memory.space());
         let task = create(cpu, quota, Kind::Task, Task::new(quota, memory));
         if task.is_err() {
-            while take_apart(cpu.kernel, &mut teardown) {}
+            while teardown.run(&cpu.kernel.heap) {}
         }
         task
     }
@@ -54,12 +41,8 @@ impl Task {
     pub fn create_initial(
         cpu: &Cpu,
         quota: QuotaRef,
-        which: InitialTask,
+        kind: MemoryKind,
     ) -> Result<Ref<Task>, OutOfMemory> {
-        let kind = match which {
-            InitialTask::Sigma0 => MemoryKind::Physical,
-            InitialTask::Root => MemoryKind::Task,
-        };
         let task = Self::empty(cpu, quota, kind)?;
         let area = Flexpage::memory(
             paging::initial_utcb(),
@@ -80,7 +63,7 @@ impl Thread {
     /// Binds the first thread of an initial task.
     pub fn bind_initial(&self, cpu: &Cpu, task: &Ref<Task>) -> Result<(), OutOfMemory> {
         let address = paging::initial_utcb();
-        let utcb: UtcbPointer = task.memory.find_utcb(cpu, address).ok_or(OutOfMemory)?;
+        let utcb = task.memory.find_shared(cpu, address).ok_or(OutOfMemory)?;
         self.start_in(cpu, task.clone(), address, utcb);
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Task {
         let heap = &cpu.kernel.heap;
         self.capabilities.release_part(heap, self.quota)
             || self.reply_space.release_part(heap, self.quota)
-            || self.memory.release_part(cpu.kernel)
-            || self.ports.release_part(cpu.kernel)
+            || self.memory.release_part(heap)
+            || self.ports.release_part(heap)
     }
 }

@@ -8,7 +8,7 @@ use l4_abi::flexpage::{Flexpage, Space};
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
 
-use super::memory::{map_step, prepare_map, unmap_step};
+use super::memory::{CpuFlush, context, prepare_map};
 use super::{Task, ports};
 use crate::capability;
 use crate::cpu::Cpu;
@@ -61,7 +61,7 @@ impl Mapping {
         cursor: &Cursor,
     ) -> Option<Result<bool, OutOfMemory>> {
         match self {
-            Self::Memory(map) => map_step(cpu, map, cursor),
+            Self::Memory(map) => map.run(&mut context(cpu.kernel, &mut CpuFlush(cpu)), cursor),
             Self::Ports(map) => ports::map_step(cpu, map, cursor, destination),
             Self::Objects(mapping) => mapping.step(cpu, source, destination),
             Self::Nothing => Some(Ok(false)),
@@ -131,11 +131,17 @@ impl Revocation {
                 self.memory(task).or_else(|| self.ports(task))
             }
             Stage::Memory(unmap) => {
-                self.access |= unmap_step(cpu, unmap, cursor)?;
+                let mut flush = CpuFlush(cpu);
+                self.access |= unmap
+                    .run(&mut context(cpu.kernel, &mut flush), cursor)?
+                    .bits();
                 self.ports(task)
             }
             Stage::Ports(unmap) => {
-                ports::unmap_step(cpu, unmap, cursor)?;
+                unmap.run(
+                    &mut context(cpu.kernel, &mut ports::ForgetPorts(cpu)),
+                    cursor,
+                )?;
                 None
             }
         };

@@ -8,22 +8,21 @@ use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
 use machine::entry_format::Format;
 use machine::memory::{Shared, SharedPointer};
+use machine::page_table::Access;
 use machine::paging;
-use machine::utcb::{Utcb, UtcbPointer};
 
 use super::Task;
 use crate::cpu::Cpu;
 use crate::kernel::Kernel;
-use crate::mapping::kernel_user_memory::{self, AddError};
+use crate::mapping::kernel_user_memory;
 use crate::mapping::map::Map;
 use crate::mapping::memory_space::{self, MemorySpace, Origin, SpaceRef};
 use crate::mapping::page;
 use crate::mapping::teardown::Teardown;
 use crate::mapping::unmap::{Scope, Unmap};
-use crate::mapping::{Context, Cursor, Flush, Progress};
-use crate::memory::OutOfMemory;
+use crate::mapping::{Context, Flush};
 use crate::memory::quota::QuotaRef;
-use crate::object::Fail;
+use crate::memory::{KernelHeap, OutOfMemory};
 
 /// What a task's memory is for.
 #[derive(Clone, Copy, Debug)]
@@ -87,20 +86,13 @@ impl TaskMemory {
 
     /// Gives sigma0 the page at `address`. False if there can be none.
     pub fn map_identity(&self, cpu: &Cpu, address: u64) -> bool {
-        let kernel = cpu.kernel;
-        let mapped =
-            memory_space::handle_root_fault(self.space, &kernel.heap, &kernel.mappings, address);
-        mapped == Ok(true)
+        let (heap, mappings) = (&cpu.kernel.heap, &cpu.kernel.mappings);
+        memory_space::handle_root_fault(self.space, heap, mappings, address) == Ok(true)
     }
 
     /// Prepares to revoke memory (abi/03 §5).
     pub fn prepare_unmap(&self, flexpage: Flexpage, mask: UnmapMask) -> Unmap {
-        let scope = if mask.includes_own() {
-            Scope::All
-        } else {
-            Scope::Descendants
-        };
-        Unmap::new(self.space, flexpage, scope)
+        Unmap::new(self.space, flexpage, Scope::of(mask))
     }
 
     /// Revokes a flexpage, if that is one page that can be revoked at once; what hardware noted.
@@ -109,35 +101,28 @@ impl TaskMemory {
     pub fn unmap_page(&self, cpu: &Cpu, flexpage: Flexpage, mask: UnmapMask) -> Option<u8> {
         let is_whole = mask.includes_own() && flexpage.memory_rights().contains(MemoryRights::READ);
         let address = flexpage.page().filter(|_| is_whole)?;
-        let mut flush = CpuFlush { cpu };
-        let access = page::unmap(&mut context(cpu, &mut flush), self.space, address)?;
-        Some(access.bits())
+        let mut flush = CpuFlush(cpu);
+        page::unmap(&mut context(cpu.kernel, &mut flush), self.space, address).map(Access::bits)
     }
 
     /// Goes on adding kernel-user memory. `None`: there is more to do.
-    pub fn add_kernel_user_memory(&self, cpu: &Cpu, area: Flexpage) -> Option<Result<(), Fail>> {
+    pub fn add_kernel_user_memory(
+        &self,
+        cpu: &Cpu,
+        area: Flexpage,
+    ) -> Option<Result<(), ResultCode>> {
         if self.is_guest() {
-            return Some(Err(ResultCode::ENOSYS.into()));
+            return Some(Err(ResultCode::ENOSYS));
         }
-        let mut flush = CpuFlush { cpu };
-        match kernel_user_memory::add(self.space, &context(cpu, &mut flush), area) {
-            Ok(Progress::More) => None,
-            Ok(Progress::Done(())) => Some(Ok(())),
-            Err(error) => Some(Err(error.into())),
-        }
+        let (heap, mappings) = (&cpu.kernel.heap, &cpu.kernel.mappings);
+        kernel_user_memory::add(self.space, heap, mappings, area).transpose()
     }
 
     /// Adds the page of a device.
-    pub fn add_device(&self, cpu: &Cpu, at: Flexpage, physical: u64) -> Result<(), Fail> {
-        let (mut flush, physical) = (CpuFlush { cpu }, PhysicalAddress::new(physical));
-        kernel_user_memory::add_device(self.space, &context(cpu, &mut flush), at, physical)?;
-        Ok(())
-    }
-
-    /// The UTCB at `address`, if it is inside one chunk of kernel-user
-    /// memory.
-    pub fn find_utcb(&self, cpu: &Cpu, address: u64) -> Option<UtcbPointer> {
-        self.find_shared::<Utcb>(cpu, address)
+    pub fn add_device(&self, cpu: &Cpu, at: Flexpage, physical: u64) -> Result<(), ResultCode> {
+        let (heap, mappings) = (&cpu.kernel.heap, &cpu.kernel.mappings);
+        let physical = PhysicalAddress::new(physical);
+        kernel_user_memory::add_device(self.space, heap, mappings, at, physical)
     }
 
     /// The `T` at `address`, if it is inside one chunk of kernel-user memory.
@@ -147,29 +132,15 @@ impl TaskMemory {
 
     /// Gives back a part of the page tables and the kernel-user memory; false
     /// if nothing is left. Nothing refers to the task any more.
-    pub fn release_part(&mut self, kernel: &Kernel) -> bool {
-        take_apart(kernel, &mut self.teardown)
+    pub fn release_part(&mut self, heap: &KernelHeap) -> bool {
+        self.teardown.run(heap)
     }
 }
 
-/// Gives back a part of a space from which everything has been revoked; false
-/// if nothing is left.
-pub(super) fn take_apart(kernel: &Kernel, teardown: &mut Teardown) -> bool {
-    let context = &mut Context {
+pub(super) fn context<'a, F>(kernel: &'a Kernel, flush: &'a mut F) -> Context<'a, F> {
+    Context {
         heap: &kernel.heap,
         mappings: &kernel.mappings,
-        flush: &mut (),
-    };
-    teardown.run(context) == Progress::More
-}
-
-fn context<'a, 'cpu>(cpu: &'cpu Cpu, flush: &'a mut CpuFlush<'cpu>) -> Context<'a, CpuFlush<'cpu>>
-where
-    'cpu: 'a,
-{
-    Context {
-        heap: &cpu.kernel.heap,
-        mappings: &cpu.kernel.mappings,
         flush,
     }
 }
@@ -199,58 +170,23 @@ pub fn map_page(
     let send = flexpage.page().filter(|_| control.is_plain())?;
     let receive = control.base_address();
     let (from, to) = (source.memory.space, destination.memory.space);
-    let mut flush = CpuFlush { cpu };
-    let context = &mut context(cpu, &mut flush);
+    let mut flush = CpuFlush(cpu);
+    let context = &mut context(cpu.kernel, &mut flush);
     page::map(context, from, to, [send, receive], flexpage.memory_rights())
 }
 
-/// Goes on with `map`. At the end, whether there was anything to map.
-pub(super) fn map_step(
-    cpu: &Cpu,
-    map: &mut Map,
-    cursor: &Cursor,
-) -> Option<Result<bool, OutOfMemory>> {
-    let mut flush = CpuFlush { cpu };
-    match map.run(&mut context(cpu, &mut flush), cursor) {
-        Ok(Progress::More) => None,
-        Ok(Progress::Done(any)) => Some(Ok(any)),
-        Err(OutOfMemory) => Some(Err(OutOfMemory)),
-    }
-}
-
-/// Goes on with `unmap`. At the end, what hardware noted about the memory.
-pub(super) fn unmap_step(cpu: &Cpu, unmap: &mut Unmap, cursor: &Cursor) -> Option<u8> {
-    let mut flush = CpuFlush { cpu };
-    match unmap.run(&mut context(cpu, &mut flush), cursor) {
-        Progress::More => None,
-        Progress::Done(access) => Some(access.bits()),
-    }
-}
-
 /// Forgets translations on all CPUs.
-struct CpuFlush<'cpu> {
-    cpu: &'cpu Cpu,
-}
+pub(super) struct CpuFlush<'cpu>(pub(super) &'cpu Cpu);
 
 impl Flush for CpuFlush<'_> {
     #[inline]
     fn page(&mut self, space: &MemorySpace, address: u64, order: u32) {
         let is_single = order == PAGE_ORDER;
-        self.cpu.space.forget(self.cpu, space, address, is_single);
+        self.0.space.forget(self.0, space, address, is_single);
     }
 
     #[inline(always)]
     fn commit(&mut self) {
-        self.cpu.space.wait(self.cpu);
-    }
-}
-
-impl From<AddError> for Fail {
-    fn from(error: AddError) -> Self {
-        match error {
-            AddError::Invalid => ResultCode::EINVAL.into(),
-            AddError::Occupied => ResultCode::EEXIST.into(),
-            AddError::OutOfMemory => ResultCode::ENOMEM.into(),
-        }
+        self.0.space.wait(self.0);
     }
 }

@@ -22,10 +22,9 @@ use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::memory::sparse_array::SparseArray;
 
-pub use create::InitialTask;
 pub use loaded_space::LoadedSpace;
 pub use mapping::{Mapping, Revocation};
-pub use memory::{TaskMemory, map_page};
+pub use memory::{MemoryKind, TaskMemory, map_page};
 pub use ports::TaskPorts;
 
 /// A task.

@@ -16,7 +16,7 @@ use crate::cpu::Cpu;
 use crate::mapping::Cursor;
 use crate::object::ipc_gate::reference;
 use crate::object::thread::{Deferred, LongOperation};
-use crate::object::{Header, Invocation, Kind, OperationResult, Outcome, Ref};
+use crate::object::{Header, Invocation, Kind, OperationResult, Outcome, Ref, ensure};
 use crate::trace;
 
 /// Message word of the first flexpage of an unmap.
@@ -43,9 +43,8 @@ impl Task {
         }
         call.require_rights(CapabilityRights::WRITE)?;
         let (source, entry) = call.argument::<Task>()?;
-        if self.memory.is_closed() || source.memory.is_closed() {
-            return Err(ResultCode::EINVAL.into());
-        }
+        let are_open = !self.memory.is_closed() && !source.memory.is_closed();
+        ensure(are_open, ResultCode::EINVAL)?;
         let Ok(SendItem::Map(item)) = SendItem::decode(call.word(1) | 8, call.word(2)) else {
             return Ok(Outcome::OK);
         };
@@ -58,35 +57,21 @@ impl Task {
     }
 
     /// Goes on with a map operation between two tasks.
-    #[inline(always)]
     fn run_map(
         &self,
         call: &Invocation<'_>,
-        mut mapping: Mapping,
+        mapping: Mapping,
         headers: [&Header; 2],
     ) -> OperationResult {
-        let [Some(source), Some(destination)] = headers.map(Header::downcast::<Task>) else {
-            return Err(ResultCode::EINVAL.into());
-        };
-        let step = |cursor: &Cursor| mapping.step(call.cpu, [source, destination], cursor);
-        match call.caller.run_steps(call.cpu, step) {
-            Some(result) => {
-                result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
-                Ok(Outcome::OK)
-            }
-            None => {
-                let tasks = [reference(headers[0])?, reference(headers[1])?];
-                let operation = LongOperation::Map(mapping, tasks);
-                call.caller.pause(call.cpu, operation, Deferred::Syscall);
-                Ok(Outcome::Done)
-            }
+        let (cpu, again) = (call.cpu, Deferred::Syscall);
+        match (call.caller).run_mapping(cpu, mapping, headers, None, again)? {
+            Some(_) => Ok(Outcome::OK),
+            None => Ok(Outcome::Done),
         }
     }
 
     fn unmap(&self, call: &Invocation<'_>) -> OperationResult {
-        if self.memory.is_closed() {
-            return Err(IpcError::NOT_EXISTENT.into());
-        }
+        ensure(!self.memory.is_closed(), IpcError::NOT_EXISTENT)?;
         let mask = UnmapMask::from_raw(call.word(1));
         let words = call.tag.words();
         let (paused, first, task) = match call.caller.take_unmap(call.cpu) {

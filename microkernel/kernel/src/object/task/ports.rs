@@ -15,16 +15,15 @@ use machine::memory::FRAME_ORDER;
 use machine::ports;
 
 use super::Task;
-use super::memory::take_apart;
+use super::memory::context;
 use crate::cpu::Cpu;
-use crate::kernel::Kernel;
 use crate::mapping::map::Map;
 use crate::mapping::memory_space::{MemorySpace, Origin, SpaceRef};
 use crate::mapping::teardown::Teardown;
 use crate::mapping::unmap::{Scope, Unmap};
-use crate::mapping::{Context, Cursor, Flush, Progress};
-use crate::memory::OutOfMemory;
+use crate::mapping::{Cursor, Flush};
 use crate::memory::quota::QuotaRef;
+use crate::memory::{KernelHeap, OutOfMemory};
 
 /// The ports of a task.
 pub struct TaskPorts {
@@ -92,12 +91,8 @@ impl TaskPorts {
     pub fn prepare_unmap(&self, flexpage: Flexpage, mask: UnmapMask) -> Option<Unmap> {
         let space = self.space()?;
         let rights = flexpage.memory_rights();
-        let scope = if mask.includes_own() {
-            Scope::All
-        } else {
-            Scope::Descendants
-        };
-        (rights.intersects(MemoryRights::RW)).then(|| Unmap::new(space, as_pages(flexpage), scope))
+        let unmap = || Unmap::new(space, as_pages(flexpage), Scope::of(mask));
+        rights.intersects(MemoryRights::RW).then(unmap)
     }
 
     /// Takes no ports any more.
@@ -114,12 +109,12 @@ impl TaskPorts {
 
     /// Gives back a part of the tables; false if nothing is left. Nothing
     /// refers to the task any more.
-    pub fn release_part(&mut self, kernel: &Kernel) -> bool {
+    pub fn release_part(&mut self, heap: &KernelHeap) -> bool {
         let Some(space) = self.space() else {
             return false;
         };
         let teardown = self.teardown.get_or_insert_with(|| Teardown::new(space));
-        take_apart(kernel, teardown)
+        teardown.run(heap)
     }
 }
 
@@ -171,12 +166,8 @@ pub(super) fn map_step(
     cursor: &Cursor,
     destination: &Task,
 ) -> Option<Result<bool, OutOfMemory>> {
-    let mut flush = ForgetPorts { cpu };
-    let result = match map.run(&mut flush.context(), cursor) {
-        Ok(Progress::More) => return None,
-        Ok(Progress::Done(any)) => Ok(any),
-        Err(OutOfMemory) => Err(OutOfMemory),
-    };
+    let mut flush = ForgetPorts(cpu);
+    let result = map.run(&mut context(cpu.kernel, &mut flush), cursor)?;
     // What was refused before may be allowed now.
     if let Some(space) = destination.ports.space() {
         flush.page(&space, 0, FRAME_ORDER);
@@ -185,37 +176,16 @@ pub(super) fn map_step(
     Some(result)
 }
 
-/// Goes on with `unmap`; `None` if it is not done yet.
-pub(super) fn unmap_step(cpu: &Cpu, unmap: &mut Unmap, cursor: &Cursor) -> Option<()> {
-    let mut flush = ForgetPorts { cpu };
-    match unmap.run(&mut flush.context(), cursor) {
-        Progress::More => None,
-        Progress::Done(_) => Some(()),
-    }
-}
-
 /// Puts the bitmaps out of force.
-struct ForgetPorts<'cpu> {
-    cpu: &'cpu Cpu,
-}
-
-impl<'cpu> ForgetPorts<'cpu> {
-    fn context(&mut self) -> Context<'_, Self> {
-        Context {
-            heap: &self.cpu.kernel.heap,
-            mappings: &self.cpu.kernel.mappings,
-            flush: self,
-        }
-    }
-}
+pub(super) struct ForgetPorts<'cpu>(pub(super) &'cpu Cpu);
 
 impl Flush for ForgetPorts<'_> {
     fn page(&mut self, space: &MemorySpace, address: u64, _: u32) {
-        ports::forbid(self.cpu.block());
-        self.cpu.space.forget(self.cpu, space, address, false);
+        ports::forbid(self.0.block());
+        self.0.space.forget(self.0, space, address, false);
     }
 
     fn commit(&mut self) {
-        self.cpu.space.wait(self.cpu);
+        self.0.space.wait(self.0);
     }
 }

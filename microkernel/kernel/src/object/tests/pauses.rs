@@ -356,7 +356,7 @@ fn areas_of_kernel_user_memory_are_made_in_steps() {
             other
                 .task
                 .memory
-                .find_utcb(world.cpu, index << 20)
+                .find_shared::<machine::utcb::Utcb>(world.cpu, index << 20)
                 .is_some()
         };
         begin_interrupts(world);

@@ -6,11 +6,13 @@
 //! is the thread's turn again, its system call is repeated, and finds the
 //! progress.
 
+use l4_abi::error::IpcError;
+
 use super::{Deferred, LongOperation, Thread};
 use crate::cpu::{Cpu, CpuLocal};
 use crate::mapping::Cursor;
 use crate::object::task::{Mapping, Revocation, Task};
-use crate::object::{Ref, doom};
+use crate::object::{Header, Ref, doom};
 
 impl Thread {
     /// Does `step`, again and again, until it has a result. `None`: it has
@@ -25,6 +27,39 @@ impl Thread {
                 done => return done,
             }
         }
+    }
+
+    /// Goes on with a mapping between the tasks behind `headers`: whether there was anything to
+    /// map. `None`: it pauses, until it is this thread's turn to do `again`. An `item` of a message
+    /// has its message register and its partner.
+    pub fn run_mapping(
+        &self,
+        cpu: &Cpu,
+        mut mapping: Mapping,
+        headers: [&Header; 2],
+        item: Option<(usize, &Thread)>,
+        again: Deferred,
+    ) -> Result<Option<bool>, IpcError> {
+        let [Some(source), Some(destination)] = headers.map(Header::downcast::<Task>) else {
+            return Err(IpcError::SEND_MAP_FAILED);
+        };
+        let step = |cursor: &Cursor| mapping.step(cpu, [source, destination], cursor);
+        if let Some(result) = self.run_steps(cpu, step) {
+            return result.map(Some).map_err(|_| IpcError::SEND_MAP_FAILED);
+        }
+        let [Some(source), Some(destination)] = headers.map(Ref::from_header) else {
+            return Err(IpcError::SEND_MAP_FAILED);
+        };
+        let tasks = [source, destination];
+        let operation = match item {
+            None => LongOperation::Map(mapping, tasks),
+            Some((at, partner)) => {
+                let partner = partner.counted().ok_or(IpcError::NOT_EXISTENT)?;
+                LongOperation::Item(mapping, tasks, at, partner)
+            }
+        };
+        self.pause(cpu, operation, again);
+        Ok(None)
     }
 
     /// Keeps the progress of an operation of this thread, until it is its turn

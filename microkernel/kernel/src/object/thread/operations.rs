@@ -15,7 +15,7 @@ use crate::cpu::CpuLocal;
 use crate::object::ipc_gate::reference;
 use crate::object::irq::Irq;
 use crate::object::task::Task;
-use crate::object::{Fail, Invocation, OperationResult, Outcome};
+use crate::object::{Fail, Invocation, OperationResult, Outcome, ensure};
 use crate::remote;
 
 impl Thread {
@@ -63,15 +63,13 @@ impl Thread {
         }
         let pager = Selector::from_raw(call.word(word::PAGER)).index();
         let handler = Selector::from_raw(call.word(word::EXCEPTION_HANDLER)).index();
-        let old_pager = if flags.contains(ControlFlags::SET_PAGER) {
-            state.pager.replace(pager)
-        } else {
-            state.pager.get()
+        let old_pager = match flags.contains(ControlFlags::SET_PAGER) {
+            true => state.pager.replace(pager),
+            false => state.pager.get(),
         };
-        let old_handler = if flags.contains(ControlFlags::SET_EXCEPTION_HANDLER) {
-            state.exception_handler.replace(handler)
-        } else {
-            state.exception_handler.get()
+        let old_handler = match flags.contains(ControlFlags::SET_EXCEPTION_HANDLER) {
+            true => state.exception_handler.replace(handler),
+            false => state.exception_handler.get(),
         };
         call.reply(word::PAGER, Selector::new(old_pager).raw());
         call.reply(word::EXCEPTION_HANDLER, Selector::new(old_handler).raw());
@@ -80,20 +78,18 @@ impl Thread {
 
     fn bind(&self, call: &Invocation<'_>) -> Result<(), Fail> {
         let (task, entry) = call.argument_at::<Task>(CONTROL_WORDS)?;
-        if !entry.rights.contains(CapabilityRights::SPECIAL) {
-            return Err(ResultCode::EPERM.into());
-        }
+        ensure(
+            entry.rights.contains(CapabilityRights::SPECIAL),
+            ResultCode::EPERM,
+        )?;
         let state = self.state(call.cpu);
-        if !self.task.is_empty() || state.life.get() == Life::Dead {
-            return Err(ResultCode::EINVAL.into());
-        }
+        let can_be_bound = self.task.is_empty() && state.life.get() != Life::Dead;
+        ensure(can_be_bound, ResultCode::EINVAL)?;
         let address = call.word(word::UTCB);
-        if !address.is_multiple_of(ALIGNMENT) {
-            return Err(ResultCode::EINVAL.into());
-        }
+        ensure(address.is_multiple_of(ALIGNMENT), ResultCode::EINVAL)?;
         let utcb = task
             .memory
-            .find_utcb(call.cpu, address)
+            .find_shared(call.cpu, address)
             .ok_or(ResultCode::EINVAL)?;
         let task_reference = reference::<Task>(entry.object)?;
         self.start_in(call.cpu, task_reference, address, utcb);
@@ -102,9 +98,7 @@ impl Thread {
 
     #[inline(never)]
     fn exchange_registers(&self, call: &Invocation<'_>) -> OperationResult {
-        if call.tag.words() != EX_REGS_WORDS {
-            return Err(ResultCode::EINVAL.into());
-        }
+        ensure(call.tag.words() == EX_REGS_WORDS, ResultCode::EINVAL)?;
         let cpu = call.cpu;
         let flags = ExRegsFlags::from_bits_retain(call.word(0));
         let state = self.state(cpu);
@@ -112,9 +106,7 @@ impl Thread {
         let (ip, sp) = (call.word(1), call.word(2));
         let old = [frame.flags(), frame.ip(), frame.sp()];
         let cancels = flags.contains(ExRegsFlags::CANCEL);
-        if state.life.get() == Life::Dead {
-            return Err(ResultCode::EINVAL.into());
-        }
+        ensure(state.life.get() != Life::Dead, ResultCode::EINVAL)?;
         if cancels || !self.is_in_exception(cpu) {
             frame.set_privilege(call.word(0) & EX_REGS_ARCHITECTURE_MASK)?;
             if cancels {
@@ -141,13 +133,12 @@ impl Thread {
     #[inline(never)]
     fn register_deletion_irq(&self, call: &Invocation<'_>) -> OperationResult {
         let (irq, entry) = call.argument::<Irq>()?;
-        if !entry.rights.contains(CapabilityRights::WRITE) {
-            return Err(ResultCode::EPERM.into());
-        }
+        ensure(
+            entry.rights.contains(CapabilityRights::WRITE),
+            ResultCode::EPERM,
+        )?;
         let slot = &self.deletion_irq;
-        if !slot.is_empty() {
-            return Err(ResultCode::EBUSY.into());
-        }
+        ensure(slot.is_empty(), ResultCode::EBUSY)?;
         // From now on only gates trigger it (abi/05).
         irq.pin.release(call.cpu);
         slot.replace(Some(reference(entry.object)?));
@@ -156,9 +147,8 @@ impl Thread {
 
     #[inline(never)]
     fn modify_senders(&self, call: &Invocation<'_>) -> OperationResult {
-        if self.residence() != call.caller.residence() {
-            return Err(ResultCode::EINVAL.into());
-        }
+        let is_near = self.residence() == call.caller.residence();
+        ensure(is_near, ResultCode::EINVAL)?;
         let groups = call.tag.words().saturating_sub(1) / SenderRule::WORDS;
         let rewrite = |label: u64| {
             (0..groups).find_map(|group| {
@@ -174,9 +164,8 @@ impl Thread {
         };
         let (cpu, caller) = (call.cpu, call.caller);
         let mut from_first = !caller.take_labels(cpu, self);
-        if from_first && self.mailbox.is_rewritten() {
-            return Err(ResultCode::EBUSY.into());
-        }
+        let is_first = !(from_first && self.mailbox.is_rewritten());
+        ensure(is_first, ResultCode::EBUSY)?;
         while !self.mailbox.rewrite_labels(cpu, from_first, rewrite) {
             from_first = false;
             if CpuLocal::has_waiting_interrupt(cpu) {

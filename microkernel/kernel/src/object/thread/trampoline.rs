@@ -12,7 +12,7 @@ use machine::trampoline::TrampolinePointer;
 
 use super::{Deferred, Thread};
 use crate::cpu::Cpu;
-use crate::object::{Fail, Invocation, OperationResult, Outcome};
+use crate::object::{Fail, Invocation, OperationResult, Outcome, ensure};
 
 /// The trampoline of a thread.
 pub struct Trampoline {
@@ -68,9 +68,7 @@ impl Thread {
     /// Performs an operation on the trampoline.
     #[inline(never)]
     pub(super) fn control_trampoline(&self, call: &Invocation<'_>) -> OperationResult {
-        if call.tag.items() > 0 {
-            return Err(ResultCode::EMSGTOOLONG.into());
-        }
+        ensure(call.tag.items() == 0, ResultCode::EMSGTOOLONG)?;
         let operation = TrampolineOpcode::from_word((call.word(0) & !OPCODE_MASK) >> 16);
         let operation = operation.ok_or(ResultCode::ENOSYS)?;
         let words = match operation {
@@ -78,9 +76,7 @@ impl Thread {
             _ => 1,
         };
         call.require_words(words, ResultCode::EMSGTOOSHORT)?;
-        if call.tag.words() > words {
-            return Err(ResultCode::EMSGTOOLONG.into());
-        }
+        ensure(call.tag.words() <= words, ResultCode::EMSGTOOLONG)?;
         let trampoline = &self.state(call.cpu).trampoline;
         match operation {
             TrampolineOpcode::Setup => {
@@ -110,14 +106,11 @@ impl Thread {
 
     /// Goes on where the page fault was, or raises it as an exception there.
     fn resume_from_trampoline(&self, call: &Invocation<'_>, reflect: bool) -> Result<(), Fail> {
-        if !core::ptr::eq(self, call.caller) {
-            return Err(ResultCode::EPERM.into());
-        }
+        ensure(core::ptr::eq(self, call.caller), ResultCode::EPERM)?;
         let (cpu, state) = (call.cpu, self.state(call.cpu));
         let area = state.trampoline.area.get().ok_or(ResultCode::EINVAL)?;
-        if state.trampoline.is_enabled.replace(true) {
-            return Err(ResultCode::EINVAL.into());
-        }
+        let was_enabled = state.trampoline.is_enabled.replace(true);
+        ensure(!was_enabled, ResultCode::EINVAL)?;
         let area = area.get(cpu);
         let (message, raise) = area.end();
         self.utcb(cpu).set_word(0, message);

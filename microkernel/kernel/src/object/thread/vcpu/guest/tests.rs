@@ -187,6 +187,8 @@ fn no_thread_can_be_in_a_virtual_machine() {
         let area = Flexpage::memory(UTCB_AREA, 12, MemoryRights::RW);
         let added = setup.vm.memory.add_kernel_user_memory(world.cpu, area);
         assert!(matches!(added, Some(Err(_))));
-        assert!(setup.vm.memory.find_utcb(world.cpu, UTCB_AREA).is_none());
+        let memory = &setup.vm.memory;
+        let utcb = memory.find_shared::<machine::utcb::Utcb>(world.cpu, UTCB_AREA);
+        assert!(utcb.is_none());
     });
 }
