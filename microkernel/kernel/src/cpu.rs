@@ -13,7 +13,7 @@ use crate::object::burial::Burial;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::task::LoadedSpace;
 use crate::object::thread::Thread;
-use crate::object::{Common, ObjectRef, Ref};
+use crate::object::{Common, ObjectRef, RefSlot};
 use crate::scheduling::{Budget, ReadyList, ReadyQueue, Timeouts};
 use crate::trace;
 
@@ -72,7 +72,7 @@ pub struct CpuLocal {
     /// The one of them whose destruction has paused.
     pub ending: Cell<Option<ObjectRef>>,
     /// A gate that has been bound, and for which some still wait.
-    pub waking: Cell<Option<Ref<IpcGate>>>,
+    pub waking: RefSlot<IpcGate>,
     /// Threads that are dead, for whom others may wait: they are not ready.
     pub dying: ReadyList,
     /// Parts of long operations since an interrupt was looked for.
@@ -106,7 +106,7 @@ impl CpuLocal {
             grace: Cell::new(None),
             doomed: Queue::new(),
             ending: Cell::new(None),
-            waking: Cell::new(None),
+            waking: RefSlot::empty(),
             dying: ReadyList::new(),
             parts: Cell::new(0),
         }

@@ -1,6 +1,11 @@
 //! What other CPUs ask of a CPU: a list of items that anybody may add to
 //! without a lock and without memory, and from which the CPU takes them in
-//! the order in which they came.
+//! the order in which they came, each in the same few instructions.
+//!
+//! A poster becomes the last one in one step, and links its item to the one
+//! before in another. Nothing comes between the two but what is between two
+//! instructions of the kernel, so the CPU waits for the second one if it needs
+//! that.
 //!
 //! The node is inside the item, so an item is in one inbox at a time. While
 //! it is there it keeps itself ([`Posted::keep`]), which its node's drop
@@ -9,7 +14,7 @@
 use core::ptr;
 
 use crate::per_cpu::PerCpu;
-use crate::sync::{AtomicPtr, AtomicU32, Ordering, const_fn};
+use crate::sync::{AtomicPtr, AtomicU32, Ordering, const_fn, spin_loop};
 
 /// The node inside an item.
 pub struct Envelope<T> {
@@ -71,11 +76,11 @@ pub enum Delivery {
 
 /// The inbox of a CPU.
 pub struct Inbox<T> {
-    /// The item posted last; each knows the one posted before it.
+    /// The item posted last; null: none is there.
     last: AtomicPtr<T>,
-    /// The oldest item of those that the CPU has turned round; each knows the
-    /// one posted after it. The CPU's own.
-    oldest: AtomicPtr<T>,
+    /// The item posted first; each knows the one posted after it. Changed by
+    /// the CPU, and by who posts to an empty inbox.
+    first: AtomicPtr<T>,
 }
 
 impl<T: Posted> Inbox<T> {
@@ -84,7 +89,7 @@ impl<T: Posted> Inbox<T> {
         pub fn new() -> Self {
             Self {
                 last: AtomicPtr::new(ptr::null_mut()),
-                oldest: AtomicPtr::new(ptr::null_mut()),
+                first: AtomicPtr::new(ptr::null_mut()),
             }
         }
     }
@@ -98,59 +103,56 @@ impl<T: Posted> Inbox<T> {
             return Delivery::Already;
         }
         item.keep();
+        envelope.next.store(ptr::null_mut(), Ordering::Relaxed);
         let item = ptr::from_ref(item).cast_mut();
-        let mut last = self.last.load(Ordering::Relaxed);
-        loop {
-            envelope.next.store(last, Ordering::Relaxed);
-            match self
-                .last
-                .compare_exchange(last, item, Ordering::Release, Ordering::Relaxed)
-            {
-                Ok(_) if last.is_null() => return Delivery::First,
-                Ok(_) => return Delivery::More,
-                Err(now) => last = now,
+        let before = self.last.swap(item, Ordering::AcqRel);
+        // SAFETY: an item that was the last one stays in the inbox until the
+        // next is linked to it.
+        match unsafe { before.as_ref() } {
+            Some(before) => {
+                before.envelope().next.store(item, Ordering::Release);
+                Delivery::More
+            }
+            None => {
+                self.first.store(item, Ordering::Release);
+                Delivery::First
             }
         }
     }
 
     /// True if nothing is there.
     pub fn is_empty(&self) -> bool {
-        self.oldest.load(Ordering::Relaxed).is_null() && self.last.load(Ordering::Relaxed).is_null()
+        self.last.load(Ordering::Relaxed).is_null()
     }
 
     /// Takes the item that was posted first, and what kept it. Only the
     /// inbox's own CPU does that. From here on the item can be posted again,
     /// so what it asks is read afterwards.
     pub fn take<'cpu, L>(&self, _cpu: &'cpu PerCpu<L>) -> Option<(&'cpu T, T::Kept)> {
-        let mut oldest = self.oldest.load(Ordering::Relaxed);
-        if oldest.is_null() {
-            oldest = self.turn_round();
-        }
+        let first = self.first.load(Ordering::Acquire);
         // SAFETY: an item in an inbox is alive (its envelope checks that);
         // and what dies is freed only when the `PerCpu` is borrowed whole,
         // which `'cpu` excludes.
-        let item = unsafe { oldest.as_ref() }?;
-        let next = item.envelope().next.load(Ordering::Relaxed);
-        self.oldest.store(next, Ordering::Relaxed);
+        let item = unsafe { first.as_ref() }?;
+        let mut next = item.envelope().next.load(Ordering::Acquire);
+        if next.is_null() {
+            // Before the inbox is empty: then this is the next poster's.
+            self.first.store(next, Ordering::Relaxed);
+            let emptied =
+                self.last
+                    .compare_exchange(first, next, Ordering::AcqRel, Ordering::Relaxed);
+            while emptied.is_err() && next.is_null() {
+                spin_loop();
+                next = item.envelope().next.load(Ordering::Acquire);
+            }
+        }
+        if !next.is_null() {
+            self.first.store(next, Ordering::Relaxed);
+        }
         let kept = item.let_go();
         // An exchange, to see what whoever found it posted wrote before.
         item.envelope().posted.swap(0, Ordering::AcqRel);
         Some((item, kept))
-    }
-
-    /// Takes all that was posted; the oldest.
-    fn turn_round(&self) -> *mut T {
-        let mut newest = self.last.swap(ptr::null_mut(), Ordering::Acquire);
-        let mut oldest = ptr::null_mut();
-        // SAFETY: an item in an inbox is alive, and nobody else changes
-        // `next` while it is posted.
-        while let Some(item) = unsafe { newest.as_ref() } {
-            let before = item.envelope().next.load(Ordering::Relaxed);
-            item.envelope().next.store(oldest, Ordering::Relaxed);
-            oldest = newest;
-            newest = before;
-        }
-        oldest
     }
 }
 

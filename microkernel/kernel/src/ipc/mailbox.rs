@@ -5,6 +5,7 @@
 //! anywhere, and the receiver's CPU is told. So what the receiver's CPU finds
 //! empty stays without threads until it has left the kernel.
 
+use l4_abi::error::IpcError;
 use machine::list::{Links, List, Node};
 use machine::lock::Lock;
 
@@ -14,6 +15,10 @@ use crate::object::thread::{NextSender, Thread, WaitQueue};
 
 /// Labels that are changed at a time.
 const LABELS: usize = if cfg!(test) { 4 } else { 64 };
+
+/// Senders among which a closed wait looks for one that is not named by its
+/// system call.
+const SEARCHED: usize = if cfg!(test) { 8 } else { 1024 };
 
 /// The senders of one receiver.
 pub struct Mailbox {
@@ -86,24 +91,43 @@ impl Mailbox {
         self.threads.contains(sender)
     }
 
-    /// The first thread that waits, or the one with this number.
-    pub fn sender<'cpu>(&'cpu self, cpu: &'cpu Cpu, id: Option<u64>) -> Option<&'cpu Thread> {
+    /// The first thread that waits.
+    pub fn sender<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
         if self.threads.is_empty() {
             return None;
         }
         let _guard = self.closed.lock();
-        self.threads
-            .iter(cpu)
-            .find(|sender| id.is_none_or(|id| sender.id == id))
+        self.threads.front(cpu)
     }
 
-    /// The first interrupt that waits, or the one with this number.
-    pub fn irq<'cpu>(&'cpu self, cpu: &'cpu Cpu, id: Option<u64>) -> Option<&'cpu Irq> {
+    /// The first interrupt that waits.
+    pub fn irq<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<&'cpu Irq> {
         if self.irqs.is_empty() {
             return None;
         }
         let _guard = self.closed.lock();
-        self.irqs(cpu).find(|irq| id.is_none_or(|id| irq.id == id))
+        self.irqs.front(cpu)
+    }
+
+    /// The thread with this number, if it waits. Too many wait to look at all
+    /// of them: an error.
+    pub fn find_sender<'cpu>(
+        &'cpu self,
+        cpu: &'cpu Cpu,
+        id: u64,
+    ) -> Result<Option<&'cpu Thread>, IpcError> {
+        let _guard = self.closed.lock();
+        find(self.threads.iter(cpu), |sender| sender.id == id)
+    }
+
+    /// The interrupt with this number, likewise.
+    pub fn find_irq<'cpu>(
+        &'cpu self,
+        cpu: &'cpu Cpu,
+        id: u64,
+    ) -> Result<Option<&'cpu Irq>, IpcError> {
+        let _guard = self.closed.lock();
+        find(self.irqs(cpu), |irq| irq.id == id)
     }
 
     /// The message of `irq` waits. False if the receiver is dead.
@@ -197,6 +221,17 @@ impl Mailbox {
     /// The interrupts that wait, likewise.
     pub fn irqs<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> impl Iterator<Item = &'cpu Irq> {
         self.irqs.iter(cpu)
+    }
+}
+
+/// What matches, if it is among the first.
+fn find<T>(
+    mut all: impl Iterator<Item = T>,
+    matches: impl FnMut(&T) -> bool,
+) -> Result<Option<T>, IpcError> {
+    match all.by_ref().take(SEARCHED).find(matches) {
+        None if all.next().is_some() => Err(IpcError::RECEIVE_CANCELED),
+        found => Ok(found),
     }
 }
 

@@ -55,18 +55,29 @@ pub(super) fn begin(cpu: &Cpu, receiver: &Thread, request: Request, called: bool
 /// Takes the message of a queued sender that matches, on whatever CPU that
 /// is. If that pauses, the receiver begins its receive phase again later.
 pub fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source) -> bool {
+    take_matching(cpu, receiver, source).unwrap_or_else(|error| {
+        finish::failed(cpu, receiver, error);
+        true
+    })
+}
+
+fn take_matching(cpu: &Cpu, receiver: &Thread, source: Source) -> Result<bool, IpcError> {
     let paused = receiver.paused_partner(cpu);
     let paused = paused.filter(|sender| receiver.mailbox.has_sender(sender));
     if paused.is_none()
-        && let Some(irq) = queued_irq(cpu, receiver, source)
+        && let Some(irq) = queued_irq(cpu, receiver, source)?
         && let Some(label) = irq.take(cpu, receiver)
     {
         trace::irq_message(cpu, receiver, irq.id, label);
         finish::received_irq(cpu, receiver, label);
-        return true;
+        return Ok(true);
     }
-    let Some(sender) = paused.or_else(|| queued_sender(cpu, receiver, source)) else {
-        return false;
+    let sender = match paused {
+        None => queued_sender(cpu, receiver, source)?,
+        paused => paused,
+    };
+    let Some(sender) = sender else {
+        return Ok(false);
     };
     if sender.is_here(cpu) {
         let open = source == Source::Anyone;
@@ -74,7 +85,7 @@ pub fn take_queued(cpu: &Cpu, receiver: &Thread, source: Source) -> bool {
     } else {
         remote::visit(cpu, receiver, sender.home(), Deferred::Receive);
     }
-    true
+    Ok(true)
 }
 
 /// The object that the system call of `receiver` names, for a closed wait. So
@@ -89,27 +100,31 @@ fn named_object<'cpu>(cpu: &'cpu Cpu, receiver: &'cpu Thread) -> Option<&'cpu He
     Some(entry.object)
 }
 
-fn queued_irq<'cpu>(cpu: &'cpu Cpu, receiver: &'cpu Thread, source: Source) -> Option<&'cpu Irq> {
-    match source {
-        Source::Anyone => receiver.mailbox.irq(cpu, None),
+fn queued_irq<'cpu>(
+    cpu: &'cpu Cpu,
+    receiver: &'cpu Thread,
+    source: Source,
+) -> Result<Option<&'cpu Irq>, IpcError> {
+    Ok(match source {
+        Source::Anyone => receiver.mailbox.irq(cpu),
         Source::Irq(id) => {
             let named = named_object(cpu, receiver).and_then(|object| object.downcast::<Irq>());
             match named.filter(|irq| irq.id == id) {
                 Some(irq) => receiver.mailbox.has_irq(irq).then_some(irq),
-                None => receiver.mailbox.irq(cpu, Some(id)),
+                None => receiver.mailbox.find_irq(cpu, id)?,
             }
         }
         Source::Nobody | Source::Thread(_) => None,
-    }
+    })
 }
 
 fn queued_sender<'cpu>(
     cpu: &'cpu Cpu,
     receiver: &'cpu Thread,
     source: Source,
-) -> Option<&'cpu Thread> {
-    match source {
-        Source::Anyone => receiver.mailbox.sender(cpu, None),
+) -> Result<Option<&'cpu Thread>, IpcError> {
+    Ok(match source {
+        Source::Anyone => receiver.mailbox.sender(cpu),
         Source::Thread(id) => {
             let named = named_object(cpu, receiver).and_then(|object| {
                 let gate = || object.downcast::<IpcGate>()?.target(cpu);
@@ -117,16 +132,11 @@ fn queued_sender<'cpu>(
             });
             match named.filter(|thread| thread.id == id) {
                 Some(thread) => receiver.mailbox.has_sender(thread).then_some(thread),
-                None => receiver.mailbox.sender(cpu, Some(id)),
+                None => receiver.mailbox.find_sender(cpu, id)?,
             }
         }
         Source::Nobody | Source::Irq(_) => None,
-    }
-}
-
-/// True if a queued sender matches.
-fn is_queued(cpu: &Cpu, receiver: &Thread, source: Source) -> bool {
-    queued_irq(cpu, receiver, source).is_some() || queued_sender(cpu, receiver, source).is_some()
+    })
 }
 
 /// An interrupt has joined those who wait to send to `receiver`, which is on
@@ -144,13 +154,17 @@ pub fn look_into_mailbox(cpu: &Cpu, receiver: &Thread) {
         }
         return;
     };
-    if let Some(irq) = queued_irq(cpu, receiver, source)
-        && let Some(label) = irq.take(cpu, receiver)
-    {
-        receiver.waits_no_more(cpu);
-        trace::irq_message(cpu, receiver, irq.id, label);
-        finish::received_irq(cpu, receiver, label);
-        scheduling::make_ready(cpu, receiver);
+    match queued_irq(cpu, receiver, source) {
+        Ok(None) => {}
+        Ok(Some(irq)) => {
+            if let Some(label) = irq.take(cpu, receiver) {
+                receiver.waits_no_more(cpu);
+                trace::irq_message(cpu, receiver, irq.id, label);
+                finish::received_irq(cpu, receiver, label);
+                scheduling::make_ready(cpu, receiver);
+            }
+        }
+        Err(error) => super::abort(cpu, receiver, error),
     }
 }
 
@@ -173,9 +187,10 @@ fn take_message(cpu: &Cpu, receiver: &Thread, sender: &Thread, open: bool) {
         (Err(error), _) => finish::failed(cpu, sender, error),
         // The sender keeps its own tag (abi/01).
         (Ok(()), None) => {}
-        (Ok(()), Some(source)) => {
+        (Ok(()), Some(_)) => {
+            // Whom it calls receives, and is not queued.
             let calls = request.is_call_of(receiver.id);
-            if is_queued(cpu, sender, source) {
+            if !calls && !sender.mailbox.is_empty() {
                 state.deferred.set(Deferred::Receive);
             } else if begin(cpu, sender, request, calls) && calls && open {
                 reply::connect(cpu, receiver, sender, request.rights);

@@ -10,11 +10,11 @@ use l4_abi::timeout::Expiry;
 use machine::lock::Lock;
 use machine::object::LabelledSlot;
 
-use super::thread::{Thread, WaitQueue, Waiting, end_waits};
+use super::thread::{Deferred, Thread, WaitQueue, Waiting, end_waits};
 use super::{Common, Fail, Header, Invocation, OperationResult, Outcome, Ref, ensure};
 use crate::cpu::Cpu;
 use crate::ipc;
-use crate::remote::Errand;
+use crate::remote::{self, Errand};
 
 /// A gate.
 pub struct IpcGate {
@@ -112,12 +112,19 @@ impl IpcGate {
         let label = call.word(1);
         ensure(label & LABEL_RIGHTS_MASK == 0, ResultCode::EINVAL)?;
         let thread = thread_argument(call, call.tag.words())?;
+        if call.cpu.waking.get(call.cpu).is_some() {
+            // The caller has come while another gate's senders are woken here:
+            // it comes again.
+            remote::visit(call.cpu, call.caller, call.cpu.id(), Deferred::Syscall);
+            return Ok(Outcome::Done);
+        }
         let waiters = self.waiters.lock();
         let old = self.target.replace(Some(thread), label);
         drop(waiters);
         drop(old);
         if !self.wake(call.cpu) {
-            call.cpu.waking.set(Some(reference(call.header()?)?));
+            let gate = reference(call.header()?)?;
+            call.cpu.waking.replace(Some(gate));
             call.cpu.reschedule.set(true);
         }
         Ok(Outcome::OK)

@@ -87,13 +87,13 @@ fn has_endings(cpu: &Cpu) -> bool {
 /// Ends what has to end; the kernel pauses if that takes long.
 fn finish_endings(cpu: &Cpu) {
     let mut dying = core::iter::from_fn(|| cpu.dying.front(cpu));
-    let mut waking = core::iter::from_fn(|| cpu.waking.take());
+    let mut waking = core::iter::from_fn(|| cpu.waking.replace(None));
     let is_done = object::destroy_doomed(cpu)
         && dying.all(|thread| thread.settle(cpu))
         && waking.all(|gate| {
             let is_done = gate.wake(cpu);
             if !is_done {
-                cpu.waking.set(Some(gate));
+                cpu.waking.replace(Some(gate));
             }
             is_done
         });

@@ -107,6 +107,13 @@ impl World {
         index
     }
 
+    /// Puts a capability to `object` into a slot that may have another one.
+    pub(crate) fn put(&self, task: &TestTask, slot: u64, object: &Header) {
+        let slot = task.task.make_slot(self.cpu, slot).expect("memory");
+        let rights = CapabilityRights::FULL;
+        crate::capability::put(self.cpu, &task.task, slot, object, rights);
+    }
+
     /// Gives `task` a capability with all rights; its slot.
     pub(crate) fn give_full(&self, task: &TestTask, object: &Header) -> u64 {
         self.give(task, object, CapabilityRights::FULL)

@@ -8,7 +8,7 @@ use l4_abi::item::{MapItem, ReceiveBuffer, SendItem};
 use l4_abi::operation::Operation;
 use l4_abi::protocol::thread::Opcode;
 use l4_abi::protocol::{ipc_gate, label};
-use l4_abi::rights::MemoryRights;
+use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::vcpu::StateFlags;
 use machine::event::Source as Event;
 
@@ -59,10 +59,7 @@ impl Setup {
 
     /// Pages that the receiver has.
     fn arrived(&self) -> u64 {
-        let space = self.receiver_task.task.memory.space();
-        (0..PAGES)
-            .filter(|page| space.page_at(TO + page * 0x1000).is_some())
-            .count() as u64
+        arrived_in(&self.receiver_task)
     }
 
     fn assert_half_way(&self, world: &World) {
@@ -70,6 +67,13 @@ impl Setup {
         let arrived = self.arrived();
         assert!(arrived > 0 && arrived < PAGES, "{arrived} pages");
     }
+}
+
+fn arrived_in(task: &TestTask) -> u64 {
+    let space = task.task.memory.space();
+    (0..PAGES)
+        .filter(|page| space.page_at(TO + page * 0x1000).is_some())
+        .count() as u64
 }
 
 fn set_pending(world: &World, pending: bool) {
@@ -276,5 +280,31 @@ fn items_for_a_thread_of_another_cpu_are_mapped_there_a_few_at_each_visit() {
         world.deliver_all();
         assert_eq!(world.doing(&setup.receiver), Doing::Done(setup.send().tag));
         assert_eq!(world.word(&setup.receiver, 0), 0x77);
+    });
+}
+
+#[test]
+fn a_message_whose_slot_comes_to_name_another_goes_to_that_one_as_a_whole() {
+    run(|world| {
+        let setup = Setup::new(world, 0);
+        let other_task = world.task();
+        let other = world.thread(&other_task, 10);
+        let window = Flexpage::memory(TO, ORDER, MemoryRights::RWX).raw();
+        world.write_buffers(&other, &[ReceiveBuffer::WINDOW_WORD, window]);
+        for receiver in [&setup.receiver, &other] {
+            world.syscall(receiver, Syscall::wait());
+        }
+        // Without D: what is put over it leaves the receiver alive.
+        let rights = CapabilityRights::RW;
+        let slot = world.give(&setup.sender_task, setup.receiver.header(), rights);
+        set_pending(world, true);
+        world.syscall(&setup.sender, Syscall::send(slot).tag(0, 1, 1));
+        setup.assert_half_way(world);
+        world.put(&setup.sender_task, slot, other.header());
+        go_on(world);
+        assert_eq!(world.doing(&other), Doing::Done(setup.send().tag));
+        assert_eq!(arrived_in(&other_task), PAGES);
+        assert!(setup.arrived() < PAGES);
+        assert_eq!(world.doing(&setup.receiver), WAITS);
     });
 }

@@ -212,3 +212,22 @@ fn another_thread_of_the_task_is_not_the_one_that_the_caller_waits_for() {
         assert_eq!(world.syscall(&pair.server, reply), NOBODY);
     });
 }
+
+#[test]
+fn a_closed_wait_for_a_caller_looks_at_so_many_senders_and_no_more() {
+    for senders in [8, 9] {
+        run(|world| {
+            let pair = Pair::new(world);
+            world.syscall(&pair.server, Syscall::wait());
+            world.syscall(&pair.client, Syscall::call(pair.to_server));
+            for _ in 0..senders {
+                let sender = world.thread(&pair.client_task, 10);
+                world.syscall(&sender, Syscall::send(pair.to_server));
+            }
+            let receive = Syscall::new(Selector::INVALID, Operation::REPLY | Operation::RECEIVE);
+            let doing = world.syscall(&pair.server, receive);
+            assert_eq!(doing == LOST, senders > 8);
+            assert_eq!(doing == waits_for(&pair.client), senders == 8);
+        });
+    }
+}

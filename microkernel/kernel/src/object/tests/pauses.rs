@@ -305,6 +305,42 @@ fn a_gate_that_is_bound_wakes_those_who_wait_a_few_at_a_time() {
 }
 
 #[test]
+fn a_gate_that_is_bound_while_another_wakes_those_who_wait_does_so_too() {
+    run_on(2, |world| {
+        let task = world.task();
+        let receiver = world.on(0).thread(&task, 20);
+        world.syscall(&receiver, Syscall::sleep());
+        let to_receiver = world.give_full(&task, receiver.header());
+        let gates = [world.unbound_gate(), world.unbound_gate()];
+        let tasks = [world.task(), world.task()];
+        let waiting = [0, 1].map(|index| {
+            let slot = world.give_full(&tasks[index], gates[index].header());
+            threads(world, &tasks[index], Syscall::send(slot))
+        });
+        let to_first = world.give_full(&task, gates[0].header());
+        let binder = world.thread(&task, 15);
+        // When it gets to the receiver's CPU, this slot names the second gate.
+        let slot = world.give(&task, receiver.header(), CapabilityRights::RWS);
+        let visitor = world.on(1).thread(&task, 15);
+        let bind = [Opcode::BindThread as u64, 0x40];
+        let label = label::KERNEL_OBJECT;
+        world.start_invocation(&visitor, slot, label, &bind, Some(to_receiver));
+        world.put(&task, slot, gates[1].header());
+        world.on(0);
+        begin_interrupts(world);
+        world.start_invocation(&binder, to_first, label, &bind, Some(to_receiver));
+        assert!(world.cpu.unfinished.get());
+        world.deliver(0);
+        take_interrupts(world);
+        world.deliver_all();
+        for waiting in &waiting {
+            assert_eq!(count(world, waiting, Doing::Waits(Waiting::Gate)), 0);
+        }
+        assert_eq!(world.doing(&visitor), Doing::Done(MessageTag::EMPTY));
+    });
+}
+
+#[test]
 fn many_capabilities_are_mapped_and_unmapped_in_steps() {
     run(|world| {
         let (task, other) = (world.task(), world.task());

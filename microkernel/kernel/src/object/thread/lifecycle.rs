@@ -179,7 +179,7 @@ impl Thread {
         if !end_waits(cpu, || self.mailbox.pop_sender(cpu), Errand::ReceiverDied) {
             return false;
         }
-        while let Some(irq) = self.mailbox.irq(cpu, None) {
+        while let Some(irq) = self.mailbox.irq(cpu) {
             irq.receiver_died(cpu, self);
             if CpuLocal::must_pause(cpu) {
                 return false;

@@ -129,12 +129,17 @@ impl Thread {
     }
 
     /// The message register of the item of a message to or from `partner` in
-    /// the mapping of which it has paused.
+    /// the mapping of which it has paused. Anything else that has paused is
+    /// given up: meanwhile its system call has come to name `partner`.
     pub fn paused_item(&self, cpu: &Cpu, partner: &Thread) -> Option<usize> {
-        match &*self.state(cpu).operation.borrow() {
+        let at = match &*self.state(cpu).operation.borrow() {
             Some(LongOperation::Item(_, _, at, other)) if other.id == partner.id => Some(*at),
             _ => None,
+        };
+        if at.is_none() {
+            self.give_up_operation(cpu);
         }
+        at
     }
 
     /// The mapping of that item.

@@ -219,8 +219,8 @@ fn check_rest(world: &World, stage: &Stage) {
                 let mailbox = &thread.mailbox;
                 let waits = match source {
                     Source::Anyone => !mailbox.is_empty(),
-                    Source::Thread(id) => mailbox.sender(cpu, Some(id)).is_some(),
-                    Source::Irq(id) => mailbox.irq(cpu, Some(id)).is_some(),
+                    Source::Thread(id) => !matches!(mailbox.find_sender(cpu, id), Ok(None)),
+                    Source::Irq(id) => !matches!(mailbox.find_irq(cpu, id), Ok(None)),
                     Source::Nobody => false,
                 };
                 assert!(!waits, "a message is not taken");
