@@ -16,7 +16,7 @@ use l4_sys::{AnyObject, Cap, Object as _, OwnedCap};
 use crate::bank::Bank;
 use crate::object::factory::Factory;
 use crate::object::namespace::Target;
-use crate::object::{Entry, Object, ObjectId, Objects, Payer};
+use crate::object::{Entry, Kind, Object, ObjectId, Objects, Payer};
 
 /// Everything that moe knows.
 #[derive(Debug)]
@@ -40,6 +40,13 @@ impl Moe {
             last_address: 0,
             first_map: None,
         }
+    }
+
+    /// The object of this name and kind, and the memory to change it with. Error: ENOENT.
+    pub fn find<K: Kind>(&mut self, id: ObjectId) -> Result<(&mut K, &mut Bank), ResultCode> {
+        let entry = self.objects.get_mut(id);
+        let content = entry.and_then(|entry| K::of(&mut entry.object));
+        Ok((content.ok_or(ResultCode::ENOENT)?, &mut self.bank))
     }
 
     /// Adds an object that nobody knows yet. It needs a reference or a gate to be found again.
@@ -257,17 +264,9 @@ mod tests {
 
     /// Names one object in a namespace.
     fn name(moe: &mut Moe, namespace: ObjectId, object: ObjectId) {
-        let Some(Object::Namespace(names)) = moe
-            .objects
-            .get_mut(namespace)
-            .map(|entry| &mut entry.object)
-        else {
-            panic!("no namespace")
-        };
+        let (names, bank) = moe.find::<Namespace>(namespace).unwrap();
         let target = Target::Object(object);
-        names
-            .register(&mut moe.bank, b"next", target, Flags::RO)
-            .unwrap();
+        names.register(bank, b"next", target, Flags::RO).unwrap();
         moe.add_reference(object);
     }
 

@@ -140,14 +140,7 @@ impl Program<'_> {
         memory: Option<(ObjectId, u64)>,
         name: &str,
     ) -> Result<(), ResultCode> {
-        let Some(Object::RegionMap(map)) = self
-            .moe
-            .objects
-            .get_mut(self.map)
-            .map(|entry| &mut entry.object)
-        else {
-            return Err(ResultCode::ENOENT);
-        };
+        let (map, bank) = self.moe.find::<RegionMap>(self.map)?;
         let region = Region {
             first: 0,
             last: 0,
@@ -164,7 +157,7 @@ impl Program<'_> {
             flags: Flags::empty(),
             alignment: 0,
         };
-        map.attach(&mut self.moe.bank, place, region)?;
+        map.attach(bank, place, region)?;
         if let Some((id, _)) = memory {
             self.moe.add_reference(id);
         }

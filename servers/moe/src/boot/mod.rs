@@ -139,9 +139,6 @@ fn add_module(
     let dataspace = Dataspace::fixed(module.address, module.size, MemoryRights::RX)?;
     let id = moe.insert(Payer::ROOT, Object::Dataspace(dataspace))?;
     moe.add_reference(id);
-    let Some(Object::Namespace(names)) = moe.objects.get_mut(rom).map(|entry| &mut entry.object)
-    else {
-        return Ok(());
-    };
-    names.register_static(&mut moe.bank, module.name, Target::Object(id), Flags::RO)
+    let (names, bank) = moe.find::<Namespace>(rom)?;
+    names.register_static(bank, module.name, Target::Object(id), Flags::RO)
 }

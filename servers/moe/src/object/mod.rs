@@ -35,6 +35,26 @@ pub enum Object {
     Parent,
 }
 
+/// A kind of object: the content of one of [`Object`]'s variants.
+pub trait Kind {
+    /// The content, if the object is of this kind.
+    fn of(object: &mut Object) -> Option<&mut Self>;
+}
+
+macro_rules! kinds {
+    ($($kind:ident)*) => {
+        $(impl Kind for $kind {
+            fn of(object: &mut Object) -> Option<&mut Self> {
+                match object {
+                    Object::$kind(content) => Some(content),
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+kinds!(Dataspace RegionMap Namespace Factory Log Scheduler);
+
 /// Who pays for an object.
 #[derive(Clone, Copy, Debug)]
 pub struct Payer {

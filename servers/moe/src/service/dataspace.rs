@@ -17,15 +17,7 @@ use crate::object::{Object, ObjectId};
 
 impl Service<'_> {
     fn dataspace(&mut self) -> Outcome<(&mut Dataspace, &mut Bank)> {
-        match self
-            .moe
-            .objects
-            .get_mut(self.id)
-            .map(|entry| &mut entry.object)
-        {
-            Some(Object::Dataspace(dataspace)) => Ok((dataspace, &mut self.moe.bank)),
-            _ => Err(ResultCode::ENOENT),
-        }
+        self.moe.find(self.id)
     }
 
     /// The dataspace, for someone who wants to change it.

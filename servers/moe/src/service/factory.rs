@@ -23,11 +23,8 @@ const LARGEST_ALIGNMENT: i64 = 30;
 const SUPERPAGE_ALIGNMENT: u32 = 21;
 
 impl Service<'_> {
-    fn factory(&self) -> Outcome<Factory> {
-        match self.moe.objects.get(self.id).map(|entry| &entry.object) {
-            Some(Object::Factory(factory)) => Ok(*factory),
-            _ => Err(ResultCode::ENOENT),
-        }
+    fn factory(&mut self) -> Outcome<Factory> {
+        Ok(*self.moe.find(self.id)?.0)
     }
 
     fn new_dataspace(&mut self, factory: Factory, arguments: &mut Arguments) -> Outcome<Dataspace> {
@@ -173,7 +170,8 @@ impl FactoryServer for Service<'_> {
 
 impl MemAllocServer for Service<'_> {
     fn info(&mut self, _: &mut Request<'_>) -> Outcome<Usage> {
-        let statement = self.moe.bank.statement(self.factory()?.payer.account);
+        let account = self.factory()?.payer.account;
+        let statement = self.moe.bank.statement(account);
         Ok(Usage {
             quota: statement.limit,
             quota_used: statement.used,

@@ -11,7 +11,6 @@ use l4re::log::{LogServer, ReadResult};
 use super::Service;
 use crate::bank::Bank;
 use crate::moe::print;
-use crate::object::Object;
 use crate::object::log::Log;
 
 /// The pin of a log's interrupt controller that says that input came.
@@ -19,15 +18,7 @@ const INPUT_PIN: u64 = 0;
 
 impl Service<'_> {
     fn log(&mut self) -> Outcome<(&mut Log, &mut Bank)> {
-        match self
-            .moe
-            .objects
-            .get_mut(self.id)
-            .map(|entry| &mut entry.object)
-        {
-            Some(Object::Log(log)) => Ok((log, &mut self.moe.bank)),
-            _ => Err(ResultCode::ENOENT),
-        }
+        self.moe.find(self.id)
     }
 
     /// The kernel's log, if this log has the console's input.

@@ -15,15 +15,7 @@ use crate::object::{Object, ObjectId};
 
 impl Service<'_> {
     fn namespace(&mut self) -> Outcome<(&mut Namespace, &mut Bank)> {
-        match self
-            .moe
-            .objects
-            .get_mut(self.id)
-            .map(|entry| &mut entry.object)
-        {
-            Some(Object::Namespace(namespace)) => Ok((namespace, &mut self.moe.bank)),
-            _ => Err(ResultCode::ENOENT),
-        }
+        self.moe.find(self.id)
     }
 
     /// Follows `path` as far as the namespaces are moe's own: what it ends at, and what is left.

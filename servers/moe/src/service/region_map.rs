@@ -63,15 +63,7 @@ impl Service<'_> {
     }
 
     fn region_map(&mut self) -> Outcome<(&mut RegionMap, &mut Bank)> {
-        match self
-            .moe
-            .objects
-            .get_mut(self.id)
-            .map(|entry| &mut entry.object)
-        {
-            Some(Object::RegionMap(map)) => Ok((map, &mut self.moe.bank)),
-            _ => Err(ResultCode::ENOENT),
-        }
+        self.moe.find(self.id)
     }
 
     /// The memory at `address`, if the region there allows `access`.

@@ -10,15 +10,11 @@ use l4_sys::object::{Scheduler as KernelScheduler, Thread};
 use l4re::scheduler::SchedulerServer;
 
 use super::Service;
-use crate::object::Object;
 use crate::object::scheduler::Scheduler;
 
 impl Service<'_> {
-    fn scheduler(&self) -> Outcome<Scheduler> {
-        match self.moe.objects.get(self.id).map(|entry| &entry.object) {
-            Some(Object::Scheduler(scheduler)) => Ok(*scheduler),
-            _ => Err(ResultCode::ENOENT),
-        }
+    fn scheduler(&mut self) -> Outcome<Scheduler> {
+        Ok(*self.moe.find(self.id)?.0)
     }
 }
 
