@@ -18,7 +18,7 @@ use l4_abi::item::{Delivery, ReceiveBuffer};
 use l4_sys::utcb::MESSAGE_BYTES;
 use l4_sys::{Cap, Object, Passed, Utcb};
 
-use crate::scalar::Scalar;
+use crate::scalar::Plain;
 use crate::{Outcome, Reader, Writer};
 
 /// A type that an interface can declare for an argument.
@@ -38,19 +38,19 @@ pub trait Argument {
     fn lend(held: &mut Self::Held) -> Self::Lent<'_>;
 }
 
-impl<T: Scalar> Argument for T {
+impl<T: Plain> Argument for T {
     type Given<'a> = T;
     type Held = T;
     type Lent<'a> = T;
 
     #[inline(always)]
     fn write(given: T, writer: &mut Writer) -> Outcome<()> {
-        writer.scalar(given)
+        Plain::write(given, writer)
     }
 
     #[inline(always)]
     fn read(reader: &mut Reader) -> Outcome<T> {
-        reader.scalar()
+        Plain::read(reader)
     }
 
     #[inline(always)]

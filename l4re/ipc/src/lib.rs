@@ -33,7 +33,7 @@ pub use l4_abi::rights::CapabilityRights;
 pub use l4_sys::{Error, Result};
 pub use output::{Label, NoAnswer, Output, Pages};
 pub use reader::Reader;
-pub use scalar::Scalar;
+pub use scalar::{Plain, Scalar};
 pub use server::{Request, Response, serve};
 pub use writer::Writer;
 

@@ -15,7 +15,7 @@ use l4_abi::error::ResultCode;
 use l4_abi::item::{MapItem, ReceivedItem};
 use l4_sys::{Object, OwnedCap, Passed, Slot};
 
-use crate::scalar::Scalar;
+use crate::scalar::Plain;
 use crate::{Bytes, Outcome, Reader, Writer};
 
 /// A type that an interface can declare for a result.
@@ -37,7 +37,7 @@ pub trait Output {
     fn read(prepared: Self::Prepared, reader: &mut Reader) -> Outcome<Self::Taken>;
 }
 
-impl<T: Scalar> Output for T {
+impl<T: Plain> Output for T {
     type Given = T;
     type Prepared = ();
     type Taken = T;
@@ -49,12 +49,12 @@ impl<T: Scalar> Output for T {
 
     #[inline(always)]
     fn write(given: T, writer: &mut Writer) -> Outcome<()> {
-        writer.scalar(given)
+        Plain::write(given, writer)
     }
 
     #[inline(always)]
     fn read((): (), reader: &mut Reader) -> Outcome<T> {
-        reader.scalar()
+        Plain::read(reader)
     }
 }
 

@@ -19,45 +19,19 @@ macro_rules! record {
             $($(#[$field_meta])* $field_visibility $field: $kind,)+
         }
 
-        impl $crate::Argument for $name {
-            type Given<'a> = Self;
-            type Held = Self;
-            type Lent<'a> = Self;
-
-            fn write(given: Self, writer: &mut $crate::Writer) -> $crate::Outcome<()> {
+        impl $crate::Plain for $name {
+            fn write(self, writer: &mut $crate::Writer) -> $crate::Outcome<()> {
                 writer.align(align_of::<Self>());
-                $(<$kind as $crate::Argument>::write(given.$field, writer)?;)+
+                $(<$kind as $crate::Plain>::write(self.$field, writer)?;)+
                 writer.align(align_of::<Self>());
                 Ok(())
             }
 
             fn read(reader: &mut $crate::Reader) -> $crate::Outcome<Self> {
                 reader.align(align_of::<Self>());
-                $(let $field = <$kind as $crate::Argument>::read(reader)?;)+
+                $(let $field = <$kind as $crate::Plain>::read(reader)?;)+
                 reader.align(align_of::<Self>());
                 Ok(Self { $($field),+ })
-            }
-
-            fn lend(held: &mut Self) -> Self {
-                *held
-            }
-        }
-
-        impl $crate::Output for $name {
-            type Given = Self;
-            type Prepared = ();
-            type Taken = Self;
-
-            fn prepare(_: &mut $crate::Writer) -> $crate::Outcome<()> {
-                Ok(())
-            }
-
-            fn write(given: Self, writer: &mut $crate::Writer) -> $crate::Outcome<()> {
-                <Self as $crate::Argument>::write(given, writer)
-            }
-
-            fn read((): (), reader: &mut $crate::Reader) -> $crate::Outcome<Self> {
-                <Self as $crate::Argument>::read(reader)
             }
         }
     };

@@ -2,6 +2,29 @@
 
 use l4_sys::Utcb;
 
+use crate::{Outcome, Reader, Writer};
+
+/// A value that travels in the same way as an argument and as a result: a scalar, or a structure made with
+/// [`record!`](crate::record!).
+pub trait Plain: Copy {
+    /// Writes it into a message.
+    fn write(self, writer: &mut Writer) -> Outcome<()>;
+    /// Takes it out of a message.
+    fn read(reader: &mut Reader) -> Outcome<Self>;
+}
+
+impl<T: Scalar> Plain for T {
+    #[inline(always)]
+    fn write(self, writer: &mut Writer) -> Outcome<()> {
+        writer.scalar(self)
+    }
+
+    #[inline(always)]
+    fn read(reader: &mut Reader) -> Outcome<T> {
+        reader.scalar()
+    }
+}
+
 /// A value that lies in a message as its bytes, aligned to its size.
 pub trait Scalar: Copy {
     /// Reads it at byte `offset`.
