@@ -25,6 +25,7 @@ pub mod operation;
 pub mod protocol;
 pub mod rights;
 pub mod timeout;
+#[cfg(feature = "trace")]
 pub mod trace;
 pub mod utcb;
 pub mod vcpu;
