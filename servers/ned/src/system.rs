@@ -198,6 +198,10 @@ impl<'a> System<'a> {
             if answer.key.generation != self.supervision.restarts(index) {
                 continue;
             }
+            if answer.key.server.is_some() && self.instances[index].is_none() {
+                // They were to be its next ones, but it has ended.
+                continue;
+            }
             match (answer.gates, &mut self.instances[index]) {
                 (Ok(gates), None) => self.start_with(index, gates),
                 (Ok(gates), Some(instance)) => instance.replace_sessions(gates),

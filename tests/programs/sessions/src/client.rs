@@ -1,5 +1,5 @@
 //! A client: it is greeted by the words that the configuration has for it, before and after the
-//! server's death.
+//! server's death. The killer ends before the server's next life can greet it.
 
 use core::time::Duration;
 
@@ -19,9 +19,10 @@ pub(crate) fn run(name: &str) -> l4_rt::Result {
         if greeter.die().is_ok() {
             return Err("the server lives on".into());
         }
-    } else {
-        time::sleep(Duration::from_secs(1));
+        println!("{name} leaves");
+        return Ok(());
     }
+    time::sleep(Duration::from_secs(1));
     let deadline = time::now() + PATIENCE;
     while let Err(error) = greeter.greet() {
         if time::now() > deadline {

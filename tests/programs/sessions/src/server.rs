@@ -1,9 +1,12 @@
 //! The server: one gate for being asked, one for each client.
 
 use core::convert::Infallible;
+use core::time::Duration;
 
 use l4_ipc::factory::{Arguments, FactoryServer, ServerFactory};
-use l4_rt::{Bytes, Cap, CapabilityRights, Outcome, Request, Response, ResultCode, env, thread};
+use l4_rt::{
+    Bytes, Cap, CapabilityRights, Outcome, Request, Response, ResultCode, env, thread, time,
+};
 use l4_sys::object::IpcGate;
 use l4_sys::{AnyObject, Passed};
 
@@ -48,7 +51,11 @@ impl GreeterServer for Session<'_> {
     }
 }
 
+/// How long it takes until it answers: who wanted a gate may be gone by then.
+const PREPARATION: Duration = Duration::from_millis(300);
+
 pub(crate) fn run() -> l4_rt::Result {
+    time::sleep(PREPARATION);
     let gate: Cap<IpcGate> = env::cap("greeter")?;
     gate.bind_thread(thread::current(), FACTORY_LABEL)?;
     let mut server = Server {
