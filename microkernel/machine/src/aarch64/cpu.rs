@@ -133,8 +133,9 @@ pub(super) fn attach(block: &CpuBlock) {
     unsafe { write_register!("tpidr_el2", core::ptr::from_ref(block) as u64) };
 }
 
-/// Waits a moment in a loop that waits for another CPU.
+/// Waits a moment in a loop that waits for another CPU. What `spin_loop` does,
+/// ISB, does not tell an emulator that runs CPUs in turns whose turn it is.
 #[inline]
 pub fn relax() {
-    core::hint::spin_loop();
+    barrier!("yield");
 }

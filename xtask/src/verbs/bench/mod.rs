@@ -83,10 +83,7 @@ fn run(args: &[String]) -> Result<()> {
 /// Boots the programs and collects what they and the kernel print.
 fn measure(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
     let mut lines = boot(workspace, arch, SYSTEM, Kernel::Plain, false)?;
-    // With counted instructions, QEMU does not get two CPUs of aarch64 through the start.
-    if arch == Architecture::X86_64 {
-        lines.extend(boot(workspace, arch, OTHER_CPUS, Kernel::Plain, false)?);
-    }
+    lines.extend(boot(workspace, arch, OTHER_CPUS, Kernel::Plain, false)?);
     lines.extend(boot(
         workspace,
         arch,
