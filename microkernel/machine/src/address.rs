@@ -23,11 +23,6 @@ impl PhysicalAddress {
     pub const fn offset(self, bytes: u64) -> Self {
         Self(self.0.wrapping_add(bytes))
     }
-
-    /// Whether the address is a multiple of 2^`order`.
-    pub const fn is_aligned(self, order: u32) -> bool {
-        self.0 & ((1 << order) - 1) == 0
-    }
 }
 
 impl fmt::Debug for PhysicalAddress {

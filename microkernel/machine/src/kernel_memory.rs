@@ -26,37 +26,34 @@ impl<'a> Descriptors<'a> {
         Self(kip)
     }
 
-    /// Where they are in the page, and how many there can be.
-    fn place(&self) -> (usize, usize) {
-        let offset = self
+    /// Where they are in the page, and those that can be.
+    fn places(&self) -> impl Iterator<Item = usize> {
+        let first = self
             .0
-            .half(offset_of!(AnyHeader, memory_descriptors_offset));
-        let number = self.0.half(offset_of!(AnyHeader, memory_descriptors_count));
-        (offset as usize, number as usize)
+            .half(offset_of!(AnyHeader, memory_descriptors_offset)) as usize;
+        let count = self.0.half(offset_of!(AnyHeader, memory_descriptors_count)) as usize;
+        (0..count).map(move |index| first + index * size_of::<MemoryDescriptor>())
+    }
+
+    fn at(&self, place: usize) -> MemoryDescriptor {
+        MemoryDescriptor::from_words(self.0.word(place), self.0.word(place + 8))
     }
 
     /// All descriptors that are in use.
     pub fn iter(&self) -> impl Iterator<Item = MemoryDescriptor> {
-        let (offset, number) = self.place();
-        (0..number)
-            .map(move |index| offset + index * size_of::<MemoryDescriptor>())
-            .map(|at| MemoryDescriptor::from_words(self.0.word(at), self.0.word(at + 8)))
-            .filter(|descriptor| descriptor.is_used())
+        let all = self.places().map(|place| self.at(place));
+        all.filter(|descriptor| descriptor.is_used())
     }
 
     /// Adds a descriptor; false if there is no room.
     pub fn add(&self, descriptor: MemoryDescriptor) -> bool {
-        let (offset, number) = self.place();
-        for index in 0..number {
-            let at = offset + index * size_of::<MemoryDescriptor>();
-            if !MemoryDescriptor::from_words(self.0.word(at), self.0.word(at + 8)).is_used() {
-                let [low, high] = descriptor.words();
-                self.0.set_word(at, low);
-                self.0.set_word(at + 8, high);
-                return true;
-            }
-        }
-        false
+        let Some(free) = self.places().find(|place| !self.at(*place).is_used()) else {
+            return false;
+        };
+        let [low, high] = descriptor.words();
+        self.0.set_word(free, low);
+        self.0.set_word(free + 8, high);
+        true
     }
 
     /// Bytes of RAM.

@@ -33,7 +33,7 @@ pub struct KernelMemory {
     start: NonNull<u8>,
     frames: usize,
     /// Where the memory came from takes it back here; hardware never does.
-    give_back: Option<unsafe fn(NonNull<u8>, usize)>,
+    pub(crate) give_back: Option<unsafe fn(NonNull<u8>, usize)>,
 }
 
 impl KernelMemory {
@@ -112,38 +112,6 @@ impl Drop for KernelMemory {
             // SAFETY: the function came with this very memory.
             unsafe { give_back(self.start, self.frames * FRAME_SIZE) }
         }
-    }
-}
-
-#[cfg(not(target_os = "none"))]
-impl KernelMemory {
-    /// Memory of this process, as if it were RAM at `physical`.
-    ///
-    /// # Panics
-    /// If `physical` is not aligned as kernel memory is, or the process has no memory left.
-    pub fn hosted(physical: PhysicalAddress, frames: usize) -> KernelMemory {
-        use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-
-        fn layout(size: usize) -> Layout {
-            Layout::from_size_align(size, 1 << KERNEL_MEMORY_ALIGNMENT).expect("a sensible size")
-        }
-        /// # Safety
-        /// The memory is that of `KernelMemory::hosted`.
-        unsafe fn give_back(start: NonNull<u8>, size: usize) {
-            // SAFETY: allocated below with the same layout.
-            unsafe { dealloc(start.as_ptr(), layout(size)) }
-        }
-
-        assert!(frames > 0 && physical.is_aligned(KERNEL_MEMORY_ALIGNMENT));
-        let layout = layout(frames * FRAME_SIZE);
-        // SAFETY: the size is not zero.
-        let Some(start) = NonNull::new(unsafe { alloc_zeroed(layout) }) else {
-            handle_alloc_error(layout)
-        };
-        // SAFETY: just allocated, so it is ours, and aligned.
-        let mut memory = unsafe { KernelMemory::new(start, physical, frames) };
-        memory.give_back = Some(give_back);
-        memory
     }
 }
 

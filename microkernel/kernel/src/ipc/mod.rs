@@ -66,40 +66,25 @@ impl Request {
     }
 }
 
-/// When a wait that begins now ends.
-enum Deadline {
-    Never,
-    At(u64),
-    Passed,
-}
-
-/// Reads the timeout of `thread`; absolute ones are in its UTCB (abi/01).
-fn deadline(cpu: &Cpu, thread: &Thread, timeout: Timeout) -> Deadline {
-    let at = match timeout.expiry() {
-        Expiry::Never => return Deadline::Never,
-        Expiry::Zero | Expiry::Relative(0) => return Deadline::Passed,
-        Expiry::Relative(micros) => cpu.kernel.platform.timer.now().saturating_add(micros),
-        Expiry::Absolute(register) => {
-            let at = thread.utcb(cpu).word(BUFFERS_OFFSET / 8 + register);
-            if at <= cpu.kernel.platform.timer.now() {
-                return Deadline::Passed;
-            }
-            at
-        }
-    };
-    Deadline::At(at)
-}
-
 /// The time to wait had passed already.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeIsOver;
 
-/// Lets `thread` wait, until its timeout at most.
+/// Lets `thread` wait, until its timeout at most; absolute ones are in its
+/// UTCB (abi/01).
 pub fn wait(cpu: &Cpu, thread: &Thread, what: Waiting, timeout: Timeout) -> Result<(), TimeIsOver> {
-    match deadline(cpu, thread, timeout) {
-        Deadline::Passed => return Err(TimeIsOver),
-        Deadline::At(at) => cpu.timeouts.add(cpu, thread, at),
-        Deadline::Never => {}
+    let now = || cpu.kernel.platform.timer.now();
+    let deadline = match timeout.expiry() {
+        Expiry::Never => None,
+        Expiry::Zero | Expiry::Relative(0) => return Err(TimeIsOver),
+        Expiry::Relative(micros) => Some(now().saturating_add(micros)),
+        Expiry::Absolute(register) => {
+            let at = thread.utcb(cpu).word(BUFFERS_OFFSET / 8 + register);
+            Some((at > now()).then_some(at).ok_or(TimeIsOver)?)
+        }
+    };
+    if let Some(deadline) = deadline {
+        cpu.timeouts.add(cpu, thread, deadline);
     }
     thread.set_waiting(cpu, what);
     cpu.reschedule.set(true);

@@ -97,7 +97,7 @@ fn deliver(
     // Nobody donates to or from another CPU.
     let donates = waits
         && !request.tag.flags().contains(TagFlags::SCHEDULE)
-        && (calls || cpu.budget.is_foreign(sender))
+        && (calls || !cpu.budget.is_of(sender))
         && cpu.current.is(sender)
         && receiver.lives_here(cpu)
         && receiver.is_runnable(cpu);

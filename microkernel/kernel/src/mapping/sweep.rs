@@ -153,15 +153,15 @@ impl Sweep {
                 Next::Step(Step::At(node)) => self.visit(context, node),
                 Next::Step(Step::After(node)) => self.after(node),
                 Next::Begin => match self.begin(context) {
-                    Begun::At(next) => next,
-                    Begun::Done => return Some(self.access),
+                    Some(next) => next,
+                    None => return Some(self.access),
                 },
             };
         }
     }
 
     /// Begins a stage.
-    fn begin<F: Flush>(&mut self, context: &mut Context<F>) -> Begun {
+    fn begin<F: Flush>(&mut self, context: &mut Context<F>) -> Option<Next> {
         let first = match self.stage {
             Stage::Top => {
                 if self.with_top && self.action != Action::Remove {
@@ -172,7 +172,7 @@ impl Sweep {
                     (None, _) => Stage::All,
                     (Some(_), _) => Stage::TopSized,
                 };
-                return Begun::At(Next::Begin);
+                return Some(Next::Begin);
             }
             Stage::All => self.top.first_child(),
             Stage::TopSized => first_as_large(self.top),
@@ -181,8 +181,8 @@ impl Sweep {
             Stage::End => return self.end(context),
         };
         match first {
-            Some(node) => Begun::At(Next::Step(Step::At(node))),
-            None => Begun::At(self.next_stage()),
+            Some(node) => Some(Next::Step(Step::At(node))),
+            None => Some(self.next_stage()),
         }
     }
 
@@ -316,7 +316,7 @@ impl Sweep {
         true
     }
 
-    fn end<F: Flush>(&mut self, context: &mut Context<F>) -> Begun {
+    fn end<F: Flush>(&mut self, context: &mut Context<F>) -> Option<Next> {
         if !(self.with_top && self.action == Action::Remove) {
             if let Some(block) = self.block.and_then(|block| self.top.first_of_part(block)) {
                 remove_unused_block(context, block);
@@ -326,29 +326,24 @@ impl Sweep {
             {
                 entry.add_access(space.table.format(), self.access);
             }
-            return Begun::Done;
+            return None;
         }
         match self.top.first_child() {
             Some(child) if child.is_cursor() => {
                 tree::evade(child);
-                Begun::At(Next::Begin)
+                Some(Next::Begin)
             }
             Some(_) => {
                 // Mapped while the sweep paused.
                 self.stage = Stage::All;
-                Begun::At(Next::Begin)
+                Some(Next::Begin)
             }
             None => {
                 self.access = self.access.union(remove_page(context, self.top));
-                Begun::Done
+                None
             }
         }
     }
-}
-
-enum Begun {
-    At(Next),
-    Done,
 }
 
 /// The numbers of the parts of a page of `level`, first and last, that `part` is, and the block

@@ -38,11 +38,6 @@ impl Budget {
         self.priority.get()
     }
 
-    /// True if it is not the time of `thread` that passes.
-    pub fn is_foreign(&self, thread: &Thread) -> bool {
-        !self.owner.is(thread)
-    }
-
     /// True if it is the time of `thread` that passes.
     pub fn is_of(&self, thread: &Thread) -> bool {
         self.owner.is(thread)

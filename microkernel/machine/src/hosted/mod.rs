@@ -17,6 +17,7 @@ pub mod ipi;
 pub mod irqchip;
 #[cfg(not(loom))]
 pub mod meanwhile;
+mod memory;
 pub mod paging;
 pub mod platform;
 pub mod ports;

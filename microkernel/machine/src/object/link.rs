@@ -16,6 +16,15 @@ impl Anchor {
             Self(AtomicU32::new(0))
         }
     }
+
+    /// Counts links that come or go. They are only changed on the object's
+    /// home CPU, so this needs no lock.
+    #[inline(always)]
+    fn add(&self, links: i32) {
+        let count = self.0.load(Ordering::Relaxed);
+        self.0
+            .store(count.wrapping_add_signed(links), Ordering::Relaxed);
+    }
 }
 
 impl Default for Anchor {
@@ -78,18 +87,10 @@ impl<T: Anchored> Link<T> {
     pub fn set(&self, new: Option<&T>) {
         // SAFETY: as in `get`; the reference is used right here.
         if let Some(old) = unsafe { self.0.get().as_ref() } {
-            let count = &old.anchor().0;
-            count.store(
-                count.load(Ordering::Relaxed).wrapping_sub(1),
-                Ordering::Relaxed,
-            );
+            old.anchor().add(-1);
         }
         if let Some(new) = new {
-            let count = &new.anchor().0;
-            count.store(
-                count.load(Ordering::Relaxed).wrapping_add(1),
-                Ordering::Relaxed,
-            );
+            new.anchor().add(1);
         }
         let new = new.map_or(ptr::null_mut(), |new| ptr::from_ref(new).cast_mut());
         self.0.set(new);
@@ -99,19 +100,7 @@ impl<T: Anchored> Link<T> {
     #[inline(always)]
     pub fn replace<'cpu, L>(&self, cpu: &'cpu PerCpu<L>, new: &T) -> Option<&'cpu T> {
         let old = self.get(cpu);
-        if let Some(old) = old {
-            let count = &old.anchor().0;
-            count.store(
-                count.load(Ordering::Relaxed).wrapping_sub(1),
-                Ordering::Relaxed,
-            );
-        }
-        let count = &new.anchor().0;
-        count.store(
-            count.load(Ordering::Relaxed).wrapping_add(1),
-            Ordering::Relaxed,
-        );
-        self.0.set(ptr::from_ref(new).cast_mut());
+        self.set(Some(new));
         old
     }
 
@@ -122,15 +111,8 @@ impl<T: Anchored> Link<T> {
     #[inline(always)]
     pub fn pass([one, other]: [&Self; 2], old: &T, new: &T) {
         assert!(one.is(old) && other.is(old), "a link points elsewhere");
-        let (from, to) = (&old.anchor().0, &new.anchor().0);
-        from.store(
-            from.load(Ordering::Relaxed).wrapping_sub(2),
-            Ordering::Relaxed,
-        );
-        to.store(
-            to.load(Ordering::Relaxed).wrapping_add(2),
-            Ordering::Relaxed,
-        );
+        old.anchor().add(-2);
+        new.anchor().add(2);
         let new = ptr::from_ref(new).cast_mut();
         one.0.set(new);
         other.0.set(new);

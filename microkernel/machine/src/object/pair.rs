@@ -6,7 +6,6 @@
 //! a half is good for the kernel entry, because an item is freed only after
 //! both halves are empty and every CPU has left the kernel.
 
-use core::ops::Deref;
 use core::ptr;
 
 use crate::per_cpu::PerCpu;
@@ -72,13 +71,6 @@ pub struct Parted<'cpu, Left, Right: Paired<Left>> {
 impl<'cpu, Left, Right: Paired<Left>> Parted<'cpu, Left, Right> {
     /// The item, for longer.
     pub fn get(&self) -> &'cpu Right {
-        self.right
-    }
-}
-
-impl<Left, Right: Paired<Left>> Deref for Parted<'_, Left, Right> {
-    type Target = Right;
-    fn deref(&self) -> &Right {
         self.right
     }
 }
