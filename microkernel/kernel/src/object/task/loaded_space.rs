@@ -73,7 +73,7 @@ impl LoadedSpace {
     }
 
     /// Waits until no CPU uses what has been forgotten.
-    #[inline]
+    #[inline(always)]
     pub fn wait(&self, cpu: &Cpu) {
         let (tlbs, platform) = (&cpu.kernel.tlbs, &cpu.kernel.platform);
         self.with_residence(|loaded| {
@@ -87,7 +87,7 @@ impl LoadedSpace {
         self.with_residence(|loaded| tlbs.serve(cpu.block(), &self.tlb, loaded));
     }
 
-    #[inline]
+    #[inline(always)]
     fn with_residence(&self, act: impl FnOnce(Option<&Residence>)) {
         let space = self.space.get();
         act(space.as_ref().map(|space| space.residence()));
