@@ -1,25 +1,23 @@
 //! Kernel memory: who has how much of it.
 //!
 //! [`KernelHeap`] hands out storage: small blocks from `slab`s, larger ones as whole frames from
-//! [`frames`]. What is allocated for a user is charged to a [`quota`]. The heap holds the one
+//! the buddy system. What is allocated for a user is charged to a [`quota`]. The heap holds the one
 //! [`KernelMemory`], so it is the one place that turns numbers of frames and blocks into memory.
 //!
 //! Lock order: slabs before frames. Both are held for a few dozen instructions.
 
-mod bit_tree;
-pub mod frames;
 pub mod quota;
 mod slab;
 pub mod sparse_array;
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use buddy::Buddy;
 use l4_abi::error::ResultCode;
 use machine::handle::Handle;
 use machine::lock::Lock;
 use machine::memory::{FRAME_ORDER, FRAME_SIZE, KernelMemory, KernelSlice, Storage, Window};
 
-use frames::Frames;
 use quota::{Quota, QuotaRef};
 use slab::{Class, Place, Slab, Slabs};
 
@@ -36,7 +34,7 @@ impl From<OutOfMemory> for ResultCode {
 /// All kernel memory that is not part of the kernel's image.
 pub struct KernelHeap {
     slabs: Lock<Slabs>,
-    frames: Lock<Frames>,
+    frames: Lock<Buddy<KernelSlice<u64>>>,
     /// Bytes handed out, in the sizes that are charged.
     used: AtomicUsize,
     /// Dropped last: everything above lives in it.
@@ -48,16 +46,20 @@ impl KernelHeap {
     pub fn new(memory: KernelMemory) -> Result<KernelHeap, OutOfMemory> {
         let frames = memory.frames();
         let slab_books = Slabs::size_of_books(frames).next_multiple_of(FRAME_SIZE);
-        let frame_books = Frames::size_of_books(frames).next_multiple_of(FRAME_SIZE);
+        let frame_books =
+            (buddy::words_needed(frames) * size_of::<u64>()).next_multiple_of(FRAME_SIZE);
         let books = slab_books + frame_books;
         if books >= frames * FRAME_SIZE {
             return Err(OutOfMemory);
         }
         let slabs = KernelSlice::new(memory.claim(0, slab_books), Slab::UNUSED);
         let words = KernelSlice::new(memory.claim(slab_books, frame_books), 0);
+        let mut free = Buddy::new(words, frames);
+        let first_free = books / FRAME_SIZE;
+        free.free_range(first_free, frames - first_free);
         Ok(KernelHeap {
             slabs: Lock::new(Slabs::new(slabs)),
-            frames: Lock::new(Frames::new(words, books / FRAME_SIZE, frames)),
+            frames: Lock::new(free),
             used: AtomicUsize::new(0),
             memory,
         })

@@ -3,8 +3,7 @@
 //! moe is mapped one to one, so a frame's physical address is also where moe itself finds it. The
 //! first frames of a stretch hold its own bookkeeping.
 
-mod bit_tree;
-mod buddy;
+mod run;
 
 use buddy::Buddy;
 use l4_abi::flexpage::PAGE_ORDER;
@@ -13,7 +12,7 @@ pub use l4_abi::flexpage::PAGE_SIZE;
 /// log2 of [`PAGE_SIZE`]. An *order* is in frames here.
 pub const PAGE_SHIFT: u32 = PAGE_ORDER;
 /// The largest block, as log2 of its number of frames (1 GiB).
-pub const LARGEST_ORDER: u32 = buddy::ORDERS as u32 - 1;
+pub const LARGEST_ORDER: u32 = buddy::MAX_ORDER;
 
 /// Stretches of memory that are kept apart; most machines have a handful.
 pub const STRETCHES: usize = 32;
@@ -23,13 +22,16 @@ pub fn frames_for(bytes: u64) -> Option<u64> {
     Some(bytes.checked_add(PAGE_SIZE - 1)? / PAGE_SIZE)
 }
 
+/// The free frames of a stretch.
+type Free = Buddy<&'static mut [u64]>;
+
 #[derive(Debug)]
 struct Stretch {
     /// Address of frame number 0 of the buddy: below the stretch where that keeps blocks aligned.
     base: u64,
     first: u64,
     end: u64,
-    buddy: Buddy<'static>,
+    free: Free,
 }
 
 /// All free frames.
@@ -48,11 +50,11 @@ impl Frames {
 
     /// How many frames at the start of a stretch its bookkeeping takes.
     pub fn bookkeeping_frames(first: u64, end: u64) -> u64 {
-        let words = Buddy::words_needed(frame_count(base_of(first, end), end));
+        let words = buddy::words_needed(frame_count(base_of(first, end), end));
         (words as u64 * 8).div_ceil(PAGE_SIZE)
     }
 
-    /// Adds the memory `[first, end)`, page aligned. `words` is at least
+    /// Adds the memory `[first, end)`, page aligned. `words` is zero, and at least
     /// [`bookkeeping_frames`](Self::bookkeeping_frames) large; if it lies in the stretch itself,
     /// those frames are not in `[free_from, end)`. Returns whether there was room for the stretch.
     pub fn add(&mut self, first: u64, free_from: u64, end: u64, words: &'static mut [u64]) -> bool {
@@ -61,13 +63,13 @@ impl Frames {
         };
         let base = base_of(first, end);
         let frames = frame_count(base, end);
-        let mut buddy = Buddy::new(&mut words[..Buddy::words_needed(frames)], frames);
-        buddy.give_back(frame_count(base, free_from), frame_count(free_from, end));
+        let mut free = Buddy::new(words, frames);
+        free.free_range(frame_count(base, free_from), frame_count(free_from, end));
         *entry = Some(Stretch {
             base,
             first,
             end,
-            buddy,
+            free,
         });
         true
     }
@@ -77,18 +79,15 @@ impl Frames {
         self.stretches
             .iter()
             .flatten()
-            .map(|stretch| stretch.buddy.free_frames() as u64)
+            .map(|stretch| stretch.free.available() as u64)
             .sum()
     }
 
     /// Takes 2^`order` frames on a boundary of their size; the address of the first one. Their
     /// content is whatever was there before.
     pub fn take(&mut self, order: u32) -> Option<u64> {
-        if order > LARGEST_ORDER {
-            return None;
-        }
         self.stretches.iter_mut().flatten().find_map(|stretch| {
-            let frame = stretch.buddy.take(order as usize)?;
+            let frame = stretch.free.allocate(order)?;
             Some(stretch.base + frame as u64 * PAGE_SIZE)
         })
     }
@@ -101,7 +100,9 @@ impl Frames {
         let alignment = alignment.max(count.ilog2().saturating_sub(3));
         self.stretches.iter_mut().flatten().find_map(|stretch| {
             let aligned = stretch.base.is_multiple_of(PAGE_SIZE << alignment);
-            let frame = aligned.then(|| stretch.buddy.take_run(count as usize, alignment))??;
+            let total = frame_count(stretch.base, stretch.end);
+            let run = || run::take(&mut stretch.free, total, count as usize, alignment);
+            let frame = aligned.then(run)??;
             Some(stretch.base + frame as u64 * PAGE_SIZE)
         })
     }
@@ -114,9 +115,8 @@ impl Frames {
             .flatten()
             .find(|stretch| stretch.first <= address && address < stretch.end)
             .expect("frames come back to where they were taken");
-        stretch
-            .buddy
-            .give_back(frame_count(stretch.base, address), count as usize);
+        let frame = frame_count(stretch.base, address);
+        stretch.free.free_range(frame, count as usize);
     }
 }
 

@@ -5,7 +5,7 @@
 
 /// A set of the numbers 0 to `capacity` - 1. The words live with the caller, who passes the same
 /// slice, at first all zero, to each call.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct BitTree {
     /// Where each level starts in the words; the last used one is the top, of one word.
     levels: [usize; LEVELS],
@@ -93,6 +93,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
+    use std::vec;
 
     proptest! {
         #[test]

@@ -1,22 +1,31 @@
-//! The frame allocator: a buddy system over frame numbers.
+//! A buddy system over frame numbers, for whoever has memory to hand out: the kernel its own, moe the users'.
 //!
 //! A block of order n is 2^n frames at a multiple of 2^n. For each order there is the set of free
 //! blocks; allocation takes the first one that is large enough and splits it, freeing joins a
 //! block with its buddy as long as that is free. Both take a few steps for each order, however
-//! fragmented memory is. Free memory itself is not touched.
+//! fragmented memory is. Free memory itself is not touched, and how blocks were cut is not remembered: a
+//! large one may come back frame by frame.
+#![no_std]
+#![forbid(unsafe_code)]
 
-use machine::memory::KernelSlice;
+#[cfg(test)]
+extern crate std;
 
-use super::bit_tree::BitTree;
+mod bit_tree;
+
+use core::ops::DerefMut;
+
+use bit_tree::BitTree;
 
 /// Largest order of a block: 1 GiB.
 pub const MAX_ORDER: u32 = 18;
 const ORDERS: usize = MAX_ORDER as usize + 1;
 
-/// The free frames.
-pub struct Frames {
+/// The free frames. `W` is where the books are.
+#[derive(Debug)]
+pub struct Buddy<W> {
     orders: [BitTree; ORDERS],
-    words: KernelSlice<u64>,
+    words: W,
     /// Bit n: there is a free block of order n.
     available: u32,
     free: usize,
@@ -34,30 +43,21 @@ fn layout(frames: usize) -> ([BitTree; ORDERS], usize) {
     (orders, next)
 }
 
-impl Frames {
-    /// Bytes that the books on `frames` frames take.
-    pub fn size_of_books(frames: usize) -> usize {
-        layout(frames).1 * size_of::<u64>()
-    }
+/// Words that the books on `frames` frames take.
+pub fn words_needed(frames: usize) -> usize {
+    layout(frames).1
+}
 
-    /// The frames `first_free` to `frames` - 1 are free; `words` are zero and of
-    /// [`Frames::size_of_books`].
-    pub fn new(words: KernelSlice<u64>, first_free: usize, frames: usize) -> Frames {
-        let mut this = Frames {
+impl<W: DerefMut<Target = [u64]>> Buddy<W> {
+    /// Books on `frames` frames, none of them free yet; there are [`words_needed`] `words`, all zero.
+    pub fn new(words: W, frames: usize) -> Self {
+        Self {
             orders: layout(frames).0,
             words,
             available: 0,
             free: 0,
             frames,
-        };
-        let mut frame = first_free;
-        while frame < frames {
-            let fits = (frames - frame).ilog2();
-            let order = frame.trailing_zeros().min(fits).min(MAX_ORDER);
-            this.free(frame, order);
-            frame += 1 << order;
         }
-        this
     }
 
     /// Number of free frames.
@@ -100,6 +100,31 @@ impl Frames {
         self.insert(block, order);
     }
 
+    /// Gives back `count` frames from `first` on.
+    pub fn free_range(&mut self, mut first: usize, mut count: usize) {
+        let end = first.checked_add(count);
+        assert!(end.is_some_and(|end| end <= self.frames));
+        while count > 0 {
+            let fits = count.ilog2().min(MAX_ORDER);
+            let order = first.trailing_zeros().min(fits);
+            self.free(first, order);
+            first += 1 << order;
+            count -= 1 << order;
+        }
+    }
+
+    /// The free block that a frame is in: its order and its number among the blocks of that order.
+    pub fn block_with(&self, frame: usize) -> Option<(u32, usize)> {
+        let mut blocks = (0..=MAX_ORDER).map(|order| (order, frame >> order));
+        blocks.find(|&(order, block)| self.orders[order as usize].contains(&self.words, block))
+    }
+
+    /// Takes this block, which is free.
+    pub fn take(&mut self, order: u32, block: usize) {
+        self.remove(block, order);
+        self.free -= 1 << order;
+    }
+
     #[inline]
     fn insert(&mut self, block: usize, order: u32) {
         self.orders[order as usize].insert(&mut self.words, block);
@@ -119,15 +144,25 @@ impl Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use machine::address::PhysicalAddress;
-    use machine::memory::{FRAME_SIZE, KernelMemory};
     use proptest::prelude::*;
+    use std::vec;
+    use std::vec::Vec;
 
-    fn with_frames(first_free: usize, frames: usize, test: impl FnOnce(&mut Frames)) {
-        let size = Frames::size_of_books(frames);
-        let memory = KernelMemory::hosted(PhysicalAddress::new(0), size.div_ceil(FRAME_SIZE));
-        let words = KernelSlice::new(memory.claim(0, size), 0);
-        test(&mut Frames::new(words, first_free, frames));
+    fn with_frames(first_free: usize, frames: usize, test: impl FnOnce(&mut Buddy<Vec<u64>>)) {
+        let mut buddy = Buddy::new(vec![0; words_needed(frames)], frames);
+        buddy.free_range(first_free, frames - first_free);
+        test(&mut buddy);
+    }
+
+    #[test]
+    fn a_block_may_come_back_in_pieces() {
+        with_frames(0, 64, |frames| {
+            assert_eq!(frames.allocate(6), Some(0));
+            frames.free_range(1, 63);
+            assert_eq!(frames.allocate(6), None);
+            frames.free_range(0, 1);
+            assert_eq!(frames.allocate(6), Some(0));
+        });
     }
 
     #[test]
