@@ -7,6 +7,7 @@ use l4_loader::auxiliary::Records;
 use l4_loader::placement::{Placement, Source};
 use l4_memory::Shared;
 use l4_sys::Cap;
+use l4_sys::attempt::Reason;
 use l4re::mem_alloc::DataspaceFlags;
 use l4re::region_map::Flags;
 use l4re::{Dataspace, PAGE_SIZE};
@@ -32,7 +33,10 @@ pub(crate) struct Image {
 
 /// Attaches all parts of the program.
 pub(crate) fn load(file: Cap<Dataspace>, parts: &Parts) -> Result<Image, LaunchError> {
-    let refused = |error| LaunchError::program(LOAD, error);
+    let refused = |error| LaunchError {
+        action: LOAD,
+        reason: Reason::Program(error),
+    };
     let contents = Shared::read_only(file).to(LOAD)?;
     let mut start = alloc::vec![0; HEADERS.min(contents.size()) as usize];
     contents.read(0, &mut start);

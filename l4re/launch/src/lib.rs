@@ -13,7 +13,6 @@
 
 extern crate alloc;
 
-mod error;
 mod image;
 mod layout;
 mod task;
@@ -24,8 +23,11 @@ use l4_sys::object::{Factory, IpcGate, Log, Scheduler, Task, Thread};
 use l4_sys::{AnyObject, Cap};
 use l4re::{Dataspace, MemAlloc, RegionMap};
 
-pub use error::{Attempt, LaunchError};
 pub use l4_abi::l4re::UTCB_AREA;
+pub use l4_sys::attempt::Attempt;
+
+/// Why a program could not be launched.
+pub type LaunchError = l4_sys::attempt::Failure<l4_loader::Error>;
 
 /// What to run, and how.
 #[derive(Clone, Copy)]

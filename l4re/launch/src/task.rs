@@ -7,6 +7,7 @@ use l4_abi::l4re as program;
 use l4_abi::rights::CapabilityRights;
 use l4_loader::start_block::StartBlock;
 use l4_memory::Shared;
+use l4_sys::attempt::Reason;
 use l4_sys::object::Control;
 use l4_sys::{AnyObject, Cap};
 use l4re::PAGE_SIZE;
@@ -79,9 +80,10 @@ fn make_stack(
         entry: image.entry,
     };
     let mut bytes = alloc::vec![0; START_BLOCK_SIZE as usize];
-    let stack_pointer = block
-        .write(&mut bytes, top)
-        .map_err(|_| LaunchError::text(MAKE, "its arguments are too long; give it fewer"))?;
+    let stack_pointer = block.write(&mut bytes, top).map_err(|_| LaunchError {
+        action: MAKE,
+        reason: Reason::Text("its arguments are too long; give it fewer"),
+    })?;
     let used = (top - stack_pointer).next_multiple_of(PAGE_SIZE);
     let block = &bytes[(START_BLOCK_SIZE - used) as usize..];
     attach_stack(launcher, parts, &image.layout, block).to(MAKE)?;

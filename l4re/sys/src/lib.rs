@@ -6,6 +6,7 @@
 //! * [`utcb`]: the calling thread's message and buffer registers.
 //! * [`capability`]: [`Cap`], a typed selector, and [`OwnedCap`], which gives its slot back.
 //! * [`slots`]: which capability slots of this task are free.
+//! * [`attempt`]: what failed, in words.
 //! * [`vcpu`]: the calling thread as a virtual CPU.
 //! * [`ipc`]: the IPC operations; [`mod@object`]: the kernel's objects, one file each.
 //!
@@ -27,6 +28,7 @@
 )]
 pub mod arch;
 
+pub mod attempt;
 pub mod capability;
 pub mod error;
 pub mod fatal;

@@ -153,7 +153,9 @@ fn run(args: &[String]) -> Result<()> {
     let workspace = Workspace::load()?;
     println!("{:<26} {:>8}", "part", "lines");
     let machines = Architecture::ALL.map(machine);
-    let kernel = [&KERNEL, &BUDDY, &SHARED_MACHINE].into_iter().chain(&machines);
+    let kernel = [&KERNEL, &BUDDY, &SHARED_MACHINE]
+        .into_iter()
+        .chain(&machines);
     for part in kernel.chain(OTHERS) {
         println!("{:<26} {:>8}", part.name, part.lines(&workspace)?);
     }

@@ -10,11 +10,12 @@ use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_loader::Elf;
 use l4_loader::placement::{Placement, Source};
 use l4_loader::start_block::StartBlock;
+use l4_sys::attempt::{Attempt, Reason};
 use l4_sys::object::{Control, Debugger, Factory as KernelFactory, Scheduler, Task, Thread};
 use l4_sys::{AnyObject, Cap, Object as _};
 
 use super::modules::Module;
-use super::{Attempt, Failure, Reason, sigma0};
+use super::{Failure, sigma0};
 use crate::bank::AccountId;
 use crate::frames::PAGE_SIZE;
 use crate::memory;

@@ -5,15 +5,14 @@ mod memory_claim;
 mod modules;
 mod sigma0;
 
-use core::fmt;
-
 use l4_abi::capability::slot;
 use l4_abi::kip::{MemoryDescriptor, MemoryType};
 use l4_abi::protocol::scheduler::{CpuSet, MAX_PRIORITY};
 use l4_abi::rights::MemoryRights;
+use l4_sys::attempt::{Attempt, Reason};
 use l4_sys::object::{Debugger, Factory, Irq, Scheduler, Thread};
 use l4_sys::slots::SLOTS;
-use l4_sys::{Cap, Error};
+use l4_sys::{Cap, attempt};
 
 use crate::bank::AccountId;
 use crate::frames::PAGE_SIZE;
@@ -31,43 +30,7 @@ const FEWEST_OBJECTS: u64 = 1024;
 const MOST_OBJECTS: u64 = 6144;
 
 /// What went wrong, and with what.
-#[derive(Debug)]
-pub struct Failure {
-    action: &'static str,
-    reason: Reason,
-}
-
-#[derive(Debug)]
-enum Reason {
-    Call(Error),
-    Program(l4_loader::Error),
-    Text(&'static str),
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "cannot {}: ", self.action)?;
-        match self.reason {
-            Reason::Call(error) => error.fmt(out),
-            Reason::Program(error) => error.fmt(out),
-            Reason::Text(text) => out.write_str(text),
-        }
-    }
-}
-
-/// Says what was attempted when something failed.
-trait Attempt<T> {
-    fn to(self, action: &'static str) -> Result<T, Failure>;
-}
-
-impl<T, E: Into<Error>> Attempt<T> for Result<T, E> {
-    fn to(self, action: &'static str) -> Result<T, Failure> {
-        self.map_err(|error| Failure {
-            action,
-            reason: Reason::Call(error.into()),
-        })
-    }
-}
+type Failure = attempt::Failure<l4_loader::Error>;
 
 /// Takes over all memory, makes the first objects and starts ned.
 pub fn start(moe: &mut Moe) -> Result<(), Failure> {
