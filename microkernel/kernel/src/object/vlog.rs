@@ -98,11 +98,19 @@ impl Vlog {
         let console = &call.cpu.kernel.platform.console;
         let mut count = 0;
         let mut word = 0u64;
-        let mut done = 0;
+        let mut is_unmasked = false;
         while count < limit {
             let Some(input) = debugger::read_input(call.cpu) else {
-                done = READ_DONE;
-                break;
+                if is_unmasked {
+                    break;
+                }
+                // The edge of a byte that comes before this is lost, so there
+                // is another look.
+                if let Some(pin) = console.interrupt_pin() {
+                    call.cpu.kernel.platform.chip.unmask(pin);
+                }
+                is_unmasked = true;
+                continue;
             };
             let input = match input {
                 b'\r' if attributes.input.contains(InputFlags::IGNCR) => continue,
@@ -127,12 +135,8 @@ impl Vlog {
         if count % 8 != 0 {
             call.reply(READ_DATA_WORD + count / 8, word);
         }
+        let done = if count < limit { READ_DONE } else { 0 };
         call.reply(0, count as u64 | done);
-        if done != 0
-            && let Some(pin) = console.interrupt_pin()
-        {
-            call.cpu.kernel.platform.chip.unmask(pin);
-        }
         Ok(Outcome::OK)
     }
 }

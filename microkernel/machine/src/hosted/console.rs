@@ -9,6 +9,8 @@ use std::vec::Vec;
 pub struct Console {
     output: Mutex<Vec<u8>>,
     input: Mutex<VecDeque<u8>>,
+    /// What comes as soon as somebody has found no input.
+    late: Mutex<VecDeque<u8>>,
 }
 
 impl Console {
@@ -27,7 +29,12 @@ impl Console {
 
     /// Takes a byte of input, if there is one.
     pub fn read(&self) -> Option<u8> {
-        self.input.lock().expect("poisoned").pop_front()
+        let mut input = self.input.lock().expect("poisoned");
+        let byte = input.pop_front();
+        if byte.is_none() {
+            input.append(&mut self.late.lock().expect("poisoned"));
+        }
+        byte
     }
 
     /// Lets input raise the interrupt.
@@ -46,6 +53,11 @@ impl Console {
     /// Types.
     pub fn type_bytes(&self, bytes: &[u8]) {
         self.input.lock().expect("poisoned").extend(bytes);
+    }
+
+    /// Types when somebody has just found nothing.
+    pub fn type_late(&self, bytes: &[u8]) {
+        self.late.lock().expect("poisoned").extend(bytes);
     }
 }
 

@@ -89,3 +89,15 @@ fn input_is_translated_echoed_and_read_in_pieces() {
         assert_eq!(echo, b"ten bytes\r\nmore");
     });
 }
+
+/// It is an edge, which a masked pin does not keep.
+#[test]
+fn input_that_comes_before_its_pin_is_unmasked_is_read() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let console = &world.cpu.kernel.platform.console;
+        console.type_bytes(b"first");
+        console.type_late(b"late");
+        assert_eq!(setup.read(world, 40), (b"firstlate".to_vec(), true));
+    });
+}
