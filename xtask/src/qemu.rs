@@ -180,7 +180,7 @@ pub fn program(arch: Architecture) -> &'static str {
 
 /// An AMD processor with nested paging and everything that hardens a kernel.
 const X86_64_CPU: &str =
-    "qemu64,+svm,+npt,+rdrand,+smap,+smep,+umip,+fsgsbase,+pdpe1gb,+nx,+rdtscp";
+    "qemu64,+svm,+npt,+rdrand,+smap,+smep,+umip,+fsgsbase,+pdpe1gb,+nx,+rdtscp,+pku";
 
 /// What goes into the machine's serial line.
 pub enum Typing {

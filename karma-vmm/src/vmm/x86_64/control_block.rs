@@ -3,7 +3,7 @@
 
 use crate::x86_64::kernel_image::Entry;
 use crate::x86_64::msr::NoSuchRegister;
-use l4_abi::arch::x86_64::vm::{CLEAN_BITS_OFFSET, UNCHANGED_SAVE_AREA};
+use l4_abi::arch::x86_64::vm::{CLEAN_BITS_OFFSET, UNCHANGED_SAVE_AREA, are_memory_types};
 use l4_abi::exception::ExceptionFrame;
 use l4_abi::vcpu::{StateFlags, UserTask};
 use l4_sys::arch::vmcb::Vmcb;
@@ -236,6 +236,24 @@ impl Cpu {
         let active = self.efer() & efer::LONG_MODE_ACTIVE;
         let value = value & !efer::LONG_MODE_ACTIVE | active | efer::SVM;
         self.block.set_word(at::EFER, value);
+        self.is_changed = true;
+        Ok(())
+    }
+
+    /// The PAT: the memory types of pages.
+    pub(super) fn page_attributes(&self) -> u64 {
+        self.block.word(at::PAGE_ATTRIBUTES)
+    }
+
+    /// Sets it.
+    pub(super) fn set_page_attributes(
+        &mut self,
+        value: u64,
+    ) -> core::result::Result<(), NoSuchRegister> {
+        if !are_memory_types(value) {
+            return Err(NoSuchRegister);
+        }
+        self.block.set_word(at::PAGE_ATTRIBUTES, value);
         self.is_changed = true;
         Ok(())
     }

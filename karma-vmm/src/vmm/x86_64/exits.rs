@@ -41,7 +41,8 @@ const TWO_BYTES: u64 = 2;
 const THREE_BYTES: u64 = 3;
 const ONE_BYTE: u64 = 1;
 
-/// The register that the control block has, and the host a bit in.
+/// Registers that the control block has: the PAT, and EFER, in which the host has a bit.
+const PAGE_ATTRIBUTES: u32 = 0x277;
 const EFER: u32 = 0xc000_0080;
 
 /// What a hypercall that is not there returns (Linux, KVM_ENOSYS).
@@ -144,6 +145,7 @@ impl Processor {
             };
             match number {
                 EFER => self.cpu.set_efer(value),
+                PAGE_ATTRIBUTES => self.cpu.set_page_attributes(value),
                 _ if Self::is_of_apic(number) => {
                     let written = self.write_apic(number, value);
                     written.map_err(|_| NoSuchRegister)
@@ -154,6 +156,7 @@ impl Processor {
             self.statistics.count("register read", u64::from(number));
             let value = match number {
                 EFER => Ok(self.cpu.efer()),
+                PAGE_ATTRIBUTES => Ok(self.cpu.page_attributes()),
                 _ if Self::is_of_apic(number) => self.read_apic(number).map_err(|_| NoSuchRegister),
                 _ => self.registers.read(number),
             };

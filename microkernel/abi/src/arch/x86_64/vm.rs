@@ -56,3 +56,28 @@ pub mod forced_intercept {
 pub const EXIT_INTERRUPT: u64 = 0x60;
 /// Bit of the guest's EFER that must be set.
 pub const EFER_SVME: u64 = 1 << 12;
+
+/// Whether all eight bytes of a guest's page attributes are memory types: 0, 1, and 4 to 7 (AMD APM volume 2, 7.8.1).
+pub const fn are_memory_types(attributes: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let too_large = attributes & (EACH * 0xf8);
+    let two_or_three = (attributes >> 1) & !(attributes >> 2) & EACH;
+    too_large | two_or_three == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_memory_types;
+
+    #[test]
+    fn each_byte_of_the_page_attributes_is_a_memory_type() {
+        for byte in 0..=u8::MAX {
+            let is_type = matches!(byte, 0 | 1 | 4..=7);
+            for place in 0..8 {
+                let others = 0x0007_0406_0007_0406 & !(0xff << (8 * place));
+                let attributes = others | u64::from(byte) << (8 * place);
+                assert_eq!(are_memory_types(attributes), is_type, "{attributes:#x}");
+            }
+        }
+    }
+}

@@ -3,7 +3,8 @@
 //! What keeps a guest in: the nested page table, which has the pages of its
 //! virtual machine and nothing of the kernel; the intercepts that `vmcb` adds
 //! to the user's; and that `world_switch` restores all registers of the kernel
-//! that a guest can change. XCR0 is not among those that the CPU switches.
+//! that a guest can change. XCR0 is not among those that the CPU switches, and
+//! PKRU not either: the kernel does without, and a vCPU that comes finds none.
 //!
 //! **Translations.** The CPU tells those of guests from the kernel's by an id,
 //! and keeps them from one run to the next. All guests have the same id, so
@@ -25,7 +26,7 @@ use l4_abi::arch::x86_64::vcpu::EXTENDED_STATE_OFFSET;
 use l4_abi::arch::x86_64::vm::EXIT_INTERRUPT;
 
 use super::cpu::{CR4_OSXSAVE, set_xcr0};
-use super::instructions::{cpuid, msr, read_cr4, read_msr, write_msr};
+use super::instructions::{cpuid, msr, read_cr4, read_msr, write_cr4, write_msr};
 use super::paging;
 use crate::guest::{Exit, Guest};
 use crate::per_cpu::CpuBlock;
@@ -34,6 +35,9 @@ use vmcb::{Setup, Vmcb, Wish};
 
 /// CPUID 0x8000_0001 ECX.
 const HAS_SVM: u32 = 1 << 2;
+/// CPUID 7 ECX.
+const HAS_PROTECTION_KEYS: u32 = 1 << 3;
+const CR4_PROTECTION_KEYS: u64 = 1 << 22;
 /// CPUID 0x8000_000a EDX.
 const HAS_NESTED_PAGING: u32 = 1 << 0;
 const HAS_LAST_BRANCH: u32 = 1 << 1;
@@ -69,6 +73,7 @@ impl Pages {
 pub(super) struct State {
     is_enabled: Cell<bool>,
     has_last_branch: Cell<bool>,
+    has_keys: Cell<bool>,
     /// Physical addresses of the VMCBs of guests and of the host.
     guest_block: Cell<u64>,
     host_block: Cell<u64>,
@@ -87,6 +92,7 @@ impl State {
         Self {
             is_enabled: Cell::new(false),
             has_last_branch: Cell::new(false),
+            has_keys: Cell::new(false),
             guest_block: Cell::new(0),
             host_block: Cell::new(0),
             forget: Cell::new(FORGET_ALL),
@@ -121,6 +127,7 @@ pub(super) fn attach(cpu: &CpuBlock) {
     state.guest_block.set(paging::physical(&pages.guest));
     state.host_block.set(paging::physical(&pages.host));
     state.has_last_branch.set(features & HAS_LAST_BRANCH != 0);
+    (state.has_keys).set(cpuid(7, 0).ecx & HAS_PROTECTION_KEYS != 0);
     if features & HAS_FLUSH_BY_ID != 0 {
         state.forget.set(FORGET_ID);
     }
@@ -148,6 +155,9 @@ pub fn run(cpu: &CpuBlock, area: &ExtendedArea, guest: &Guest<'_>) -> Exit {
     let Some(changed) = loaded else {
         return Exit::Invalid;
     };
+    if !ran_last && state.has_keys.get() {
+        clear_keys();
+    }
     state.vcpu.set(guest.vcpu);
     let version = guest.tlbs.enter_guest(cpu, guest.residence);
     let is_older = state.version.replace(version) != version;
@@ -175,6 +185,17 @@ pub fn run(cpu: &CpuBlock, area: &ExtendedArea, guest: &Guest<'_>) -> Exit {
 pub fn mark_pending(area: &ExtendedArea) {
     let exit_code = &area.words::<EXTENDED_STATE_OFFSET>()[vmcb::EXIT_CODE / 8];
     exit_code.store(EXIT_INTERRUPT, Relaxed);
+}
+
+/// Leaves nothing in PKRU that another guest could read.
+fn clear_keys() {
+    let cr4 = read_cr4();
+    // SAFETY: the CPU has protection keys, and with none nothing is forbidden.
+    unsafe {
+        write_cr4(cr4 | CR4_PROTECTION_KEYS);
+        asm!("wrpkru", in("eax") 0, in("ecx") 0, in("edx") 0, options(nostack, preserves_flags));
+        write_cr4(cr4);
+    }
 }
 
 /// Changes XCR0, which is slow, if need be.

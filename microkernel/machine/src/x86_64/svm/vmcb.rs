@@ -11,7 +11,8 @@ use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use l4_abi::arch::x86_64::vm::{
-    CleanBits, EFER_SVME, EXIT_INTERRUPT, UNCHANGED_SAVE_AREA, XCR0_OFFSET, forced_intercept,
+    CleanBits, EFER_SVME, EXIT_INTERRUPT, UNCHANGED_SAVE_AREA, XCR0_OFFSET, are_memory_types,
+    forced_intercept,
 };
 
 use crate::arch::copy::copy_words;
@@ -145,11 +146,11 @@ impl Vmcb {
                 set(offset, wanted(offset));
             }
         } else {
-            let efer = wanted(at::EFER);
-            if efer & EFER_SVME == 0 {
+            let (efer, attributes) = (wanted(at::EFER), wanted(at::PAGE_ATTRIBUTES));
+            if efer & EFER_SVME == 0 || !are_memory_types(attributes) {
                 return None;
             }
-            changes |= self.load_save_area(wish, efer, has_last_branch);
+            changes |= self.load_save_area(wish, efer, attributes, has_last_branch);
         }
         if unchanged & u64::from(CleanBits::INTERCEPTS.bits()) == 0 {
             self.load_intercepts(wish);
@@ -190,7 +191,13 @@ impl Vmcb {
 
     /// Takes the save area over. Tells what of translations' grounds is other
     /// than before: 0 for nothing.
-    fn load_save_area(&self, wish: &Wish, efer: u64, has_last_branch: bool) -> u64 {
+    fn load_save_area(
+        &self,
+        wish: &Wish,
+        efer: u64,
+        attributes: u64,
+        has_last_branch: bool,
+    ) -> u64 {
         let wanted = |offset: usize| wish[offset / 8].load(Relaxed);
         let set = |offset: usize, value: u64| self.word(offset).set(value);
         let grounds = [at::CR0, at::CR3, at::CR4, at::EFER, at::PAGE_ATTRIBUTES];
@@ -201,7 +208,7 @@ impl Vmcb {
             copy_in(self, wish, offset, count);
         }
         set(at::CR4, self.word(at::CR4).get() | CR4_MACHINE_CHECK);
-        set(at::PAGE_ATTRIBUTES, wanted(at::PAGE_ATTRIBUTES));
+        set(at::PAGE_ATTRIBUTES, attributes);
         let last_branch = wanted(at::LAST_BRANCH) & u64::from(has_last_branch);
         set(at::LAST_BRANCH, last_branch);
         if last_branch != 0 {

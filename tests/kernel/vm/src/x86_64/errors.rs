@@ -74,6 +74,12 @@ pub(crate) fn no_guest_runs_without_nested_paging() {
     refuses(|guest| guest.vmcb.set_word(at::NESTED_PAGING, 0));
 }
 
+pub(crate) fn no_guest_runs_with_page_attributes_that_are_none() {
+    for attributes in [2, 3 << 56, 8 << 24, u64::MAX] {
+        refuses(move |guest| guest.vmcb.set_word(at::PAGE_ATTRIBUTES, attributes));
+    }
+}
+
 pub(crate) fn no_guest_runs_without_the_fpu() {
     refuses(|guest| guest.vcpu.set_saved_state(StateFlags::USER_MODE));
 }

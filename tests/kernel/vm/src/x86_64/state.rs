@@ -90,6 +90,33 @@ pub(crate) fn floating_point_registers_are_the_threads() {
     worker.join();
 }
 
+pub(crate) fn protection_keys_are_no_other_guests() {
+    // SAFETY: CPUID changes nothing.
+    if core::arch::x86_64::__cpuid_count(7, 0).ecx & 1 << 3 == 0 {
+        return;
+    }
+    // mov eax, cr4; or eax, PKE; mov cr4, eax; xor ecx, ecx; rdpkru; hlt; mov eax, -1; xor edx, edx; wrpkru; hlt
+    let code = [
+        0x0f, 0x20, 0xe0, 0x66, 0x0d, 0, 0, 0x40, 0, 0x0f, 0x22, 0xe0, 0x66, 0x31, 0xc9, 0x0f,
+        0x01, 0xee, 0xf4, 0x66, 0xb8, 0xff, 0xff, 0xff, 0xff, 0x66, 0x31, 0xd2, 0x0f, 0x01, 0xef,
+        0xf4,
+    ];
+    for _ in 0..2 {
+        let machine = Machine::new(&code);
+        let worker = spawn(move || {
+            let guest = machine.vcpu();
+            guest.vmcb.set_word(at::AX, 1);
+            assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
+            assert_eq!(guest.vmcb.word(at::IP), CODE + 18);
+            assert_eq!(guest.vmcb.word(at::AX), 0);
+            guest.skip(1);
+            assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
+            assert_eq!(guest.vmcb.word(at::IP), CODE + 31);
+        });
+        worker.join();
+    }
+}
+
 pub(crate) fn an_injected_event_goes_through_the_guests_table() {
     let machine = Machine::new(HALT);
     // Vector 0x21 of the interrupt table: a handler in the data page.

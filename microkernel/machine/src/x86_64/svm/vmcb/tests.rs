@@ -35,6 +35,7 @@ fn what_keeps_a_guest_in_is_the_kernels() {
         }
         wish[at::EFER / 8].store(fill | EFER_SVME, Relaxed);
         wish[at::NESTED_PAGING / 8].store(fill | 1, Relaxed);
+        wish[at::PAGE_ATTRIBUTES / 8].store(0, Relaxed);
         let vmcb = prepared();
         // A guest that ran last has been loaded once.
         assert!(vmcb.load(&wish, ROOT, false, false).is_some());
@@ -73,8 +74,12 @@ fn what_keeps_a_guest_in_is_the_kernels() {
 }
 
 #[test]
-fn without_svm_or_nested_paging_nothing_is_taken_over() {
-    for (offset, value) in [(at::EFER, !EFER_SVME), (at::NESTED_PAGING, !1)] {
+fn without_svm_or_nested_paging_or_memory_types_nothing_is_taken_over() {
+    for (offset, value) in [
+        (at::EFER, !EFER_SVME),
+        (at::NESTED_PAGING, !1),
+        (at::PAGE_ATTRIBUTES, 2),
+    ] {
         let wish = wish();
         wish[offset / 8].store(value, Relaxed);
         wish[at::CR3 / 8].store(0x7000, Relaxed);
@@ -91,7 +96,7 @@ fn translations_are_forgotten_when_what_they_rest_on_changes() {
     vmcb.store(&wish);
     assert_eq!(vmcb.load(&wish, ROOT, false, true), Some(false));
     for offset in [at::CR0, at::CR3, at::CR4, at::EFER, at::PAGE_ATTRIBUTES] {
-        wish[offset / 8].fetch_xor(1 << 13, Relaxed);
+        wish[offset / 8].fetch_xor(1 << 10, Relaxed);
         assert_eq!(
             vmcb.load(&wish, ROOT, false, true),
             Some(true),
