@@ -9,7 +9,7 @@ use std::path::Path;
 const SIZE: &str = "48M";
 
 /// What a guest does not need: the kernel is outside of the disk.
-const LEFT_OUT: [&str; 7] = [
+const LEFT_OUT: [&str; 8] = [
     "boot",
     "lib/modules",
     "usr/share/doc",
@@ -17,6 +17,7 @@ const LEFT_OUT: [&str; 7] = [
     "usr/share/locale",
     "usr/share/man",
     "usr/lib/x86_64-linux-gnu/gconv",
+    "usr/lib/aarch64-linux-gnu/gconv",
 ];
 
 /// What busybox's init does, which Debian's has no part in: a shell on the console.
