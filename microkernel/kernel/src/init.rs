@@ -204,7 +204,7 @@ fn start_initial_tasks(boot: &Boot, cpu: &Cpu, quota: QuotaRef) -> Result<(), Ou
     let sigma0 = initial_task(cpu, quota, &objects, MemoryKind::Physical, "sigma0")?;
     if root_entry != 0 {
         let root = initial_task(cpu, quota, &objects, MemoryKind::Task, "root")?;
-        let gate = IpcGate::bound(SIGMA0_ROOT_TASK_LABEL, sigma0.thread.clone());
+        let gate = IpcGate::new(Some(sigma0.thread.clone()), SIGMA0_ROOT_TASK_LABEL);
         let gate = create(cpu, quota, Kind::IpcGate, gate)?;
         let rights = CapabilityRights::FULL.difference(CapabilityRights::IPC_GATE_SERVER);
         insert(cpu, &root.task, slot::PAGER, gate.header(), rights)?;

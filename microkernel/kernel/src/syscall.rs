@@ -13,7 +13,7 @@ use crate::cpu::Cpu;
 use crate::ipc::{self, Request, finish};
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::Irq;
-use crate::object::thread::{Deferred, Source, Stop, Thread};
+use crate::object::thread::{Deferred, Source, Stop, Thread, ThreadState};
 use crate::object::{self, Fail, Header, Invocation, Kind, Outcome};
 use crate::remote;
 
@@ -276,18 +276,21 @@ fn prepare_reply_slot(cpu: &Cpu, thread: &Thread, index: u64) -> Result<(), IpcE
         .map_err(|_| IpcError::NO_REPLY_CAPABILITY)
 }
 
-/// An operation of the kernel on `object` for `thread`, which runs now.
-#[inline]
+/// An operation of the kernel on an object for `thread`, which runs now and
+/// whose state is `state`.
+#[inline(always)]
 pub fn invoke_short(
     cpu: &Cpu,
     thread: &Thread,
-    object: &Header,
-    rights: CapabilityRights,
+    state: &ThreadState,
+    entry: Entry<'_>,
     operation: Operation,
     tag: MessageTag,
     timeouts: TimeoutPair,
 ) {
-    match perform(cpu, thread, Some(object), rights, operation, tag, timeouts) {
+    let object = Some(entry.object);
+    let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
+    match perform(cpu, thread, state, object, rights, operation, tag, timeouts) {
         Ok(false) => {}
         Ok(true) => {
             let receive = operation.contains(Operation::RECEIVE).then_some(PARTNER);
@@ -295,7 +298,7 @@ pub fn invoke_short(
                 receive,
                 ..Request::new(tag, timeouts)
             };
-            receive_from_object(cpu, thread, Some(object), request);
+            receive_from_object(cpu, thread, object, request);
         }
         Err(error) => finish::failed(cpu, thread, error),
     }
@@ -312,7 +315,8 @@ fn invoke(
     request: Request,
 ) -> Result<(), IpcError> {
     let (tag, timeouts) = (request.tag, request.timeouts);
-    if perform(cpu, thread, object, rights, operation, tag, timeouts)? {
+    let state = thread.state(cpu);
+    if perform(cpu, thread, state, object, rights, operation, tag, timeouts)? {
         receive_from_object(cpu, thread, object, request);
     }
     Ok(())
@@ -321,9 +325,11 @@ fn invoke(
 /// Performs the operation, and answers; false. Or there is no answer, and the
 /// receive phase follows.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "they are registers")]
 fn perform(
     cpu: &Cpu,
     thread: &Thread,
+    state: &ThreadState,
     object: Option<&Header>,
     rights: CapabilityRights,
     operation: Operation,
@@ -340,7 +346,7 @@ fn perform(
         cpu,
         caller: thread,
         task: thread.task(cpu).ok_or(IpcError::NOT_EXISTENT)?,
-        utcb: thread.utcb(cpu),
+        utcb: state.utcb.get().get(cpu),
         object,
         rights,
         tag,
@@ -355,7 +361,7 @@ fn perform(
         Err(Fail::Ipc(error)) => return Err(error),
     };
     if operation.contains(Operation::RECEIVE) {
-        thread.state(cpu).context.frame.set_tag(answer.raw());
+        state.context.frame.set_tag(answer.raw());
     }
     Ok(false)
 }

@@ -13,7 +13,6 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
 use crate::address::PhysicalAddress;
-use crate::arch::copy::zero;
 use crate::per_cpu::PerCpu;
 
 /// Size of a frame, the smallest unit of memory protection, in bytes.
@@ -79,8 +78,7 @@ impl KernelMemory {
     pub fn claim(&self, offset: usize, size: usize) -> Storage {
         assert!(
             offset.is_multiple_of(STORAGE_ALIGNMENT)
-                && offset <= self.frames * FRAME_SIZE
-                && size <= self.frames * FRAME_SIZE - offset
+                && offset.saturating_add(size) <= self.frames * FRAME_SIZE
         );
         // SAFETY: inside the memory, which is ours to give away; aligned.
         unsafe { Storage::from_raw(self.start.add(offset), size) }
@@ -215,7 +213,7 @@ impl Storage {
     #[inline]
     pub fn zero(&mut self) {
         // SAFETY: the memory is ours.
-        unsafe { zero(self.start, self.size) }
+        unsafe { self.start.write_bytes(0, self.size) }
     }
 
     /// Fills these bytes of it with zeros.
@@ -225,7 +223,7 @@ impl Storage {
     pub fn zero_part(&mut self, part: Range<usize>) {
         assert!(part.start <= part.end && part.end <= self.size);
         // SAFETY: inside the memory, which is ours.
-        unsafe { zero(self.start.add(part.start), part.len()) }
+        unsafe { self.start.add(part.start).write_bytes(0, part.len()) }
     }
 }
 

@@ -82,7 +82,7 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
                 return end_of(cpu, thread);
             }
             Target::Kernel => {
-                return invoke(cpu, thread, entry, Operation::CALL, tag, timeouts);
+                return invoke(cpu, from, entry, Operation::CALL, tag, timeouts);
             }
             _ => None,
         }
@@ -118,7 +118,7 @@ fn others(
             match target(cpu, &entry, label, tag) {
                 Target::Kernel if kind == SEND => match triggered(cpu, &state, &entry, tag) {
                     Some(irq) => trigger(cpu, current, irq),
-                    None => invoke(cpu, thread, entry, Operation::SEND, tag, timeouts),
+                    None => invoke(cpu, current, entry, Operation::SEND, tag, timeouts),
                 },
                 Target::Thread(partner, _) if kind == RECEIVE => {
                     wait(cpu, thread, Some(partner), tag, timeouts)
@@ -465,20 +465,21 @@ fn trigger_any(cpu: &Cpu, current: &Thread, irq: &Irq) -> ShortWay {
 }
 
 /// Has the kernel perform an operation on an object.
-#[inline(never)]
+#[inline(always)]
 fn invoke(
     cpu: &Cpu,
-    thread: &Thread,
+    current: Sender<'_>,
     entry: Entry<'_>,
     operation: Operation,
     tag: u64,
     timeouts: u64,
 ) -> ShortWay {
+    let Sender { thread, state } = current;
     crate::syscall::invoke_short(
         cpu,
         thread,
-        entry.object,
-        entry.rights.intersection(CapabilityRights::INVOCATION),
+        &state,
+        entry,
         operation,
         MessageTag::from_raw(tag),
         TimeoutPair::from_raw(timeouts as u32),
@@ -493,7 +494,7 @@ fn invoke(
 
 /// What follows an operation of `thread`, the current one, after which that
 /// goes on, or another one that the operation made ready.
-#[inline]
+#[inline(always)]
 fn end_of(cpu: &Cpu, thread: &Thread) -> ShortWay {
     if !cpu.kernel.reaper.is_empty() {
         ShortWay::ToTheExit

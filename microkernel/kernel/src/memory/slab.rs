@@ -124,7 +124,7 @@ impl Slabs {
     }
 
     /// Takes a block, if a frame of the class has a free one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn allocate(&mut self, class: Class) -> Option<Place> {
         let list = &mut self.lists[class.0 as usize];
         let frame = list.first;

@@ -5,8 +5,8 @@ use machine::ipi;
 use machine::object::{Dead, DeadObjects};
 use machine::quiescence::bits;
 
-use super::Common;
 use super::task::Task;
+use super::{Common, Kind};
 use crate::cpu::{Cpu, CpuLocal};
 use crate::debugger;
 use crate::kernel::Kernel;
@@ -90,7 +90,9 @@ fn interrupt(kernel: &Kernel, cpus: u64) {
 /// Frees the dead. False if that has to pause.
 fn free(cpu: &Cpu, burial: &mut Burial) -> bool {
     while let Some(mut dead) = burial.open.take().or_else(|| burial.dead.next()) {
-        let pauses = if (dead.downcast::<Task>()).is_some_and(|task| task.release_part(cpu)) {
+        let is_task = dead.header().common().kind == Kind::Task;
+        let task = is_task.then(|| dead.downcast::<Task>()).flatten();
+        let pauses = if task.is_some_and(|task| task.release_part(cpu)) {
             burial.open = Some(dead);
             CpuLocal::has_waiting_interrupt(cpu)
         } else {

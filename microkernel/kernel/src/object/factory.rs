@@ -18,7 +18,9 @@ use super::irq::Irq;
 use super::semaphore::Semaphore;
 use super::task::Task;
 use super::thread::{Deferred, LongOperation, Thread};
-use super::{Fail, Invocation, Kind, ObjectRef, OperationResult, Outcome, Ref, create};
+use super::{
+    Fail, Invocation, Kind, ObjectRef, OperationResult, Outcome, Ref, create, create_in_place,
+};
 use crate::capability;
 use crate::cpu::Cpu;
 use crate::mapping::Cursor;
@@ -94,6 +96,7 @@ impl Factory {
     }
 
     /// A task with kernel-user memory, if `area` is not nil. `None`: the operation pauses.
+    #[inline(never)]
     fn task(&self, call: &Invocation<'_>, area: Flexpage) -> Result<Option<Ref<Task>>, Fail> {
         let task = match call.caller.take_task(call.cpu) {
             Some(task) => task,
@@ -117,18 +120,20 @@ impl Factory {
         }
     }
 
+    #[inline(always)]
     fn gate(&self, call: &Invocation<'_>) -> Result<ObjectRef, Fail> {
-        if call.tag.items() == 0 {
-            let gate = create(call.cpu, self.quota, Kind::IpcGate, IpcGate::unbound())?;
-            return Ok(gate.into_any());
-        }
-        let label = argument(call, ResultCode::EMSGTOOSHORT)?;
-        let thread = thread_argument(call, call.tag.words())?;
-        if label & LABEL_RIGHTS_MASK != 0 {
-            return Err(ResultCode::EINVAL.into());
-        }
-        let gate = IpcGate::bound(label, thread);
-        Ok(create(call.cpu, self.quota, Kind::IpcGate, gate)?.into_any())
+        let (thread, label) = if call.tag.items() == 0 {
+            (None, 0)
+        } else {
+            let label = argument(call, ResultCode::EMSGTOOSHORT)?;
+            let thread = thread_argument(call, call.tag.words())?;
+            if label & LABEL_RIGHTS_MASK != 0 {
+                return Err(ResultCode::EINVAL.into());
+            }
+            (Some(thread), label)
+        };
+        let gate = || IpcGate::new(thread, label);
+        Ok(create_in_place(call.cpu, self.quota, Kind::IpcGate, gate)?.into_any())
     }
 
     fn factory(&self, call: &Invocation<'_>) -> Result<ObjectRef, Fail> {
@@ -148,6 +153,7 @@ impl Factory {
     }
 
     /// Gives the caller the capability; the object goes again if that fails.
+    #[inline(always)]
     fn hand_out(&self, call: &Invocation<'_>, slot: u64, object: &ObjectRef) -> Result<(), Fail> {
         match call.task.make_slot(call.cpu, slot) {
             Ok(slot) => {

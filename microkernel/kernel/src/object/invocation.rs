@@ -3,7 +3,7 @@
 
 use l4_abi::error::{IpcError, ResultCode};
 use l4_abi::flexpage::{Flexpage, Space};
-use l4_abi::item::SendItem;
+use l4_abi::item::ItemFlags;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::Operation;
 use l4_abi::rights::CapabilityRights;
@@ -80,18 +80,19 @@ impl<'cpu> Invocation<'cpu> {
 
     /// The capability that the item at message word `at` names: looked up in
     /// the caller's task, nothing is mapped (abi/05).
+    #[inline(always)]
     pub fn capability_at(&self, at: usize) -> Result<Entry<'cpu>, Fail> {
         let is_there = self.tag.items() > 0 && at + 1 < MESSAGE_REGISTERS;
         ensure(is_there, ResultCode::EINVAL)?;
-        match SendItem::decode(self.word(at), self.word(at + 1)) {
-            Ok(SendItem::Map(item)) if item.space == Space::Object => self
-                .task
-                .capabilities
-                .lookup(self.cpu, item.flexpage.index())
-                .ok_or(ResultCode::EINVAL.into()),
-            Ok(SendItem::Void) => Err(ResultCode::EINVAL.into()),
-            Ok(SendItem::Map(_)) | Err(_) => Err(IpcError::SEND_OVERFLOW.into()),
-        }
+        let (control, flexpage) = (self.word(at), self.flexpage(at + 1));
+        ensure(control != 0, ResultCode::EINVAL)?;
+        let is_map = control & ItemFlags::MAP.bits() != 0;
+        let is_object = flexpage.space() == Some(Space::Object);
+        ensure(is_map && is_object, IpcError::SEND_OVERFLOW)?;
+        self.task
+            .capabilities
+            .lookup(self.cpu, flexpage.index())
+            .ok_or(ResultCode::EINVAL.into())
     }
 
     /// The object of kind `T` that the item behind the message words names.
@@ -100,6 +101,7 @@ impl<'cpu> Invocation<'cpu> {
     }
 
     /// The object of kind `T` that the item at message word `at` names.
+    #[inline(always)]
     pub fn argument_at<T: 'static>(&self, at: usize) -> Result<(&'cpu T, Entry<'cpu>), Fail> {
         let entry = self.capability_at(at)?;
         let object = entry.object.downcast().ok_or(ResultCode::EINVAL)?;

@@ -26,19 +26,12 @@ pub struct IpcGate {
 }
 
 impl IpcGate {
-    /// A gate that is bound to no thread.
-    pub fn unbound() -> Self {
+    /// A gate that is bound to `thread`, or to none.
+    pub fn new(thread: Option<Ref<Thread>>, label: u64) -> Self {
         Self {
-            target: LabelledSlot::empty(),
-            waiters: Lock::new(WaitQueue::new()),
+            target: LabelledSlot::new(thread, label),
+            waiters: const { Lock::new(WaitQueue::new()) },
         }
-    }
-
-    /// A gate that is bound to `thread`.
-    pub fn bound(label: u64, thread: Ref<Thread>) -> Self {
-        let gate = Self::unbound();
-        gate.target.replace(Some(thread), label);
-        gate
     }
 
     /// The thread that its messages go to, and their label.
@@ -139,13 +132,19 @@ impl IpcGate {
     /// Its last capability is gone: nobody can bind it any more. False if that
     /// has to pause: to be called again.
     pub fn destroy(&self, cpu: &Cpu) -> bool {
-        if !end_waits(cpu, || self.waiters.lock().pop_front(cpu), Errand::Gone) {
+        let mut target = None;
+        let next = || {
+            let waiters = self.waiters.lock();
+            let next = waiters.pop_front(cpu);
+            if next.is_none() {
+                target = self.target.take();
+            }
+            next
+        };
+        if !end_waits(cpu, next, Errand::Gone) {
             return false;
         }
-        let waiters = self.waiters.lock();
-        let thread = self.target.replace(None, self.target.label());
-        drop(waiters);
-        if let Some(irq) = thread.and_then(|thread| thread.get(cpu).deletion_irq.get(cpu)) {
+        if let Some(irq) = target.and_then(|thread| thread.get(cpu).deletion_irq.get(cpu)) {
             irq.hit(cpu);
         }
         true
@@ -154,6 +153,7 @@ impl IpcGate {
 
 /// The thread that the item at message word `at` names; its capability needs
 /// the S right.
+#[inline(always)]
 pub(super) fn thread_argument(call: &Invocation<'_>, at: usize) -> Result<Ref<Thread>, Fail> {
     let (_, entry) = call.argument_at::<Thread>(at)?;
     ensure(

@@ -170,8 +170,16 @@ impl From<OutOfMemory> for Fail {
 pub fn ensure(holds: bool, otherwise: impl Into<Fail>) -> Result<(), Fail> {
     match holds {
         true => Ok(()),
-        false => Err(otherwise.into()),
+        false => Err(refuse(otherwise)),
     }
+}
+
+/// A function, so that the compiler jumps there, and does not compute an
+/// answer that is mostly not needed.
+#[cold]
+#[inline(never)]
+fn refuse(error: impl Into<Fail>) -> Fail {
+    error.into()
 }
 
 /// The result of an operation.
@@ -220,6 +228,7 @@ pub fn doom(cpu: &Cpu, object: &Header) {
 
 /// Destroys the objects that were doomed in this kernel entry, and those that
 /// this dooms. False if that has to pause.
+#[inline(always)]
 pub fn destroy_doomed(cpu: &Cpu) -> bool {
     // What paused comes first.
     while let Some(object) = cpu.ending.take().or_else(|| cpu.doomed.pop()) {
@@ -250,6 +259,7 @@ fn clear_capabilities(cpu: &Cpu, object: &Header) -> bool {
 
 /// Ends what an object without capabilities does for others. False if that has
 /// to pause: to be called again.
+#[inline(always)]
 fn destroy(cpu: &Cpu, object: &Header) -> bool {
     match object.common().kind {
         Kind::Task => with(object, |task: &task::Task| task.destroy(cpu)),
@@ -281,7 +291,8 @@ fn with<T: 'static>(header: &Header, act: impl FnOnce(&T) -> bool) -> bool {
     object.is_none_or(act)
 }
 
-/// Performs an operation on an object that is neither a thread nor a gate.
+/// Performs an operation on an object.
+#[inline(always)]
 pub fn invoke(call: &Invocation<'_>) -> OperationResult {
     let Some(header) = call.object else {
         return call.caller.invoke(call);
@@ -300,6 +311,7 @@ pub fn invoke(call: &Invocation<'_>) -> OperationResult {
     }
 }
 
+#[inline(always)]
 fn perform<T: 'static>(
     header: &Header,
     act: impl FnOnce(&T) -> OperationResult,

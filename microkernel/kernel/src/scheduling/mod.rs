@@ -35,8 +35,15 @@ pub type ReadyList = List<Thread, Ready>;
 /// `thread` may run, if it waits for nothing: it goes before the others of
 /// its priority, and before the current thread if that is not more urgent; or
 /// it goes home, if it runs on another CPU.
+#[inline]
 pub fn make_ready(cpu: &Cpu, thread: &Thread) {
-    if cpu.current.is(thread) || thread.ready_links().is_linked() || !thread.is_runnable(cpu) {
+    if thread.is_runnable(cpu) {
+        enqueue(cpu, thread);
+    }
+}
+
+fn enqueue(cpu: &Cpu, thread: &Thread) {
+    if cpu.current.is(thread) || thread.ready_links().is_linked() {
         return;
     }
     if !thread.lives_here(cpu) {
@@ -85,18 +92,18 @@ fn has_endings(cpu: &Cpu) -> bool {
 }
 
 /// Ends what has to end; the kernel pauses if that takes long.
+#[inline(always)]
 fn finish_endings(cpu: &Cpu) {
-    let mut dying = core::iter::from_fn(|| cpu.dying.front(cpu));
-    let mut waking = core::iter::from_fn(|| cpu.waking.replace(None));
-    let is_done = object::destroy_doomed(cpu)
-        && dying.all(|thread| thread.settle(cpu))
-        && waking.all(|gate| {
-            let is_done = gate.wake(cpu);
-            if !is_done {
-                cpu.waking.replace(Some(gate));
-            }
-            is_done
-        });
+    let mut is_done = object::destroy_doomed(cpu);
+    while is_done && let Some(thread) = cpu.dying.front(cpu) {
+        is_done = thread.settle(cpu);
+    }
+    while is_done && let Some(gate) = cpu.waking.replace(None) {
+        is_done = gate.wake(cpu);
+        if !is_done {
+            cpu.waking.replace(Some(gate));
+        }
+    }
     if !is_done {
         cpu.paused.set(true);
     }
@@ -221,6 +228,7 @@ pub fn yield_now(cpu: &Cpu, thread: &Thread) {
 }
 
 /// `thread` changes its priority and gets a new time slice.
+#[inline]
 pub fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
     let state = thread.state(cpu);
     cpu.ready.remove(thread, state.priority.get());
@@ -239,10 +247,14 @@ pub fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
 
 /// `thread` runs on CPU `to` from now on. One that waits goes there when it
 /// is ready.
+#[inline]
 pub fn migrate(cpu: &Cpu, thread: &Thread, to: u32) {
-    if thread.residence() == to {
-        return;
+    if thread.residence() != to {
+        move_to(cpu, thread, to);
     }
+}
+
+fn move_to(cpu: &Cpu, thread: &Thread, to: u32) {
     thread.set_residence(cpu, to);
     let was_ready = hold(cpu, thread);
     let was_current = cpu.current.is(thread);
@@ -276,11 +288,11 @@ pub fn arrived(cpu: &Cpu, thread: &Thread) {
     cpu.timeouts.resume(cpu, thread);
 }
 
-/// `thread` is dead: nothing of the scheduler refers to it any more.
+/// `thread` is dead and waits for nothing: nothing of the scheduler refers to
+/// it any more.
 pub fn forget(cpu: &Cpu, thread: &Thread) {
     cpu.departures.remove(thread);
     cpu.ready.remove(thread, thread.state(cpu).priority.get());
-    cpu.timeouts.remove(cpu, thread);
     if cpu.current.is(thread) {
         cpu.current.set(None);
         cpu.reschedule.set(true);
@@ -321,6 +333,7 @@ pub fn timer(cpu: &Cpu) {
 }
 
 /// Chooses who runs when the kernel is left, and loads it.
+#[inline(always)]
 pub fn leave(cpu: &Cpu) {
     if cpu.unfinished.replace(false) {
         cpu.reschedule.set(true);
@@ -411,7 +424,7 @@ fn choose(cpu: &Cpu) {
 /// Lets the timer fire when the next wait or the time slice ends. One that is
 /// set to an earlier time stays so: setting it is slow, and mostly it is set
 /// to an even later time before it fires.
-#[inline]
+#[inline(always)]
 fn program_timer(cpu: &Cpu) {
     let set = cpu.timer_set.get();
     let slice_changed = cpu.budget.take_changed();
@@ -447,6 +460,7 @@ fn idle_time(cpu: &Cpu, act: impl FnOnce(&IdleTime)) {
 }
 
 /// Loads the registers and the address space of the current thread.
+#[inline(always)]
 fn load(cpu: &Cpu) {
     let Some(current) = cpu.current.get(cpu) else {
         trace::switch(cpu, None);

@@ -59,7 +59,7 @@ impl ReadyQueue {
     pub fn remove(&self, thread: &Thread, priority: u8) -> bool {
         let list = &self.lists[usize::from(priority)];
         let removed = list.remove(thread);
-        if list.is_empty() {
+        if removed && list.is_empty() {
             let word = &self.occupied[usize::from(priority / 64)];
             word.set(word.get() & !(1 << (priority % 64)));
         }

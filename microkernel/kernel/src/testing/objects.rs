@@ -70,12 +70,12 @@ impl World {
 
     /// A gate to `thread`.
     pub(crate) fn gate(&mut self, label: u64, thread: &Ref<Thread>) -> Ref<IpcGate> {
-        self.make(Kind::IpcGate, IpcGate::bound(label, thread.clone()))
+        self.make(Kind::IpcGate, IpcGate::new(Some(thread.clone()), label))
     }
 
     /// A gate to nobody.
     pub(crate) fn unbound_gate(&mut self) -> Ref<IpcGate> {
-        self.make(Kind::IpcGate, IpcGate::unbound())
+        self.make(Kind::IpcGate, IpcGate::new(None, 0))
     }
 
     /// An IRQ sender.

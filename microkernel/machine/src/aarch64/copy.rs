@@ -1,8 +1,7 @@
-//! Copying words between UTCBs, clearing memory, and the functions for the
-//! same that the compiler calls. Its own ones go by single words or bytes.
+//! Copying words between UTCBs, and the functions for copying and clearing
+//! that the compiler calls. Its own ones go by single words or bytes.
 
 use core::arch::{asm, naked_asm};
-use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
 /// Copies `count` words, at most 63.
@@ -34,34 +33,6 @@ pub(crate) unsafe fn copy_words(to: *const AtomicU64, from: *const AtomicU64, co
             a = out(reg) _, b = out(reg) _,
             options(nostack, preserves_flags),
         );
-    }
-}
-
-/// Fills `size` bytes with zeros: page tables, mostly, which the compiler's
-/// function does eight bytes at a time.
-///
-/// # Safety
-/// They are the caller's.
-#[inline]
-pub(crate) unsafe fn zero(start: NonNull<u8>, size: usize) {
-    let lines = size / 64;
-    // SAFETY: promised by the caller.
-    unsafe {
-        if lines > 0 {
-            asm!(
-                "2: stp xzr, xzr, [{at}]",
-                "stp xzr, xzr, [{at}, #16]",
-                "stp xzr, xzr, [{at}, #32]",
-                "stp xzr, xzr, [{at}, #48]",
-                "add {at}, {at}, #64",
-                "subs {lines}, {lines}, #1",
-                "b.ne 2b",
-                at = inout(reg) start.as_ptr() => _,
-                lines = inout(reg) lines => _,
-                options(nostack),
-            );
-        }
-        start.add(lines * 64).write_bytes(0, size % 64);
     }
 }
 
@@ -117,18 +88,27 @@ unsafe extern "C" fn memset(to: *mut u8, value: i32, count: usize) -> *mut u8 {
         "b 1b",
         "8: mov x4, #0x0101010101010101",
         "mul x4, x4, x1",
-        "subs x2, x2, #16",
+        "subs x2, x2, #64",
         "b.lo 3f",
-        "2: stp x4, x4, [x3], #16",
-        "subs x2, x2, #16",
+        "2: stp x4, x4, [x3]",
+        "stp x4, x4, [x3, #16]",
+        "stp x4, x4, [x3, #32]",
+        "stp x4, x4, [x3, #48]",
+        "add x3, x3, #64",
+        "subs x2, x2, #64",
         "b.hs 2b",
-        "3: tbz x2, #3, 4f",
+        "3: tbz x2, #5, 4f",
+        "stp x4, x4, [x3], #16",
+        "stp x4, x4, [x3], #16",
+        "4: tbz x2, #4, 5f",
+        "stp x4, x4, [x3], #16",
+        "5: tbz x2, #3, 6f",
         "str x4, [x3], #8",
-        "4: and x2, x2, #7",
+        "6: and x2, x2, #7",
         "cbz x2, 7f",
-        "6: strb w1, [x3], #1",
+        "9: strb w1, [x3], #1",
         "subs x2, x2, #1",
-        "b.ne 6b",
+        "b.ne 9b",
         "7: ret",
     )
 }

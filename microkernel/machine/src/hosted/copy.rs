@@ -1,6 +1,5 @@
-//! Copying words between UTCBs, and clearing memory.
+//! Copying words between UTCBs.
 
-use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Copies `count` words.
@@ -13,14 +12,4 @@ pub(crate) unsafe fn copy_words(to: *const AtomicU64, from: *const AtomicU64, co
         let (to, from) = unsafe { (&*to.add(index), &*from.add(index)) };
         to.store(from.load(Relaxed), Relaxed);
     }
-}
-
-/// Fills `size` bytes with zeros.
-///
-/// # Safety
-/// They are the caller's.
-#[inline]
-pub(crate) unsafe fn zero(start: NonNull<u8>, size: usize) {
-    // SAFETY: promised by the caller.
-    unsafe { start.write_bytes(0, size) };
 }

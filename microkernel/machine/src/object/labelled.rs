@@ -3,7 +3,7 @@
 
 use super::{Header, Ref, RefSlot};
 use crate::per_cpu::PerCpu;
-use crate::sync::{AtomicU64, Ordering, const_fn};
+use crate::sync::{AtomicU64, Ordering};
 
 /// A [`RefSlot`] with a label. Who reads it never sees the label of one
 /// object with another object: while the label changes, nothing is here.
@@ -13,13 +13,12 @@ pub struct LabelledSlot<C: 'static, T: 'static> {
 }
 
 impl<C: 'static, T: 'static> LabelledSlot<C, T> {
-    const_fn! {
-        /// An empty place, with label 0.
-        pub fn empty() -> Self {
-            Self {
-                label: AtomicU64::new(0),
-                object: RefSlot::empty(),
-            }
+    /// A place for `object` with `label`.
+    #[inline]
+    pub fn new(object: Option<Ref<C, T>>, label: u64) -> Self {
+        Self {
+            label: AtomicU64::new(label),
+            object: RefSlot::new(object),
         }
     }
 
@@ -52,10 +51,15 @@ impl<C: 'static, T: 'static> LabelledSlot<C, T> {
         self.label.load(Ordering::Relaxed)
     }
 
+    /// Empties the place; what was here comes back.
+    pub fn take(&self) -> Option<Ref<C, T>> {
+        self.object.replace(None)
+    }
+
     /// Puts something else here; what was here comes back. The caller has a
     /// lock that keeps out whoever else would.
     pub fn replace(&self, object: Option<Ref<C, T>>, label: u64) -> Option<Ref<C, T>> {
-        let old = self.object.replace(None);
+        let old = self.take();
         self.label.store(label, Ordering::Release);
         self.object.replace(object);
         old

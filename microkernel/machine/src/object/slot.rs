@@ -85,7 +85,9 @@ impl<C: 'static> Slot<C> {
 
 impl<C: 'static> Drop for Slot<C> {
     fn drop(&mut self) {
-        self.replace(None);
+        if !self.is_empty() {
+            self.replace(None);
+        }
     }
 }
 
@@ -101,6 +103,17 @@ impl<C: 'static, T: 'static> RefSlot<C, T> {
             Self {
                 object: AtomicPtr::new(ptr::null_mut()),
             }
+        }
+    }
+
+    /// A place that holds `object`.
+    #[inline]
+    pub fn new(object: Option<Ref<C, T>>) -> Self {
+        let object = object.map_or(ptr::null_mut(), |object| {
+            object.into_any().into_raw().cast()
+        });
+        Self {
+            object: AtomicPtr::new(object),
         }
     }
 
@@ -156,8 +169,11 @@ impl<C: 'static, T: 'static> RefSlot<C, T> {
 }
 
 impl<C: 'static, T: 'static> Drop for RefSlot<C, T> {
+    #[inline]
     fn drop(&mut self) {
-        self.replace(None);
+        if !self.is_empty() {
+            self.replace(None);
+        }
     }
 }
 

@@ -1,7 +1,6 @@
-//! Copying words between UTCBs, and clearing memory.
+//! Copying words between UTCBs.
 
 use core::arch::asm;
-use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
 /// Copies `count` words.
@@ -21,14 +20,4 @@ pub(crate) unsafe fn copy_words(to: *const AtomicU64, from: *const AtomicU64, co
             options(nostack, preserves_flags),
         );
     }
-}
-
-/// Fills `size` bytes with zeros.
-///
-/// # Safety
-/// They are the caller's.
-#[inline]
-pub(crate) unsafe fn zero(start: NonNull<u8>, size: usize) {
-    // SAFETY: promised by the caller.
-    unsafe { start.write_bytes(0, size) };
 }

@@ -10,7 +10,7 @@ use super::{Deferred, Life, Thread, Waiting, end_waits};
 use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc;
 use crate::object::task::Task;
-use crate::object::{Outcome, Ref};
+use crate::object::{OperationResult, Outcome, Ref};
 use crate::remote::{self, Errand};
 use crate::scheduling;
 
@@ -18,6 +18,7 @@ impl Thread {
     /// Takes it out of whatever it waits for, without telling it. False, and
     /// nothing is done, if another CPU has just ended the wait and says so
     /// soon.
+    #[inline(always)]
     pub fn stop_waiting(&self, cpu: &Cpu) -> bool {
         let state = self.state(cpu);
         let stopped = match state.waiting.get() {
@@ -145,11 +146,20 @@ impl Thread {
     }
 
     /// Ends it: nobody can send to it any more, and it does not run again. Who
-    /// waits for it learns that by [`Thread::settle`].
+    /// waits for it learns that by [`Thread::settle`], before the kernel is
+    /// left.
     pub fn kill(&self, cpu: &Cpu) {
+        if self.end(cpu) {
+            cpu.dying.push_back(self);
+        }
+    }
+
+    /// Ends it, and leaves it to the caller that it is settled. False if it
+    /// was dead.
+    fn end(&self, cpu: &Cpu) -> bool {
         let state = self.state(cpu);
         if state.life.replace(Life::Dead) == Life::Dead {
-            return;
+            return false;
         }
         if !self.stop_waiting(cpu) {
             // It was given the semaphore; that is passed on when the other
@@ -167,14 +177,17 @@ impl Thread {
         let utcb = state.utcb.replace(scrap);
         utcb.get(cpu).set_word(FREE_MARKER_OFFSET / 8, 0);
         self.deletion_irq.replace(None);
-        state.vcpu.release();
-        self.review(cpu);
+        if state.vcpu.is_one() {
+            state.vcpu.release();
+            self.review(cpu);
+        }
         state.trampoline.release();
-        cpu.dying.push_back(self);
+        true
     }
 
     /// Lets those go on who wait for it, which is dead. False if that has to
     /// pause: to be called again.
+    #[inline(always)]
     pub fn settle(&self, cpu: &Cpu) -> bool {
         if !end_waits(cpu, || self.mailbox.pop_sender(cpu), Errand::ReceiverDied) {
             return false;
@@ -199,7 +212,7 @@ impl Thread {
     /// Its last capability is gone. False if its end has to pause: to be
     /// called again.
     pub fn destroy(&self, cpu: &Cpu) -> bool {
-        self.kill(cpu);
+        self.end(cpu);
         if !self.settle(cpu) {
             return false;
         }
@@ -209,6 +222,7 @@ impl Thread {
     }
 
     /// Binds it to `task`, for good, with the UTCB at `address` there.
+    #[inline(always)]
     pub fn start_in(&self, cpu: &Cpu, task: Ref<Task>, address: u64, utcb: UtcbPointer) {
         let state = self.state(cpu);
         state.utcb.set(utcb);
@@ -242,7 +256,8 @@ impl Thread {
     }
 
     /// Direct switch to it, if it is ready; else the next in turn.
-    pub(super) fn switch_to(&self, cpu: &Cpu) -> Outcome {
+    #[inline(never)]
+    pub(super) fn switch_to(&self, cpu: &Cpu) -> OperationResult {
         // Of a thread of another CPU nothing comes (abi/05).
         if self.is_here(cpu) && self.lives_here(cpu) && !cpu.current.is(self) {
             if self.is_runnable(cpu) {
@@ -251,6 +266,6 @@ impl Thread {
                 cpu.reschedule.set(true);
             }
         }
-        Outcome::OK
+        Ok(Outcome::OK)
     }
 }

@@ -170,8 +170,15 @@ impl Thread {
     }
 
     /// Gives up an operation that has paused.
-    #[inline]
+    #[inline(always)]
     pub fn give_up_operation(&self, cpu: &Cpu) {
+        if self.state(cpu).operation.borrow().is_some() {
+            self.end_operation(cpu);
+        }
+    }
+
+    #[cold]
+    fn end_operation(&self, cpu: &Cpu) {
         match self.take_operation(cpu) {
             None => {}
             Some(LongOperation::Labels(receiver)) => receiver.mailbox.end_rewriting(cpu),

@@ -293,12 +293,12 @@ impl Thread {
             anchor: Anchor::new(),
             ready: Links::new(),
             timeout: Links::new(),
-            place: QueuePlace::new(),
+            place: const { QueuePlace::new() },
             task: RefSlot::empty(),
             residence: AtomicU32::new(home),
-            errands: Errands::new(),
-            mailbox: Mailbox::new(),
-            reply: ReplyPlace::new(),
+            errands: const { Errands::new() },
+            mailbox: const { Mailbox::new() },
+            reply: const { ReplyPlace::new() },
             answer: Half::new(),
             answer_rights: AtomicU8::new(0),
             answerer: AtomicU64::new(0),
@@ -317,7 +317,7 @@ impl Thread {
                     consumed: Cell::new(0),
                     waiting: Cell::new(Waiting::Nothing),
                     deferred: Cell::new(Deferred::Nothing),
-                    request: Cell::new(Request::new(MessageTag::EMPTY, TimeoutPair::NEVER)),
+                    request: const { Cell::new(Request::new(MessageTag::EMPTY, TimeoutPair::NEVER)) },
                     purpose: Cell::new(Purpose::Syscall),
                     receiver: RefSlot::empty(),
                     gate: RefSlot::empty(),
@@ -336,8 +336,8 @@ impl Thread {
                     operation: RefCell::new(None),
                     cursor: Cursor::new(),
                     fpu: crate::scheduling::FpuPlace::new(),
-                    vcpu: Vcpu::new(),
-                    trampoline: Trampoline::new(),
+                    vcpu: const { Vcpu::new() },
+                    trampoline: const { Trampoline::new() },
                 },
             ),
         }
@@ -456,7 +456,7 @@ impl Thread {
     }
 
     /// True if it could run now.
-    #[inline]
+    #[inline(always)]
     pub fn is_runnable(&self, cpu: &Cpu) -> bool {
         let state = self.state(cpu);
         state.waiting.get() == Waiting::Nothing

@@ -22,30 +22,35 @@ impl Thread {
     /// Performs an operation.
     #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
-        call.require_words(1, ResultCode::EMSGTOOSHORT)?;
         let operation = call.word(0) & OPCODE_MASK;
-        let opcode = Opcode::from_word(operation);
-        let is_anywhere = matches!(opcode, Some(Opcode::SwitchTo | Opcode::ModifySenders));
-        if !is_anywhere && !self.is_here(call.cpu) {
-            remote::visit(call.cpu, call.caller, self.home(), Deferred::Syscall);
-            return Ok(Outcome::Done);
-        }
-        match opcode {
+        match Opcode::from_word(operation) {
+            _ if call.tag.words() == 0 => Err(ResultCode::EMSGTOOSHORT.into()),
+            Some(Opcode::SwitchTo) => self.switch_to(call.cpu),
+            Some(Opcode::ModifySenders) => self.modify_senders(call),
+            _ if !self.is_here(call.cpu) => self.let_visit(call),
             Some(Opcode::Control) => self.control(call),
             Some(Opcode::ExRegs) => self.exchange_registers(call),
-            Some(Opcode::SwitchTo) => Ok(self.switch_to(call.cpu)),
-            Some(Opcode::StatsTime) => {
-                call.reply(0, call.cpu.budget.consumed(call.cpu, self));
-                Ok(Outcome::words(1))
-            }
+            Some(Opcode::StatsTime) => self.stats_time(call),
             Some(Opcode::RegisterDeletionIrq) => self.register_deletion_irq(call),
-            Some(Opcode::ModifySenders) => self.modify_senders(call),
             Some(Opcode::VcpuResume) => self.resume_vcpu(call),
             Some(Opcode::VcpuControl) => self.control_vcpu(call),
             Some(Opcode::PageFaultTrampoline) => self.control_trampoline(call),
             Some(Opcode::RegisterDoorbellIrq) => Err(ResultCode::ENOSYS.into()),
             None => self.architecture_operation(call, operation),
         }
+    }
+
+    /// It is on another CPU: the caller goes there first.
+    #[inline(never)]
+    fn let_visit(&self, call: &Invocation<'_>) -> OperationResult {
+        remote::visit(call.cpu, call.caller, self.home(), Deferred::Syscall);
+        Ok(Outcome::Done)
+    }
+
+    #[inline(never)]
+    fn stats_time(&self, call: &Invocation<'_>) -> OperationResult {
+        call.reply(0, call.cpu.budget.consumed(call.cpu, self));
+        Ok(Outcome::words(1))
     }
 
     #[inline(never)]

@@ -178,7 +178,7 @@ impl WaitQueue {
 /// that has to pause.
 pub fn end_waits<'cpu>(
     cpu: &'cpu Cpu,
-    next: impl Fn() -> Option<&'cpu Thread>,
+    mut next: impl FnMut() -> Option<&'cpu Thread>,
     errand: Errand,
 ) -> bool {
     while let Some(thread) = next() {

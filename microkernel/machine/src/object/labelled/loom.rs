@@ -12,7 +12,7 @@ use crate::object::tests::Heap;
 fn no_object_is_seen_with_the_label_of_another() {
     ::loom::model(|| {
         let heap = Arc::new(Heap::new());
-        let slot = Arc::new(LabelledSlot::<(), u64>::empty());
+        let slot = Arc::new(LabelledSlot::<(), u64>::new(None, 0));
         slot.replace(Some(heap.object(0, 1)), 1);
         let (other_heap, other) = (heap.clone(), slot.clone());
         let writer = thread::spawn(move || {
