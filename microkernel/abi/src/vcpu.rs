@@ -92,6 +92,11 @@ impl UserTask {
         }
     }
 
+    /// True if the kernel has looked the task up: keep it.
+    pub const fn is_cached(self) -> bool {
+        self.0 & Self::CACHED != 0
+    }
+
     /// The word after the kernel has looked the task up.
     pub const fn cached(self) -> UserTask {
         UserTask(self.0 | Self::CACHED)

@@ -72,6 +72,12 @@ impl CpuBlock {
         self.registers.set(registers);
     }
 
+    /// What [`set_registers`](Self::set_registers) has set.
+    #[inline]
+    pub fn registers(&self) -> *const TrapRegisters {
+        self.registers.get()
+    }
+
     /// The end of the kernel stack.
     #[inline]
     pub fn stack_top(&self) -> u64 {

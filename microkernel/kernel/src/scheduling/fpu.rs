@@ -52,11 +52,17 @@ impl FpuPlace {
 
 /// The current thread uses the FPU: its registers are loaded. Fails if there
 /// is no kernel memory for them; then the use is an exception.
+#[inline]
 pub fn give_fpu(cpu: &Cpu, thread: &Thread) -> Result<(), OutOfMemory> {
     fpu::enable(cpu.block());
-    if cpu.fpu_owner.is(thread) {
-        return Ok(());
+    match cpu.fpu_owner.is(thread) {
+        true => Ok(()),
+        false => exchange(cpu, thread),
     }
+}
+
+#[inline(never)]
+fn exchange(cpu: &Cpu, thread: &Thread) -> Result<(), OutOfMemory> {
     if let Some(owner) = cpu.fpu_owner.get(cpu) {
         owner.state(cpu).fpu.save(cpu);
         cpu.fpu_owner.set(None);

@@ -13,7 +13,6 @@ use crate::per_cpu::{CpuBlock, ShortWay};
 /// Offsets in [`CpuBlock`](crate::per_cpu::CpuBlock), which `per_cpu.rs` fixes.
 const BLOCK_FRAME: usize = 8;
 const BLOCK_STACK_TOP: usize = 16;
-const BLOCK_REGISTERS: usize = 64;
 
 unsafe extern "C" {
     /// Leaves the kernel: to the frame that this CPU's block (TPIDR_EL2)
@@ -43,7 +42,7 @@ pub unsafe fn leave_by(cpu: &CpuBlock, way: ShortWay) {
                 asm!("b brio_leave_entry", in("x1") cpu.frame(), options(noreturn))
             }
             ShortWay::ToARegisterSet => {
-                asm!("b brio_leave_registers", in("x0") cpu, in("x1") cpu.frame(),
+                asm!("b brio_leave_registers", in("x0") cpu.registers(), in("x1") cpu.frame(),
                     options(noreturn))
             }
             ShortWay::Nowhere | ShortWay::ToTheEnd | ShortWay::ToTheExit => {}
@@ -165,7 +164,7 @@ global_asm!(
     "lsr w10, w9, #26",
     "cmp w10, #{svc}",
     "b.ne 3f",
-    "str x9, [sp, #{error}]",
+    "5: str x9, [sp, #{error}]",
     // (cpu, label, destination, tag, timeouts)
     "mov x4, x3",
     "mov x3, x0",
@@ -184,7 +183,10 @@ global_asm!(
     "eret",
     "dsb nsh",
     "isb",
-    "3: mov x1, x9",
+    // A guest's hypercall.
+    "3: cmp w10, #{hvc}",
+    "b.eq 5b",
+    "mov x1, x9",
     "b brio_fault_entry",
     "4: mov w1, w0",
     "mov x0, x9",
@@ -244,12 +246,11 @@ global_asm!(
     "eret",
     "dsb nsh",
     "isb",
-    // Those behind the first word of this register set, with the CPU's block
-    // in x0.
+    // Those behind the first word of the register set in x0.
     ".global brio_leave_registers",
     "brio_leave_registers:",
     "load_control",
-    "ldr x30, [x0, #{registers}]",
+    "mov x30, x0",
     "ldp x0, x1, [x30, #{x}]",
     "ldp x2, x3, [x30, #{x} + 16]",
     "ldp x4, x5, [x30, #{x} + 32]",
@@ -283,10 +284,10 @@ global_asm!(
     pstate = const offset_of!(Frame, pstate),
     frame = const BLOCK_FRAME,
     stack_top = const BLOCK_STACK_TOP,
-    registers = const BLOCK_REGISTERS,
     zeros = sym super::paging::EMPTY_ROOT,
     done = const ShortWay::ToTheEnd as u8,
     svc = const l4_abi::arch::aarch64::exception::class::SVC64,
+    hvc = const l4_abi::arch::aarch64::exception::class::HVC64,
     interrupt = sym super::trap::interrupt,
     fault = sym super::trap::fault,
     kernel_exception = sym super::trap::kernel_exception,

@@ -45,20 +45,16 @@ impl Frame {
     /// them.
     #[inline]
     pub fn load_from(&self, registers: &TrapRegisters) {
-        copy(
-            registers.as_ptr().cast(),
-            self.words().as_ptr().cast_mut().cast(),
-        );
+        self.copy_from(registers);
         self.sanitise_state();
     }
 
-    /// The same for a guest.
-    fn load_guest(&self, registers: &TrapRegisters) {
+    #[inline]
+    fn copy_from(&self, registers: &TrapRegisters) {
         copy(
             registers.as_ptr().cast(),
             self.words().as_ptr().cast_mut().cast(),
         );
-        self.sanitise_guest_state();
     }
 
     /// As [`enter`](Self::enter), if the kernel is left at once by the way that
@@ -126,19 +122,9 @@ impl Context {
         area: &VcpuArea,
         is_loaded: bool,
     ) {
-        let extended = self.extended.get();
-        if extended.is_some() {
-            area.host[0].store(self.tpidrro(), Relaxed);
-        }
-        self.set_tpidrro(area.thread_registers[0].load(Relaxed), is_loaded);
-        if let Some(extended) = extended {
-            self.enter_guest(block, chip, extended, is_loaded);
-            if self.is_in_guest() {
-                self.frame.load_guest(&area.registers);
-                return;
-            }
-        }
-        self.frame.load_from(&area.registers);
+        self.begin_user_mode(block, chip, area, is_loaded);
+        self.frame.copy_from(&area.registers);
+        self.sanitise_user_mode();
     }
 
     /// The vCPU, whose registers this CPU has, enters its user mode, if the
@@ -150,18 +136,37 @@ impl Context {
         chip: &IrqChip,
         area: &VcpuArea,
     ) -> ShortWay {
-        if self.extended.get().is_some() {
-            self.enter_user_task(block, chip, area, true);
-            return ShortWay::ToTheFrame;
-        }
-        self.set_tpidrro(area.thread_registers[0].load(Relaxed), true);
+        self.begin_user_mode(block, chip, area, true);
         let [.., sp, pc, state] = &area.registers;
         self.frame.set_sp(sp.load(Relaxed));
         self.frame.set_ip(pc.load(Relaxed));
         self.frame.pstate.set(state.load(Relaxed));
-        self.frame.sanitise_state();
+        self.sanitise_user_mode();
         block.set_registers(&area.registers);
         ShortWay::ToARegisterSet
+    }
+
+    /// Gives the vCPU what its user mode has besides those registers.
+    #[inline(always)]
+    fn begin_user_mode(&self, block: &CpuBlock, chip: &IrqChip, area: &VcpuArea, is_loaded: bool) {
+        let extended = self.extended.get();
+        if extended.is_some() {
+            area.host[0].store(self.tpidrro(), Relaxed);
+        }
+        self.set_tpidrro(area.thread_registers[0].load(Relaxed), is_loaded);
+        if let Some(extended) = extended {
+            self.enter_guest(block, chip, extended, is_loaded);
+        }
+    }
+
+    /// Takes back what user mode must not choose of its processor state.
+    #[inline(always)]
+    fn sanitise_user_mode(&self) {
+        if self.is_in_guest() {
+            self.frame.sanitise_guest_state();
+        } else {
+            self.frame.sanitise_state();
+        }
     }
 
     /// The vCPU leaves its user mode.

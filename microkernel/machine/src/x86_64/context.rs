@@ -8,6 +8,7 @@
 use core::arch::asm;
 use core::cell::Cell;
 use core::mem::offset_of;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use l4_abi::arch::x86_64::exception::{
     CS_SYSTEM_CALL, FRAME_WORDS, TRAP_FRAME_WORDS, rflags, trap,
@@ -233,6 +234,7 @@ pub struct Context {
     /// The selectors if the thread has no descriptors of its own, else
     /// `SPECIAL`. Switches between threads of one kind are fast.
     kind: Cell<u64>,
+    /// As user mode has chosen them, canonical or not.
     fs_base: Cell<u64>,
     gs_base: Cell<u64>,
     segments: [Cell<u64>; USER_SEGMENTS],
@@ -321,15 +323,33 @@ impl Context {
 
     #[inline]
     fn load_fs_base(&self) {
-        // SAFETY: the address is canonical, `set_base` sees to it; the kernel
-        // does not use FS.
-        unsafe { load_base(msr::FS_BASE, &self.fs_base) };
+        self.load_base::<{ msr::FS_BASE }, { offset_of!(Self, fs_base) }>();
     }
 
+    /// The user's: that of the kernel is loaded.
     #[inline]
     fn load_gs_base(&self) {
-        // SAFETY: likewise; the user's GS base, that of the kernel is loaded.
-        unsafe { load_base(msr::KERNEL_GS_BASE, &self.gs_base) };
+        self.load_base::<{ msr::KERNEL_GS_BASE }, { offset_of!(Self, gs_base) }>();
+    }
+
+    /// Writes the address that is at `OFFSET` here to a register; the next
+    /// [canonical] one, if it is none.
+    #[inline]
+    fn load_base<const REGISTER: u32, const OFFSET: usize>(&self) {
+        // SAFETY: reads a field. The kernel uses neither of these registers.
+        unsafe {
+            asm!(
+                "mov eax, [{0} + {offset}]",
+                "movsx edx, word ptr [{0} + {offset} + 4]",
+                "wrmsr",
+                in(reg) self,
+                in("ecx") REGISTER,
+                out("eax") _,
+                out("edx") _,
+                offset = const OFFSET,
+                options(nostack, preserves_flags, readonly),
+            );
+        }
     }
 
     /// Whether the thread is the one whose registers this CPU has.
@@ -354,9 +374,9 @@ impl Context {
         }
     }
 
-    /// FS and GS base.
+    /// FS and GS base, canonical.
     pub(super) fn segment_bases(&self) -> [u64; 2] {
-        [self.fs_base.get(), self.gs_base.get()]
+        [&self.fs_base, &self.gs_base].map(|base| canonical(base.get()))
     }
 
     /// The four selectors.
@@ -374,13 +394,13 @@ impl Context {
         }
     }
 
-    /// Sets selectors and bases, on the CPU too if that has this thread's
+    /// Sets bases and selectors, on the CPU too if that has this thread's
     /// registers.
     #[inline(always)]
-    pub(super) fn set_segments(&self, cpu: &CpuBlock, is_loaded: bool, new: [u64; 3]) {
-        let [fs_base, gs_base, selectors] = new;
-        self.fs_base.set(canonical(fs_base));
-        self.gs_base.set(canonical(gs_base));
+    pub(super) fn set_segments(&self, cpu: &CpuBlock, is_loaded: bool, new: &[AtomicU64; 3]) {
+        let [fs_base, gs_base, selectors] = new.each_ref().map(|word| word.load(Relaxed));
+        self.fs_base.set(fs_base);
+        self.gs_base.set(gs_base);
         if selectors != self.selectors.get() {
             self.selectors.set(selectors);
             self.update_kind();
@@ -403,8 +423,9 @@ impl Context {
         for (index, word) in self.frame.words().iter().enumerate() {
             utcb.set_word(index, word.get());
         }
-        utcb.set_word(TRAP_FRAME_WORDS, self.fs_base.get());
-        utcb.set_word(TRAP_FRAME_WORDS + 1, self.gs_base.get());
+        let [fs_base, gs_base] = self.segment_bases();
+        utcb.set_word(TRAP_FRAME_WORDS, fs_base);
+        utcb.set_word(TRAP_FRAME_WORDS + 1, gs_base);
         utcb.set_word(TRAP_FRAME_WORDS + 2, self.selectors.get());
     }
 
@@ -514,24 +535,10 @@ impl Context {
 
 /// RFLAGS that an exception handler may choose: neither I/O privilege nor
 /// nested task, and none that `iretq` refuses.
-const USER_FLAGS: u64 = 0x0025_0dd5;
+pub(super) const USER_FLAGS: u64 = 0x0025_0dd5;
 
 fn is_canonical(address: u64) -> bool {
     canonical(address) == address
-}
-
-/// Writes an address to a register, each half as it is in memory.
-///
-/// # Safety
-/// As for `write_msr`.
-#[inline]
-unsafe fn load_base(register: u32, address: &Cell<u64>) {
-    let half = address.as_ptr().cast::<u32>();
-    // SAFETY: promised by the caller; the halves are those of the cell.
-    unsafe {
-        asm!("wrmsr", in("ecx") register, in("eax") half.read(), in("edx") half.add(1).read(),
-            options(nostack, preserves_flags));
-    }
 }
 
 /// The address if it is canonical, else one that the CPU accepts.

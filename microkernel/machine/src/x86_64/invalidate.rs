@@ -2,6 +2,7 @@
 //! 4.10.4).
 
 use core::arch::asm;
+use core::hint::cold_path;
 
 use super::cpu::Spaces;
 use super::instructions::{read_cr3, write_cr3};
@@ -25,17 +26,12 @@ pub(super) fn word(cpu: &CpuBlock, root: Root, id: u16) -> u64 {
 pub(super) fn activate(cpu: &CpuBlock, word: u64, is_kept: bool) -> bool {
     let now = if is_kept { word } else { word & !KEEP };
     if cpu.arch.spaces >= Spaces::Isolated {
-        return activate_isolated(cpu, now, word);
+        cold_path();
+        return cpu.arch.isolation.set_root(now, word);
     }
     // SAFETY: every root has the kernel's half.
     unsafe { write_cr3(now) };
     true
-}
-
-#[cold]
-#[inline(never)]
-fn activate_isolated(cpu: &CpuBlock, now: u64, later: u64) -> bool {
-    cpu.arch.isolation.set_root(now, later)
 }
 
 /// Forgets the translation of the page at `address` in user mode's space.

@@ -8,7 +8,7 @@ use core::mem::offset_of;
 
 use l4_abi::arch::x86_64::exception::rflags;
 
-use super::context::{Frame, SYSCALL_MARKER};
+use super::context::{Frame, SYSCALL_MARKER, USER_FLAGS};
 use super::cpu::selector;
 use super::isolation::detour;
 use crate::per_cpu::{CpuBlock, ShortWay};
@@ -37,14 +37,16 @@ unsafe extern "C" {
 /// # Safety
 /// Nothing on the kernel stack is needed any more.
 #[inline(always)]
-pub unsafe fn leave_by(_cpu: &CpuBlock, way: ShortWay) {
+pub unsafe fn leave_by(cpu: &CpuBlock, way: ShortWay) {
     // SAFETY: promised by the caller.
     unsafe {
         match way {
             ShortWay::ToASyscall => asm!("jmp brio_leave_syscall", options(noreturn)),
             ShortWay::ToTheFrame => asm!("jmp brio_leave", options(noreturn)),
             ShortWay::ToAnEntry => asm!("jmp brio_leave_entry", options(noreturn)),
-            ShortWay::ToARegisterSet => asm!("jmp brio_leave_registers", options(noreturn)),
+            ShortWay::ToARegisterSet => {
+                asm!("jmp brio_leave_registers", in("rdi") cpu.registers(), options(noreturn))
+            }
             ShortWay::Nowhere | ShortWay::ToTheEnd | ShortWay::ToTheExit => {}
         }
     }
@@ -59,7 +61,6 @@ pub(super) mod block {
     pub(crate) const FRAME: usize = 8;
     pub(crate) const STACK_TOP: usize = 16;
     pub(crate) const SCRATCH: usize = 24;
-    pub(crate) const REGISTERS: usize = 64;
 }
 
 /// Where the hardware goes on `syscall`: `rcx` is the user's `rip`, `r11` its
@@ -187,6 +188,37 @@ pub(super) unsafe extern "C" fn entry() {
         "pop rcx",
         "pop rax",
         "add rsp, 16",
+        "jmp 7f",
+        "",
+        // With a register set of user memory in rdi, in which nothing is
+        // believed. What `iretq` loads goes to the frame.
+        ".global brio_leave_registers",
+        "brio_leave_registers:",
+        "mov rsp, gs:[{frame}]",
+        "add rsp, {frame_size}",
+        "push [rdi + {ss} - {r15}]",
+        "push [rdi + {user_rsp} - {r15}]",
+        "mov eax, [rdi + {rflags} - {r15}]",
+        "and eax, {user_flags}",
+        "or eax, {initial_flags}",
+        "push rax",
+        "push {user_code}",
+        "push [rdi + {rip} - {r15}]",
+        "mov rax, [rdi + {rax} - {r15}]",
+        "mov rdx, [rdi + {rdx} - {r15}]",
+        "mov rcx, [rdi + {rcx} - {r15}]",
+        "mov rsi, [rdi + {rsi} - {r15}]",
+        "mov r8, [rdi + {r8} - {r15}]",
+        "mov r9, [rdi + {r9} - {r15}]",
+        "mov r10, [rdi + {r10} - {r15}]",
+        "mov r11, [rdi + {r11} - {r15}]",
+        "mov rbx, [rdi + {rbx} - {r15}]",
+        "mov rbp, [rdi + {rbp} - {r15}]",
+        "mov r12, [rdi + {r12} - {r15}]",
+        "mov r13, [rdi + {r13} - {r15}]",
+        "mov r14, [rdi + {r14} - {r15}]",
+        "mov r15, [rdi]",
+        "mov rdi, [rdi + {rdi} - {r15}]",
         "7:",
         detour!("brio_isolated_iret"),
         "swapgs",
@@ -218,29 +250,6 @@ pub(super) unsafe extern "C" fn entry() {
         "swapgs",
         "sysretq",
         "",
-        // In the frame is what `iretq` loads, and no more.
-        ".global brio_leave_registers",
-        "brio_leave_registers:",
-        "mov rsp, gs:[{frame}]",
-        "mov rdi, gs:[{registers}]",
-        "add rsp, {rip}",
-        "mov rax, [rdi + {rax} - {r15}]",
-        "mov rdx, [rdi + {rdx} - {r15}]",
-        "mov rcx, [rdi + {rcx} - {r15}]",
-        "mov rsi, [rdi + {rsi} - {r15}]",
-        "mov r8, [rdi + {r8} - {r15}]",
-        "mov r9, [rdi + {r9} - {r15}]",
-        "mov r10, [rdi + {r10} - {r15}]",
-        "mov r11, [rdi + {r11} - {r15}]",
-        "mov rbx, [rdi + {rbx} - {r15}]",
-        "mov rbp, [rdi + {rbp} - {r15}]",
-        "mov r12, [rdi + {r12} - {r15}]",
-        "mov r13, [rdi + {r13} - {r15}]",
-        "mov r14, [rdi + {r14} - {r15}]",
-        "mov r15, [rdi]",
-        "mov rdi, [rdi + {rdi} - {r15}]",
-        "jmp 7b",
-        "",
         // Idle: the interrupt that ends it begins afresh on this stack.
         "4:",
         "mov rsp, gs:[{stack_top}]",
@@ -252,13 +261,15 @@ pub(super) unsafe extern "C" fn entry() {
         frame = const block::FRAME,
         stack_top = const block::STACK_TOP,
         scratch = const block::SCRATCH,
-        registers = const block::REGISTERS,
         initial_flags = const rflags::INITIAL,
         rcx = const offset_of!(Frame, rcx),
         r11 = const offset_of!(Frame, r11),
         marked = const MARKED,
         marked_byte = const MARKED as u8 as i8,
         user_data = const selector::USER_DATA,
+        user_code = const selector::USER_CODE,
+        user_flags = const USER_FLAGS,
+        frame_size = const size_of::<Frame>(),
         rip = const offset_of!(Frame, rip),
         user_rsp = const offset_of!(Frame, rsp),
         rflags = const offset_of!(Frame, rflags),

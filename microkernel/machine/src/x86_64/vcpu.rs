@@ -5,6 +5,7 @@
 //! when the mode changes.
 
 use core::arch::asm;
+use core::hint::cold_path;
 use core::sync::atomic::Ordering::Relaxed;
 
 use l4_abi::arch::x86_64::exception::{TRAP_FRAME_WORDS, rflags, trap};
@@ -23,6 +24,7 @@ const USER_CODE_32: u64 = selector::USER_CODE_32 as u64;
 const FAULT_ADDRESS: usize = 11;
 const TRAP_NUMBER: usize = 16;
 const ERROR: usize = 17;
+const CODE: usize = 19;
 pub(crate) const STACK_POINTER: usize = 21;
 
 impl Frame {
@@ -55,22 +57,6 @@ impl Frame {
         if self.cs.get() != u64::from(selector::USER_CODE_32) {
             self.cs.set(u64::from(selector::USER_CODE));
         }
-        self.sanitise_flags();
-    }
-
-    /// Takes over what `iretq` loads, as far as user memory may choose it.
-    #[inline]
-    fn load_control_from(&self, registers: &TrapRegisters) {
-        let [.., rip, cs, rflags, rsp, ss] = registers;
-        let [cs, rflags] = [cs, rflags].map(|word| word.load(Relaxed));
-        self.rip.set(rip.load(Relaxed));
-        self.cs.set(match cs {
-            USER_CODE_32 => USER_CODE_32,
-            _ => u64::from(selector::USER_CODE),
-        });
-        self.rflags.set(rflags);
-        self.rsp.set(rsp.load(Relaxed));
-        self.ss.set(ss.load(Relaxed));
         self.sanitise_flags();
     }
 
@@ -139,11 +125,7 @@ impl Context {
         is_loaded: bool,
     ) {
         self.save_segments(is_loaded);
-        let new = area
-            .thread_registers
-            .each_ref()
-            .map(|word| word.load(Relaxed));
-        self.set_segments(block, is_loaded, new);
+        self.set_segments(block, is_loaded, &area.thread_registers);
         self.frame.load_from(&area.registers);
     }
 
@@ -157,12 +139,12 @@ impl Context {
         area: &VcpuArea,
     ) -> ShortWay {
         self.save_segments(true);
-        let new = area
-            .thread_registers
-            .each_ref()
-            .map(|word| word.load(Relaxed));
-        self.set_segments(block, true, new);
-        self.frame.load_control_from(&area.registers);
+        self.set_segments(block, true, &area.thread_registers);
+        if area.registers[CODE].load(Relaxed) == USER_CODE_32 {
+            cold_path();
+            self.frame.load_from(&area.registers);
+            return ShortWay::ToTheFrame;
+        }
         block.set_registers(&area.registers);
         ShortWay::ToARegisterSet
     }
@@ -180,9 +162,9 @@ impl Context {
         self.save_segments(is_loaded);
         let [_, _, selectors] = &area.thread_registers;
         selectors.store(self.selectors(), Relaxed);
-        let [fs_base, gs_base, selectors, _] = &area.host;
-        let new = [fs_base, gs_base, selectors].map(|word| word.load(Relaxed));
-        self.set_segments(block, is_loaded, new);
+        if let Some(host) = area.host.first_chunk() {
+            self.set_segments(block, is_loaded, host);
+        }
     }
 }
 

@@ -85,7 +85,8 @@ impl Thread {
             state.context.frame.load_from(&area.registers);
         } else if let Some(task) = state.vcpu.user_task.get(cpu) {
             if task.memory.is_guest() {
-                return self.run_guest(cpu, state, area, flags, task);
+                self.run_guest(cpu, state, area, flags, task)?;
+                return Ok(Outcome::Done);
             }
             self.go_to_user_task(cpu, self.local(cpu), area, flags);
         } else {

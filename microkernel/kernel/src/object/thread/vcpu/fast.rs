@@ -8,13 +8,11 @@ use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::{Destination, Operation};
 use l4_abi::protocol::label;
 use l4_abi::protocol::thread::Opcode;
-use l4_abi::vcpu::{StateFlags, UserTaskChange};
+use l4_abi::vcpu::StateFlags;
 use machine::per_cpu::ShortWay;
 use machine::vcpu::VcpuArea;
 
 use crate::cpu::Cpu;
-use crate::object::Outcome;
-use crate::object::task::Task;
 use crate::object::thread::{LocalState, Thread};
 
 /// A system call in the user task of `thread`, the current one, is an entry.
@@ -56,38 +54,18 @@ pub fn resume(cpu: &Cpu, thread: &Thread, state: LocalState<'_>) -> ShortWay {
     };
     let flags = area.saved_state();
     let is_plain = utcb.word(0) == Opcode::VcpuResume.word()
-        && area.user_task().change() == UserTaskChange::Keep
+        && area.user_task().is_cached()
         && flags.contains(StateFlags::USER_MODE)
         && !(flags.contains(StateFlags::IRQ) && area.is_irq_pending());
     let Some(task) = state.vcpu.user_task.get(cpu).filter(|_| is_plain) else {
         return ShortWay::Nowhere;
     };
     if task.memory.is_guest() {
-        return run_guest(cpu, thread, area, flags, task);
+        // An error comes once more.
+        return (thread.run_guest(cpu, &state, area, flags, task)).unwrap_or(ShortWay::Nowhere);
     }
     thread.prepare_user_task(cpu, state, area, flags);
     cpu.space.load(cpu, Some(task));
     let chip = &cpu.kernel.platform.chip;
     (state.context).enter_user_task_at_once(cpu.block(), chip, area)
-}
-
-#[inline(never)]
-fn run_guest(
-    cpu: &Cpu,
-    thread: &Thread,
-    area: &VcpuArea,
-    flags: StateFlags,
-    task: &Task,
-) -> ShortWay {
-    let state = thread.state(cpu);
-    match thread.run_guest(cpu, state, area, flags, task) {
-        Ok(Outcome::Reply(tag)) => {
-            state.context.frame.set_tag(tag.raw());
-            return ShortWay::ToTheEnd;
-        }
-        Ok(_) => {}
-        // It comes to the same end once more.
-        Err(_) => return ShortWay::Nowhere,
-    }
-    ShortWay::ToTheFrame
 }

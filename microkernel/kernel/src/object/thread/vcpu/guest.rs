@@ -7,21 +7,25 @@
 //! the interrupt is taken, and makes the same resume again.
 
 use l4_abi::error::ResultCode;
+use l4_abi::message_tag::MessageTag;
 use l4_abi::vcpu::{RESUME_EXIT, RESUME_PENDING, StateFlags};
 use machine::guest::{Exit, Guest};
 use machine::paging::Root;
+use machine::per_cpu::ShortWay;
 use machine::vcpu::VcpuArea;
 use machine::vm;
 
 use crate::cpu::Cpu;
+use crate::object::Fail;
 use crate::object::task::Task;
 use crate::object::thread::{Thread, ThreadState};
-use crate::object::{OperationResult, Outcome};
 use crate::scheduling;
 
 impl Thread {
     /// Runs the guest in `task`, with the flags of the saved state, until
-    /// there is something for its VMM. This is the current thread.
+    /// there is something for its VMM. This is the current thread, which has
+    /// the answer, or does all of it again, when the kernel is left in this way.
+    #[inline(never)]
     pub(super) fn run_guest(
         &self,
         cpu: &Cpu,
@@ -29,7 +33,7 @@ impl Thread {
         area: &VcpuArea,
         flags: StateFlags,
         task: &Task,
-    ) -> OperationResult {
+    ) -> Result<ShortWay, Fail> {
         // As it is afterwards: nobody looks at it before.
         area.set_state(flags.difference(StateFlags::ENTRY | StateFlags::USER_MODE));
         let Some(extended) = state.vcpu.extended.get() else {
@@ -44,7 +48,7 @@ impl Thread {
         let space = task.memory.space();
         if area.is_irq_pending() {
             vm::mark_pending(extended);
-            return Ok(Outcome::label(RESUME_PENDING));
+            return Ok(answer(state, RESUME_PENDING));
         }
         let guest = Guest {
             root: Root::new(space.root().as_u64()),
@@ -54,14 +58,20 @@ impl Thread {
             has_moved: state.vcpu.guest_cpu.replace(Some(cpu.id())) != Some(cpu.id()),
         };
         match vm::run(cpu.block(), extended, &guest) {
-            Exit::Vmm => Ok(Outcome::label(RESUME_EXIT)),
+            Exit::Vmm => Ok(answer(state, RESUME_EXIT)),
             Exit::Invalid => Err(ResultCode::EINVAL.into()),
             Exit::Interrupt => {
                 state.context.frame.rewind_syscall();
-                Ok(Outcome::Done)
+                Ok(ShortWay::ToTheFrame)
             }
         }
     }
+}
+
+fn answer(state: &ThreadState, label: i64) -> ShortWay {
+    let tag = MessageTag::label_only(label);
+    state.context.frame.set_tag(tag.raw());
+    ShortWay::ToTheEnd
 }
 
 #[cfg(test)]
