@@ -27,7 +27,7 @@ use crate::capability::Entry;
 use crate::cpu::Cpu;
 use crate::object::Kind;
 use crate::object::ipc_gate::IpcGate;
-use crate::object::irq::Irq;
+use crate::object::irq::{Irq, Triggered};
 use crate::object::task::{self, Task};
 use crate::object::thread::{
     LocalState, Purpose, Source, Standing, Thread, ThreadState, Waiting, standing, vcpu,
@@ -252,7 +252,11 @@ fn wait(
         ..Request::new(tag, timeouts)
     };
     state.request.set(request);
-    receiver.set_waiting(cpu, Waiting::Receive(source));
+    match source {
+        Source::Anyone => drop(receiver.set_waiting(cpu, Waiting::Receive(source))),
+        // It has not called: it stands as before.
+        _ => state.waiting.set(Waiting::Receive(source)),
+    }
     scheduling::switch_to(cpu, receiver, state, next, &to);
     ShortWay::ToTheFrame
 }
@@ -449,12 +453,13 @@ fn triggered<'cpu>(
 fn trigger(cpu: &Cpu, current: Sender<'_>, irq: &Irq) -> ShortWay {
     let goes_first = |to: &ThreadState| scheduling::goes_first(cpu, &current.state, to);
     match irq.trigger_open(cpu, goes_first) {
-        Some((receiver, to)) => {
+        Triggered::Received(receiver, to) => {
             scheduling::preempt(cpu, current.thread, &current.state, receiver, &to);
             current.switch_to(cpu, receiver, to);
             ShortWay::ToASyscall
         }
-        None => trigger_any(cpu, current.thread, irq),
+        Triggered::Entered => ShortWay::ToTheEnd,
+        Triggered::Nothing => trigger_any(cpu, current.thread, irq),
     }
 }
 

@@ -23,10 +23,8 @@ pub fn deliver(cpu: &Cpu, receiver: &Thread, id: u64, label: u64) -> Delivery {
     match state.waiting.get() {
         Waiting::Receive(Source::Anyone) => {}
         Waiting::Receive(Source::Irq(wanted)) if wanted == id => {}
-        Waiting::Nothing if receiver.takes_upcall(cpu) => {
-            receiver.begin_upcall(cpu);
+        Waiting::Nothing if receiver.enter_with_irq(cpu, label) => {
             trace::irq_message(cpu, receiver, id, label);
-            finish::received_irq(cpu, receiver, label);
             return Delivery::Entered;
         }
         _ => return Delivery::Refused,

@@ -51,6 +51,16 @@ pub struct State {
     dead: bool,
 }
 
+/// What [`Irq::trigger_open`] has done.
+pub enum Triggered<'cpu> {
+    /// Nothing.
+    Nothing,
+    /// The message entered a vCPU, which was ready already.
+    Entered,
+    /// This thread waited, and has the message now.
+    Received(&'cpu Thread, LocalState<'cpu>),
+}
+
 /// Chooses the node by which an interrupt is queued at its thread.
 pub struct QueuedIrq;
 
@@ -107,28 +117,35 @@ impl Irq {
     }
 
     /// It is triggered by software; nothing is done unless there is nothing to
-    /// do but to give its message to a thread that waits for anybody: that
-    /// thread, which has the message now.
+    /// do but to give its message to a thread that waits for anybody, or to a
+    /// vCPU that it enters.
     #[inline(always)]
     pub fn trigger_open<'cpu>(
         &self,
         cpu: &'cpu Cpu,
         can_go_on: impl FnOnce(&ThreadState) -> bool,
-    ) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
+    ) -> Triggered<'cpu> {
         let state = self.state.lock();
         if state.queued | state.overrun || !self.pin.is_unbound() {
-            return None;
+            return Triggered::Nothing;
         }
-        let thread = self.thread.get(cpu)?;
-        let to = thread.stands(cpu, Standing::Open)?;
+        let Some(thread) = self.thread.get(cpu) else {
+            return Triggered::Nothing;
+        };
+        let Some(to) = thread.stands(cpu, Standing::Open) else {
+            if thread.is_here(cpu) && thread.enter_with_irq(cpu, self.label()) {
+                return Triggered::Entered;
+            }
+            return Triggered::Nothing;
+        };
         // With a thread that waits it is neither of these.
         debug_assert!(!state.pending && !state.dead);
         if !can_go_on(&to) {
-            return None;
+            return Triggered::Nothing;
         }
         to.context.frame.set_tag(MessageTag::EMPTY.raw());
         to.context.frame.set_label(self.label());
-        Some((thread, to))
+        Triggered::Received(thread, to)
     }
 
     /// It is triggered. The thread that waited for it, and has its message now:

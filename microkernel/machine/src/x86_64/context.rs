@@ -571,6 +571,25 @@ fn usable(selector: u16) -> u16 {
     if readable == 1 { selector | 3 } else { 0 }
 }
 
+/// Loads the segments of `to`, which are not those of `from`. Null selectors in
+/// place of those that user mode begins with, as a vCPU has them, or the other
+/// way round, are a matter of DS and ES.
+#[inline]
+fn exchange_segments(cpu: &CpuBlock, from: &Context, to: &Context) {
+    let [old, new] = [from, to].map(|context| context.kind.get());
+    if from.selectors.get() == old && matches!((old, new), (PLAIN, 0) | (0, PLAIN)) {
+        // SAFETY: selectors of user mode. The kernel needs none.
+        unsafe {
+            asm!("mov ds, {0:x}", "mov es, {0:x}", in(reg) new, options(nostack, preserves_flags));
+        }
+        to.load_fs_base();
+        to.load_gs_base();
+    } else {
+        from.update_kind();
+        to.load_segments(cpu);
+    }
+}
+
 /// Makes `to` the thread that runs when the kernel is left; `from` ran until
 /// now on this CPU. Address space and FPU are switched elsewhere.
 #[inline(always)]
@@ -581,8 +600,7 @@ pub fn switch(cpu: &CpuBlock, from: &Context, to: &Context) {
         to.load_fs_base();
         to.load_gs_base();
     } else {
-        from.update_kind();
-        to.load_segments(cpu);
+        exchange_segments(cpu, from, to);
     }
     let frame = core::ptr::from_ref(&to.frame);
     cpu.set_frame(frame);

@@ -1,5 +1,6 @@
 //! Entries: from what the thread did, to the vCPU's entry point.
 
+use l4_abi::message_tag::MessageTag;
 use l4_abi::vcpu::StateFlags;
 use machine::vcpu::{VcpuArea, mark_virtual_interrupt};
 
@@ -28,15 +29,31 @@ impl Thread {
     /// A message enters the vCPU, which must be ready for that; the next that
     /// is transferred to it.
     pub fn begin_upcall(&self, cpu: &Cpu) {
+        if self.leave_for_message(cpu).is_some() {
+            self.expect_upcall(cpu);
+        }
+    }
+
+    /// The message of an interrupt enters the vCPU, if it takes messages now.
+    #[inline(never)]
+    pub fn enter_with_irq(&self, cpu: &Cpu, label: u64) -> bool {
+        let enters = self.takes_upcall(cpu);
+        if enters && let Some(area) = self.leave_for_message(cpu) {
+            area.set_tag(MessageTag::EMPTY);
+            area.set_label(label);
+        }
+        enters
+    }
+
+    #[inline(always)]
+    fn leave_for_message<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu VcpuArea> {
         let state = self.local(cpu);
-        let Some(area) = state.vcpu.area(cpu) else {
-            return;
-        };
+        let area = state.vcpu.area(cpu)?;
         let frame = &state.context.frame;
         let save = |area: &VcpuArea| frame.save_for_message(&area.registers);
         let stack = self.leave_for_entry(cpu, state, cpu.loaded.is(self), area, save);
         go_on_at_entry(&state, area, stack);
-        self.expect_upcall(cpu);
+        Some(area)
     }
 
     /// The virtual CPU of the guest that it runs, if it does, has something to
