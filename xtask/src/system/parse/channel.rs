@@ -174,7 +174,7 @@ fn capability_name(reader: &Reader<'_>, name: Spanned<String>) -> Spanned<String
     if !is_name(name.get_ref(), CAPABILITY_NAME_MAX) {
         let message = format!("`{}` cannot be the name of a capability", name.get_ref());
         let help = format!(
-            "it can have {CAPABILITY_NAME_MAX} letters, digits, `-`, `_` and `.`; \
+            "it can have {CAPABILITY_NAME_MAX} letters, digits, `-`, `+`, `_` and `.`; \
              give the component another with `as = \"NAME\"`"
         );
         reader.problem_with_help(&name.span(), message, help);

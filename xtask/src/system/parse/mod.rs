@@ -160,10 +160,10 @@ fn named<'r, 's, 't>(
     tables.entries().filter_map(table).collect()
 }
 
-const NAME_RULE: &str = "names have 1 to 32 letters, digits, `-`, `_` and `.`, a letter first";
+const NAME_RULE: &str = "names have 1 to 32 letters, digits, `-`, `+`, `_` and `.`, a letter first";
 
 fn is_name(name: &str, max: usize) -> bool {
-    let tail = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let tail = |c: char| c.is_ascii_alphanumeric() || "-+_.".contains(c);
     name.len() <= max
         && name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(tail)
