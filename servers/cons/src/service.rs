@@ -6,12 +6,11 @@ use core::str::from_utf8;
 
 use l4_ipc::factory::{Arguments, Created, FactoryServer, ServerFactory};
 use l4_ipc::server::Registry;
-use l4_ipc::{
-    Bytes, CapabilityRights, Interface, Outcome, Request, Response, ResultCode, dispatch,
-};
+use l4_ipc::{Bytes, Interface, Outcome, Request, Response, ResultCode, dispatch};
+use l4_rt::clients::{self, ClientGate, DELETION_LABEL, FACTORY_LABEL};
 use l4_rt::{env, println, thread};
-use l4_sys::object::{IpcGate, Irq, Log};
-use l4_sys::{AnyObject, Cap, OwnedCap};
+use l4_sys::object::{Irq, Log};
+use l4_sys::{Cap, OwnedCap};
 use l4re::icu::{IcuInterface, OneInterrupt};
 use l4re::log::{LogInterface, LogServer, ReadResult};
 
@@ -19,9 +18,7 @@ use crate::screen::{HELP, LINE, Screen};
 
 /// Two for each component there can be: its output, and its input.
 const MOST_CLIENTS: usize = 256;
-/// Labels: the channel's own gate, gates that are gone, keys. Those of clients are larger.
-const FACTORY_LABEL: u64 = 4;
-const DELETION_LABEL: u64 = 8;
+/// Label of keys. Those of clients are larger.
 const INPUT_LABEL: u64 = 12;
 /// The pin of a console that says that input came.
 const INPUT_PIN: u64 = 0;
@@ -32,8 +29,7 @@ struct Client {
     number: usize,
     /// Told when there is something to read.
     arrived: Option<OwnedCap<Irq>>,
-    /// Not counted, so that it is gone when the client is.
-    gate: OwnedCap<IpcGate>,
+    gate: ClientGate,
 }
 
 struct Server {
@@ -47,19 +43,12 @@ struct Server {
 
 /// Serves the channel `consoles`, for ever.
 pub fn main() -> l4_rt::Result<Infallible> {
-    let this = thread::current();
-    let irq = |label| -> l4_sys::Result<OwnedCap<Irq>> {
-        let irq = env::factory().create_irq()?;
-        irq.bind_thread(this, label)?;
-        Ok(irq)
-    };
-    let gone = irq(DELETION_LABEL)?;
-    this.register_deletion_irq(gone.as_cap())?;
-    let keys = irq(INPUT_LABEL)?;
+    let _gone = clients::listen("consoles")?;
+    let keys = env::factory().create_irq()?;
+    keys.bind_thread(thread::current(), INPUT_LABEL)?;
     let terminal = env::cap::<Log>("console")?;
     terminal.icu().bind(INPUT_PIN, keys.as_cap())?;
     keys.unmask().map_err(l4_sys::Error::Ipc)?;
-    env::cap::<IpcGate>("consoles")?.bind_thread(this, FACTORY_LABEL)?;
     println!("{HELP}");
     let mut server = Server {
         screen: Screen::default(),
@@ -135,13 +124,7 @@ impl Server {
     /// Forgets the clients that are gone. Their consoles stay: what a component said last is what one
     /// wants to know of it then.
     fn sweep(&mut self) {
-        let is_gone =
-            |client: &Client| !matches!(client.gate.decrease_references(0), Ok(count) if count > 0);
-        let next = |clients: &Registry<Client, MOST_CLIENTS>| {
-            let mut gone = clients.iter().filter(|(_, client)| is_gone(client));
-            gone.next().map(|(label, _)| label)
-        };
-        while let Some(label) = next(&self.clients) {
+        while let Some(label) = self.clients.label_of(|client| client.gate.is_gone()) {
             self.clients.remove(label);
         }
     }
@@ -184,15 +167,14 @@ impl FactoryServer for Server {
         let colour = from_utf8(arguments.text()?.unwrap_or_default());
         let label = self.clients.next_label().ok_or(ResultCode::ENOMEM)?;
         let number = self.console(name, colour.map_err(|_| ResultCode::EINVAL)?)?;
-        let gate = env::factory().create_gate(thread::current(), label)?;
-        gate.decrease_references(1)?;
-        let passed = gate.as_cap().cast::<AnyObject>();
+        let gate = ClientGate::new(label)?;
+        let passed = gate.pass();
         self.clients.insert(Client {
             number,
             arrived: None,
             gate,
         })?;
-        Ok(passed.pass(CapabilityRights::RWS))
+        Ok(passed)
     }
 }
 

@@ -84,6 +84,13 @@ impl<T, const N: usize> Registry<T, N> {
         })
     }
 
+    /// The label of the first object that matches.
+    pub fn label_of(&self, matches: impl Fn(&T) -> bool) -> Option<u64> {
+        let mut all = self.iter();
+        all.find(|(_, object)| matches(object))
+            .map(|(label, _)| label)
+    }
+
     /// The place of a label, from 0 to `N` - 1: no two objects have the same at a time.
     pub fn place(label: u64) -> Option<usize> {
         // Index 0 stands for place 1, so that no label is 0.
@@ -124,6 +131,8 @@ mod tests {
         assert_eq!(places, [Some(0), Some(1), None]);
         assert_eq!(registry.get(one | 3), Some(&"one"));
         assert_eq!(registry.get(two), Some(&"two"));
+        assert_eq!(registry.label_of(|object| *object == "two"), Some(two));
+        assert_eq!(registry.label_of(|object| *object == "three"), None);
         assert_eq!(
             registry.iter().collect::<Vec<_>>(),
             [(one, &"one"), (two, &"two")]

@@ -4,19 +4,14 @@ use core::convert::Infallible;
 
 use l4_ipc::factory::{Arguments, Created, FactoryServer, ServerFactory};
 use l4_ipc::server::Registry;
-use l4_ipc::{CapabilityRights, Outcome, Request, Response, ResultCode, dispatch};
-use l4_rt::{env, thread};
-use l4_sys::object::IpcGate;
-use l4_sys::{AnyObject, OwnedCap};
+use l4_ipc::{Outcome, Request, Response, ResultCode, dispatch};
+use l4_rt::clients::{self, ClientGate, DELETION_LABEL, FACTORY_LABEL};
+use l4_rt::thread;
 use l4re::VirtioDevice;
 use l4re::icu::IcuInterface;
 
 use super::device::{Description, Device};
 
-/// Label of the channel's own gate, by which ned asks for sessions. Those have larger ones.
-const FACTORY_LABEL: u64 = 4;
-/// Label of the interrupt that says that a gate is gone.
-const DELETION_LABEL: u64 = 8;
 /// In a session's label: its client has notified the device.
 const DOORBELL: u64 = 4;
 
@@ -26,8 +21,7 @@ pub struct Session<T> {
     pub device: Device,
     /// The server's own.
     pub state: T,
-    /// Not counted, so that it is gone when the client is.
-    gate: OwnedCap<IpcGate>,
+    gate: ClientGate,
 }
 
 /// The clients, by the labels of their gates.
@@ -59,11 +53,7 @@ pub trait Service<const N: usize> {
 /// # Errors
 /// If the program has no such channel, or is not its server.
 pub fn serve<S: Service<N>, const N: usize>(name: &str, service: S) -> l4_rt::Result<Infallible> {
-    let this = thread::current();
-    let gone = env::factory().create_irq()?;
-    gone.bind_thread(this, DELETION_LABEL)?;
-    this.register_deletion_irq(gone.as_cap())?;
-    env::cap::<IpcGate>(name)?.bind_thread(this, FACTORY_LABEL)?;
+    let _gone = clients::listen(name)?;
     let mut server = Server {
         service,
         sessions: Sessions::new(),
@@ -107,12 +97,7 @@ impl<S: Service<N>, const N: usize> Server<S, N> {
 
     /// Ends the sessions whose clients are gone.
     fn sweep(&mut self) {
-        let is_gone = |session: &Session<S::State>| !matches!(session.gate.decrease_references(0), Ok(count) if count > 0);
-        let next = |sessions: &Sessions<S::State, N>| {
-            let mut gone = sessions.iter().filter(|(_, session)| is_gone(session));
-            gone.next().map(|(label, _)| label)
-        };
-        while let Some(label) = next(&self.sessions) {
+        while let Some(label) = self.sessions.label_of(|session| session.gate.is_gone()) {
             self.sessions.remove(label);
             self.service.closed(label);
         }
@@ -131,12 +116,8 @@ impl<S: Service<N>, const N: usize> FactoryServer for Server<S, N> {
         let mut make =
             |description: &Description<'_>| Ok(Device::new(description, this, label | DOORBELL)?);
         let (device, state) = self.service.open(label, arguments, &mut make)?;
-        let gate = env::factory().create_gate(this, label)?;
-        gate.decrease_references(1)?;
-        let passed = gate
-            .as_cap()
-            .cast::<AnyObject>()
-            .pass(CapabilityRights::RWS);
+        let gate = ClientGate::new(label)?;
+        let passed = gate.pass();
         self.sessions.insert(Session {
             device,
             state,
