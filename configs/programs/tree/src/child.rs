@@ -3,7 +3,7 @@
 use l4_abi::l4re::slot;
 use l4_abi::protocol::scheduler::CpuSet;
 use l4_abi::timeout::TimeoutPair;
-use l4_launch::{Attempt, Launcher, Named, Parts, Program, UTCB_AREA};
+use l4_launch::{Attempt, LaunchError, Launcher, Named, Parts, Program, UTCB_AREA};
 use l4_rt::{Cap, CapabilityRights, OwnedCap, ResultCode, env, thread};
 use l4_sys::object::{Factory, IpcGate, Log, Scheduler, Task, Thread};
 use l4_sys::{Utcb, ipc};
@@ -32,13 +32,22 @@ pub(crate) struct Child {
 impl Child {
     /// Starts child number `index` with `levels` levels below it.
     pub(crate) fn start(index: usize, levels: u32) -> l4_rt::Result<Self> {
-        let name = NAMES[index];
         let level = *LEVELS
             .get(levels as usize)
             .ok_or("there are too many levels")?;
         let rom = env::cap::<Namespace>("rom")?;
         let file: OwnedCap<Dataspace> = rom.lookup("tree")?;
+        Ok(Self::launch(index, levels, level, rom, file)?)
+    }
 
+    fn launch(
+        index: usize,
+        levels: u32,
+        level: &str,
+        rom: Cap<Namespace>,
+        file: OwnedCap<Dataspace>,
+    ) -> Result<Self, LaunchError> {
+        let name = NAMES[index];
         let shares = u64::from(2u32.pow(levels + 1) - 1);
         let factory = env::factory()
             .create_factory(KERNEL_MEMORY * shares)
