@@ -3,14 +3,14 @@
 use core::time::Duration;
 
 use l4_abi::capability::Selector;
-use l4_abi::error::IpcError;
+use l4_abi::error::{IpcError, ResultCode};
 use l4_abi::item::MapItem;
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::{Destination, Operation};
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_abi::utcb::BufferDescriptor;
 
-use crate::{Error, Result, Utcb};
+use crate::{Result, Utcb};
 
 /// Result of an IPC operation.
 pub type IpcResult<T> = core::result::Result<T, IpcError>;
@@ -184,7 +184,10 @@ pub(crate) fn invoke_receiving(
     let utcb = Utcb::current();
     utcb.set_buffer_descriptor(BufferDescriptor::DEFAULT);
     utcb.set_buffer(0, buffer);
-    utcb.set_buffer(1, 0);
+    if buffer != 0 {
+        // The first buffer that is void ends them.
+        utcb.set_buffer(1, 0);
+    }
     let tag = compose(protocol, words, items);
     check(call(selector, tag, TimeoutPair::NEVER)?)
 }
@@ -192,8 +195,15 @@ pub(crate) fn invoke_receiving(
 /// Makes a negative label of an answer an error.
 #[inline(always)]
 pub fn check(tag: MessageTag) -> Result<MessageTag> {
-    match l4_abi::error::ResultCode::from_label(tag.label()) {
-        Some(code) => Err(Error::Result(code)),
-        None => Ok(tag),
+    if tag.label() < 0 {
+        refused(tag)
+    } else {
+        Ok(tag)
     }
+}
+
+#[cold]
+#[inline(never)]
+fn refused(tag: MessageTag) -> Result<MessageTag> {
+    ResultCode::from_label(tag.label()).map_or(Ok(tag), |code| Err(code.into()))
 }

@@ -3,11 +3,11 @@
 
 use machine::boot::Boot;
 use machine::event::{Fault, Source};
-use machine::per_cpu::{ShortWay, Upcalls};
+use machine::per_cpu::{ShortWay, TaskAnswer, Upcalls};
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
-use crate::object::{burial, icu, vlog};
+use crate::object::{burial, icu, task, vlog};
 use crate::{debugger, fault, init, ipc, latency, remote, scheduling, syscall, trace};
 
 impl Upcalls for CpuLocal {
@@ -31,6 +31,18 @@ impl Upcalls for CpuLocal {
             latency::leave(cpu);
         }
         led
+    }
+
+    fn task_syscall(cpu: &Cpu, destination: u64, tag: u64) -> TaskAnswer {
+        if trace::ENABLED {
+            return TaskAnswer::NOWHERE;
+        }
+        latency::syscall(cpu, tag);
+        let answer = task::fast::syscall(cpu, destination, tag).unwrap_or(TaskAnswer::NOWHERE);
+        if answer.tag().is_some() {
+            latency::leave(cpu);
+        }
+        answer
     }
 
     fn finish(cpu: &mut Cpu) {

@@ -5,6 +5,8 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
+use l4_abi::message_tag::{MessageTag, TagFlags};
+
 use crate::arch::boot::Boot;
 use crate::arch::context::Frame;
 use crate::arch::cpu::CpuState;
@@ -182,6 +184,32 @@ pub enum ShortWay {
     ToARegisterSet = 6,
 }
 
+/// What [`Upcalls::task_syscall`] leads to: a tag, with which the thread goes
+/// on, or a [`ShortWay`] below a bit that no answer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct TaskAnswer(u64);
+
+impl TaskAnswer {
+    pub(crate) const NO_TAG: u64 = TagFlags::ERROR.bits();
+    /// All is left to do.
+    pub const NOWHERE: Self = Self(Self::NO_TAG | ShortWay::Nowhere as u64);
+    /// The operation is done, and its tag in the frame: [`Upcalls::finish`]
+    /// follows.
+    pub const TO_THE_EXIT: Self = Self(Self::NO_TAG | ShortWay::ToTheExit as u64);
+
+    /// The thread goes on with `tag`.
+    #[inline]
+    pub fn new(tag: MessageTag) -> Self {
+        Self(tag.raw())
+    }
+
+    /// The tag with which it goes on.
+    pub fn tag(self) -> Option<MessageTag> {
+        (self.0 & Self::NO_TAG == 0).then_some(MessageTag::from_raw(self.0))
+    }
+}
+
 /// What the machine calls in the kernel. When one of these returns, the CPU
 /// goes on with the frame that [`CpuBlock::frame`] names.
 pub trait Upcalls: Sized + 'static {
@@ -200,8 +228,11 @@ pub trait Upcalls: Sized + 'static {
         tag: u64,
         timeouts: u64,
     ) -> ShortWay;
-    /// What was done in [`short_syscall`](Self::short_syscall) has
-    /// consequences.
+    /// The same for a system call with the label of tasks, before anything else
+    /// is tried. The registers that a C function preserves are not in its frame
+    /// yet.
+    fn task_syscall(cpu: &PerCpu<Self>, destination: u64, tag: u64) -> TaskAnswer;
+    /// What was done on the short way has consequences.
     fn finish(cpu: &mut PerCpu<Self>);
     /// The current thread made a system call.
     fn syscall(cpu: &mut PerCpu<Self>);
@@ -244,6 +275,15 @@ macro_rules! upcalls {
             // SAFETY: entry code has called this, and nothing is to be dropped.
             unsafe { $crate::syscall::leave_by(cpu.block(), led) };
             led
+        }
+        #[unsafe(no_mangle)]
+        extern "C" fn brio_task_syscall(
+            cpu: &$crate::per_cpu::PerCpu<$local>,
+            _label: u64,
+            destination: u64,
+            tag: u64,
+        ) -> $crate::per_cpu::TaskAnswer {
+            <$local as $crate::per_cpu::Upcalls>::task_syscall(cpu, destination, tag)
         }
         #[unsafe(no_mangle)]
         extern "C" fn brio_finish(cpu: &mut $crate::per_cpu::PerCpu<$local>) {

@@ -77,6 +77,7 @@ impl Task {
     }
 
     /// Whether there is anything in the slot of `capability` in this task.
+    #[inline(always)]
     pub fn is_valid<T: Object>(&self, capability: Cap<T>) -> Result<bool> {
         let words = [Opcode::CapabilityInfo.word(), capability.selector().raw()];
         Ok(invoke(self.selector(), label::TASK, &words, &[])?.label() > 0)

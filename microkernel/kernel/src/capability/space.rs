@@ -75,14 +75,9 @@ impl Capability {
         true
     }
 
-    /// Empties the slot. Gives back what was there, and whether the object
-    /// has lost its last counted capability by that.
-    #[inline]
-    pub fn clear(&self, cpu: &Cpu) -> Option<(ObjectRef, bool)> {
-        self.clear_of(self.object.get(cpu)?.0)
-    }
-
-    /// The same, if it is `object` that the slot names.
+    /// Empties the slot, if it names `object`. Gives back what was there, and
+    /// whether the object has lost its last counted capability by that.
+    #[inline(always)]
     pub fn clear_of(&self, object: &Header) -> Option<(ObjectRef, bool)> {
         let common = object.common();
         let list = common.capabilities.lock();

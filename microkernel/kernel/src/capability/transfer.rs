@@ -10,7 +10,7 @@ use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::CapabilityRights;
 
-use super::Capability;
+use super::{Capability, Entry};
 use crate::cpu::Cpu;
 use crate::memory::OutOfMemory;
 use crate::object::task::Task;
@@ -85,17 +85,16 @@ impl Mapping {
     }
 }
 
-/// Maps or grants the one capability of an item at once, to where the item
-/// wants it in `destination`, which is not closed.
+/// Maps or grants the one capability of an item, which is in slot `index`, at
+/// once, to where the item wants it in the destination, which is not closed.
 #[inline(always)]
 pub fn map_one(
     cpu: &Cpu,
-    source: &Task,
-    destination: &Task,
+    [source, destination]: [&Task; 2],
+    index: u64,
     item: &MapItem,
     pass_special: bool,
 ) -> Result<(), OutOfMemory> {
-    let index = item.flexpage.index();
     let Some(slot) = source.capabilities.get(index) else {
         return Ok(());
     };
@@ -142,16 +141,12 @@ fn pass(
 /// first; if that has the D right, its object is destroyed.
 #[inline(always)]
 pub fn put(cpu: &Cpu, task: &Task, slot: &Capability, object: &Header, rights: CapabilityRights) {
-    loop {
-        replace(cpu, slot);
-        // The old one may have been to the same object.
+    while !slot.fill(object, rights) {
         if object.common().is_doomed() {
             return;
         }
-        if slot.fill(object, rights) {
-            break;
-        }
-        // Another CPU has filled it.
+        // The old one may be to this object, and another CPU fill the slot meanwhile.
+        replace(cpu, slot);
     }
     // Either this sees that the task ends, or that sees the capability.
     fence(Ordering::SeqCst);
@@ -161,7 +156,7 @@ pub fn put(cpu: &Cpu, task: &Task, slot: &Capability, object: &Header, rights: C
 }
 
 /// Empties a slot for another capability: with D the object is destroyed.
-#[inline(always)]
+#[cold]
 fn replace(cpu: &Cpu, slot: &Capability) {
     match slot.get(cpu) {
         Some(old) if old.rights.contains(CapabilityRights::DELETE) => {
@@ -176,7 +171,14 @@ fn replace(cpu: &Cpu, slot: &Capability) {
 /// Empties a slot; its object is destroyed if that was its last counted
 /// capability.
 pub(super) fn remove(cpu: &Cpu, slot: &Capability) {
-    if let Some((object, true)) = slot.clear(cpu) {
+    if let Some(entry) = slot.get(cpu) {
+        remove_entry(cpu, slot, entry);
+    }
+}
+
+#[inline(always)]
+fn remove_entry(cpu: &Cpu, slot: &Capability, entry: Entry<'_>) {
+    if let Some((object, true)) = slot.clear_of(entry.object) {
         object::doom(cpu, &object);
     }
 }
@@ -205,11 +207,12 @@ pub fn unmap_some(
     slots.next().map(|(index, _)| index)
 }
 
-/// The same for a flexpage that is one capability, at once.
+/// The same for a flexpage that is one capability, that in slot `index`, at
+/// once.
 #[inline(always)]
-pub fn unmap_one(cpu: &Cpu, task: &Task, flexpage: Flexpage, mask: UnmapMask) {
+pub fn unmap_one(cpu: &Cpu, task: &Task, index: u64, flexpage: Flexpage, mask: UnmapMask) {
     if mask.includes_own()
-        && let Some(slot) = task.capabilities.get(flexpage.index())
+        && let Some(slot) = task.capabilities.get(index)
     {
         let lost = flexpage.object_rights();
         let full = lost.contains(CapabilityRights::READ);
@@ -230,5 +233,5 @@ fn unmap_slot(cpu: &Cpu, slot: &Capability, lost: CapabilityRights, full: bool, 
     if mask.deletes() && entry.rights.contains(CapabilityRights::DELETE) {
         object::doom(cpu, entry.object);
     }
-    remove(cpu, slot);
+    remove_entry(cpu, slot, entry);
 }

@@ -28,7 +28,7 @@ use crate::cpu::Cpu;
 use crate::object::Kind;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::{Irq, Triggered};
-use crate::object::task::{self, Task};
+use crate::object::task;
 use crate::object::thread::{
     LocalState, Purpose, Source, Standing, Thread, ThreadState, Waiting, standing, vcpu,
 };
@@ -77,10 +77,6 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
             Target::Thread(server, label) if is_plain() => {
                 call(cpu, from, server, &entry, label, tag)
             }
-            Target::Kernel if is_valid(cpu, &state, &entry, tag) => return ShortWay::ToTheEnd,
-            Target::Kernel if maps(cpu, thread, &state, entry, tag) => {
-                return end_of(cpu, thread);
-            }
             Target::Kernel => {
                 return invoke(cpu, from, entry, Operation::CALL, tag, timeouts);
             }
@@ -111,18 +107,22 @@ fn others(
     const RECEIVE: u64 = Operation::RECEIVE.bits();
     let Sender { thread, state } = current;
     match destination & ANY {
-        kind @ (SEND | RECEIVE) => {
+        SEND => {
             let Some(entry) = look_up(cpu, thread, destination) else {
                 return ShortWay::Nowhere;
             };
-            match target(cpu, &entry, label, tag) {
-                Target::Kernel if kind == SEND => match triggered(cpu, &state, &entry, tag) {
-                    Some(irq) => trigger(cpu, current, irq),
-                    None => invoke(cpu, current, entry, Operation::SEND, tag, timeouts),
-                },
-                Target::Thread(partner, _) if kind == RECEIVE => {
-                    wait(cpu, thread, Some(partner), tag, timeouts)
-                }
+            if !matches!(target(cpu, &entry, label, tag), Target::Kernel) {
+                return ShortWay::Nowhere;
+            }
+            match triggered(cpu, &state, &entry, tag) {
+                Some(irq) => trigger(cpu, current, irq),
+                None => invoke(cpu, current, entry, Operation::SEND, tag, timeouts),
+            }
+        }
+        RECEIVE => {
+            let entry = look_up(cpu, thread, destination);
+            match entry.map(|entry| target(cpu, &entry, label, tag)) {
+                Some(Target::Thread(partner, _)) => wait(cpu, thread, Some(partner), tag, timeouts),
                 _ => ShortWay::Nowhere,
             }
         }
@@ -390,41 +390,6 @@ fn target<'cpu>(cpu: &'cpu Cpu, entry: &Entry<'cpu>, label: u64, tag: u64) -> Ta
         },
         _ => Target::Kernel,
     }
-}
-
-/// Answers whether a task has a capability, if that is what is asked.
-#[inline(always)]
-fn is_valid(cpu: &Cpu, state: &ThreadState, entry: &Entry<'_>, tag: u64) -> bool {
-    const QUESTION: MessageTag = MessageTag::words_only(label::TASK, 2);
-    let utcb = state.utcb.get().get(cpu);
-    if tag != QUESTION.raw() || utcb.word(0) != protocol::task::Opcode::CapabilityInfo.word() {
-        return false;
-    }
-    let Some(task) = entry.object.downcast::<Task>() else {
-        return false;
-    };
-    let selector = Selector::from_raw(utcb.word(1));
-    let answer = i64::from(task.look_up(cpu, selector).is_some());
-    let tag = MessageTag::label_only(answer);
-    state.context.frame.set_tag(tag.raw());
-    true
-}
-
-/// Maps or unmaps one page or capability, if that is what is asked.
-#[inline(always)]
-fn maps(cpu: &Cpu, thread: &Thread, state: &ThreadState, entry: Entry<'_>, tag: u64) -> bool {
-    const MAP: u64 = task::fast::MAP.raw();
-    const UNMAP: u64 = task::fast::UNMAP.raw();
-    let utcb = state.utcb.get().get(cpu);
-    let answer = match (tag, thread.task(cpu)) {
-        (MAP, Some(caller)) => task::fast::map(cpu, caller, utcb, entry),
-        (UNMAP, _) => task::fast::unmap(cpu, utcb, entry),
-        _ => None,
-    };
-    if let Some(answer) = answer {
-        state.context.frame.set_tag(answer.raw());
-    }
-    answer.is_some()
 }
 
 /// The interrupt that is to be triggered, if that is what is asked.

@@ -16,6 +16,7 @@ mod objects;
 mod random;
 mod syscall;
 
+pub(crate) use entries::short_way;
 pub(crate) use meanwhile::Meanwhile;
 pub(crate) use syscall::Syscall;
 

@@ -123,12 +123,7 @@ impl World {
     /// others that there are.
     pub(crate) fn forget(&mut self, object: &Header) {
         for (_, slot) in self.root.task.capabilities.range(FIRST_SLOT, u64::MAX) {
-            if slot
-                .get(self.cpu)
-                .is_some_and(|entry| entry.object.is(object))
-            {
-                drop(slot.clear(self.cpu));
-            }
+            drop(slot.clear_of(object));
         }
         self.enter(Source::Spurious);
     }

@@ -7,11 +7,12 @@ use core::arch::{asm, naked_asm};
 use core::mem::offset_of;
 
 use l4_abi::arch::x86_64::exception::rflags;
+use l4_abi::protocol::label;
 
 use super::context::{Frame, SYSCALL_MARKER, USER_FLAGS};
 use super::cpu::selector;
 use super::isolation::detour;
-use crate::per_cpu::{CpuBlock, ShortWay};
+use crate::per_cpu::{CpuBlock, ShortWay, TaskAnswer};
 
 unsafe extern "C" {
     /// The kernel's part, see [`upcalls!`](crate::upcalls).
@@ -23,6 +24,12 @@ unsafe extern "C" {
         tag: u64,
         timeouts: u64,
     ) -> ShortWay;
+    fn brio_task_syscall(
+        cpu: *const CpuBlock,
+        label: u64,
+        destination: u64,
+        tag: u64,
+    ) -> TaskAnswer;
     fn brio_finish(cpu: *mut CpuBlock);
 
     /// Leaves the kernel: to the frame that the [`CpuBlock`] names, or to
@@ -69,7 +76,8 @@ pub(super) mod block {
 ///
 /// If the short way through the kernel leads back to the thread, only those
 /// registers are loaded that a C function destroys. To another one it goes
-/// straight ([`leave_by`]).
+/// straight ([`leave_by`]). What is asked of tasks leads back to the thread, so
+/// for that the other registers are not even saved.
 ///
 /// Then, at `brio_leave`, the ways out. `sysret` if the frame is marked to be
 /// in a system call. With an address outside the user range Intel's `sysret`
@@ -83,8 +91,6 @@ pub(super) unsafe extern "C" fn entry() {
         "mov gs:[{scratch}], rsp",
         "mov rsp, gs:[{frame}]",
         "mov [rsp + {rip}], rcx",
-        "mov rcx, gs:[{scratch}]",
-        "mov [rsp + {user_rsp}], rcx",
         "mov [rsp + {rflags}], r11",
         "mov [rsp + {rax}], rax",
         "mov [rsp + {rdx}], rdx",
@@ -93,6 +99,12 @@ pub(super) unsafe extern "C" fn entry() {
         "mov [rsp + {r8}], r8",
         "mov [rsp + {r9}], r9",
         "mov [rsp + {r10}], r10",
+        "cmp rax, {task_tags_last}",
+        "jle 9f",
+        "20:",
+        ".macro brio_save_rest",
+        "mov r11, gs:[{scratch}]",
+        "mov [rsp + {user_rsp}], r11",
         "mov qword ptr [rsp + {cs}], {marked}",
         "mov qword ptr [rsp + {ss}], {user_data}",
         "mov [rsp + {rbx}], rbx",
@@ -101,10 +113,12 @@ pub(super) unsafe extern "C" fn entry() {
         "mov [rsp + {r13}], r13",
         "mov [rsp + {r14}], r14",
         "mov [rsp + {r15}], r15",
+        "mov rsp, gs:[{stack_top}]",
+        ".endm",
+        "brio_save_rest",
         // (cpu, label, destination, tag, timeouts)
         "mov rdi, gs:[{this}]",
         "mov rcx, rax",
-        "mov rsp, gs:[{stack_top}]",
         "call {short}",
         "cmp al, {done}",
         "jne 6f",
@@ -133,6 +147,40 @@ pub(super) unsafe extern "C" fn entry() {
         "jmp brio_leave",
         "8:",
         "call {upcall}",
+        "jmp brio_leave",
+        "",
+        // The label is that of tasks, or one below.
+        "9:",
+        "cmp rax, {task_tags_first}",
+        "jl 20b",
+        // (cpu, label, destination, tag)
+        "mov rdi, gs:[{this}]",
+        "mov rcx, rax",
+        "mov rsp, gs:[{stack_top}]",
+        "call {task}",
+        "mov rsp, gs:[{frame}]",
+        "test ax, ax",
+        "js 21f",
+        "cmp dword ptr [rsp + {rip} + 4], 0x7fff",
+        "ja 22f",
+        "mov rcx, [rsp + {rip}]",
+        "mov r11, [rsp + {rflags}]",
+        "mov rdx, [rsp + {rdx}]",
+        "mov rsi, [rsp + {rsi}]",
+        "mov rdi, [rsp + {rdi}]",
+        "mov r8, [rsp + {r8}]",
+        "mov r9, [rsp + {r9}]",
+        "mov r10, [rsp + {r10}]",
+        "mov rsp, gs:[{scratch}]",
+        detour!("brio_isolated_sysret"),
+        "swapgs",
+        "sysretq",
+        "21:",
+        "brio_save_rest",
+        "jmp 6b",
+        "22:",
+        "mov [rsp + {rax}], rax",
+        "brio_save_rest",
         "",
         ".global brio_leave",
         "brio_leave:",
@@ -290,6 +338,9 @@ pub(super) unsafe extern "C" fn entry() {
         r15 = const offset_of!(Frame, r15),
         upcall = sym brio_syscall,
         short = sym brio_short_syscall,
+        task = sym brio_task_syscall,
+        task_tags_first = const label::TASK << 16,
+        task_tags_last = const label::TASK << 16 | 0xffff,
         finish = sym brio_finish,
         done = const ShortWay::ToTheEnd as u8,
     );

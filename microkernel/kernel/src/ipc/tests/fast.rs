@@ -10,20 +10,19 @@ use l4_abi::protocol::task::UnmapMask;
 use l4_abi::protocol::{self, label};
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 use machine::event::{Fault, Source as Interrupt};
-use machine::per_cpu::{ShortWay, Upcalls};
+use machine::per_cpu::ShortWay;
 
 use super::*;
-use crate::cpu::CpuLocal;
 use crate::ipc::fast::page_fault;
 use crate::object::thread::Stop;
-use crate::testing::TEST_MEMORY;
+use crate::testing::{TEST_MEMORY, short_way};
 
 /// Tries the fast path alone.
 fn is_fast(world: &World, call: Syscall) -> bool {
     let destination = Destination::new(call.selector, call.operation).raw();
     let timeouts = u64::from(call.timeouts.raw());
     let (label, destination, tag) = (call.label, destination, call.tag.raw());
-    let led = CpuLocal::short_syscall(world.cpu, label, destination, tag, timeouts);
+    let led = short_way(world.cpu, [label, destination, tag, timeouts]);
     !matches!(led, ShortWay::Nowhere | ShortWay::ToTheExit)
 }
 
@@ -103,6 +102,35 @@ fn one_page_or_capability_is_mapped_and_unmapped_on_the_fast_path() {
                 assert_eq!(world.doing(&thread), done(0, 0));
                 assert!(is_there(world));
             }
+        }
+    });
+}
+
+#[test]
+fn a_question_about_a_capability_is_answered_on_it_as_off_it() {
+    run(|world| {
+        let task = world.task();
+        let thread = world.thread(&task, 10);
+        let own = world.give_full(&task, task.header());
+        let name = Selector::new(own).raw();
+        let questions = [
+            (name, 1),
+            (name | 0x3f, 1),
+            (Selector::new(0x300).raw(), 0),
+            (name | Selector::INVALID_BIT, 0),
+            (name | Selector::REPLY_BIT, 0),
+            (Selector::new(1 << 16 | own).raw(), 0),
+        ];
+        let call = Syscall::invoke(own, label::TASK, 2);
+        world.syscall(&thread, call);
+        for (selector, answer) in questions {
+            let question = protocol::task::Opcode::CapabilityInfo.word();
+            world.write(&thread, &[question, selector]);
+            assert!(is_fast(world, call));
+            assert_eq!(world.doing(&thread), done(answer, 0), "{selector:#x}");
+            world.fast = false;
+            assert_eq!(world.syscall(&thread, call), done(answer, 0));
+            world.fast = true;
         }
     });
 }

@@ -1,77 +1,169 @@
-//! What is asked of tasks most often: to map or unmap one page or one
-//! capability. It is done at once, on the short way through the kernel
-//! (`ipc::fast`), without anything that could pause. Anything else is left
-//! untouched to the operations that work in steps.
+//! What is asked of tasks most often: whether they have a capability, and to map
+//! or unmap one page or one capability. Entry code tries it before anything
+//! else, and before it saves all registers, when a system call has the protocol
+//! of tasks. It is done at once, without anything that could pause. Anything
+//! else is left untouched to the operations that work in steps.
 
+use core::hint::cold_path;
+
+use l4_abi::capability::{OBJECT_SPACE_SLOTS, Selector};
 use l4_abi::flexpage::{Flexpage, Space};
 use l4_abi::item::{ItemControl, ItemFlags, MapItem};
 use l4_abi::message_tag::{MessageTag, TagFlags};
-use l4_abi::protocol::label;
+use l4_abi::operation::{Destination, Operation};
 use l4_abi::protocol::task::{Opcode, UnmapMask};
 use l4_abi::rights::CapabilityRights;
-use machine::utcb::Utcb;
+use machine::per_cpu::TaskAnswer;
 
 use super::Task;
 use super::memory::map_page;
-use crate::capability::{self, Entry};
+use crate::capability;
 use crate::cpu::Cpu;
+use crate::object::thread::{Standing, ThreadState};
+use crate::scheduling;
 
-/// The tag of a map of one item: three words, and the source.
-pub const MAP: MessageTag = MessageTag::new(label::TASK, 3, 1, TagFlags::empty());
-/// The tag of an unmap of one flexpage.
-pub const UNMAP: MessageTag = MessageTag::words_only(label::TASK, 3);
+// The tags, without the label, which entry code has looked at.
+/// Of the question whether there is a capability.
+const QUESTION: u16 = MessageTag::words_only(0, 2).raw() as u16;
+/// Of a map of one item: three words, and the source.
+const MAP: u16 = MessageTag::new(0, 3, 1, TagFlags::empty()).raw() as u16;
+/// Of an unmap of one flexpage.
+const UNMAP: u16 = MessageTag::words_only(0, 3).raw() as u16;
 
-/// Performs the map with tag [`MAP`] that a thread of `caller` asks of the
-/// object that `entry` names; the answer. `None`, and nothing is done, if this
-/// is not for here.
-#[inline(never)]
-pub fn map(cpu: &Cpu, caller: &Task, utcb: &Utcb, entry: Entry<'_>) -> Option<MessageTag> {
+/// What in a selector is not the index of a slot.
+const REST: u64 = !((OBJECT_SPACE_SLOTS - 1) << Selector::SHIFT);
+
+/// Performs the system call of the current thread, if it is one for here.
+#[inline(always)]
+pub fn syscall(cpu: &Cpu, destination: u64, tag: u64) -> Option<TaskAnswer> {
+    const CALL: u64 = Operation::CALL.bits();
+    let thread = cpu.current.get(cpu)?;
+    let state = thread.stands(cpu, Standing::Plain)?;
+    if destination & REST != CALL {
+        return None;
+    }
+    let caller = thread.task(cpu)?;
+    let index = Destination::from_raw(destination).selector().index();
+    let entry = caller.capabilities.lookup(cpu, index)?;
     let task = entry.object.downcast::<Task>()?;
-    let argument = Flexpage::from_raw(utcb.word(4));
-    let is_map = utcb.word(0) == Opcode::Map.word()
-        && utcb.word(3) & ItemFlags::MAP.bits() != 0
-        && argument.is_capability();
-    if !is_map || !entry.rights.contains(CapabilityRights::WRITE) {
+    let tag = tag as u16;
+    if tag != QUESTION {
+        // Of these two a smaller part is the way to here.
+        cold_path();
+        return match tag {
+            UNMAP => Some(unmap(cpu, &state, task)),
+            MAP => Some(map(cpu, &state, entry.rights, task, caller)),
+            _ => None,
+        };
+    }
+    let utcb = state.utcb.get().get(cpu);
+    if utcb.word(0) != Opcode::CapabilityInfo.word() {
         return None;
     }
-    let given = caller.capabilities.lookup(cpu, argument.index())?;
-    let source = given.object.downcast::<Task>()?;
-    if task.memory.is_closed() || source.memory.is_closed() {
-        return None;
-    }
-    // What is no map item is taken for one (abi/05).
-    let control = ItemControl::from_raw(utcb.word(1) | ItemFlags::MAP.bits());
-    let both = entry.rights.intersection(given.rights);
-    let pass_special = both.contains(CapabilityRights::SPECIAL);
-    let flexpage = Flexpage::from_raw(utcb.word(2));
-    if flexpage.is_capability() {
+    let selector = Selector::from_raw(utcb.word(1));
+    let entry = match selector.raw() & REST {
+        0 => task.capabilities.lookup(cpu, selector.index()),
+        _ => task.look_up(cpu, selector),
+    };
+    let is_there = i64::from(entry.is_some());
+    Some(TaskAnswer::new(MessageTag::label_only(is_there)))
+}
+
+/// The index of the one capability that `flexpage` is.
+#[inline(always)]
+fn single(flexpage: Flexpage) -> Option<u64> {
+    let is_one = flexpage.is_capability() && flexpage.index() < OBJECT_SPACE_SLOTS;
+    is_one.then_some(flexpage.index())
+}
+
+/// Maps to `task`, on which `caller` has `rights`.
+#[inline(never)]
+fn map(
+    cpu: &Cpu,
+    state: &ThreadState,
+    rights: CapabilityRights,
+    task: &Task,
+    caller: &Task,
+) -> TaskAnswer {
+    let map = || {
+        let utcb = state.utcb.get().get(cpu);
+        let argument = Flexpage::from_raw(utcb.word(4));
+        let is_map =
+            utcb.word(0) == Opcode::Map.word() && utcb.word(3) & ItemFlags::MAP.bits() != 0;
+        if !is_map || !rights.contains(CapabilityRights::WRITE) {
+            return None;
+        }
+        let given = caller.capabilities.lookup(cpu, single(argument)?)?;
+        let source = given.object.downcast::<Task>()?;
+        if task.memory.is_closed() || source.memory.is_closed() {
+            return None;
+        }
+        // What is no map item is taken for one (abi/05).
+        let control = ItemControl::from_raw(utcb.word(1) | ItemFlags::MAP.bits());
+        let flexpage = Flexpage::from_raw(utcb.word(2));
+        let Some(index) = single(flexpage) else {
+            return map_page(cpu, source, task, control, flexpage);
+        };
+        let both = rights.intersection(given.rights);
+        let pass_special = both.contains(CapabilityRights::SPECIAL);
         let item = MapItem {
             control,
             flexpage,
             space: Space::Object,
         };
-        capability::map_one(cpu, source, task, &item, pass_special).ok()?;
-    } else {
-        map_page(cpu, source, task, control, flexpage)?;
+        capability::map_one(cpu, [source, task], index, &item, pass_special).ok()
+    };
+    match map() {
+        Some(()) => answer(cpu, state, MessageTag::EMPTY),
+        None => TaskAnswer::NOWHERE,
     }
-    Some(MessageTag::EMPTY)
 }
 
-/// The same for an unmap with tag [`UNMAP`].
+/// Unmaps from `task`.
 #[inline(never)]
-pub fn unmap(cpu: &Cpu, utcb: &Utcb, entry: Entry<'_>) -> Option<MessageTag> {
-    let task = entry.object.downcast::<Task>()?;
+fn unmap(cpu: &Cpu, state: &ThreadState, task: &Task) -> TaskAnswer {
+    let utcb = state.utcb.get().get(cpu);
     if utcb.word(0) != Opcode::Unmap.word() || task.memory.is_closed() {
-        return None;
+        return TaskAnswer::NOWHERE;
     }
     let flexpage = Flexpage::from_raw(utcb.word(2));
     let mask = UnmapMask::from_raw(utcb.word(1));
-    let access = if flexpage.is_capability() {
-        capability::unmap_one(cpu, task, flexpage, mask);
-        0
-    } else {
-        task.memory.unmap_page(cpu, flexpage, mask)?
+    let Some(index) = single(flexpage) else {
+        return unmap_page(cpu, state, task, flexpage, mask);
     };
+    capability::unmap_one(cpu, task, index, flexpage, mask);
+    unmapped(cpu, state, flexpage, 0)
+}
+
+#[inline(never)]
+fn unmap_page(
+    cpu: &Cpu,
+    state: &ThreadState,
+    task: &Task,
+    flexpage: Flexpage,
+    mask: UnmapMask,
+) -> TaskAnswer {
+    match task.memory.unmap_page(cpu, flexpage, mask) {
+        Some(access) => unmapped(cpu, state, flexpage, access),
+        None => TaskAnswer::NOWHERE,
+    }
+}
+
+#[inline(always)]
+fn unmapped(cpu: &Cpu, state: &ThreadState, flexpage: Flexpage, access: u8) -> TaskAnswer {
+    let utcb = state.utcb.get().get(cpu);
     utcb.set_word(2, flexpage.with_rights(access).raw());
-    Some(MessageTag::words_only(0, 3))
+    answer(cpu, state, MessageTag::words_only(0, 3))
+}
+
+/// The thread goes on with this answer, at once if nothing ends by what was
+/// done.
+#[inline(always)]
+fn answer(cpu: &Cpu, state: &ThreadState, answer: MessageTag) -> TaskAnswer {
+    if cpu.kernel.reaper.is_empty() && scheduling::is_settled(cpu) {
+        TaskAnswer::new(answer)
+    } else {
+        state.context.frame.set_tag(answer.raw());
+        TaskAnswer::TO_THE_EXIT
+    }
 }

@@ -159,7 +159,7 @@ pub(super) fn prepare_map(
 
 /// Maps an item from `source` to wherever it wants in `destination`, if that is one page that can
 /// be mapped at once. Nothing is done if not.
-#[inline(always)]
+#[inline(never)]
 pub fn map_page(
     cpu: &Cpu,
     source: &Task,

@@ -242,7 +242,8 @@ fn a_vcpu_resumes_at_home_only() {
             .capabilities
             .get(slot)
             .expect("a slot");
-        drop(place.clear(world.cpu));
+        let held = place.get(world.cpu).expect("it is full");
+        drop(place.clear_of(held.object));
         assert!(place.fill(vcpu.header(), CapabilityRights::FULL));
         world.deliver_all();
         let refused = MessageTag::label_only(l4_abi::error::ResultCode::EINVAL.label());
