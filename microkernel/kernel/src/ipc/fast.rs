@@ -27,7 +27,7 @@ use crate::capability::Entry;
 use crate::cpu::Cpu;
 use crate::object::Kind;
 use crate::object::ipc_gate::IpcGate;
-use crate::object::irq::{Irq, Triggered};
+use crate::object::irq::Irq;
 use crate::object::task;
 use crate::object::thread::{
     LocalState, Purpose, Source, Standing, Thread, ThreadState, Waiting, standing, vcpu,
@@ -418,18 +418,20 @@ fn triggered<'cpu>(
 fn trigger(cpu: &Cpu, current: Sender<'_>, irq: &Irq) -> ShortWay {
     let goes_first = |to: &ThreadState| scheduling::goes_first(cpu, &current.state, to);
     match irq.trigger_open(cpu, goes_first) {
-        Triggered::Received(receiver, to) => {
+        Some((receiver, to)) => {
             scheduling::preempt(cpu, current.thread, &current.state, receiver, &to);
             current.switch_to(cpu, receiver, to);
             ShortWay::ToASyscall
         }
-        Triggered::Entered => ShortWay::ToTheEnd,
-        Triggered::Nothing => trigger_any(cpu, current.thread, irq),
+        None => trigger_any(cpu, current.thread, irq),
     }
 }
 
 #[inline(never)]
 fn trigger_any(cpu: &Cpu, current: &Thread, irq: &Irq) -> ShortWay {
+    if irq.trigger_vcpu(cpu) {
+        return ShortWay::ToTheEnd;
+    }
     irq.hit(cpu);
     end_of(cpu, current)
 }

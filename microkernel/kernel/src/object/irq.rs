@@ -51,16 +51,6 @@ pub struct State {
     dead: bool,
 }
 
-/// What [`Irq::trigger_open`] has done.
-pub enum Triggered<'cpu> {
-    /// Nothing.
-    Nothing,
-    /// The message entered a vCPU, which was ready already.
-    Entered,
-    /// This thread waited, and has the message now.
-    Received(&'cpu Thread, LocalState<'cpu>),
-}
-
 /// Chooses the node by which an interrupt is queued at its thread.
 pub struct QueuedIrq;
 
@@ -117,35 +107,41 @@ impl Irq {
     }
 
     /// It is triggered by software; nothing is done unless there is nothing to
-    /// do but to give its message to a thread that waits for anybody, or to a
-    /// vCPU that it enters.
+    /// do but to give its message to a thread that waits for anybody: that
+    /// thread, which has the message now.
     #[inline(always)]
     pub fn trigger_open<'cpu>(
         &self,
         cpu: &'cpu Cpu,
         can_go_on: impl FnOnce(&ThreadState) -> bool,
-    ) -> Triggered<'cpu> {
+    ) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
         let state = self.state.lock();
-        if state.queued | state.overrun || !self.pin.is_unbound() {
-            return Triggered::Nothing;
-        }
-        let Some(thread) = self.thread.get(cpu) else {
-            return Triggered::Nothing;
-        };
-        let Some(to) = thread.stands(cpu, Standing::Open) else {
-            if thread.is_here(cpu) && thread.enter_with_irq(cpu, self.label()) {
-                return Triggered::Entered;
-            }
-            return Triggered::Nothing;
-        };
+        let thread = self.plain_receiver(cpu, &state)?;
+        let to = thread.stands(cpu, Standing::Open)?;
         // With a thread that waits it is neither of these.
         debug_assert!(!state.pending && !state.dead);
         if !can_go_on(&to) {
-            return Triggered::Nothing;
+            return None;
         }
         to.context.frame.set_tag(MessageTag::EMPTY.raw());
         to.context.frame.set_label(self.label());
-        Triggered::Received(thread, to)
+        Some((thread, to))
+    }
+
+    /// The same for a vCPU, which the message enters. True if it has.
+    pub fn trigger_vcpu(&self, cpu: &Cpu) -> bool {
+        let state = self.state.lock();
+        let thread = self.plain_receiver(cpu, &state);
+        thread.is_some_and(|thread| thread.is_here(cpu) && thread.enter_with_irq(cpu, self.label()))
+    }
+
+    /// The thread, if the message would be the only one, and there is no pin.
+    #[inline(always)]
+    fn plain_receiver<'cpu>(&self, cpu: &'cpu Cpu, state: &State) -> Option<&'cpu Thread> {
+        if state.queued | state.overrun || !self.pin.is_unbound() {
+            return None;
+        }
+        self.thread.get(cpu)
     }
 
     /// It is triggered. The thread that waited for it, and has its message now:
