@@ -140,7 +140,13 @@ pub trait EntryFormat: Copy {
     fn table(&self, table: PhysicalAddress) -> u64;
     /// A leaf.
     fn leaf(&self, level: Level, leaf: Leaf) -> u64;
-    /// A leaf of `level` for `memory` that is otherwise as `leaf`, but has no more than `rights`.
+    /// A leaf as all formats of this machine know it.
+    #[inline(always)]
+    fn plain(&self, leaf: u64) -> u64 {
+        leaf
+    }
+    /// A leaf of `level` for `memory` that is otherwise as the plain `leaf`, but has no more than
+    /// `rights`.
     fn part(&self, leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64;
     /// What an entry of `level` says.
     fn decode(&self, level: Level, entry: u64) -> Content;
@@ -563,6 +569,7 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
         linked: Option<Handle<N>>,
     ) {
         let leaf = source.entry.0.load(Ordering::Relaxed);
+        let leaf = source.table.format.plain(leaf);
         let part = self.table.format.part(leaf, self.level, memory, rights);
         self.set_entry(part, linked);
     }

@@ -45,14 +45,14 @@ pub use worker::{Worker, spawn, spawn_at, spawn_on};
 /// Makes a program of test functions, which are run in this order.
 #[macro_export]
 macro_rules! suite {
-    ($($test:path),+ $(,)?) => {
+    ($($test:path),* $(,)?) => {
         $crate::sys::root_start!(brio_test_main, $crate::suite::STACK_SIZE);
 
         extern "C" fn brio_test_main(_: usize) -> ! {
             $crate::suite::run(&[$($crate::suite::Test {
                 name: stringify!($test),
                 body: $test,
-            }),+])
+            }),*])
         }
 
         #[panic_handler]

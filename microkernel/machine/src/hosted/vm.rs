@@ -60,7 +60,7 @@ pub fn run(_cpu: &CpuBlock, area: &ExtendedArea, _guest: &Guest<'_>) -> Exit {
 }
 
 /// Tells in the state that a message waits.
-pub fn mark_pending(area: &ExtendedArea) {
+pub fn mark_pending(_cpu: &CpuBlock, area: &ExtendedArea) {
     set_end(area, PENDING);
 }
 

@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 
 use super::entry_format::PAGE_ATTRIBUTE_TABLE;
 use super::instructions::{cpuid, msr, read_cr0, write_cr0, write_cr4, write_msr};
-use super::{isolation, svm, trap};
+use super::{isolation, svm, trap, vmx};
 use crate::memory::Storage;
 use crate::per_cpu::CpuBlock;
 use crate::port_bitmap::PortBitmap;
@@ -273,6 +273,7 @@ pub struct CpuState {
     pub(super) fpu_enabled: Cell<bool>,
     /// What it knows of guests.
     pub(super) guests: svm::State,
+    pub(super) vmx: vmx::State,
 }
 
 impl CpuState {
@@ -284,6 +285,7 @@ impl CpuState {
             isolation: isolation::State::new(),
             fpu_enabled: Cell::new(false),
             guests: svm::State::new(),
+            vmx: vmx::State::new(),
         }
     }
 
@@ -409,6 +411,7 @@ pub(super) fn attach(block: &CpuBlock) {
     // SAFETY: the block stays for ever, which `Boot::enter` demands.
     unsafe { write_msr(msr::GS_BASE, core::ptr::from_ref(block) as u64) };
     svm::attach(block);
+    vmx::attach(block);
 }
 
 /// # Safety

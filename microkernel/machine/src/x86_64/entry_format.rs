@@ -1,6 +1,10 @@
-//! Page-table entries of x86_64, also as AMD's nested paging has them.
+//! Page-table entries of x86_64, also as AMD's nested paging has them. Those of Intel's extended
+//! paging are translated from and to them.
 //!
 //! Source: Intel SDM volume 3, 4.5 (4-level paging) and 4.9.2 (page attribute table).
+
+#[path = "vmx/entries.rs"]
+mod extended;
 
 use l4_abi::rights::MemoryRights;
 
@@ -32,6 +36,7 @@ pub struct Format {
     address_bits: u32,
     physical_bits: u32,
     largest_leaf: Level,
+    is_extended: bool,
 }
 
 /// Binary logarithm of the ports there are, and of what one takes in tables as these.
@@ -44,6 +49,7 @@ impl Format {
         address_bits: PORT_ADDRESS_BITS,
         physical_bits: PORT_ADDRESS_BITS,
         largest_leaf: 1,
+        is_extended: false,
     };
 
     /// For a CPU with `physical_bits` address bits (CPUID 0x8000_0008), with or without pages of
@@ -58,6 +64,7 @@ impl Format {
                 52
             },
             largest_leaf: if has_1_gib_pages { 2 } else { 1 },
+            is_extended: false,
         }
     }
 
@@ -133,12 +140,19 @@ impl EntryFormat for Format {
 
     #[inline]
     fn leaf(&self, level: Level, leaf: Leaf) -> u64 {
-        leaf.memory.as_u64()
-            | PRESENT
-            | USER
-            | if level == 0 { 0 } else { LARGE }
-            | Self::attribute_bits(leaf.attributes)
-            | self.access_bits(leaf.access)
+        self.in_own_form(
+            leaf.memory.as_u64()
+                | PRESENT
+                | USER
+                | if level == 0 { 0 } else { LARGE }
+                | Self::attribute_bits(leaf.attributes)
+                | u64::from(leaf.access.bits()) << ACCESS_SHIFT,
+        )
+    }
+
+    #[inline(always)]
+    fn plain(&self, leaf: u64) -> u64 {
+        self.to_plain(leaf)
     }
 
     #[inline(always)]
@@ -147,7 +161,7 @@ impl EntryFormat for Format {
         if level > 0 {
             entry |= LARGE;
         }
-        Self::without(entry, rights)
+        self.in_own_form(Self::without(entry, rights))
     }
 
     #[inline(always)]
@@ -158,6 +172,8 @@ impl EntryFormat for Format {
         if let Some(table) = self.next_table(level, entry) {
             return Content::Table(table);
         }
+        let access = self.access(entry);
+        let entry = self.plain(entry);
         let mut rights = MemoryRights::READ;
         rights.set(MemoryRights::WRITE, entry & WRITABLE != 0);
         rights.set(MemoryRights::EXECUTE, entry & NO_EXECUTE == 0);
@@ -169,7 +185,7 @@ impl EntryFormat for Format {
         Content::Leaf(Leaf {
             memory: PhysicalAddress::new(entry & ADDRESS),
             attributes: Attributes { rights, cache },
-            access: self.access(entry),
+            access,
         })
     }
 
@@ -182,17 +198,17 @@ impl EntryFormat for Format {
     #[inline]
     fn with_attributes(&self, entry: u64, attributes: Attributes) -> u64 {
         let changed = WRITABLE | NO_EXECUTE | WRITE_THROUGH | CACHE_DISABLE;
-        entry & !changed | Self::attribute_bits(attributes)
+        self.in_own_form(self.plain(entry) & !changed | Self::attribute_bits(attributes))
     }
 
     #[inline]
     fn access_bits(&self, access: Access) -> u64 {
-        u64::from(access.bits()) << ACCESS_SHIFT
+        u64::from(access.bits()) << self.access_shift()
     }
 
     #[inline]
     fn access(&self, entry: u64) -> Access {
-        Access::from_bits((entry >> ACCESS_SHIFT) as u8)
+        Access::from_bits((entry >> self.access_shift()) as u8)
     }
 }
 
@@ -225,6 +241,47 @@ mod tests {
         let entry = FORMAT.leaf(0, leaf(MemoryRights::WRITE, Cache::Cached));
         let shown = FORMAT.decode(0, entry);
         assert_eq!(shown, Content::Leaf(leaf(MemoryRights::RW, Cache::Cached)));
+    }
+
+    #[test]
+    fn extended_entries_have_the_bits_of_the_manual() {
+        let format = FORMAT.for_guests().extended(false);
+        let text = leaf(MemoryRights::RX, Cache::Cached);
+        assert_eq!(format.leaf(0, text), 0x40_0000_0035);
+        assert_eq!(format.leaf(1, text), 0x40_0000_00b5);
+        let mut device = leaf(MemoryRights::RW, Cache::Uncached);
+        device.access = Access::REFERENCED.union(Access::DIRTY);
+        assert_eq!(format.leaf(1, device), 0x40_0000_0383);
+        let frames = leaf(MemoryRights::READ, Cache::Bufferable);
+        assert_eq!(format.leaf(0, frames), 0x40_0000_0009);
+        assert_eq!(format.table(PhysicalAddress::new(0x5000)), 0x5007);
+        assert_eq!(format.access_bits(Access::DIRTY), 1 << 9);
+        assert_eq!((FORMAT.largest_leaf(), format.largest_leaf()), (2, 1));
+    }
+
+    #[test]
+    fn leaves_go_from_format_to_format() {
+        let formats = [FORMAT, FORMAT.for_guests().extended(true)];
+        for cache in [Cache::Cached, Cache::Uncached, Cache::Bufferable] {
+            for rights in [MemoryRights::READ, MemoryRights::RX, MemoryRights::RWX] {
+                for (from, to) in formats.iter().zip(formats.iter().rev()) {
+                    let mut leaf = leaf(rights, cache);
+                    leaf.access = Access::DIRTY;
+                    let source = from.plain(from.leaf(1, leaf));
+                    let part = to.part(source, 1, leaf.memory, rights);
+                    assert_eq!(to.decode(1, part), Content::Leaf(leaf));
+                    let fewer = to.with_attributes(
+                        part,
+                        Attributes {
+                            rights: MemoryRights::READ,
+                            cache,
+                        },
+                    );
+                    leaf.attributes.rights = MemoryRights::READ;
+                    assert_eq!(to.decode(1, fewer), Content::Leaf(leaf));
+                }
+            }
+        }
     }
 
     #[test]

@@ -34,4 +34,5 @@ pub mod tlb;
 pub mod trap;
 pub(crate) mod vcpu;
 pub mod vm;
+mod vmx;
 mod window;

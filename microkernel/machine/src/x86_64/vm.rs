@@ -1,28 +1,48 @@
-//! Virtual machines: by AMD's SVM.
+//! Virtual machines: by AMD's SVM or Intel's VMX, whichever the CPU has.
 
-pub use super::svm::{is_supported, mark_pending, run};
+pub use super::svm::run;
 
 use super::context::Context;
 use super::entry_format::Format;
 use super::irqchip::IrqChip;
-use super::paging;
+use super::{paging, svm, vmx};
 use crate::per_cpu::CpuBlock;
-use crate::vcpu::ExtendedPointer;
+use crate::vcpu::{ExtendedArea, ExtendedPointer};
+
+/// Whether the CPUs can run virtual machines.
+pub fn is_supported(cpu: &CpuBlock) -> bool {
+    svm::is_supported(cpu) || vmx::is_supported(cpu)
+}
 
 /// The format of page tables for virtual machines, if it is not that of tasks:
 /// the kernel has no part of them.
 pub fn format() -> Option<Format> {
-    Some(paging::format().for_guests())
+    let format = paging::format().for_guests();
+    Some(vmx::format(format).unwrap_or(format))
+}
+
+/// Tells in the state that a message waits.
+#[inline]
+pub fn mark_pending(cpu: &CpuBlock, area: &ExtendedArea) {
+    if svm::is_supported(cpu) {
+        svm::mark_pending(area);
+    } else {
+        vmx::mark_pending(area);
+    }
 }
 
 /// The thread with `context` becomes an extended vCPU with this state, or one
-/// that is not extended: the kernel keeps nothing of it, and tells nothing.
+/// that is not extended: the kernel keeps nothing of it, and tells nothing but
+/// what VMX can do.
 pub fn begin(
-    _cpu: &CpuBlock,
+    cpu: &CpuBlock,
     _chip: &IrqChip,
     _context: &Context,
-    _extended: Option<ExtendedPointer>,
+    extended: Option<ExtendedPointer>,
 ) {
+    if let Some(area) = extended.filter(|_| vmx::is_supported(cpu)) {
+        vmx::begin(cpu, &area);
+    }
 }
 
 /// Another thread is loaded: no guest outlives a kernel entry here.

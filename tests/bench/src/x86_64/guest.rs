@@ -38,9 +38,11 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// One for the calling thread. None, if the machine has no virtual machines.
+    /// One for the calling thread. None, if the machine has no virtual machines, or by VMX.
     pub(crate) fn new() -> Option<Self> {
-        let vm = own::factory().create_vm().ok()?;
+        const HAS_SVM: u32 = 1 << 2;
+        let has_svm = core::arch::x86_64::__cpuid(0x8000_0001).ecx & HAS_SVM != 0;
+        let vm = (own::factory().create_vm().ok()).filter(|_| has_svm)?;
         let page = allocate(PAGE_ORDER);
         store(page, CPUID);
         let flexpage = Flexpage::memory(page, PAGE_ORDER, MemoryRights::RX);

@@ -18,6 +18,7 @@ pub mod fault;
 pub mod segment;
 pub mod vcpu;
 pub mod vm;
+pub mod vmx;
 
 use core::mem::size_of;
 

@@ -81,7 +81,7 @@ pub fn run(_cpu: &CpuBlock, _area: &ExtendedArea, _guest: &Guest<'_>) -> Exit {
 }
 
 /// Tells in the state that a message waits.
-pub fn mark_pending(_area: &ExtendedArea) {}
+pub fn mark_pending(_cpu: &CpuBlock, _area: &ExtendedArea) {}
 
 /// Another thread is loaded; before [`switch`](super::context::switch).
 #[inline]

@@ -27,10 +27,11 @@ use l4_abi::arch::x86_64::vm::EXIT_INTERRUPT;
 
 use super::cpu::{CR4_OSXSAVE, set_xcr0};
 use super::instructions::{cpuid, msr, read_cr4, read_msr, write_cr4, write_msr};
-use super::paging;
+use super::{paging, vmx};
 use crate::guest::{Exit, Guest};
 use crate::per_cpu::CpuBlock;
 use crate::vcpu::ExtendedArea;
+pub(super) use vmcb::allowed_components;
 use vmcb::{Setup, Vmcb, Wish};
 
 /// CPUID 0x8000_0001 ECX.
@@ -65,6 +66,11 @@ impl Pages {
             host: Vmcb::new(),
             saved: [const { Cell::new(0) }; 512],
         }
+    }
+
+    /// The first words of two pages, for CPUs without SVM.
+    pub(super) fn spare(&self) -> [&Cell<u64>; 2] {
+        [self.host.first_word(), &self.saved[0]]
     }
 }
 
@@ -136,18 +142,18 @@ pub(super) fn attach(cpu: &CpuBlock) {
     }
 }
 
-/// Whether the CPUs can run virtual machines.
-pub fn is_supported(cpu: &CpuBlock) -> bool {
+/// Whether this CPU can run virtual machines.
+pub(super) fn is_supported(cpu: &CpuBlock) -> bool {
     cpu.arch.guests.is_enabled.get()
 }
 
-/// Runs the guest.
+/// Runs the guest, by VMX if the CPU has no SVM.
 #[inline]
 pub fn run(cpu: &CpuBlock, area: &ExtendedArea, guest: &Guest<'_>) -> Exit {
     let (state, pages) = (&cpu.arch.guests, &cpu.arch.tables().guest);
     let wish: &Wish = area.words::<EXTENDED_STATE_OFFSET>();
     if !state.is_enabled.get() {
-        return Exit::Invalid;
+        return vmx::run(cpu, area, guest);
     }
     let root = guest.root.address();
     let ran_last = state.vcpu.get() == guest.vcpu && !guest.has_moved;
@@ -182,7 +188,7 @@ pub fn run(cpu: &CpuBlock, area: &ExtendedArea, guest: &Guest<'_>) -> Exit {
 }
 
 /// Tells in the state that a message waits.
-pub fn mark_pending(area: &ExtendedArea) {
+pub(super) fn mark_pending(area: &ExtendedArea) {
     let exit_code = &area.words::<EXTENDED_STATE_OFFSET>()[vmcb::EXIT_CODE / 8];
     exit_code.store(EXIT_INTERRUPT, Relaxed);
 }
@@ -200,7 +206,7 @@ fn clear_keys() {
 
 /// Changes XCR0, which is slow, if need be.
 #[inline]
-fn set_components(components: u64) {
+pub(super) fn set_components(components: u64) {
     if xcr0() != components {
         // SAFETY: the CPU has these components, and CR4.OSXSAVE is set.
         unsafe { set_xcr0(components) };
@@ -208,7 +214,7 @@ fn set_components(components: u64) {
 }
 
 #[inline]
-fn xcr0() -> u64 {
+pub(super) fn xcr0() -> u64 {
     let (low, high): (u32, u32);
     // SAFETY: reading it has no effect; CR4.OSXSAVE is set.
     unsafe {

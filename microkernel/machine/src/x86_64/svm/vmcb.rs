@@ -111,6 +111,11 @@ impl Vmcb {
         Self([const { Cell::new(0) }; 512])
     }
 
+    #[cfg_attr(test, allow(dead_code, reason = "for the machine itself"))]
+    pub(crate) fn first_word(&self) -> &Cell<u64> {
+        &self.0[0]
+    }
+
     fn word(&self, offset: usize) -> &Cell<u64> {
         &self.0[offset / 8]
     }
@@ -259,12 +264,16 @@ impl Vmcb {
     }
 }
 
-/// The guest's XCR0: what the user wants, made such that the CPU takes it.
-/// Only components that it has (`available`), the x87's always, and none
-/// without those that it builds on.
+/// The guest's XCR0.
 #[inline]
 pub(crate) fn components(wish: &Wish, available: u64) -> u64 {
-    let wanted = wish[XCR0_OFFSET / 8].load(Relaxed);
+    allowed_components(wish[XCR0_OFFSET / 8].load(Relaxed), available)
+}
+
+/// An XCR0 that the CPU takes. Only components that it has (`available`), the
+/// x87's always, and none without those that it builds on.
+#[inline]
+pub(crate) fn allowed_components(wanted: u64, available: u64) -> u64 {
     const X87: u64 = 1;
     const SSE: u64 = 1 << 1;
     const AVX: u64 = 1 << 2;

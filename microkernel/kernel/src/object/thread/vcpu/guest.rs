@@ -47,7 +47,7 @@ impl Thread {
         let extended = extended.get(cpu);
         let space = task.memory.space();
         if area.is_irq_pending() {
-            vm::mark_pending(extended);
+            vm::mark_pending(cpu.block(), extended);
             return Ok(answer(state, RESUME_PENDING));
         }
         let guest = Guest {

@@ -1,0 +1,3 @@
+//! aarch64: there is no VMX.
+
+l4_test::suite![];

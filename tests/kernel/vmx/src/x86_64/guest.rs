@@ -1,0 +1,261 @@
+//! A virtual machine with four pages of memory, and vCPUs in real mode.
+
+use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use l4_test::abi::arch::x86_64::vcpu::EXTENDED_STATE_OFFSET;
+use l4_test::abi::arch::x86_64::vmx::control::LOAD_EFER;
+use l4_test::abi::arch::x86_64::vmx::{at, field, offset, width};
+use l4_test::abi::flexpage::Flexpage;
+use l4_test::abi::item::{ItemControl, ItemFlags};
+use l4_test::abi::rights::MemoryRights;
+use l4_test::abi::vcpu::{EXTENDED_INFO_OFFSET, StateFlags, UserTask};
+use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load, store};
+use l4_test::own;
+use l4_test::sys::object::{Task, Thread};
+use l4_test::sys::vcpu::{ExtendedVcpu, GuestEnd, Vcpu};
+use l4_test::sys::{Object, OwnedCap};
+
+/// Exit reasons.
+pub(crate) mod exit {
+    pub(crate) const EXCEPTION: u64 = 0;
+    pub(crate) const INTERRUPT: u64 = 1;
+    pub(crate) const TRIPLE_FAULT: u64 = 2;
+    pub(crate) const CPUID: u64 = 10;
+    pub(crate) const HALT: u64 = 12;
+    pub(crate) const READ_COUNTER: u64 = 15;
+    pub(crate) const CALL: u64 = 18;
+    pub(crate) const CONTROL_REGISTER: u64 = 28;
+    pub(crate) const DEBUG_REGISTER: u64 = 29;
+    pub(crate) const PORT: u64 = 30;
+    pub(crate) const READ_REGISTER: u64 = 31;
+    pub(crate) const PAGE_FAULT: u64 = 48;
+    pub(crate) const BAD_STATE: u64 = 1 << 31 | 33;
+}
+
+/// Guest-physical addresses: interrupt table, code, data, stack.
+pub(crate) const CODE: u64 = 0x1000;
+pub(crate) const DATA: u64 = 0x2000;
+pub(crate) const STACK: u64 = 0x4000;
+/// An address below 64 KiB where there is nothing.
+pub(crate) const NOTHING: u64 = 0x8000;
+
+/// What a resume to a guest asks for, and the flags after it.
+pub(crate) const GUEST: StateFlags = StateFlags::USER_MODE.union(StateFlags::FPU_ENABLED);
+pub(crate) const AFTER: StateFlags = StateFlags::FPU_ENABLED;
+
+/// Interrupts are on.
+pub(crate) const FLAGS: u64 = 1 << 9 | 2;
+
+/// Real-mode code.
+pub(crate) const HALT: &[u8] = &[0xf4];
+/// inc word [DATA]; jmp back.
+pub(crate) const COUNT: &[u8] = &[0xff, 0x06, 0x00, 0x20, 0xeb, 0xfa];
+
+/// A virtual machine.
+pub(crate) struct Machine {
+    pub(crate) vm: OwnedCap<Task>,
+    /// Where its memory is in the own task.
+    pub(crate) memory: u64,
+}
+
+impl Machine {
+    /// One that begins with `code`.
+    pub(crate) fn new(code: &[u8]) -> Self {
+        let vm = own::factory().create_vm().unwrap();
+        let memory = allocate(PAGE_ORDER + 2);
+        for word in 0..4 * PAGE / 8 {
+            store(memory + word * 8, 0);
+        }
+        let machine = Self { vm, memory };
+        machine.write(CODE, code);
+        machine.map(
+            Flexpage::memory(memory, PAGE_ORDER + 2, MemoryRights::RWX),
+            0,
+        );
+        machine
+    }
+
+    pub(crate) fn map(&self, flexpage: Flexpage, to: u64) {
+        let control = ItemControl::map(to, ItemFlags::empty());
+        self.vm.map(own::task(), control, flexpage).unwrap();
+    }
+
+    /// Writes to its memory.
+    pub(crate) fn write(&self, address: u64, bytes: &[u8]) {
+        for (address, byte) in (self.memory + address..).zip(bytes) {
+            let (word, shift) = (address & !7, address % 8 * 8);
+            let others = load(word) & !(0xff << shift);
+            store(word, others | u64::from(*byte) << shift);
+        }
+    }
+
+    /// The calling thread as a vCPU of it, at the start of its code.
+    pub(crate) fn vcpu(&self) -> Guest {
+        let guest = Guest::new();
+        guest.vcpu.set_user_task(UserTask::new(self.vm.selector()));
+        guest
+    }
+
+    /// Runs what `prepare` makes of it in a thread of its own until it exits.
+    pub(crate) fn run<R: 'static>(
+        self,
+        prepare: impl FnOnce(Guest) + 'static,
+        look: impl FnOnce(Guest) -> R + 'static,
+    ) -> R {
+        let worker = l4_test::spawn(move || {
+            let guest = self.vcpu();
+            prepare(guest);
+            assert_eq!(guest.run(), GuestEnd::Exit);
+            look(guest)
+        });
+        worker.join()
+    }
+}
+
+/// A vCPU.
+#[derive(Clone, Copy)]
+pub(crate) struct Guest {
+    pub(crate) vcpu: Vcpu,
+    state: *mut u8,
+}
+
+impl Guest {
+    /// The calling thread, in real mode at the start of the code.
+    pub(crate) fn new() -> Self {
+        let address = kernel_user_page();
+        Thread::SELF.vcpu_control_extended(address).unwrap();
+        // SAFETY: a page of kernel-user memory of its own, which stays.
+        let extended = unsafe { ExtendedVcpu::new(address as usize) };
+        let vcpu = extended.vcpu();
+        vcpu.set_saved_state(GUEST);
+        let state = ptr::with_exposed_provenance_mut(address as usize);
+        let guest = Self { vcpu, state };
+        guest.reset();
+        guest
+    }
+
+    /// Real mode, flat segments, and interrupts on: Bochs (2.7) does not interrupt a guest that begins without
+    /// that flag until it sets it.
+    pub(crate) fn reset(self) {
+        for number in 0..8 {
+            let rights = match number {
+                1 => 0x9b,
+                6 => 1 << 16,
+                7 => 0x8b,
+                _ => 0x93,
+            };
+            self.set(0x800 + number * 2, 0);
+            self.set(0x4800 + number * 2, 0xffff);
+            self.set(0x4814 + number * 2, rights);
+            self.set(0x6806 + number * 2, 0);
+        }
+        // Limits and bases of the descriptor tables.
+        for field in [0x4810, 0x4812] {
+            self.set(field, 0xffff);
+        }
+        let zero = [
+            0x4824, 0x482a, 0x6816, 0x6818, 0x6822, 0x6824, 0x6826, 0x4006, 0x4008, 0x6000, 0x6004,
+            0x6006,
+        ];
+        for field in zero {
+            self.set(field, 0);
+        }
+        for (field, value) in [
+            (field::PIN_CONTROLS, 0),
+            (field::CPU_CONTROLS, 0),
+            (field::CPU_CONTROLS_2, 0),
+            (field::EXIT_CONTROLS, 0),
+            (field::ENTRY_CONTROLS, LOAD_EFER),
+            (field::ENTRY_EVENT, 0),
+            (field::EXCEPTION_BITMAP, 0),
+            (field::TSC_OFFSET, 0),
+            (field::ACTIVITY, 0),
+            (field::CR4_MASK, 0),
+            (field::GUEST_CR0, 0x10),
+            (field::GUEST_CR3, 0),
+            (field::GUEST_CR4, 0),
+            (field::GUEST_EFER, 0),
+            (field::GUEST_DR7, 0x400),
+            (field::GUEST_RFLAGS, FLAGS),
+            (field::GUEST_RIP, CODE),
+            (field::GUEST_RSP, STACK),
+        ] {
+            self.set(field, value);
+        }
+    }
+
+    /// A word of the state.
+    fn word(self, offset: usize) -> *mut u64 {
+        assert!(offset < 0x1000 && offset.is_multiple_of(8));
+        self.state.wrapping_add(offset).cast()
+    }
+
+    /// What the kernel tells of the machine.
+    pub(crate) fn info(self, index: usize) -> u64 {
+        // SAFETY: a word of the state.
+        unsafe { self.word(EXTENDED_INFO_OFFSET + index * 8).read_volatile() }
+    }
+
+    /// The word of the values that has a field, and how far up.
+    fn place(self, field: u32) -> (*mut u64, u32) {
+        let at = at::VALUES + offset(field);
+        (
+            self.word(EXTENDED_STATE_OFFSET + (at & !7)),
+            at as u32 % 8 * 8,
+        )
+    }
+
+    pub(crate) fn get(self, field: u32) -> u64 {
+        let (word, shift) = self.place(field);
+        // SAFETY: a word of the state.
+        unsafe { word.read_volatile() >> shift & mask(field) }
+    }
+
+    /// Sets a field without saying so.
+    pub(crate) fn set_silently(self, field: u32, value: u64) {
+        let (word, shift) = self.place(field);
+        // SAFETY: a word of the state, of which nobody changes others now.
+        unsafe {
+            let others = word.read_volatile() & !(mask(field) << shift);
+            word.write_volatile(others | (value & mask(field)) << shift);
+        }
+    }
+
+    pub(crate) fn set(self, field: u32, value: u64) {
+        self.set_silently(field, value);
+        let bit = offset(field);
+        let word = self.word(EXTENDED_STATE_OFFSET + at::CHANGED + bit / 64 * 8);
+        // SAFETY: likewise.
+        unsafe { word.write_volatile(word.read_volatile() | 1 << (bit % 64)) };
+    }
+
+    /// Runs until there is something for the VMM.
+    pub(crate) fn run(self) -> GuestEnd {
+        self.vcpu.run_guest(&[]).unwrap()
+    }
+
+    /// Why it has exited.
+    pub(crate) fn exit(self) -> u64 {
+        self.get(field::EXIT_REASON)
+    }
+
+    /// Goes on behind the instruction that has exited.
+    pub(crate) fn skip(self) {
+        let next = self.get(field::GUEST_RIP) + self.get(field::EXIT_LENGTH);
+        self.set(field::GUEST_RIP, next);
+    }
+}
+
+fn mask(field: u32) -> u64 {
+    u64::MAX >> (64 - width(field))
+}
+
+/// A new page of kernel-user memory.
+fn kernel_user_page() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(UNUSED + 0x1000_0000);
+    let address = NEXT.fetch_add(PAGE, SeqCst);
+    let area = Flexpage::memory(address, PAGE_ORDER, MemoryRights::RW);
+    own::task().add_kernel_user_memory(area).unwrap();
+    address
+}

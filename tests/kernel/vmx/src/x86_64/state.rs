@@ -1,0 +1,149 @@
+//! What a guest has from one run to the next, and what the kernel has after it.
+
+use core::arch::asm;
+
+use l4_test::abi::arch::x86_64::vmx::control::{LOAD_EFER, LONG_MODE_GUEST};
+use l4_test::abi::arch::x86_64::vmx::{EVENT_VALID, field};
+use l4_test::spawn;
+use l4_test::sys::vcpu::GuestEnd;
+
+use super::guest::{CODE, DATA, HALT, Machine, exit};
+
+pub(crate) fn all_registers_go_both_ways() {
+    // inc ax; inc cx; hlt; jmp back. Real mode leaves the others alone.
+    let machine = Machine::new(&[0x40, 0x41, 0xf4, 0xeb, 0xfb]);
+    let worker = spawn(move || {
+        let guest = machine.vcpu();
+        let mut frame = guest.vcpu.registers();
+        let registers = [
+            &mut frame.rax,
+            &mut frame.rbx,
+            &mut frame.rcx,
+            &mut frame.rdx,
+            &mut frame.rsi,
+            &mut frame.rdi,
+            &mut frame.rbp,
+            &mut frame.r8,
+            &mut frame.r9,
+            &mut frame.r10,
+            &mut frame.r11,
+            &mut frame.r12,
+            &mut frame.r13,
+            &mut frame.r14,
+            &mut frame.r15,
+        ];
+        for (number, register) in (1..).zip(registers) {
+            *register = number * 0x0101_0101_0101_0100;
+        }
+        guest.vcpu.set_registers(frame);
+        guest.set(field::CR2, 0x1234_5678);
+        for round in 1..=10 {
+            assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
+            let mut expected = frame;
+            expected.rax += round;
+            expected.rcx += round;
+            assert_eq!(guest.vcpu.registers(), expected);
+            assert_eq!(guest.get(field::GUEST_RSP), super::guest::STACK);
+            assert_eq!(guest.get(field::CR2), 0x1234_5678);
+            guest.skip();
+        }
+    });
+    worker.join();
+}
+
+pub(crate) fn an_injected_event_goes_through_the_guests_table() {
+    let machine = Machine::new(HALT);
+    // Vector 0x21 of the interrupt table: a handler in the data page.
+    machine.write(0x21 * 4, &(DATA as u32).to_le_bytes());
+    machine.write(DATA, &[0x90, 0xf4]);
+    let worker = spawn(move || {
+        let guest = machine.vcpu();
+        guest.set(field::ENTRY_EVENT, EVENT_VALID | 0x21);
+        assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
+        assert_eq!(guest.get(field::GUEST_RIP), DATA + 1);
+        assert_eq!(guest.get(field::ENTRY_EVENT) & EVENT_VALID, 0);
+        // Once only.
+        guest.set(field::GUEST_RIP, CODE);
+        guest.run();
+        assert_eq!(guest.get(field::GUEST_RIP), CODE);
+    });
+    worker.join();
+}
+
+pub(crate) fn a_guest_with_64_bits_has_its_own_gs() {
+    const PRESENT: u64 = 3;
+    // swapgs; mov rax, gs:[0]; hlt
+    let machine = Machine::new(&[
+        0x0f, 0x01, 0xf8, 0x65, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0, 0xf4,
+    ]);
+    // One page of 2 MiB at 0.
+    machine.write(DATA, &(0x3000 | PRESENT).to_le_bytes());
+    machine.write(0x3000, &PRESENT.to_le_bytes());
+    machine.write(0, &(1 << 7 | PRESENT).to_le_bytes());
+    machine.write(DATA + 0x800, &0x1122_3344_5566_7788_u64.to_le_bytes());
+    machine.run(
+        |guest| {
+            guest.set(field::ENTRY_CONTROLS, LOAD_EFER | LONG_MODE_GUEST);
+            guest.set(field::GUEST_EFER, 0x501);
+            guest.set(field::GUEST_CR0, 0x8000_0031);
+            guest.set(field::GUEST_CR3, DATA);
+            guest.set(field::GUEST_CR4, 0x20);
+            // 64-bit code.
+            guest.set(0x4816, 0xa09b);
+            guest.set(0x6810, 0x5555_0000);
+            guest.set(field::KERNEL_GS_BASE, DATA + 0x800);
+        },
+        |guest| {
+            assert_eq!(guest.exit(), exit::HALT);
+            assert_eq!(guest.vcpu.registers().rax, 0x1122_3344_5566_7788);
+            assert_eq!(guest.get(field::KERNEL_GS_BASE), 0x5555_0000);
+            assert_eq!(guest.get(0x6810), DATA + 0x800);
+        },
+    );
+}
+
+pub(crate) fn the_kernels_registers_come_back() {
+    let selectors = || -> [u16; 4] {
+        let mut all = [0; 4];
+        // SAFETY: reading them has no effect.
+        unsafe {
+            asm!("mov {:x}, ds", "mov {:x}, es", "mov {:x}, fs", "mov {:x}, gs",
+                out(reg) all[0], out(reg) all[1], out(reg) all[2], out(reg) all[3]);
+        }
+        all
+    };
+    let limits = || {
+        let mut pointers = [[0_u16; 5]; 2];
+        // SAFETY: each writes ten bytes.
+        unsafe {
+            asm!("sgdt [{}]", "sidt [{}]", in(reg) &mut pointers[0], in(reg) &mut pointers[1]);
+        }
+        pointers
+    };
+    let machine = Machine::new(HALT);
+    let worker = spawn(move || {
+        let guest = machine.vcpu();
+        // The flat data segment, also where it is not so by itself.
+        // SAFETY: the base stays 0, and the program uses neither of them otherwise.
+        unsafe { asm!("mov ds, {0:e}", "mov es, {0:e}", in(reg) 0x23) };
+        let before = (selectors(), limits());
+        assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
+        assert_eq!((selectors(), limits()), before);
+    });
+    worker.join();
+}
+
+pub(crate) fn a_value_counts_when_it_is_marked_as_changed() {
+    let machine = Machine::new(&[0xf4, 0x90, 0xf4]);
+    let worker = spawn(move || {
+        let guest = machine.vcpu();
+        guest.run();
+        guest.set_silently(field::GUEST_RIP, CODE + 1);
+        guest.run();
+        assert_eq!(guest.get(field::GUEST_RIP), CODE);
+        guest.set(field::GUEST_RIP, CODE + 1);
+        guest.run();
+        assert_eq!(guest.get(field::GUEST_RIP), CODE + 2);
+    });
+    worker.join();
+}
