@@ -60,6 +60,9 @@ pub mod panic;
 pub mod per_cpu;
 pub mod port_bitmap;
 pub mod quiescence;
+// A hosted machine has a lock that tests look at.
+#[cfg(target_os = "none")]
+mod spin_lock;
 mod sync;
 pub mod trampoline;
 pub mod utcb;

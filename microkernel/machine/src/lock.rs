@@ -7,10 +7,10 @@ pub struct Lock<T>(Mutex<T>);
 /// Access to the data, until it is dropped.
 pub type Guard<'a, T> = MutexGuard<'a, T>;
 
+#[cfg(all(not(loom), target_os = "none"))]
+use crate::spin_lock::{Mutex, MutexGuard};
 #[cfg(loom)]
 use loom::sync::{Mutex, MutexGuard};
-#[cfg(all(not(loom), target_os = "none"))]
-use spin::{Mutex, MutexGuard};
 
 #[cfg(all(not(loom), not(target_os = "none")))]
 use crate::arch::meanwhile::{Mutex, MutexGuard};
