@@ -25,7 +25,9 @@ use crate::arguments::Arguments;
 use crate::failure::{Context, Result, fail};
 use crate::workspace::Workspace;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 pub(super) const VERB: Verb = Verb {
@@ -101,6 +103,7 @@ impl fmt::Display for Report {
 
 fn run(args: &[String]) -> Result<()> {
     let args = Arguments::parse(args, &["--long"], &["--arch", "--images"])?;
+    program()?;
     let workspace = Workspace::load()?;
     let filters = args.words();
     let selected =
@@ -189,8 +192,18 @@ fn run_cases<C>(
 
 /// xtask as people run it, in the project's folder.
 fn xtask(workspace: &Workspace) -> Result<Command> {
-    let program = std::env::current_exe().context(|| "looking for xtask itself")?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(program()?);
     command.current_dir(workspace.root());
     Ok(command)
+}
+
+/// The file of this program. It is looked for once: Linux calls a running program's file deleted when another took its
+/// place, as cargo's does when tests have it built anew.
+fn program() -> Result<&'static Path> {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(program) = PROGRAM.get() {
+        return Ok(program);
+    }
+    let program = std::env::current_exe().context(|| "looking for xtask itself")?;
+    Ok(PROGRAM.get_or_init(|| program))
 }
