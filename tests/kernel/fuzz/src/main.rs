@@ -24,6 +24,9 @@ l4_test::suite![random_calls_harm_nobody];
 
 /// Most calls in a round.
 const ROUND: u64 = 20_000;
+/// How many rounds in a row may end before a call is counted: who counts is attacked too, and attackers wait for their
+/// program's pages, on a busy host for long.
+const MAX_EMPTY_ROUNDS: u32 = 3;
 
 fn random_calls_harm_nobody() {
     let question = "how many calls, from which seed?";
@@ -31,11 +34,12 @@ fn random_calls_harm_nobody() {
     let mut arena = Arena::new();
     let mut left = calls;
     let mut seed = first_seed;
+    let mut empty_rounds = 0;
     while left > 0 {
         console::print(format_args!("seed {seed}, {left} calls to go"));
         let made = supervisor::round(&mut arena, seed, left.min(ROUND));
-        assert!(made > 0, "nobody attacks");
-        // Who counts is attacked too.
+        empty_rounds = if made > 0 { 0 } else { empty_rounds + 1 };
+        assert!(empty_rounds <= MAX_EMPTY_ROUNDS, "nobody attacks");
         left = left.saturating_sub(made.min(ROUND));
         seed += 1;
         suite::is_alive();
