@@ -64,12 +64,6 @@ pub fn bochs() -> Result<()> {
     need(&Host::detect(), &BOCHS)
 }
 
-/// Whether it is there: what only it can run is not worth an installation in the middle of other tests.
-pub fn has_bochs() -> bool {
-    let host = Host::detect();
-    (BOCHS.iter()).all(|tool| host.has(tool.name(host.system)))
-}
-
 /// The files of its firmware, if they are there.
 pub fn bochs_firmware() -> [&'static str; 2] {
     let system = Host::detect().system;

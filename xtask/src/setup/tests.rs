@@ -5,7 +5,7 @@ use super::host::Host;
 use super::kvm;
 use super::packages::need;
 use super::rust::Core;
-use super::tools::{GDB, ISO, OVMF, QEMU_AARCH64, Tool};
+use super::tools::{BOCHS, GDB, ISO, OVMF, QEMU_AARCH64, Tool};
 use crate::architecture::Architecture;
 use crate::temporary::Temporary;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -261,6 +261,28 @@ fn a_package_that_brings_several_tools_is_named_once() {
         error.ends_with("pacman -S --needed grub libisoburn mtools"),
         "{error}"
     );
+}
+
+#[test]
+fn bochs_comes_with_its_firmware_or_it_is_told_how() {
+    let bring_it = "\
+        there=${0%/*/*}; /bin/mkdir -p $there/usr/share/bochs; : > $there/bin/bochs\n\
+        : > $there/usr/share/bochs/BIOS-bochs-latest; : > $there/usr/share/bochs/VGABIOS-lgpl-latest";
+    let machine = |user| Machine::new(DEBIAN).user(user).program("apt-get", bring_it);
+    let install = "bochs-term bochsbios bochs";
+
+    let root = machine(0);
+    assert_eq!(root.need(&BOCHS), Ok(()));
+    assert!(root.calls()[0].ends_with(install), "{:?}", root.calls());
+    assert_eq!(root.need(&BOCHS), Ok(()));
+    assert_eq!(root.calls().len(), 1, "it is there now");
+
+    let user = machine(1000);
+    let told = format!("apt-get install --no-install-recommends {install}");
+    let error = user.need(&BOCHS).unwrap_err();
+    assert!(error.starts_with("run this as root"), "{error}");
+    assert!(error.ends_with(&told), "{error}");
+    assert_eq!(user.calls(), [""; 0]);
 }
 
 #[test]

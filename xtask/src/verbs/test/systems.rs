@@ -7,7 +7,6 @@ use crate::boot_image;
 use crate::build::{Builder, Kernel, OptionsBlock, Profile};
 use crate::failure::Result;
 use crate::qemu::{Machine, Medium};
-use crate::setup;
 use crate::system::{System, Test, check};
 use crate::workspace::Workspace;
 use std::collections::BTreeMap;
@@ -81,11 +80,6 @@ pub(super) fn run_on(
         {
             if boot.test.long && !long {
                 let why = Outcome::Skipped("only with --long".into());
-                report.add(&boot.name, &why, Duration::ZERO);
-            } else if boot.machine.bochs.is_some() && !setup::has_bochs() {
-                let why = Outcome::Skipped(
-                    "Bochs is not installed; `cargo xtask setup` does that".into(),
-                );
                 report.add(&boot.name, &why, Duration::ZERO);
             } else {
                 boots.push((system, boot));
