@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// Changes with what is made here, so that disks are made anew.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// Modules of each bus in the order in which they depend on each other, below the kernel's folder of modules.
 const PCI: [&str; 5] = [
@@ -36,7 +36,7 @@ const DEVICES: [&str; 6] = [
 ];
 
 /// What is done first. What the kernel's command line has that the kernel does not know is in the environment:
-/// `ip=ADDRESS/BITS` for the network card, `httpd=FOLDER` to serve files, `disk=NAME` to go on with the system on that
+/// `ip=ADDRESS/BITS` for the network card, `httpd=FOLDER` to serve files, `iperf=FILE` for a server of iperf that reports there, `disk=NAME` to go on with the system on that
 /// disk.
 const START: &str = r#"#!/bin/sh
 mount -t devtmpfs none /dev 2>/dev/null
@@ -54,6 +54,7 @@ hostname guest
 ip link set lo up
 [ -n "$ip" ] && ip link set eth0 up && ip addr add $ip dev eth0
 [ -n "$httpd" ] && httpd -h $httpd
+[ -n "$iperf" ] && iperf -s >$iperf &
 echo "Linux $(uname -r) is ready: a shell of busybox"
 exec busybox init
 "#;
@@ -67,8 +68,16 @@ const TABLE: &str = "\
 
 const PROFILE: &str = "export PS1='guest:\\w# '\n";
 
+/// What iperf needs, which is linked dynamically: libraries, each in the folder where Debian has the architecture's.
+const LIBRARIES: [(&str, &str); 4] = [
+    ("lib", "libc.so.6"),
+    ("lib", "libm.so.6"),
+    ("lib", "libgcc_s.so.1"),
+    ("usr/lib", "libstdc++.so.6"),
+];
+
 /// Makes the disk of unpacked packages.
-pub(super) fn make(packages: &Path, arch: Architecture) -> Result<Vec<u8>> {
+pub(super) fn make(packages: &Path, arch: Architecture, has_iperf: bool) -> Result<Vec<u8>> {
     let mut disk = Disk::default();
     for folder in [
         "bin",
@@ -76,6 +85,7 @@ pub(super) fn make(packages: &Path, arch: Architecture) -> Result<Vec<u8>> {
         "etc",
         "lib",
         "lib/modules",
+        "lib64",
         "mnt",
         "proc",
         "root",
@@ -140,7 +150,31 @@ pub(super) fn make(packages: &Path, arch: Architecture) -> Result<Vec<u8>> {
         0o644,
         order.as_bytes(),
     )?;
+    if has_iperf {
+        add_iperf(&mut disk, packages, arch)?;
+    }
     disk.finish()
+}
+
+fn add_iperf(disk: &mut Disk, packages: &Path, arch: Architecture) -> Result<()> {
+    // Programs name the linker by its path.
+    let (libraries, linker_folder, linker) = match arch {
+        Architecture::X86_64 => ("x86_64-linux-gnu", "lib64", "ld-linux-x86-64.so.2"),
+        Architecture::Aarch64 => ("aarch64-linux-gnu", "lib", "ld-linux-aarch64.so.1"),
+    };
+    let mut add = |path: &str, source: &Path| {
+        let content = read(&packages.join(source))?;
+        disk.add(path, ModeFileType::Regular, 0o755, &content)
+    };
+    add("bin/iperf", Path::new("usr/bin/iperf"))?;
+    let of_arch = |folder: &str, name: &str| Path::new(folder).join(libraries).join(name);
+    for (folder, name) in LIBRARIES {
+        add(&format!("lib/{name}"), &of_arch(folder, name))?;
+    }
+    add(
+        &format!("{linker_folder}/{linker}"),
+        &of_arch("lib", linker),
+    )
 }
 
 /// The programs of busybox that guests have.

@@ -1,5 +1,6 @@
 //! What guests of virtual machines are made of: Debian's kernel for clouds, an initial RAM disk with
-//! busybox and the drivers of virtio devices, and a disk with a small Debian system. All of it comes from Debian's packages; nothing is compiled.
+//! busybox and the drivers of virtio devices, the same with iperf, and a disk with a small Debian system. All of it
+//! comes from Debian's packages; nothing is compiled.
 //!
 //! `packages` gets the packages, in the versions that `lock` names · `initramfs` makes the RAM disk · `disk` makes
 //! the disk.
@@ -24,18 +25,26 @@ pub enum Guest {
     Linux,
     /// The RAM disk.
     Initramfs,
+    /// The RAM disk with iperf.
+    InitramfsIperf,
     /// The disk.
     Disk,
 }
 
 impl Guest {
-    pub const ALL: [Self; 3] = [Self::Linux, Self::Initramfs, Self::Disk];
+    pub const ALL: [Self; 4] = [
+        Self::Linux,
+        Self::Initramfs,
+        Self::InitramfsIperf,
+        Self::Disk,
+    ];
 
     /// Its name, in configurations and as a file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Linux => "linux",
             Self::Initramfs => "initramfs",
+            Self::InitramfsIperf => "initramfs-iperf",
             Self::Disk => "disk",
         }
     }
@@ -76,7 +85,9 @@ fn make(
         fail!("Debian's kernel for {arch} has no /boot/vmlinuz-*");
     };
     write_file(&folder.join(Guest::Linux.name()), &read(&kernel)?)?;
-    let ram_disk = initramfs::make(unpacked.path(), arch)?;
-    write_file(&folder.join(Guest::Initramfs.name()), &ram_disk)?;
+    for (guest, has_iperf) in [(Guest::Initramfs, false), (Guest::InitramfsIperf, true)] {
+        let ram_disk = initramfs::make(unpacked.path(), arch, has_iperf)?;
+        write_file(&folder.join(guest.name()), &ram_disk)?;
+    }
     disk::make(unpacked.path(), &folder.join(Guest::Disk.name()))
 }
