@@ -175,17 +175,22 @@ impl<M: Memory> Platform<M> {
         }
     }
 
-    /// A person types bytes on the serial port; how many had room.
-    pub fn type_in(&mut self, bytes: &[u8]) -> usize {
-        bytes
-            .iter()
-            .take_while(|byte| self.serial.type_in(**byte))
-            .count()
+    /// A person types on the console; how many bytes had room.
+    pub fn type_in(&mut self, bytes: &[u8], memory: &M) -> usize {
+        let mut devices = self.virtio.iter_mut();
+        match devices.find(|device| device.room().is_some()) {
+            Some(console) => console.type_in(bytes, memory),
+            None => {
+                let taken = bytes.iter().take_while(|&&byte| self.serial.type_in(byte));
+                taken.count()
+            }
+        }
     }
 
-    /// How many bytes typed on the serial port have room.
+    /// How many bytes typed on the console have room: the virtio console if the guest uses one, else the serial port.
     pub fn room(&self) -> usize {
-        self.serial.room()
+        let console = self.virtio.iter().find_map(Transport::room);
+        console.unwrap_or_else(|| self.serial.room())
     }
 
     /// Requests of a virtio device were completed; devices are numbered as they were added.
@@ -219,7 +224,7 @@ mod tests {
         write(&mut platform, SERIAL + 0x38, 0x50);
         platform.update_lines();
         assert!(!platform.gic.is_waiting(0, &[]));
-        assert_eq!(platform.type_in(b"x"), 1);
+        assert_eq!(platform.type_in(b"x", &memory), 1);
         platform.update_lines();
         assert!(platform.gic.is_waiting(0, &[]));
     }

@@ -4,8 +4,8 @@ use super::remote::Backing;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Devices of servers that a machine can have.
-const MAX_DEVICES: usize = 7;
+/// Devices of servers that a machine can have: there is a place for one more, a console.
+const MAX_DEVICES: usize = 6;
 /// CPUs that a machine can have.
 pub const MAX_CPUS: u8 = 16;
 
@@ -20,6 +20,8 @@ pub struct Options {
     pub command_line: &'static str,
     /// Devices of servers, in the order in which the guest finds them.
     pub devices: Vec<Backing>,
+    /// A virtio console, beside the serial port.
+    pub console: bool,
     /// Tell why the guest left the machine, when it ends.
     pub statistics: bool,
 }
@@ -32,7 +34,7 @@ impl fmt::Display for BadArgument {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "'{}' is none of memory=SIZE, cpus=NUMBER, command-line=TEXT, block=CHANNEL, net=CHANNEL, entropy=CHANNEL, statistics",
+            "'{}' is none of memory=SIZE, cpus=NUMBER, command-line=TEXT, block=CHANNEL, net=CHANNEL, entropy=CHANNEL, virtio-console, statistics",
             self.0
         )
     }
@@ -48,6 +50,7 @@ impl Options {
             cpus: 1,
             command_line: "",
             devices: Vec::new(),
+            console: false,
             statistics: false,
         };
         for argument in arguments {
@@ -61,6 +64,7 @@ impl Options {
                     let has_room = options.devices.len() < MAX_DEVICES;
                     has_room.then(|| options.devices.push(device)).ok_or(bad)?;
                 }
+                None if argument == "virtio-console" => options.console = true,
                 None if argument == "statistics" => options.statistics = true,
                 _ => return Err(bad),
             }
@@ -99,13 +103,14 @@ mod tests {
             "cpus=2",
             "command-line=quiet",
             "block=disk",
+            "virtio-console",
             "statistics",
         ];
         let options = Options::parse(arguments.into_iter()).unwrap();
         assert_eq!(options.devices[0].channel, "disk");
         assert_eq!((options.memory, options.cpus), (64 << 20, 2));
         assert_eq!(options.command_line, "quiet");
-        assert!(options.statistics);
+        assert!(options.console && options.statistics);
     }
 
     #[test]
@@ -122,5 +127,14 @@ mod tests {
             let refused = Options::parse([argument].into_iter());
             assert_eq!(refused, Err(BadArgument(argument)));
         }
+    }
+
+    #[test]
+    fn a_console_finds_room_behind_as_many_devices_as_there_can_be() {
+        let devices = |count| Options::parse(["net=net"].into_iter().cycle().take(count));
+        assert_eq!(devices(MAX_DEVICES).unwrap().devices.len(), MAX_DEVICES);
+        assert!(devices(MAX_DEVICES + 1).is_err());
+        const { assert!(MAX_DEVICES < crate::aarch64::platform::MAX_DEVICES) };
+        const { assert!(MAX_DEVICES < crate::x86_64::devices::pci::MAX_DEVICES) };
     }
 }

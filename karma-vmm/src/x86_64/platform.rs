@@ -207,17 +207,22 @@ impl<M: Memory> Platform<M> {
         self.pit.expires()
     }
 
-    /// A person types on the serial port; how many bytes had room.
-    pub fn type_in(&mut self, bytes: &[u8]) -> usize {
-        bytes
-            .iter()
-            .take_while(|&&byte| self.serial.receive(byte))
-            .count()
+    /// A person types on the console; how many bytes had room.
+    pub fn type_in(&mut self, bytes: &[u8], memory: &M) -> usize {
+        let mut devices = self.virtio.iter_mut();
+        match devices.find(|device| device.room().is_some()) {
+            Some(console) => console.type_in(bytes, memory),
+            None => {
+                let taken = bytes.iter().take_while(|&&byte| self.serial.receive(byte));
+                taken.count()
+            }
+        }
     }
 
-    /// How many bytes typed on the serial port have room.
+    /// How many bytes typed on the console have room: the virtio console if the guest uses one, else the serial port.
     pub fn room(&self) -> usize {
-        self.serial.room()
+        let console = self.virtio.iter().find_map(Transport::room);
+        console.unwrap_or_else(|| self.serial.room())
     }
 
     /// Requests of a virtio device were completed; devices are numbered as they were added.
@@ -225,13 +230,6 @@ impl<M: Memory> Platform<M> {
         if let Some(device) = self.virtio.get_mut(number) {
             device.completed();
         }
-    }
-
-    /// Lets the devices look what has come from outside.
-    pub fn poll(&mut self, memory: &M) {
-        self.virtio
-            .iter_mut()
-            .for_each(|device| device.poll(memory));
     }
 
     /// The device that has a port in its window, with the offset there.
@@ -298,7 +296,7 @@ mod tests {
         );
         assert_eq!(*printed.lock().unwrap(), b"hi");
         assert_eq!(pc.pending(0), None);
-        assert_eq!(pc.type_in(b"x"), 1);
+        assert_eq!(pc.type_in(b"x", &Ram::new(0)), 1);
         assert_eq!(pc.pending(0), Some(0x34));
         assert_eq!(pc.read_port(0x3f8, 1, 0), b'x'.into());
     }
@@ -381,7 +379,7 @@ mod tests {
             if let Some(vector) = pc.pending(u64::MAX) {
                 pc.acknowledge(vector);
             }
-            pc.poll(&memory);
+            pc.type_in(b"x", &memory);
         }
     }
 }

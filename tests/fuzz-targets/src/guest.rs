@@ -112,9 +112,8 @@ pub fn pc(bytes: &[u8]) {
             }
             _ => {
                 now = now.saturating_add(value >> 24);
-                pc.poll(&memory);
                 pc.completed(place.into());
-                assert!(pc.type_in(&[place as u8; 4]) <= 4);
+                assert!(pc.type_in(&[place as u8; 4], &memory) <= 4);
                 if let Some(vector) = pc.pending(now) {
                     pc.acknowledge(vector);
                 }
@@ -177,7 +176,7 @@ pub fn arm(bytes: &[u8]) {
             6 => machine.gic.generate(cpu, value),
             _ => {
                 machine.timer(cpu);
-                assert!(machine.type_in(&[place as u8; 4]) <= 4);
+                assert!(machine.type_in(&[place as u8; 4], &memory) <= 4);
                 machine.completed(place.into());
                 machine.update_lines();
                 let mut lists = [value; 4];

@@ -50,6 +50,8 @@ if [ -n "$disk" ]; then
     for folder in dev proc sys; do mount --move /$folder /mnt/$folder; done
     exec switch_root /mnt /bin/busybox init
 fi
+# What the kernel opened before was not this console: it had no driver yet.
+[ -c /dev/hvc0 ] && exec </dev/console >/dev/console 2>&1
 hostname guest
 ip link set lo up
 [ -n "$ip" ] && ip link set eth0 up && ip addr add $ip dev eth0

@@ -93,6 +93,14 @@ impl<M: Memory, O: FnMut(&[u8]) + Send> Device<M> for Console<O> {
         Ok(printed || received)
     }
 
+    fn reset(&mut self) {
+        self.typed.clear();
+    }
+
+    fn room(&self) -> Option<usize> {
+        Some(self.typed.room())
+    }
+
     fn type_in(&mut self, bytes: &[u8]) -> usize {
         let taken = bytes.iter().take_while(|&&byte| self.typed.push(byte));
         taken.count()

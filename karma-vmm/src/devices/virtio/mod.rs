@@ -73,6 +73,11 @@ pub trait Device<M>: Send {
     /// The guest starts from the beginning.
     fn reset(&mut self) {}
 
+    /// How many bytes a person can type now, if it is a console.
+    fn room(&self) -> Option<usize> {
+        None
+    }
+
     /// Takes of what a person typed; how many bytes.
     fn type_in(&mut self, _bytes: &[u8]) -> usize {
         0
@@ -142,19 +147,21 @@ impl<M: Memory> Transport<M> {
         transport
     }
 
-    /// The device behind it.
-    pub fn device(&mut self) -> &mut dyn Device<M> {
-        &mut *self.device
-    }
-
     /// Level of the interrupt line.
     pub fn interrupt(&self) -> bool {
         self.interrupts != 0
     }
 
-    /// Lets the device look what has come from outside.
-    pub fn poll(&mut self, memory: &M) {
+    /// How many bytes a person can type now, if it is a console that the guest uses.
+    pub fn room(&self) -> Option<usize> {
+        self.device.room().filter(|_| self.works())
+    }
+
+    /// A person types; how many bytes had room.
+    pub fn type_in(&mut self, bytes: &[u8], memory: &M) -> usize {
+        let taken = self.device.type_in(bytes);
         self.serve(None, memory);
+        taken
     }
 
     /// Requests were completed without the device's doing.

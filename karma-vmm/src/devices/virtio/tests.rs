@@ -142,17 +142,35 @@ fn a_console_prints_and_receives_on_either_bus() {
             length: 3,
         };
         receive.offer(&memory, &[], &[buffer]).unwrap().unwrap();
-        assert_eq!(transport.device().type_in(b"yes!"), 4);
-        transport.poll(&memory);
+        let room = transport.room().unwrap();
+        assert_eq!(transport.type_in(b"yes!", &memory), 4);
         assert_eq!(receive.take(&memory).unwrap().unwrap().written, 3);
         let mut typed = [0; 3];
         memory.read(0xa000, &mut typed).unwrap();
         assert_eq!(&typed, b"yes");
+        assert_eq!(transport.room(), Some(room - 1), "one byte waits");
         // The rest comes when there is room.
         receive.offer(&memory, &[], &[buffer]).unwrap().unwrap();
         write(&mut transport, Register::Notify, 0, &memory);
         assert_eq!(receive.take(&memory).unwrap().unwrap().written, 1);
     }
+}
+
+#[test]
+fn typing_is_for_a_console_that_the_guest_uses() {
+    let memory = Ram::new(0x1_0000);
+    let (mut transport, _) = console();
+    assert_eq!(transport.room(), None);
+    agree(&mut transport, write_pci, &memory);
+    run(&mut transport, write_pci, &memory);
+    let room = transport.room().unwrap();
+    assert_eq!(transport.type_in(&vec![b'x'; room + 1], &memory), room);
+    assert_eq!(transport.room(), Some(0));
+    write_pci(&mut transport, Register::Status, 0, &memory);
+    assert_eq!(transport.room(), None);
+    agree(&mut transport, write_pci, &memory);
+    run(&mut transport, write_pci, &memory);
+    assert_eq!(transport.room(), Some(room), "a reset forgets what waited");
 }
 
 #[test]

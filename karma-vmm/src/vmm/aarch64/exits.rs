@@ -44,7 +44,8 @@ impl Worker<'_> {
             class::SYSTEM_REGISTER => self.system_register(board, syndrome),
             class::IPC => {
                 board.statistics.count("message", None);
-                board.arrived(self.cpu.vcpu.message().label);
+                let label = self.cpu.vcpu.message().label;
+                board.arrived(label, &self.machine.ram.shared);
             }
             _ => return self.fault(board),
         }

@@ -19,12 +19,12 @@ use crate::vmm::input::Input;
 use crate::vmm::memory::Ram;
 use crate::vmm::options::Options;
 use crate::vmm::remote;
-use crate::vmm::{Stop, host_cpu};
+use crate::vmm::{Stop, devices, host_cpu, print};
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_memory::Shared;
 use l4_rt::sync::Mutex;
 use l4_rt::thread::{self, Builder};
-use l4_rt::{console, env, print, println};
+use l4_rt::{console, env, println};
 use l4_sys::arch::guest::counter;
 use l4_sys::object::{Irq, Task};
 use l4_sys::{OwnedCap, Result as SystemResult, ipc};
@@ -107,9 +107,8 @@ impl Machine {
             vm.map_virtual_gic(CPU_INTERFACE)?;
         }
         let ram = Ram::new(options.memory, *vm)?;
-        let print = |byte: u8| print!("{}", byte as char);
         let mut platform = Platform::new(gic, options.cpus, Box::new(print));
-        for device in remote::open(options, &ram)? {
+        for device in devices(options, &ram)? {
             platform.add(device);
         }
         let files = BootFiles::open()?;
@@ -199,7 +198,7 @@ impl Worker<'_> {
     /// Shows all CPUs the interrupts that wait; whether the machine goes on.
     fn prepare(&self, board: &mut Board) -> bool {
         if board.has_input {
-            board.type_in();
+            board.type_in(&self.machine.ram.shared);
         }
         board.platform.update_lines();
         self.cpu.show(&mut board.platform.gic);
@@ -235,26 +234,27 @@ impl Worker<'_> {
     fn receive(&self, timeouts: TimeoutPair) {
         let mut arrival = ipc::wait(timeouts);
         while let Ok(message) = arrival {
-            self.machine.board.lock().arrived(message.label);
+            let machine = self.machine;
+            (machine.board.lock()).arrived(message.label, &machine.ram.shared);
             arrival = ipc::wait(TimeoutPair::RECEIVE_ZERO);
         }
     }
 }
 
 impl Board {
-    fn arrived(&mut self, label: u64) {
+    fn arrived(&mut self, label: u64, memory: &Shared) {
         match remote::number(label) {
             Some(device) => self.platform.completed(device),
-            None if label == INPUT => self.type_in(),
+            None if label == INPUT => self.type_in(memory),
             None => {}
         }
     }
 
-    fn type_in(&mut self) {
+    fn type_in(&mut self, memory: &Shared) {
         let mut typed = [0; TYPED];
         let room = self.platform.room().min(TYPED);
         let count = self.input.read(&mut typed[..room]);
-        self.platform.type_in(&typed[..count]);
+        self.platform.type_in(&typed[..count], memory);
         self.has_input = count == room;
     }
 }

@@ -14,7 +14,7 @@ use crate::x86_64::paravirtual_clock::Scale;
 use crate::x86_64::platform::Platform;
 use l4_memory::Shared;
 use l4_rt::sync::{Mutex, MutexGuard};
-use l4_rt::{env, print, time};
+use l4_rt::{env, time};
 use l4_sys::object::{Irq, Task};
 use l4_sys::{Cap, OwnedCap};
 
@@ -22,7 +22,7 @@ use super::{Stop, alarm};
 use crate::vmm::files::BootFiles;
 use crate::vmm::memory::Ram;
 use crate::vmm::options::Options;
-use crate::vmm::remote;
+use crate::vmm::{devices, print};
 
 /// A virtual machine.
 pub(super) struct Machine {
@@ -92,9 +92,8 @@ impl Machine {
         if has_apics {
             acpi::write(&ram.shared, options.cpus).map_err(|_| "no memory for ACPI tables")?;
         }
-        let print = |byte: u8| print!("{}", byte as char);
         let mut platform = Platform::new(Box::new(print));
-        for device in remote::open(options, &ram)? {
+        for device in devices(options, &ram)? {
             platform.add(device);
         }
         let cpus = (0..options.cpus.into()).map(|id| {

@@ -26,7 +26,7 @@ use crate::vmm::remote;
 const ALARM: u64 = 0x10;
 const INPUT: u64 = 0x20;
 const WAKE: u64 = 0x30;
-/// Bytes of input that are taken at once: the serial port has room for as many.
+/// Bytes of input that are taken at once.
 const TYPED: usize = 16;
 /// So many ticks are never.
 const LONGEST: u64 = 1 << 60;
@@ -279,10 +279,10 @@ impl Processor {
         };
         let mut platform = self.machine.platform.lock();
         let mut typed = [0; TYPED];
-        let room = platform.room();
-        let count = input.read(&mut typed[..room.min(TYPED)]);
-        platform.type_in(&typed[..count]);
-        self.has_input = count == room.min(TYPED);
+        let room = platform.room().min(TYPED);
+        let count = input.read(&mut typed[..room]);
+        platform.type_in(&typed[..count], &self.machine.ram.shared);
+        self.has_input = count == room;
     }
 
     /// Does something with the devices. If that may concern the first CPU, and this is another one, it is told.
