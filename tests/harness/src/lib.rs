@@ -7,6 +7,7 @@
 //! * [`fault`]: touching memory, and learning whether that faults.
 //! * [`entry`]: the first instructions of threads.
 //! * [`console`]: what is said and typed there.
+//! * [`guest`]: virtual machines, and vCPUs that run guests.
 //! * [`hoard`]: how much kernel memory there is.
 //! * [`kip`]: the kernel info page and its clock.
 //! * [`other_task`]: tasks with the same program, and a thread.
@@ -26,6 +27,7 @@ mod arch;
 pub mod console;
 pub mod entry;
 pub mod fault;
+pub mod guest;
 pub mod hoard;
 pub mod kip;
 pub mod memory;

@@ -1,20 +1,17 @@
 //! A virtual machine with a page of data, and threads that run guests in it.
 
-use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use core::time::Duration;
-
 use l4_test::abi::arch::aarch64::exception::{class, exception_class, pstate};
 use l4_test::abi::arch::aarch64::vm::Hcr;
 use l4_test::abi::flexpage::Flexpage;
-use l4_test::abi::item::{ItemControl, ItemFlags};
 use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::vcpu::{StateFlags, UserTask};
-use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load, store};
+use l4_test::guest::{State, map, settle};
+use l4_test::memory::{PAGE, PAGE_ORDER, allocate, load, store};
 use l4_test::own;
 use l4_test::sys::arch::guest::Guest;
-use l4_test::sys::object::{Task, Thread};
-use l4_test::sys::vcpu::{ExtendedVcpu, Vcpu};
-use l4_test::sys::{Cap, Object, OwnedCap, ipc};
+use l4_test::sys::object::Task;
+use l4_test::sys::vcpu::Vcpu;
+use l4_test::sys::{Cap, Object, OwnedCap};
 
 use super::code::{self, Code};
 
@@ -50,9 +47,7 @@ impl Machine {
 
     /// Maps a page of the own task to the machine.
     pub(crate) fn map(&self, from: u64, to: u64, rights: MemoryRights) {
-        let control = ItemControl::map(to, ItemFlags::empty());
-        let flexpage = Flexpage::memory(from, PAGE_ORDER, rights);
-        self.task.map(own::task(), control, flexpage).unwrap();
+        map(*self.task, Flexpage::memory(from, PAGE_ORDER, rights), to);
     }
 
     /// Maps the code, and the vectors.
@@ -91,10 +86,7 @@ pub(crate) struct VirtualCpu {
 impl VirtualCpu {
     /// About to run `code` at EL1, in `machine`, where that is mapped already.
     pub(crate) fn new(machine: &Cap<Task>, code: Code, argument: u64) -> Self {
-        let address = kernel_user_page();
-        Thread::SELF.vcpu_control_extended(address).unwrap();
-        // SAFETY: a page of kernel-user memory of its own, which stays.
-        let extended = unsafe { ExtendedVcpu::new(address as usize) };
+        let extended = State::new().enter();
         let (vcpu, guest) = (extended.vcpu(), Guest::of(extended));
         vcpu.set_user_task(UserTask::new(machine.selector()));
         vcpu.set_saved_state(GUEST);
@@ -166,20 +158,5 @@ impl Exit {
 
 /// Waits until a guest has written something to the start of its page of data.
 pub(crate) fn await_sign(page: u64) {
-    for _ in 0..4000 {
-        if load(page) != 0 {
-            return;
-        }
-        ipc::sleep(Duration::from_micros(500));
-    }
-    panic!("the guest does not run");
-}
-
-/// A new page of kernel-user memory.
-fn kernel_user_page() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(UNUSED + 0x1000_0000);
-    let address = NEXT.fetch_add(PAGE, SeqCst);
-    let area = Flexpage::memory(address, PAGE_ORDER, MemoryRights::RW);
-    own::task().add_kernel_user_memory(area).unwrap();
-    address
+    settle(|| load(page) != 0);
 }

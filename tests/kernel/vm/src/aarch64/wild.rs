@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use l4_test::abi::arch::aarch64::exception::ExceptionFrame;
 use l4_test::abi::arch::aarch64::vm::ExtendedState;
+use l4_test::guest::Random;
 use l4_test::own;
 use l4_test::spawn_at;
 use l4_test::suite::PRIORITY;
@@ -31,9 +32,9 @@ pub(crate) fn no_state_of_a_guest_does_harm() {
             let mut state = calm;
             let mut registers = start;
             // Some words of the state, some registers; or all of them.
-            let keep = random.next() & random.next();
+            let keep = random.number() & random.number();
             spoil::<{ size_of::<ExtendedState>() / 8 }, _>(&mut state, keep, &mut random);
-            let keep = random.next() | 1 << 36;
+            let keep = random.number() | 1 << 36;
             spoil::<{ size_of::<ExceptionFrame>() / 8 }, _>(&mut registers, keep, &mut random);
             cpu.guest.set_all(state);
             cpu.vcpu.set_registers(registers);
@@ -58,22 +59,10 @@ pub(crate) fn no_state_of_a_guest_does_harm() {
 fn spoil<const WORDS: usize, T: Copy>(value: &mut T, keep: u64, random: &mut Random) {
     let words: *mut u64 = core::ptr::from_mut(value).cast();
     for index in 0..WORDS {
-        let some = random.next() & random.next() | random.next() << 63;
+        let some = random.number() & random.number() | random.number() << 63;
         if keep >> (index % 64) & 1 == 0 {
             // SAFETY: inside the value, of which every bit pattern is one.
             unsafe { words.add(index).write(some) };
         }
-    }
-}
-
-/// The xorshift generator.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
     }
 }

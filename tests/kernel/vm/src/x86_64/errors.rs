@@ -4,13 +4,14 @@ use l4_test::abi::error::ResultCode;
 use l4_test::abi::flexpage::Flexpage;
 use l4_test::abi::rights::{CapabilityRights, MemoryRights};
 use l4_test::abi::vcpu::{StateFlags, UserTask};
+use l4_test::guest::{AFTER, GUEST, Guest as _, kernel_user_page};
 use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate};
 use l4_test::sys::object::{Control, Thread};
 use l4_test::sys::vcpu::{GuestEnd, Vcpu};
 use l4_test::sys::{Error, Object};
 use l4_test::{own, refused, spawn};
 
-use super::guest::{AFTER, GUEST, Guest, HALT, Machine, at, kernel_user_page};
+use super::guest::{Guest, HALT, Machine, at};
 
 type Refusal = Result<GuestEnd, Error>;
 

@@ -1,15 +1,16 @@
 //! What a guest exits with.
 
+use l4_test::guest::{AFTER, CODE, Guest as _, NOTHING};
 use l4_test::spawn;
 use l4_test::sys::vcpu::GuestEnd;
 
-use super::guest::{CODE, Guest, HALT, Machine, NOTHING, at, exit};
+use super::guest::{Guest, HALT, Machine, at, exit};
 
 /// Runs `code`; the code of the exit and the vCPU.
 fn exit_of(code: &[u8]) -> (u64, [u64; 2]) {
     Machine::new(code).run(|guest| {
         let [one, two] = [at::EXIT_INFO_1, at::EXIT_INFO_2];
-        assert_eq!(guest.vcpu.state(), super::guest::AFTER);
+        assert_eq!(guest.vcpu.state(), AFTER);
         (guest.exit(), [guest.vmcb.word(one), guest.vmcb.word(two)])
     })
 }

@@ -1,18 +1,9 @@
-//! A virtual machine with four pages of memory, and vCPUs in real mode.
-
-use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+//! vCPUs under SVM, in real mode.
 
 use l4_test::abi::arch::x86_64::vm::EFER_SVME;
-use l4_test::abi::flexpage::Flexpage;
-use l4_test::abi::item::{ItemControl, ItemFlags};
-use l4_test::abi::rights::MemoryRights;
-use l4_test::abi::vcpu::{StateFlags, UserTask};
-use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load, store};
-use l4_test::own;
+use l4_test::guest::{self, CODE, GUEST, STACK, State};
 use l4_test::sys::arch::vmcb::Vmcb;
-use l4_test::sys::object::{Task, Thread};
-use l4_test::sys::vcpu::{ExtendedVcpu, GuestEnd, Vcpu};
-use l4_test::sys::{Object, OwnedCap};
+use l4_test::sys::vcpu::{GuestEnd, Vcpu};
 
 /// Offsets in the VMCB (AMD APM volume 2, appendix B).
 pub(crate) mod at {
@@ -53,70 +44,8 @@ pub(crate) mod exit {
     pub(crate) const PAGE_FAULT: u64 = 0x400;
 }
 
-/// Guest-physical addresses: interrupt table, code, data, stack.
-pub(crate) const CODE: u64 = 0x1000;
-pub(crate) const DATA: u64 = 0x2000;
-pub(crate) const STACK: u64 = 0x4000;
-/// An address below 64 KiB where there is nothing.
-pub(crate) const NOTHING: u64 = 0x8000;
-
-/// What a resume to a guest asks for, and the flags after it.
-pub(crate) const GUEST: StateFlags = StateFlags::USER_MODE.union(StateFlags::FPU_ENABLED);
-pub(crate) const AFTER: StateFlags = StateFlags::FPU_ENABLED;
-
-/// A virtual machine.
-pub(crate) struct Machine {
-    pub(crate) vm: OwnedCap<Task>,
-    /// Where its memory is in the own task.
-    pub(crate) memory: u64,
-}
-
-impl Machine {
-    /// One that begins with `code`.
-    pub(crate) fn new(code: &[u8]) -> Self {
-        let vm = own::factory().create_vm().unwrap();
-        let memory = allocate(PAGE_ORDER + 2);
-        for word in 0..4 * PAGE / 8 {
-            store(memory + word * 8, 0);
-        }
-        let machine = Self { vm, memory };
-        machine.write(CODE, code);
-        let all = Flexpage::memory(memory, PAGE_ORDER + 2, MemoryRights::RWX);
-        machine.map(all, 0);
-        machine
-    }
-
-    pub(crate) fn map(&self, flexpage: Flexpage, to: u64) {
-        let control = ItemControl::map(to, ItemFlags::empty());
-        self.vm.map(own::task(), control, flexpage).unwrap();
-    }
-
-    /// Writes to its memory.
-    pub(crate) fn write(&self, address: u64, bytes: &[u8]) {
-        for (address, byte) in (self.memory + address..).zip(bytes) {
-            let (word, shift) = (address & !7, address % 8 * 8);
-            let others = load(word) & !(0xff << shift);
-            store(word, others | u64::from(*byte) << shift);
-        }
-    }
-
-    /// The calling thread as a vCPU of it, at the start of its code.
-    pub(crate) fn vcpu(&self) -> Guest {
-        let guest = Guest::new();
-        guest.vcpu.set_user_task(UserTask::new(self.vm.selector()));
-        guest
-    }
-
-    /// Runs it in a thread of its own until it exits.
-    pub(crate) fn run<R: 'static>(self, look: impl FnOnce(Guest) -> R + 'static) -> R {
-        let worker = l4_test::spawn(move || {
-            let guest = self.vcpu();
-            assert_eq!(guest.run(), GuestEnd::Exit);
-            look(guest)
-        });
-        worker.join()
-    }
-}
+/// A virtual machine under SVM.
+pub(crate) type Machine = l4_test::guest::Machine<Guest>;
 
 /// A vCPU.
 #[derive(Clone, Copy)]
@@ -125,13 +54,10 @@ pub(crate) struct Guest {
     pub(crate) vmcb: Vmcb,
 }
 
-impl Guest {
-    /// The calling thread, in real mode at the start of the code.
-    pub(crate) fn new() -> Self {
-        let address = kernel_user_page();
-        Thread::SELF.vcpu_control_extended(address).unwrap();
-        // SAFETY: a page of kernel-user memory of its own, which stays.
-        let extended = unsafe { ExtendedVcpu::new(address as usize) };
+impl guest::Guest for Guest {
+    /// In real mode at the start of the code.
+    fn new() -> Self {
+        let extended = State::new().enter();
         let (vcpu, vmcb) = (extended.vcpu(), Vmcb::of(extended));
         vcpu.set_saved_state(GUEST);
         let guest = Self { vcpu, vmcb };
@@ -139,8 +65,12 @@ impl Guest {
         guest
     }
 
+    fn vcpu(self) -> Vcpu {
+        self.vcpu
+    }
+
     /// Real mode, flat segments.
-    pub(crate) fn reset(self) {
+    fn reset(self) {
         let vmcb = self.vmcb;
         vmcb.set_word(at::NESTED_PAGING, 1);
         for segment in 0..10 {
@@ -165,29 +95,21 @@ impl Guest {
         vmcb.set_word(at::PAGE_ATTRIBUTES, 0x0007_0406_0007_0406);
     }
 
+    fn exit(self) -> u64 {
+        self.vmcb.word(at::EXIT_CODE)
+    }
+}
+
+impl Guest {
     /// Runs until there is something for the VMM.
     pub(crate) fn run(self) -> GuestEnd {
         self.vcpu.run_guest(&[]).unwrap()
-    }
-
-    /// Why it has exited.
-    pub(crate) fn exit(self) -> u64 {
-        self.vmcb.word(at::EXIT_CODE)
     }
 
     /// Goes on behind an instruction of so many bytes.
     pub(crate) fn skip(self, bytes: u64) {
         self.vmcb.set_word(at::IP, self.vmcb.word(at::IP) + bytes);
     }
-}
-
-/// A new page of kernel-user memory.
-pub(crate) fn kernel_user_page() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(UNUSED + 0x1000_0000);
-    let address = NEXT.fetch_add(PAGE, SeqCst);
-    let area = Flexpage::memory(address, PAGE_ORDER, MemoryRights::RW);
-    own::task().add_kernel_user_memory(area).unwrap();
-    address
 }
 
 /// Real-mode code.

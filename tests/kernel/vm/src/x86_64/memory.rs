@@ -6,12 +6,13 @@ use l4_test::abi::flexpage::Flexpage;
 use l4_test::abi::protocol::task::UnmapMask;
 use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::vcpu::UserTask;
+use l4_test::guest::{DATA, Guest as _, NOTHING, STACK, settle};
 use l4_test::memory::{PAGE_ORDER, load, store};
 use l4_test::sys::vcpu::GuestEnd;
 use l4_test::sys::{Object, ipc};
 use l4_test::{own, spawn, spawn_on};
 
-use super::guest::{DATA, Guest, HALT, Machine, NOTHING, STACK, at, exit};
+use super::guest::{Guest, HALT, Machine, at, exit};
 
 /// The last CPU: another one than the runner's, if there is any.
 fn last_cpu() -> u32 {
@@ -22,16 +23,6 @@ fn last_cpu() -> u32 {
 const READ: &[u8] = &[0xa1, 0x00, 0x20, 0xf4, 0xeb, 0xfa];
 /// inc word [DATA]; jmp back.
 const COUNT: &[u8] = &[0xff, 0x06, 0x00, 0x20, 0xeb, 0xfa];
-
-fn settle(condition: impl Fn() -> bool) {
-    for _ in 0..4000 {
-        if condition() {
-            return;
-        }
-        ipc::sleep(Duration::from_micros(500));
-    }
-    panic!("it does not come to that");
-}
 
 pub(crate) fn each_machine_has_its_own_memory() {
     let worker = spawn(|| {

@@ -5,53 +5,19 @@ use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use l4_test::abi::protocol::scheduler::CpuSet;
 use l4_test::abi::timeout::TimeoutPair;
 use l4_test::abi::vcpu::{StateFlags, StickyFlags};
+use l4_test::guest::{AFTER, DATA, GUEST, Guest as _, LABEL, interrupted, irq, settle};
 use l4_test::memory::load;
 use l4_test::suite::PRIORITY;
-use l4_test::sys::object::{Irq, Thread};
+use l4_test::sys::ipc;
 use l4_test::sys::vcpu::GuestEnd;
-use l4_test::sys::{Cap, OwnedCap, ipc};
 use l4_test::{Worker, own, spawn_at};
 
-use super::guest::{AFTER, DATA, GUEST, Guest, Machine, at, exit};
+use super::guest::{Guest, Machine, at, exit};
 
 /// inc word [DATA]; jmp back.
 const COUNT: &[u8] = &[0xff, 0x06, 0x00, 0x20, 0xeb, 0xfa];
 /// The same with interrupts masked.
 const MASKED: &[u8] = &[0xfa, 0xff, 0x06, 0x00, 0x20, 0xeb, 0xfa];
-
-fn irq(thread: Cap<Thread>, label: u64) -> OwnedCap<Irq> {
-    let irq = own::factory().create_irq().unwrap();
-    irq.bind_thread(thread, label).unwrap();
-    irq
-}
-
-/// A thread in whose guest `code` counts, less urgent than the runner, until something comes.
-fn counting<R: 'static>(
-    code: &[u8],
-    flags: StateFlags,
-    look: impl FnOnce(Guest, GuestEnd) -> R + 'static,
-) -> Worker<R> {
-    let machine = Machine::new(code);
-    let memory = machine.memory;
-    let worker = spawn_at(PRIORITY - 1, move || {
-        let guest = machine.vcpu();
-        guest.vcpu.set_saved_state(flags);
-        let end = guest.run();
-        look(guest, end)
-    });
-    settle(|| load(memory + DATA) != 0);
-    worker
-}
-
-fn settle(condition: impl Fn() -> bool) {
-    for _ in 0..4000 {
-        if condition() {
-            return;
-        }
-        ipc::sleep(core::time::Duration::from_micros(500));
-    }
-    panic!("it does not come to that");
-}
 
 fn check_pending(guest: Guest, end: GuestEnd) {
     assert_eq!((end, guest.exit()), (GuestEnd::Pending, exit::INTERRUPT));
@@ -62,56 +28,44 @@ fn check_pending(guest: Guest, end: GuestEnd) {
 
 fn fetch(guest: Guest) {
     let arrival = ipc::wait(TimeoutPair::RECEIVE_ZERO).expect("a message waits");
-    assert_eq!(arrival.label, 0x1230);
+    assert_eq!(arrival.label, LABEL);
     assert_eq!(guest.vcpu.sticky_flags(), StickyFlags::empty());
 }
 
 pub(crate) fn a_message_ends_the_run() {
-    let worker = counting(COUNT, GUEST, |guest, end| {
+    interrupted(COUNT, GUEST, |guest: Guest, end| {
         check_pending(guest, end);
         fetch(guest);
     });
-    let irq = irq(worker.thread(), 0x1230);
-    irq.trigger().unwrap();
-    worker.join();
 }
 
 pub(crate) fn a_message_that_waits_is_told_again_and_again() {
-    let worker = counting(COUNT, GUEST, |guest, end| {
+    interrupted(COUNT, GUEST, |guest: Guest, end| {
         check_pending(guest, end);
         for _ in 0..3 {
             check_pending(guest, guest.run());
         }
         fetch(guest);
     });
-    let irq = irq(worker.thread(), 0x1230);
-    irq.trigger().unwrap();
-    worker.join();
 }
 
 pub(crate) fn a_message_enters_if_the_flag_says_so() {
     let flags = GUEST | StateFlags::IRQ;
-    let worker = counting(COUNT, flags, move |guest, end| {
+    interrupted(COUNT, flags, move |guest: Guest, end| {
         assert_eq!(end, GuestEnd::Entered);
         assert_eq!(guest.vcpu.registers().trap, 0xfe);
         assert_eq!(guest.vcpu.state(), AFTER);
         assert_eq!(guest.vcpu.saved_state(), flags);
-        assert_eq!(guest.vcpu.message().label, 0x1230);
+        assert_eq!(guest.vcpu.message().label, LABEL);
         assert_eq!(guest.vcpu.sticky_flags(), StickyFlags::empty());
     });
-    let irq = irq(worker.thread(), 0x1230);
-    irq.trigger().unwrap();
-    worker.join();
 }
 
 pub(crate) fn a_message_ends_the_run_of_a_guest_that_masks_interrupts() {
-    let worker = counting(MASKED, GUEST, |guest, end| {
+    interrupted(MASKED, GUEST, |guest: Guest, end| {
         check_pending(guest, end);
         assert_eq!(guest.vmcb.word(at::FLAGS) & 1 << 9, 0);
     });
-    let irq = irq(worker.thread(), 0x1230);
-    irq.trigger().unwrap();
-    worker.join();
 }
 
 pub(crate) fn a_guest_that_spins_takes_turns_with_others() {

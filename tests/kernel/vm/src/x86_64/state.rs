@@ -2,11 +2,12 @@
 
 use core::arch::asm;
 
+use l4_test::guest::{AFTER, CODE, DATA, Guest as _};
 use l4_test::memory::load;
 use l4_test::spawn;
 use l4_test::sys::vcpu::GuestEnd;
 
-use super::guest::{AFTER, CODE, DATA, Guest, HALT, Machine, at, exit};
+use super::guest::{Guest, HALT, Machine, at, exit};
 
 /// The vCPU's registers as numbers, those that a guest has there.
 fn set_registers(guest: Guest, value: impl Fn(u64) -> u64) {

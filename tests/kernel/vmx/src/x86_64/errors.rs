@@ -3,6 +3,7 @@
 use l4_test::abi::arch::x86_64::vmx::control::{LOAD_EFER, LONG_MODE_GUEST};
 use l4_test::abi::arch::x86_64::vmx::{EVENT_VALID, field};
 use l4_test::abi::error::ResultCode;
+use l4_test::guest::Guest as _;
 use l4_test::sys::vcpu::GuestEnd;
 use l4_test::{refused as refusal, spawn};
 
@@ -10,7 +11,7 @@ use super::guest::{Guest, HALT, Machine, exit};
 
 /// What the user may choose of the controls, and cannot turn off.
 pub(crate) fn the_user_is_told_what_there_is() {
-    Machine::new(HALT).run(
+    Machine::new(HALT).run_prepared(
         |guest| {
             let (set, possible) = (guest.info(1) as u32, (guest.info(1) >> 32) as u32);
             // Interrupts and NMIs exit.
@@ -81,7 +82,7 @@ pub(crate) fn no_guest_runs_without_an_extended_vcpu() {
         l4_test::sys::object::Thread::SELF
             .vcpu_control(state)
             .unwrap();
-        guest.vcpu.set_saved_state(super::guest::GUEST);
+        guest.vcpu.set_saved_state(l4_test::guest::GUEST);
         let end = guest.vcpu.run_guest(&[]);
         assert_eq!(end, refusal(ResultCode::EINVAL));
     });

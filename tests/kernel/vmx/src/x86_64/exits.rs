@@ -4,21 +4,19 @@ use l4_test::abi::arch::x86_64::vmx::field;
 use l4_test::abi::flexpage::Flexpage;
 use l4_test::abi::protocol::task::UnmapMask;
 use l4_test::abi::rights::MemoryRights;
+use l4_test::guest::{AFTER, CODE, DATA, Guest as _, NOTHING};
 use l4_test::memory::{PAGE_ORDER, load};
 use l4_test::own;
 use l4_test::sys::vcpu::GuestEnd;
 
-use super::guest::{AFTER, CODE, DATA, Guest, HALT, Machine, NOTHING, exit};
+use super::guest::{Guest, HALT, Machine, exit};
 
 /// Runs `code`; why it exits, and the exit's qualification.
 fn exit_of(code: &[u8]) -> (u64, u64) {
-    Machine::new(code).run(
-        |_| (),
-        |guest| {
-            assert_eq!(guest.vcpu.state(), AFTER);
-            (guest.exit(), guest.get(field::EXIT_QUALIFICATION))
-        },
-    )
+    Machine::new(code).run(|guest| {
+        assert_eq!(guest.vcpu.state(), AFTER);
+        (guest.exit(), guest.get(field::EXIT_QUALIFICATION))
+    })
 }
 
 pub(crate) fn instructions_exit_with_their_reasons() {
@@ -37,18 +35,15 @@ pub(crate) fn instructions_exit_with_their_reasons() {
     // mov dr0, eax: the host's.
     assert_eq!(exit_of(&[0x0f, 0x23, 0xc0]).0, exit::DEBUG_REGISTER);
     // One after the other.
-    Machine::new(&[0x0f, 0xa2, 0xf4]).run(
-        |_| (),
-        |guest| {
-            for _ in 0..3 {
-                assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::CPUID));
-            }
-            assert_eq!(guest.get(field::EXIT_LENGTH), 2);
-            guest.skip();
-            assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
-            assert_eq!(guest.get(field::GUEST_RIP), CODE + 2);
-        },
-    );
+    Machine::new(&[0x0f, 0xa2, 0xf4]).run(|guest| {
+        for _ in 0..3 {
+            assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::CPUID));
+        }
+        assert_eq!(guest.get(field::EXIT_LENGTH), 2);
+        guest.skip();
+        assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
+        assert_eq!(guest.get(field::GUEST_RIP), CODE + 2);
+    });
 }
 
 pub(crate) fn registers_of_the_machine_exit() {
@@ -74,17 +69,14 @@ pub(crate) fn what_is_not_mapped_exits_with_its_address() {
     // mov al, [NOTHING]; mov [NOTHING], al
     for (instruction, access) in [(0xa0, 1), (0xa2, 2)] {
         let machine = Machine::new(&[instruction, low, high]);
-        let address = machine.run(
-            |_| (),
-            move |guest| {
-                let qualification = guest.get(field::EXIT_QUALIFICATION);
-                assert_eq!(
-                    (guest.exit(), qualification & 7),
-                    (exit::PAGE_FAULT, access)
-                );
-                guest.get(field::GUEST_PHYSICAL_ADDRESS)
-            },
-        );
+        let address = machine.run(move |guest| {
+            let qualification = guest.get(field::EXIT_QUALIFICATION);
+            assert_eq!(
+                (guest.exit(), qualification & 7),
+                (exit::PAGE_FAULT, access)
+            );
+            guest.get(field::GUEST_PHYSICAL_ADDRESS)
+        });
         assert_eq!(address, NOTHING);
     }
 }
@@ -95,17 +87,14 @@ pub(crate) fn a_page_that_may_not_be_written_exits() {
     let machine = Machine::new(&[0xa0, low, high, 0xa2, low, high]);
     let page = Flexpage::memory(machine.memory + DATA, PAGE_ORDER, MemoryRights::READ);
     machine.map(page, NOTHING);
-    machine.run(
-        |_| (),
-        |guest| {
-            let qualification = guest.get(field::EXIT_QUALIFICATION);
-            assert_eq!(
-                (guest.exit(), qualification & 0x3b),
-                (exit::PAGE_FAULT, 0xa)
-            );
-            assert_eq!(guest.get(field::GUEST_RIP), CODE + 3);
-        },
-    );
+    machine.run(|guest| {
+        let qualification = guest.get(field::EXIT_QUALIFICATION);
+        assert_eq!(
+            (guest.exit(), qualification & 0x3b),
+            (exit::PAGE_FAULT, 0xa)
+        );
+        assert_eq!(guest.get(field::GUEST_RIP), CODE + 3);
+    });
 }
 
 pub(crate) fn a_page_that_is_taken_away_is_gone() {
@@ -117,7 +106,7 @@ pub(crate) fn a_page_that_is_taken_away_is_gone() {
         assert_eq!(guest.run(), GuestEnd::Exit);
         guest.exit()
     };
-    machine.run(
+    machine.run_prepared(
         |guest| {
             let mut registers = guest.vcpu.registers();
             registers.rax = 7;
@@ -135,7 +124,7 @@ pub(crate) fn a_page_that_is_taken_away_is_gone() {
 }
 
 pub(crate) fn a_triple_fault_is_an_exit() {
-    let reason = Machine::new(&[0x0f, 0x0b]).run(
+    let reason = Machine::new(&[0x0f, 0x0b]).run_prepared(
         // An interrupt table without entries.
         |guest| guest.set(0x4812, 0),
         |guest| guest.exit(),
@@ -144,7 +133,7 @@ pub(crate) fn a_triple_fault_is_an_exit() {
 }
 
 pub(crate) fn exceptions_exit_if_the_user_wants_it() {
-    Machine::new(&[0x0f, 0x0b]).run(
+    Machine::new(&[0x0f, 0x0b]).run_prepared(
         |guest| guest.set(field::EXCEPTION_BITMAP, 1 << 6),
         |guest| {
             let event = guest.get(field::EXIT_EVENT);

@@ -1,20 +1,13 @@
-//! A virtual machine with four pages of memory, and vCPUs in real mode.
+//! vCPUs under VMX, in real mode.
 
 use core::ptr;
-use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use l4_test::abi::arch::x86_64::vcpu::EXTENDED_STATE_OFFSET;
 use l4_test::abi::arch::x86_64::vmx::control::LOAD_EFER;
 use l4_test::abi::arch::x86_64::vmx::{at, field, offset, width};
-use l4_test::abi::flexpage::Flexpage;
-use l4_test::abi::item::{ItemControl, ItemFlags};
-use l4_test::abi::rights::MemoryRights;
-use l4_test::abi::vcpu::{EXTENDED_INFO_OFFSET, StateFlags, UserTask};
-use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load, store};
-use l4_test::own;
-use l4_test::sys::object::{Task, Thread};
-use l4_test::sys::vcpu::{ExtendedVcpu, GuestEnd, Vcpu};
-use l4_test::sys::{Object, OwnedCap};
+use l4_test::abi::vcpu::EXTENDED_INFO_OFFSET;
+use l4_test::guest::{self, CODE, GUEST, STACK, State};
+use l4_test::sys::vcpu::{GuestEnd, Vcpu};
 
 /// Exit reasons.
 pub(crate) mod exit {
@@ -33,17 +26,6 @@ pub(crate) mod exit {
     pub(crate) const BAD_STATE: u64 = 1 << 31 | 33;
 }
 
-/// Guest-physical addresses: interrupt table, code, data, stack.
-pub(crate) const CODE: u64 = 0x1000;
-pub(crate) const DATA: u64 = 0x2000;
-pub(crate) const STACK: u64 = 0x4000;
-/// An address below 64 KiB where there is nothing.
-pub(crate) const NOTHING: u64 = 0x8000;
-
-/// What a resume to a guest asks for, and the flags after it.
-pub(crate) const GUEST: StateFlags = StateFlags::USER_MODE.union(StateFlags::FPU_ENABLED);
-pub(crate) const AFTER: StateFlags = StateFlags::FPU_ENABLED;
-
 /// Interrupts are on.
 pub(crate) const FLAGS: u64 = 1 << 9 | 2;
 
@@ -52,66 +34,8 @@ pub(crate) const HALT: &[u8] = &[0xf4];
 /// inc word [DATA]; jmp back.
 pub(crate) const COUNT: &[u8] = &[0xff, 0x06, 0x00, 0x20, 0xeb, 0xfa];
 
-/// A virtual machine.
-pub(crate) struct Machine {
-    pub(crate) vm: OwnedCap<Task>,
-    /// Where its memory is in the own task.
-    pub(crate) memory: u64,
-}
-
-impl Machine {
-    /// One that begins with `code`.
-    pub(crate) fn new(code: &[u8]) -> Self {
-        let vm = own::factory().create_vm().unwrap();
-        let memory = allocate(PAGE_ORDER + 2);
-        for word in 0..4 * PAGE / 8 {
-            store(memory + word * 8, 0);
-        }
-        let machine = Self { vm, memory };
-        machine.write(CODE, code);
-        machine.map(
-            Flexpage::memory(memory, PAGE_ORDER + 2, MemoryRights::RWX),
-            0,
-        );
-        machine
-    }
-
-    pub(crate) fn map(&self, flexpage: Flexpage, to: u64) {
-        let control = ItemControl::map(to, ItemFlags::empty());
-        self.vm.map(own::task(), control, flexpage).unwrap();
-    }
-
-    /// Writes to its memory.
-    pub(crate) fn write(&self, address: u64, bytes: &[u8]) {
-        for (address, byte) in (self.memory + address..).zip(bytes) {
-            let (word, shift) = (address & !7, address % 8 * 8);
-            let others = load(word) & !(0xff << shift);
-            store(word, others | u64::from(*byte) << shift);
-        }
-    }
-
-    /// The calling thread as a vCPU of it, at the start of its code.
-    pub(crate) fn vcpu(&self) -> Guest {
-        let guest = Guest::new();
-        guest.vcpu.set_user_task(UserTask::new(self.vm.selector()));
-        guest
-    }
-
-    /// Runs what `prepare` makes of it in a thread of its own until it exits.
-    pub(crate) fn run<R: 'static>(
-        self,
-        prepare: impl FnOnce(Guest) + 'static,
-        look: impl FnOnce(Guest) -> R + 'static,
-    ) -> R {
-        let worker = l4_test::spawn(move || {
-            let guest = self.vcpu();
-            prepare(guest);
-            assert_eq!(guest.run(), GuestEnd::Exit);
-            look(guest)
-        });
-        worker.join()
-    }
-}
+/// A virtual machine under VMX.
+pub(crate) type Machine = l4_test::guest::Machine<Guest>;
 
 /// A vCPU.
 #[derive(Clone, Copy)]
@@ -120,24 +44,25 @@ pub(crate) struct Guest {
     state: *mut u8,
 }
 
-impl Guest {
-    /// The calling thread, in real mode at the start of the code.
-    pub(crate) fn new() -> Self {
-        let address = kernel_user_page();
-        Thread::SELF.vcpu_control_extended(address).unwrap();
-        // SAFETY: a page of kernel-user memory of its own, which stays.
-        let extended = unsafe { ExtendedVcpu::new(address as usize) };
-        let vcpu = extended.vcpu();
+impl guest::Guest for Guest {
+    /// In real mode at the start of the code.
+    fn new() -> Self {
+        let state = State::new();
+        let vcpu = state.enter().vcpu();
         vcpu.set_saved_state(GUEST);
-        let state = ptr::with_exposed_provenance_mut(address as usize);
+        let state = ptr::with_exposed_provenance_mut(state.address());
         let guest = Self { vcpu, state };
         guest.reset();
         guest
     }
 
+    fn vcpu(self) -> Vcpu {
+        self.vcpu
+    }
+
     /// Real mode, flat segments, and interrupts on: Bochs (2.7) does not interrupt a guest that begins without
     /// that flag until it sets it.
-    pub(crate) fn reset(self) {
+    fn reset(self) {
         for number in 0..8 {
             let rights = match number {
                 1 => 0x9b,
@@ -185,6 +110,12 @@ impl Guest {
         }
     }
 
+    fn exit(self) -> u64 {
+        self.get(field::EXIT_REASON)
+    }
+}
+
+impl Guest {
     /// A word of the state.
     fn word(self, offset: usize) -> *mut u64 {
         assert!(offset < 0x1000 && offset.is_multiple_of(8));
@@ -235,11 +166,6 @@ impl Guest {
         self.vcpu.run_guest(&[]).unwrap()
     }
 
-    /// Why it has exited.
-    pub(crate) fn exit(self) -> u64 {
-        self.get(field::EXIT_REASON)
-    }
-
     /// Goes on behind the instruction that has exited.
     pub(crate) fn skip(self) {
         let next = self.get(field::GUEST_RIP) + self.get(field::EXIT_LENGTH);
@@ -249,13 +175,4 @@ impl Guest {
 
 fn mask(field: u32) -> u64 {
     u64::MAX >> (64 - width(field))
-}
-
-/// A new page of kernel-user memory.
-fn kernel_user_page() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(UNUSED + 0x1000_0000);
-    let address = NEXT.fetch_add(PAGE, SeqCst);
-    let area = Flexpage::memory(address, PAGE_ORDER, MemoryRights::RW);
-    own::task().add_kernel_user_memory(area).unwrap();
-    address
 }

@@ -6,49 +6,17 @@ use l4_test::abi::arch::x86_64::vmx::{EVENT_VALID, field};
 use l4_test::abi::protocol::scheduler::CpuSet;
 use l4_test::abi::timeout::TimeoutPair;
 use l4_test::abi::vcpu::{StateFlags, StickyFlags};
+use l4_test::guest::{DATA, GUEST, Guest as _, LABEL, interrupted, irq, settle};
 use l4_test::memory::load;
 use l4_test::suite::PRIORITY;
-use l4_test::sys::object::{Irq, Thread};
+use l4_test::sys::ipc;
 use l4_test::sys::vcpu::GuestEnd;
-use l4_test::sys::{Cap, OwnedCap, ipc};
 use l4_test::{Worker, own, spawn_at};
 
-use super::guest::{COUNT, DATA, GUEST, Guest, Machine, exit};
+use super::guest::{COUNT, Guest, Machine, exit};
 
 /// inc word [DATA]; cli; jmp back
 const COUNT_MASKED: &[u8] = &[0xff, 0x06, 0x00, 0x20, 0xfa, 0xeb, 0xf9];
-
-fn irq(thread: Cap<Thread>, label: u64) -> OwnedCap<Irq> {
-    let irq = own::factory().create_irq().unwrap();
-    irq.bind_thread(thread, label).unwrap();
-    irq
-}
-
-fn settle(condition: impl Fn() -> bool) {
-    for _ in 0..4000 {
-        if condition() {
-            return;
-        }
-        ipc::sleep(Duration::from_micros(500));
-    }
-    panic!("it does not come to that");
-}
-
-/// A message comes for a thread in whose guest `code` counts, less urgent than the runner.
-fn interrupted(code: &[u8], flags: StateFlags, look: impl FnOnce(Guest, GuestEnd) + 'static) {
-    let machine = Machine::new(code);
-    let memory = machine.memory;
-    let worker = spawn_at(PRIORITY - 1, move || {
-        let guest = machine.vcpu();
-        guest.vcpu.set_saved_state(flags);
-        let end = guest.run();
-        look(guest, end);
-    });
-    settle(|| load(memory + DATA) != 0);
-    let irq = irq(worker.thread(), 0x1230);
-    irq.trigger().unwrap();
-    worker.join();
-}
 
 fn check_pending(guest: Guest, end: GuestEnd) {
     assert_eq!((end, guest.exit()), (GuestEnd::Pending, exit::INTERRUPT));
@@ -57,26 +25,26 @@ fn check_pending(guest: Guest, end: GuestEnd) {
 
 fn fetch(guest: Guest) {
     let arrival = ipc::wait(TimeoutPair::RECEIVE_ZERO).expect("a message waits");
-    assert_eq!(arrival.label, 0x1230);
+    assert_eq!(arrival.label, LABEL);
     assert_eq!(guest.vcpu.sticky_flags(), StickyFlags::empty());
 }
 
 pub(crate) fn a_message_ends_the_run() {
-    interrupted(COUNT, GUEST, |guest, end| {
+    interrupted(COUNT, GUEST, |guest: Guest, end| {
         check_pending(guest, end);
         fetch(guest);
     });
 }
 
 pub(crate) fn a_message_ends_the_run_of_a_guest_that_masks_interrupts() {
-    interrupted(COUNT_MASKED, GUEST, |guest, end| {
+    interrupted(COUNT_MASKED, GUEST, |guest: Guest, end| {
         check_pending(guest, end);
         fetch(guest);
     });
 }
 
 pub(crate) fn a_message_that_waits_ends_the_next_run() {
-    interrupted(COUNT, GUEST, |guest, end| {
+    interrupted(COUNT, GUEST, |guest: Guest, end| {
         check_pending(guest, end);
         // What was to be injected is told back.
         guest.set(field::ENTRY_EVENT, EVENT_VALID | 0x21);
@@ -89,10 +57,10 @@ pub(crate) fn a_message_that_waits_ends_the_next_run() {
 
 pub(crate) fn a_message_enters_if_the_flag_says_so() {
     let flags = GUEST | StateFlags::IRQ;
-    interrupted(COUNT, flags, move |guest, end| {
+    interrupted(COUNT, flags, move |guest: Guest, end| {
         assert_eq!(end, GuestEnd::Entered);
         assert_eq!(guest.vcpu.registers().trap, 0xfe);
-        assert_eq!(guest.vcpu.message().label, 0x1230);
+        assert_eq!(guest.vcpu.message().label, LABEL);
     });
 }
 
@@ -106,7 +74,7 @@ pub(crate) fn a_guest_that_is_halted_is_interrupted() {
         assert_eq!(guest.run(), GuestEnd::Entered);
     });
     ipc::sleep(Duration::from_millis(2));
-    let irq = irq(worker.thread(), 0x1230);
+    let irq = irq(worker.thread(), LABEL);
     irq.trigger().unwrap();
     worker.join();
 }

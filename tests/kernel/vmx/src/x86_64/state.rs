@@ -4,10 +4,11 @@ use core::arch::asm;
 
 use l4_test::abi::arch::x86_64::vmx::control::{LOAD_EFER, LONG_MODE_GUEST};
 use l4_test::abi::arch::x86_64::vmx::{EVENT_VALID, field};
+use l4_test::guest::{CODE, DATA, Guest as _, STACK};
 use l4_test::spawn;
 use l4_test::sys::vcpu::GuestEnd;
 
-use super::guest::{CODE, DATA, HALT, Machine, exit};
+use super::guest::{HALT, Machine, exit};
 
 pub(crate) fn all_registers_go_both_ways() {
     // inc ax; inc cx; hlt; jmp back. Real mode leaves the others alone.
@@ -43,7 +44,7 @@ pub(crate) fn all_registers_go_both_ways() {
             expected.rax += round;
             expected.rcx += round;
             assert_eq!(guest.vcpu.registers(), expected);
-            assert_eq!(guest.get(field::GUEST_RSP), super::guest::STACK);
+            assert_eq!(guest.get(field::GUEST_RSP), STACK);
             assert_eq!(guest.get(field::CR2), 0x1234_5678);
             guest.skip();
         }
@@ -81,7 +82,7 @@ pub(crate) fn a_guest_with_64_bits_has_its_own_gs() {
     machine.write(0x3000, &PRESENT.to_le_bytes());
     machine.write(0, &(1 << 7 | PRESENT).to_le_bytes());
     machine.write(DATA + 0x800, &0x1122_3344_5566_7788_u64.to_le_bytes());
-    machine.run(
+    machine.run_prepared(
         |guest| {
             guest.set(field::ENTRY_CONTROLS, LOAD_EFER | LONG_MODE_GUEST);
             guest.set(field::GUEST_EFER, 0x501);
