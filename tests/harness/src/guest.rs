@@ -128,7 +128,7 @@ pub fn map(vm: Cap<Task>, flexpage: Flexpage, to: u64) {
 
 /// A new page of kernel-user memory.
 pub fn kernel_user_page() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(UNUSED + 0x1000_0000);
+    static NEXT: AtomicU64 = AtomicU64::new(UNUSED + 0x3f00_0000);
     let address = NEXT.fetch_add(PAGE, SeqCst);
     let area = Flexpage::memory(address, PAGE_ORDER, MemoryRights::RW);
     own::task().add_kernel_user_memory(area).unwrap();

@@ -5,18 +5,16 @@ use core::arch::naked_asm;
 use l4_test::abi::arch::aarch64::exception::{class, exception_class, pstate};
 use l4_test::abi::arch::aarch64::vm::Hcr;
 use l4_test::abi::flexpage::Flexpage;
-use l4_test::abi::item::{ItemControl, ItemFlags};
 use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::vcpu::{StateFlags, UserTask};
-use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED};
+use l4_test::guest::{State, map};
+use l4_test::memory::{PAGE, PAGE_ORDER};
 use l4_test::own;
-use l4_test::sys::arch::guest::Guest as State;
+use l4_test::sys::arch::guest::Guest as Registers;
 use l4_test::sys::object::Task;
-use l4_test::sys::vcpu::{ExtendedVcpu, Vcpu};
+use l4_test::sys::vcpu::Vcpu;
 use l4_test::sys::{Cap, Object};
 
-/// Where the vCPU's state is.
-const STATE: u64 = UNUSED + 0x3000_0000;
 /// EL1 with a stack of its own, all interrupts masked.
 const EL1: u64 = pstate::EL1H | 0xf << 6;
 /// SCTLR_EL1: stage 1 is off; what is always 1.
@@ -27,6 +25,7 @@ pub(crate) struct Guest {
     vm: Cap<Task>,
     vcpu: Vcpu,
     state: State,
+    registers: Registers,
 }
 
 /// What it does: an exit comes back to the instruction.
@@ -42,36 +41,30 @@ impl Guest {
         let code = call as *const () as u64;
         let page = code & !(PAGE - 1);
         let flexpage = Flexpage::memory(page, PAGE_ORDER, MemoryRights::RX);
-        let control = ItemControl::map(page, ItemFlags::empty());
-        vm.map(own::task(), control, flexpage)
-            .expect("cannot map the guest's code");
-        let area = Flexpage::memory(STATE, PAGE_ORDER, MemoryRights::RW);
-        own::task()
-            .add_kernel_user_memory(area)
-            .expect("no memory for a vCPU");
-        own::thread()
-            .vcpu_control_extended(STATE)
-            .expect("cannot make an extended vCPU");
-        // SAFETY: kernel-user memory of its own, which stays.
-        let extended = unsafe { ExtendedVcpu::new(STATE as usize) };
-        let (vcpu, state) = (extended.vcpu(), State::of(extended));
+        map(*vm, flexpage, page);
+        let state = State::new();
+        let extended = state.enter();
+        let vcpu = extended.vcpu();
         vcpu.set_saved_state(StateFlags::USER_MODE | StateFlags::FPU_ENABLED);
         let mut registers = vcpu.registers();
         (registers.pc, registers.pstate) = (code, EL1);
         vcpu.set_registers(registers);
         let vm = vm.leak();
-        Some(Self { vm, vcpu, state })
+        Some(Self {
+            vm,
+            vcpu,
+            state,
+            registers: Registers::of(extended),
+        })
     }
 
     /// Makes the calling thread its vCPU, again perhaps: then its state is as at first.
     pub(crate) fn prepare(&self) {
-        own::thread()
-            .vcpu_control_extended(STATE)
-            .expect("cannot make an extended vCPU");
+        self.state.enter();
         self.vcpu.set_user_task(UserTask::new(self.vm.selector()));
-        self.state.set_hcr(Hcr::RW.bits());
-        self.state.set_sctlr(SCTLR);
-        self.state.set_timer_control(0);
+        self.registers.set_hcr(Hcr::RW.bits());
+        self.registers.set_sctlr(SCTLR);
+        self.registers.set_timer_control(0);
         self.run();
         let class = exception_class(self.vcpu.registers().error);
         assert_eq!(class, class::HVC64);

@@ -2,20 +2,16 @@
 
 use l4_test::abi::arch::x86_64::vm::{EFER_SVME, UNCHANGED_SAVE_AREA};
 use l4_test::abi::flexpage::Flexpage;
-use l4_test::abi::item::{ItemControl, ItemFlags};
 use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::vcpu::{StateFlags, UserTask};
-use l4_test::memory::{PAGE_ORDER, UNUSED, allocate, store};
+use l4_test::guest::{CODE, State, map};
+use l4_test::memory::{PAGE_ORDER, allocate, store};
 use l4_test::own;
 use l4_test::sys::arch::vmcb::Vmcb;
 use l4_test::sys::object::Task;
-use l4_test::sys::vcpu::{ExtendedVcpu, GuestEnd, Vcpu};
+use l4_test::sys::vcpu::{GuestEnd, Vcpu};
 use l4_test::sys::{Cap, Object};
 
-/// Where the vCPU's state is.
-const STATE: u64 = UNUSED + 0x3000_0000;
-/// Where the guest has its code.
-const CODE: u64 = 0x1000;
 const CPUID: u64 = 0xa20f;
 /// Fields of the control block (AMD APM volume 2, appendix B).
 const INTERCEPT_CPUID: (usize, u64) = (0x08, 1 << (32 + 18));
@@ -35,6 +31,7 @@ const PAGE_ATTRIBUTES: (usize, u64) = (0x668, 0x0007_0406_0007_0406);
 pub(crate) struct Guest {
     vm: Cap<Task>,
     vcpu: Vcpu,
+    state: State,
 }
 
 impl Guest {
@@ -46,18 +43,9 @@ impl Guest {
         let page = allocate(PAGE_ORDER);
         store(page, CPUID);
         let flexpage = Flexpage::memory(page, PAGE_ORDER, MemoryRights::RX);
-        let control = ItemControl::map(CODE, ItemFlags::empty());
-        vm.map(own::task(), control, flexpage)
-            .expect("cannot map the guest's code");
-        let area = Flexpage::memory(STATE, PAGE_ORDER, MemoryRights::RW);
-        own::task()
-            .add_kernel_user_memory(area)
-            .expect("no memory for a vCPU");
-        own::thread()
-            .vcpu_control_extended(STATE)
-            .expect("cannot make an extended vCPU");
-        // SAFETY: kernel-user memory of its own, which stays.
-        let extended = unsafe { ExtendedVcpu::new(STATE as usize) };
+        map(*vm, flexpage, CODE);
+        let state = State::new();
+        let extended = state.enter();
         let vcpu = extended.vcpu();
         vcpu.set_saved_state(StateFlags::USER_MODE | StateFlags::FPU_ENABLED);
         let block = Vmcb::of(extended);
@@ -78,14 +66,12 @@ impl Guest {
             block.set_word(offset, value);
         }
         let vm = vm.leak();
-        Some(Self { vm, vcpu })
+        Some(Self { vm, vcpu, state })
     }
 
     /// Makes the calling thread its vCPU.
     pub(crate) fn prepare(&self) {
-        own::thread()
-            .vcpu_control_extended(STATE)
-            .expect("cannot make an extended vCPU");
+        self.state.enter();
         self.vcpu.set_user_task(UserTask::new(self.vm.selector()));
     }
 
