@@ -19,6 +19,7 @@ use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_abi::utcb::MESSAGE_REGISTERS;
 use machine::event::Fault;
+use machine::lock::Guard;
 use machine::per_cpu::ShortWay;
 use machine::utcb::Utcb;
 
@@ -27,7 +28,7 @@ use crate::capability::Entry;
 use crate::cpu::Cpu;
 use crate::object::Kind;
 use crate::object::ipc_gate::IpcGate;
-use crate::object::irq::Irq;
+use crate::object::irq::{Irq, State};
 use crate::object::task;
 use crate::object::thread::{
     LocalState, Purpose, Source, Standing, Thread, ThreadState, Waiting, standing, vcpu,
@@ -417,21 +418,24 @@ fn triggered<'cpu>(
 #[inline(always)]
 fn trigger(cpu: &Cpu, current: Sender<'_>, irq: &Irq) -> ShortWay {
     let goes_first = |to: &ThreadState| scheduling::goes_first(cpu, &current.state, to);
-    match irq.trigger_open(cpu, goes_first) {
+    let held = irq.hold();
+    match irq.trigger_open(cpu, &held, goes_first) {
         Some((receiver, to)) => {
+            drop(held);
             scheduling::preempt(cpu, current.thread, &current.state, receiver, &to);
             current.switch_to(cpu, receiver, to);
             ShortWay::ToASyscall
         }
-        None => trigger_any(cpu, current.thread, irq),
+        None => trigger_any(cpu, current.thread, irq, held),
     }
 }
 
 #[inline(never)]
-fn trigger_any(cpu: &Cpu, current: &Thread, irq: &Irq) -> ShortWay {
-    if irq.trigger_vcpu(cpu) {
+fn trigger_any(cpu: &Cpu, current: &Thread, irq: &Irq, held: Guard<'_, State>) -> ShortWay {
+    if irq.trigger_vcpu(cpu, &held) {
         return ShortWay::ToTheEnd;
     }
+    drop(held);
     irq.hit(cpu);
     end_of(cpu, current)
 }

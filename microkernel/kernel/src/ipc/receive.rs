@@ -149,7 +149,7 @@ pub fn look_into_mailbox(cpu: &Cpu, receiver: &Thread) {
         } else {
             receiver.sender_came(cpu);
         }
-        if receiver.takes_upcall(cpu) {
+        if receiver.takes_upcall(cpu).is_some() {
             receiver.take_upcall(cpu);
         }
         return;

@@ -15,7 +15,7 @@ fn accepts(cpu: &Cpu, receiver: &Thread, sender: u64) -> bool {
     match receiver.state(cpu).waiting.get() {
         Waiting::Receive(Source::Anyone) => true,
         Waiting::Receive(Source::Thread(id)) => id == sender,
-        Waiting::Nothing => receiver.takes_upcall(cpu),
+        Waiting::Nothing => receiver.takes_upcall(cpu).is_some(),
         _ => false,
     }
 }

@@ -11,7 +11,7 @@ use l4_abi::protocol::irq::{
 use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 use machine::list::Links;
-use machine::lock::Lock;
+use machine::lock::{Guard, Lock};
 
 use super::icu::PinBinding;
 use super::ipc_gate::thread_argument;
@@ -106,17 +106,23 @@ impl Irq {
         }
     }
 
-    /// It is triggered by software; nothing is done unless there is nothing to
-    /// do but to give its message to a thread that waits for anybody: that
-    /// thread, which has the message now.
+    /// It is about to be triggered by software: what it is doing stays so.
+    #[inline(always)]
+    pub fn hold(&self) -> Guard<'_, State> {
+        self.state.lock()
+    }
+
+    /// While it is [held](Self::hold), it is triggered by software; nothing is
+    /// done unless there is nothing to do but to give its message to a thread
+    /// that waits for anybody: that thread, which has the message now.
     #[inline(always)]
     pub fn trigger_open<'cpu>(
         &self,
         cpu: &'cpu Cpu,
+        state: &State,
         can_go_on: impl FnOnce(&ThreadState) -> bool,
     ) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
-        let state = self.state.lock();
-        let thread = self.plain_receiver(cpu, &state)?;
+        let thread = self.plain_receiver(cpu, state)?;
         let to = thread.stands(cpu, Standing::Open)?;
         // With a thread that waits it is neither of these.
         debug_assert!(!state.pending && !state.dead);
@@ -129,10 +135,12 @@ impl Irq {
     }
 
     /// The same for a vCPU, which the message enters. True if it has.
-    pub fn trigger_vcpu(&self, cpu: &Cpu) -> bool {
-        let state = self.state.lock();
-        let thread = self.plain_receiver(cpu, &state);
-        thread.is_some_and(|thread| thread.is_here(cpu) && thread.enter_with_irq(cpu, self.label()))
+    #[inline(always)]
+    pub fn trigger_vcpu(&self, cpu: &Cpu, state: &State) -> bool {
+        // Only the current thread is loaded now, and that is in a system call.
+        self.plain_receiver(cpu, state)
+            .filter(|thread| thread.is_here(cpu))
+            .is_some_and(|thread| thread.enter_with_irq(cpu, false, self.label()))
     }
 
     /// The thread, if the message would be the only one, and there is no pin.

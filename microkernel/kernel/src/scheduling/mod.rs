@@ -152,8 +152,9 @@ pub fn preempt(cpu: &Cpu, current: &Thread, from: &ThreadState, thread: &Thread,
 
 #[inline(always)]
 fn change_time(cpu: &Cpu, thread: &Thread, state: &ThreadState) {
-    if cpu.budget.switch(cpu, thread, state) < cpu.timer_set.get() {
-        set_timer(cpu);
+    let ends = cpu.budget.switch(cpu, thread, state);
+    if ends < cpu.timer_set.get() {
+        set_deadline(cpu, ends);
     }
 }
 
@@ -442,15 +443,18 @@ fn set_timer(cpu: &Cpu) {
     };
     match next {
         Some(deadline) if deadline >= cpu.timer_set.get() => {}
-        Some(deadline) => {
-            cpu.timer_set.set(deadline);
-            cpu.kernel.platform.timer.set_deadline(deadline);
-        }
+        Some(deadline) => set_deadline(cpu, deadline),
         None => {
             cpu.timer_set.set(u64::MAX);
             cpu.kernel.platform.timer.stop();
         }
     }
+}
+
+#[inline(never)]
+fn set_deadline(cpu: &Cpu, deadline: u64) {
+    cpu.timer_set.set(deadline);
+    cpu.kernel.platform.timer.set_deadline(deadline);
 }
 
 fn idle_time(cpu: &Cpu, act: impl FnOnce(&IdleTime)) {

@@ -10,12 +10,12 @@ use l4_abi::vcpu::{StateFlags, UserTaskChange};
 use machine::vcpu::{VcpuArea, mark_message};
 use machine::vm;
 
+use super::Parts;
 use super::entry::go_on_at_entry;
 use crate::cpu::Cpu;
-use crate::mapping::Cursor;
 use crate::object::ipc_gate::reference;
 use crate::object::task::{Mapping, Task};
-use crate::object::thread::{Deferred, LocalState, LongOperation, Standing, Thread, standing};
+use crate::object::thread::{Deferred, Standing, Thread, standing};
 use crate::object::{Fail, Invocation, OperationResult, Outcome};
 use crate::scheduling;
 
@@ -88,7 +88,7 @@ impl Thread {
                 self.run_guest(cpu, state, area, flags, task)?;
                 return Ok(Outcome::Done);
             }
-            self.go_to_user_task(cpu, self.local(cpu), area, flags);
+            self.go_to_user_task(cpu, (self.local(cpu), area), flags);
         } else {
             area.set_state(flags);
             return Err(ResultCode::ENOENT.into());
@@ -98,28 +98,16 @@ impl Thread {
 
     /// Goes on in the user task, with the flags of the saved state. This is
     /// the current thread.
-    fn go_to_user_task(
-        &self,
-        cpu: &Cpu,
-        state: LocalState<'_>,
-        area: &VcpuArea,
-        flags: StateFlags,
-    ) {
-        self.prepare_user_task(cpu, state, area, flags);
-        let context = &state.context;
+    fn go_to_user_task(&self, cpu: &Cpu, parts: Parts<'_>, flags: StateFlags) {
+        self.prepare_user_task(cpu, parts, flags);
         let chip = &cpu.kernel.platform.chip;
-        context.enter_user_task(cpu.block(), chip, area, cpu.loaded.is(self));
+        let context = &parts.0.context;
+        context.enter_user_task(cpu.block(), chip, parts.1, cpu.loaded.is(self));
     }
 
     /// The same but for the registers.
     #[inline(always)]
-    pub(super) fn prepare_user_task(
-        &self,
-        cpu: &Cpu,
-        state: LocalState<'_>,
-        area: &VcpuArea,
-        flags: StateFlags,
-    ) {
+    pub(super) fn prepare_user_task(&self, cpu: &Cpu, (state, area): Parts<'_>, flags: StateFlags) {
         area.set_state(flags | StateFlags::ENTRY);
         state.vcpu.in_user_task.set(true);
         standing::set(cpu, state, Standing::Intercepted);
@@ -172,9 +160,9 @@ impl Thread {
     /// pauses.
     fn map_items(&self, call: &Invocation<'_>, destination: &Task) -> Result<bool, Fail> {
         let cpu = call.cpu;
-        let first = call.tag.words();
+        let (words, items) = (call.tag.words(), call.tag.items());
         let paused = self.paused_item(cpu, self);
-        for at in (first..).step_by(ITEM_WORDS).take(call.tag.items()) {
+        for at in (words..).step_by(ITEM_WORDS).take(items) {
             if paused.is_some_and(|paused| at < paused) {
                 continue;
             }
@@ -184,16 +172,14 @@ impl Thread {
             if destination.memory.is_closed() {
                 return Err(ResultCode::ENOENT.into());
             }
-            let (mut mapping, tasks) = match self.take_item(cpu) {
+            let (mapping, tasks) = match self.take_item(cpu) {
                 Some(paused) => paused,
                 None => {
                     let (control, flexpage) = (call.word(at), call.word(at + 1));
-                    let Ok(SendItem::Map(item)) = SendItem::decode(control | 8, flexpage) else {
-                        continue;
+                    let item = match SendItem::decode(control | 8, flexpage) {
+                        Ok(SendItem::Map(item)) if control != 0 => item,
+                        _ => continue,
                     };
-                    if control == 0 {
-                        continue;
-                    }
                     let tasks = [call.task, destination];
                     let mapping = Mapping::new(cpu, tasks, item, Flexpage::ALL_SPACES, true)
                         .map_err(|_| IpcError::SEND_MAP_FAILED)?;
@@ -204,14 +190,12 @@ impl Thread {
                     (mapping, [from, to])
                 }
             };
-            let step = |cursor: &Cursor| mapping.step(cpu, [&tasks[0], &tasks[1]], cursor);
-            let Some(result) = self.run_steps(cpu, step) else {
-                let partner = self.counted().ok_or(IpcError::NOT_EXISTENT)?;
-                let operation = LongOperation::Item(mapping, tasks, at, partner);
-                self.pause(cpu, operation, Deferred::Syscall);
+            let headers = tasks.each_ref().map(|task| task.header());
+            let item = Some((at, self));
+            let done = self.run_mapping(cpu, mapping, headers, item, Deferred::Syscall)?;
+            if done.is_none() {
                 return Ok(false);
-            };
-            result.map_err(|_| IpcError::SEND_MAP_FAILED)?;
+            }
         }
         Ok(true)
     }

@@ -4,9 +4,10 @@ use l4_abi::message_tag::MessageTag;
 use l4_abi::vcpu::StateFlags;
 use machine::vcpu::{VcpuArea, mark_virtual_interrupt};
 
+use super::Parts;
 use crate::cpu::Cpu;
 use crate::ipc::reply;
-use crate::object::thread::{LocalState, Purpose, Standing, Thread, ThreadState, standing};
+use crate::object::thread::{Purpose, Standing, Thread, ThreadState, standing};
 use crate::scheduling;
 
 impl Thread {
@@ -19,41 +20,38 @@ impl Thread {
         if !state.vcpu.in_user_task.get() && !area.state().contains(kind) {
             return false;
         }
-        let frame = &state.context.frame;
-        let save = |area: &VcpuArea| frame.save_to(&area.registers);
-        let stack = self.leave_for_entry(cpu, state, cpu.loaded.is(self), area, save);
-        go_on_at_entry(&state, area, stack);
+        let save = || state.context.frame.save_to(&area.registers);
+        self.enter(cpu, (state, area), cpu.loaded.is(self), save);
         true
     }
 
     /// A message enters the vCPU, which must be ready for that; the next that
     /// is transferred to it.
     pub fn begin_upcall(&self, cpu: &Cpu) {
-        if self.leave_for_message(cpu).is_some() {
+        let state = self.local(cpu);
+        if let Some(area) = state.vcpu.area(cpu) {
+            self.enter_for_message(cpu, (state, area), cpu.loaded.is(self));
             self.expect_upcall(cpu);
         }
     }
 
     /// The message of an interrupt enters the vCPU, if it takes messages now.
-    #[inline(never)]
-    pub fn enter_with_irq(&self, cpu: &Cpu, label: u64) -> bool {
-        let enters = self.takes_upcall(cpu);
-        if enters && let Some(area) = self.leave_for_message(cpu) {
-            area.set_tag(MessageTag::EMPTY);
-            area.set_label(label);
-        }
-        enters
+    #[inline(always)]
+    pub fn enter_with_irq(&self, cpu: &Cpu, is_loaded: bool, label: u64) -> bool {
+        let Some(parts) = self.takes_upcall(cpu) else {
+            return false;
+        };
+        debug_assert!(is_loaded == cpu.loaded.is(self));
+        self.enter_for_message(cpu, parts, is_loaded);
+        parts.1.set_tag(MessageTag::EMPTY);
+        parts.1.set_label(label);
+        true
     }
 
     #[inline(always)]
-    fn leave_for_message<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu VcpuArea> {
-        let state = self.local(cpu);
-        let area = state.vcpu.area(cpu)?;
-        let frame = &state.context.frame;
-        let save = |area: &VcpuArea| frame.save_for_message(&area.registers);
-        let stack = self.leave_for_entry(cpu, state, cpu.loaded.is(self), area, save);
-        go_on_at_entry(&state, area, stack);
-        Some(area)
+    fn enter_for_message(&self, cpu: &Cpu, parts: Parts<'_>, is_loaded: bool) {
+        let save = || parts.0.context.frame.save_for_message(&parts.1.registers);
+        self.enter(cpu, parts, is_loaded, save);
     }
 
     /// The virtual CPU of the guest that it runs, if it does, has something to
@@ -63,26 +61,29 @@ impl Thread {
         if state.vcpu.in_user_task.get()
             && let Some(area) = state.vcpu.area(cpu)
         {
-            let frame = &state.context.frame;
-            let save = |area: &VcpuArea| {
-                frame.save_for_message(&area.registers);
+            let save = || {
+                state.context.frame.save_for_message(&area.registers);
                 mark_virtual_interrupt(&area.registers, number);
             };
-            let stack = self.leave_for_entry(cpu, state, cpu.loaded.is(self), area, save);
-            go_on_at_entry(&state, area, stack);
+            self.enter(cpu, (state, area), cpu.loaded.is(self), save);
         }
+    }
+
+    #[inline(always)]
+    fn enter(&self, cpu: &Cpu, parts: Parts<'_>, is_loaded: bool, save: impl FnOnce()) {
+        let stack = self.leave_for_entry(cpu, parts, is_loaded, save);
+        go_on_at_entry(&parts.0, parts.1, stack);
     }
 
     /// Leaves the mode that it is in, with its registers saved; the stack for
     /// the entry.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leave_for_entry(
         &self,
         cpu: &Cpu,
-        state: LocalState<'_>,
+        (state, area): Parts<'_>,
         is_loaded: bool,
-        area: &VcpuArea,
-        save: impl FnOnce(&VcpuArea),
+        save: impl FnOnce(),
     ) -> u64 {
         let was_in_user_task = state.vcpu.in_user_task.replace(false);
         let flags = area.state();
@@ -94,7 +95,7 @@ impl Thread {
             state.context.frame.sp()
         };
         area.set_reserved_stack(stack);
-        save(area);
+        save();
         if was_in_user_task {
             let standing = match state.is_alien.get() {
                 true => Standing::Intercepted,

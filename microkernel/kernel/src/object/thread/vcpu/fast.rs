@@ -10,7 +10,6 @@ use l4_abi::protocol::label;
 use l4_abi::protocol::thread::Opcode;
 use l4_abi::vcpu::StateFlags;
 use machine::per_cpu::ShortWay;
-use machine::vcpu::VcpuArea;
 
 use crate::cpu::Cpu;
 use crate::object::thread::{LocalState, Thread};
@@ -26,8 +25,8 @@ pub fn enter(cpu: &Cpu, thread: &Thread) -> ShortWay {
             let frame = &state.context.frame;
             frame.rewind_syscall();
             frame.mark_syscall_exception();
-            let save = |area: &VcpuArea| frame.save_to(&area.registers);
-            let stack = thread.leave_for_entry(cpu, state, true, area, save);
+            let save = || frame.save_to(&area.registers);
+            let stack = thread.leave_for_entry(cpu, (state, area), true, save);
             cpu.space.load(cpu, thread.task(cpu));
             frame.enter_at_once(area.entry_instruction(), stack, state.vcpu.address.get())
         }
@@ -64,7 +63,7 @@ pub fn resume(cpu: &Cpu, thread: &Thread, state: LocalState<'_>) -> ShortWay {
         // An error comes once more.
         return (thread.run_guest(cpu, &state, area, flags, task)).unwrap_or(ShortWay::Nowhere);
     }
-    thread.prepare_user_task(cpu, state, area, flags);
+    thread.prepare_user_task(cpu, (state, area), flags);
     cpu.space.load(cpu, Some(task));
     let chip = &cpu.kernel.platform.chip;
     (state.context).enter_user_task_at_once(cpu.block(), chip, area)

@@ -3,27 +3,31 @@
 use l4_abi::error::IpcError;
 use l4_abi::vcpu::StateFlags;
 
+use super::Parts;
 use crate::cpu::Cpu;
 use crate::ipc::{self, finish};
 use crate::object::thread::{Deferred, Life, Source, Thread, Waiting};
 
 impl Thread {
-    /// True if a message can enter right now: it takes them, and its
-    /// registers are those of user mode.
-    #[inline]
-    pub fn takes_upcall(&self, cpu: &Cpu) -> bool {
-        (!cpu.current.is(self) || cpu.in_errands.get()) && self.would_take_upcall(cpu)
+    /// Its parts, if a message can enter right now: it
+    /// takes them, and its registers are those of user mode.
+    #[inline(always)]
+    pub fn takes_upcall<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<Parts<'cpu>> {
+        match cpu.current.is(self) && !cpu.in_errands.get() {
+            true => None,
+            false => self.would_take_upcall(cpu),
+        }
     }
 
-    fn would_take_upcall(&self, cpu: &Cpu) -> bool {
-        let state = self.state(cpu);
-        state.waiting.get() == Waiting::Nothing
+    #[inline(always)]
+    fn would_take_upcall<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<Parts<'cpu>> {
+        let state = self.local(cpu);
+        let area = state.vcpu.area(cpu)?;
+        let takes = state.waiting.get() == Waiting::Nothing
             && state.deferred.get() == Deferred::Nothing
             && state.life.get() == Life::Alive
-            && state
-                .vcpu
-                .area(cpu)
-                .is_some_and(|area| area.state().contains(StateFlags::IRQ))
+            && area.state().contains(StateFlags::IRQ);
+        takes.then_some((state, area))
     }
 
     /// Somebody has queued at it. The current thread may be in the middle of
@@ -34,7 +38,7 @@ impl Thread {
             return;
         };
         area.set_irq_pending(true);
-        if cpu.current.is(self) && self.would_take_upcall(cpu) {
+        if cpu.current.is(self) && self.would_take_upcall(cpu).is_some() {
             state.deferred.set(Deferred::Upcall);
             cpu.reschedule.set(true);
         }
@@ -52,7 +56,7 @@ impl Thread {
 
     /// The upcall that was put off.
     pub fn take_upcall(&self, cpu: &Cpu) {
-        if !self.mailbox.is_empty() && self.would_take_upcall(cpu) {
+        if !self.mailbox.is_empty() && self.would_take_upcall(cpu).is_some() {
             self.begin_upcall(cpu);
             self.take_any(cpu);
         }

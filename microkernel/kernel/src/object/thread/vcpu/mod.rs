@@ -17,10 +17,13 @@ use core::cell::Cell;
 
 use machine::vcpu::{ExtendedPointer, VcpuArea, VcpuPointer};
 
-use super::Thread;
+use super::{LocalState, Thread};
 use crate::cpu::Cpu;
 use crate::object::RefSlot;
 use crate::object::task::Task;
+
+/// The state of a vCPU on this CPU: the kernel's, and what it shares.
+pub type Parts<'cpu> = (LocalState<'cpu>, &'cpu VcpuArea);
 
 /// What makes a thread a vCPU.
 pub struct Vcpu {
