@@ -1,9 +1,11 @@
-//! The heap: dataspaces, attached as it grows, cut up by a buddy allocator. It never shrinks.
+//! The heap: dataspaces, attached as it grows, cut up by a buddy system. It never shrinks.
+
+mod blocks;
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::ptr::{self, NonNull};
+use core::ptr;
 
-use buddy_system_allocator::Heap;
+use l4_abi::error::ResultCode;
 use l4_abi::rights::CapabilityRights;
 use l4_sys::{Result, Utcb};
 use l4re::mem_alloc::DataspaceFlags;
@@ -11,6 +13,7 @@ use l4re::region_map::Flags;
 
 use crate::env;
 use crate::sync::Mutex;
+use blocks::Blocks;
 
 /// Where the heap begins.
 const START: u64 = 0x1_0000_0000;
@@ -18,11 +21,9 @@ const START: u64 = 0x1_0000_0000;
 const LEAST_GROWTH: u64 = 64 << 10;
 /// Largest growth in anticipation; a larger allocation gets what it needs.
 const LARGEST_GROWTH: u64 = 4 << 20;
-/// Orders of the buddy allocator: blocks up to 2^40 bytes.
-const ORDERS: usize = 41;
 
 struct Growing {
-    heap: Heap<ORDERS>,
+    blocks: Blocks,
     /// Where the next dataspace goes.
     next: u64,
 }
@@ -36,75 +37,67 @@ struct ProgramHeap(Mutex<Growing>);
     expect(dead_code, reason = "programs of the host have theirs")
 )]
 static HEAP: ProgramHeap = ProgramHeap(Mutex::new(Growing {
-    heap: Heap::new(),
+    blocks: Blocks::new(),
     next: START,
 }));
 
-// SAFETY: the buddy allocator hands out disjoint blocks of memory that was added to it once, and
+// SAFETY: the buddy system hands out disjoint blocks of memory that was added to it once, and
 // the lock keeps threads apart.
 unsafe impl GlobalAlloc for ProgramHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let mut growing = self.0.lock();
-        if let Ok(block) = growing.heap.alloc(layout) {
-            return block.as_ptr();
-        }
-        // The messages of growing must not disturb one that is being composed.
-        if Utcb::current().preserve(|| growing.grow(layout)).is_err() {
-            return ptr::null_mut();
-        }
-        growing
-            .heap
-            .alloc(layout)
-            .map_or(ptr::null_mut(), NonNull::as_ptr)
+        let order = block_size(layout).ilog2();
+        let block = growing.blocks.take(order).or_else(|| {
+            // The messages of growing must not disturb one that is being composed.
+            let grown = Utcb::current().preserve(|| growing.grow(layout));
+            grown.ok().and_then(|()| growing.blocks.take(order))
+        });
+        block.map_or(ptr::null_mut(), ptr::with_exposed_provenance_mut)
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        if let Some(block) = NonNull::new(block) {
-            // SAFETY: by the trait's contract the block came from `alloc` with this layout.
-            unsafe { self.0.lock().heap.dealloc(block, layout) }
-        }
+        let order = block_size(layout).ilog2();
+        // SAFETY: by the trait's contract the block came from `alloc` with this layout.
+        unsafe { self.0.lock().blocks.give(block.expose_provenance(), order) }
     }
+}
+
+/// The size of the block for an allocation: a power of two, and so its alignment as well.
+fn block_size(layout: Layout) -> u64 {
+    let size = layout.size().max(layout.align()) as u64;
+    size.next_power_of_two()
 }
 
 impl Growing {
     /// Adds memory for at least one block of this layout.
     fn grow(&mut self, layout: Layout) -> Result<()> {
-        let size = growth(self.heap.stats_total_bytes() as u64, layout);
+        if block_size(layout) > 1 << blocks::LARGEST {
+            return Err(ResultCode::ENOMEM.into());
+        }
         let memory = env::mem_alloc();
+        let dataspace = |size| memory.create_dataspace(size, DataspaceFlags::empty(), 0);
+        let mut size = growth(self.next - START, layout);
         // If the quota has no room for a generous step, the least that helps may still fit.
-        let (size, dataspace) = match memory.create_dataspace(size, DataspaceFlags::empty(), 0) {
-            Ok(dataspace) => (size, dataspace),
-            Err(_) => {
-                let size = growth(0, layout);
-                (
-                    size,
-                    memory.create_dataspace(size, DataspaceFlags::empty(), 0)?,
-                )
-            }
-        };
-        // Aligned to its size, it is one block for the allocator.
+        let dataspace = dataspace(size).or_else(|_| {
+            size = growth(0, layout);
+            dataspace(size)
+        })?;
+        // Aligned to its size, it is one block.
         let at = self.next.next_multiple_of(size);
         let passed = dataspace.pass(CapabilityRights::RW);
         let start = env::region_map().attach_at(at, passed, 0, size, Flags::RW)?;
         self.next = start + size;
         dataspace.leak();
         // SAFETY: the region is new, ours, and stays.
-        unsafe {
-            self.heap
-                .add_to_heap(start as usize, (start + size) as usize)
-        };
+        unsafe { self.blocks.give(start as usize, size.ilog2()) };
         Ok(())
     }
 }
 
-/// How much to add to `total` bytes for an allocation: a power of two, about a quarter more.
+/// How much to add after `total` bytes for an allocation: a power of two, about a quarter more.
 fn growth(total: u64, layout: Layout) -> u64 {
-    let needed = layout.size().max(layout.align()) as u64;
     let wished = (total / 4).clamp(LEAST_GROWTH, LARGEST_GROWTH);
-    needed
-        .checked_next_power_of_two()
-        .unwrap_or(u64::MAX)
-        .max(wished.next_power_of_two())
+    block_size(layout).max(wished.next_power_of_two())
 }
 
 #[cfg(test)]
