@@ -7,7 +7,6 @@
 #![forbid(unsafe_code)]
 
 pub mod dataspace;
-pub mod event;
 pub mod icu;
 pub mod log;
 pub mod mem_alloc;
@@ -21,7 +20,6 @@ pub mod virtio;
 pub mod watch;
 
 pub use dataspace::Dataspace;
-pub use event::Event;
 pub use l4_abi::flexpage::{PAGE_ORDER, PAGE_SIZE};
 pub use l4_ipc::factory::ServerFactory;
 pub use l4_ipc::meta::Meta;

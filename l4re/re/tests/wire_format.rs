@@ -26,7 +26,7 @@ use l4_sys::object::{
 use l4_sys::slots::SLOTS;
 use l4_sys::{Cap, Object, Utcb, ipc};
 use l4re::mem_alloc::DataspaceFlags;
-use l4re::{Dataspace, Event, MemAlloc, Meta, Namespace, Parent, RegionMap};
+use l4re::{Dataspace, MemAlloc, Meta, Namespace, Parent, RegionMap};
 
 const ONES: u64 = 0x1111_1111_1111_1111;
 const TWOS: u64 = 0x2222_2222_2222_2222;
@@ -193,9 +193,6 @@ fn region_map() {
 fn other_servers() {
     same("Parent.signal", || cap::<Parent>(0x13).signal(ONES, TWOS));
     same("Mem_alloc.info", || cap::<MemAlloc>(0x11).info());
-    let event = cap::<Event>(0x999);
-    same_but_slot("Event.get_buffer", Some(0x222), || event.get_buffer());
-    same("Event.get_num_streams", || event.get_num_streams());
     let meta = cap::<Meta>(0xccc);
     same("Meta.num_interfaces", || meta.num_interfaces());
     same("Meta.supports", || meta.supports(0x4005));

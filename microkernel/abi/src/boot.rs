@@ -2,8 +2,6 @@
 //!
 //! Source: `abi/07` §1. All addresses are physical.
 
-use core::mem::{offset_of, size_of};
-
 /// Program header type of the kernel image that marks the kernel info page.
 pub const PT_L4_KIP: u32 = 0x10;
 /// Program header type of the kernel image that marks the options block.
@@ -69,23 +67,8 @@ impl Module {
     }
 }
 
-const _: () = {
-    assert!(size_of::<ModuleInfo>() == 0x30);
-    assert!(offset_of!(ModuleInfo, command_line) == 0x08);
-    assert!(offset_of!(ModuleInfo, modules) == 0x10);
-    assert!(offset_of!(ModuleInfo, module_count) == 0x18);
-    assert!(offset_of!(ModuleInfo, vbe_controller) == 0x20);
-    assert!(offset_of!(ModuleInfo, vbe_mode) == 0x28);
-    assert!(size_of::<Module>() == 0x20);
-    assert!(offset_of!(Module, start) == 0x08);
-    assert!(offset_of!(Module, end) == 0x10);
-    assert!(offset_of!(Module, command_line) == 0x18);
-};
-
 /// The kernel options block: written by the loader from the kernel's command line.
 pub mod options {
-    use core::mem::{offset_of, size_of};
-
     use crate::flags::flags;
 
     /// First word of the block.
@@ -265,23 +248,4 @@ pub mod options {
         /// Performance profile (x86).
         performance_profile: u32,
     }
-
-    const _: () = {
-        assert!(size_of::<Uart>() == 52);
-        assert!(offset_of!(OptionsV5, flags) == 0x08);
-        assert!(offset_of!(OptionsV5, kernel_memory_kib) == 0x0c);
-        assert!(offset_of!(OptionsV5, uart) == 0x10);
-        assert!(offset_of!(OptionsV5, core_spin_address) == 0x44);
-        assert!(offset_of!(OptionsV5, debugger_command) == 0x4c);
-        assert!(offset_of!(OptionsV5, trace_entries) == 0xcc);
-        assert!(offset_of!(OptionsV5, output_buffer) == 0xd0);
-        assert!(offset_of!(OptionsV5, node) == 0xd4);
-        assert!(offset_of!(OptionsV6, performance_profile) == 0x10);
-        assert!(offset_of!(OptionsV6, uart) == 0x14);
-        assert!(offset_of!(OptionsV6, core_spin_address) == 0x48);
-        assert!(offset_of!(OptionsV6, debugger_command) == 0x50);
-        assert!(offset_of!(OptionsV6, trace_entries) == 0xd0);
-        assert!(offset_of!(OptionsV6, output_buffer) == 0xd4);
-        assert!(offset_of!(OptionsV6, node) == 0xd8);
-    };
 }

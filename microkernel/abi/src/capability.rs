@@ -109,8 +109,6 @@ pub enum ReplySlot {
 pub const OBJECT_SPACE_SLOTS: u64 = 0x1_0000;
 /// Order that stands for a whole object space.
 pub const OBJECT_SPACE_ORDER: u32 = 20;
-/// Slots of a task's explicit reply space.
-pub const REPLY_SPACE_SLOTS: u64 = 1 << 18;
 
 /// Slots that the kernel fills for sigma0 and the root task.
 pub mod slot {

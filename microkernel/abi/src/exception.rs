@@ -16,9 +16,6 @@ pub const ALLOW_SYSCALL: i64 = 1;
 /// Tag of a page-fault message: fault word and instruction pointer.
 pub const PAGE_FAULT_TAG: MessageTag = MessageTag::words_only(label::PAGE_FAULT, 2);
 
-/// Tag of an I/O fault message: I/O flexpage and instruction pointer.
-pub const IO_PAGE_FAULT_TAG: MessageTag = MessageTag::words_only(label::IO_PAGE_FAULT, 2);
-
 /// Tag of an exception message with a frame of `words` words.
 pub const fn tag(words: usize) -> MessageTag {
     MessageTag::new(label::EXCEPTION, words, 0, TagFlags::TRANSFER_FPU)

@@ -2,8 +2,6 @@
 //!
 //! Source: `abi/04`. The loader writes part of it before the kernel runs.
 
-use core::mem::{offset_of, size_of};
-
 use crate::rights::MemoryRights;
 
 /// Size of the page, in bytes.
@@ -27,8 +25,6 @@ pub const SYSCALL_CODE_OFFSET: usize = 0x800;
 pub const CLOCK_MICROS_CODE_OFFSET: usize = 0x900;
 /// Code: reads the clock in nanoseconds.
 pub const CLOCK_NANOS_CODE_OFFSET: usize = 0x980;
-/// End of the code area.
-pub const CODE_END: usize = 0xa00;
 /// Byte offset of the clock word.
 pub const CLOCK_OFFSET: usize = 0x20;
 
@@ -84,26 +80,6 @@ pub struct Header<const ARCHITECTURE_WORDS: usize> {
     pub architecture: [u32; ARCHITECTURE_WORDS],
 }
 
-const _: () = {
-    type Any = Header<3>;
-    assert!(offset_of!(Any, version_string_offset) == 0x08);
-    assert!(offset_of!(Any, syscall_flags) == 0x0c);
-    assert!(offset_of!(Any, node) == 0x0d);
-    assert!(offset_of!(Any, sigma0_entry) == 0x10);
-    assert!(offset_of!(Any, root_task_entry) == 0x18);
-    assert!(offset_of!(Any, clock) == CLOCK_OFFSET);
-    assert!(offset_of!(Any, cpu_frequency_khz) == 0x28);
-    assert!(offset_of!(Any, acpi_rsdp) == 0x30);
-    assert!(offset_of!(Any, device_tree) == 0x38);
-    assert!(offset_of!(Any, user_pointer) == 0x40);
-    assert!(offset_of!(Any, scheduler_granularity) == 0x50);
-    assert!(offset_of!(Any, memory_descriptors_offset) == 0x54);
-    assert!(offset_of!(Any, memory_descriptors_count) == 0x58);
-    assert!(offset_of!(Any, platform_name) == 0x70);
-    assert!(offset_of!(Any, is_multiprocessor) == 0x80);
-    assert!(offset_of!(Any, architecture) == 0x84);
-};
-
 /// Whether a page begins as a kernel info page of this ABI does.
 pub const fn is_compatible(magic: u32, version: u32) -> bool {
     magic == MAGIC && version & VERSION_MASK == VERSION_BASE
@@ -119,8 +95,6 @@ pub mod feature {
     pub const PAGE_FAULT_TRAMPOLINE: &str = "pf_tramp";
     /// x86: segment operations exist.
     pub const SEGMENTS: &str = "segments";
-    /// CPU time is accounted finely.
-    pub const FINE_CPU_TIME: &str = "fi_gr_cputime";
     /// The kernel has a debugger.
     pub const DEBUGGER: &str = "jdb";
     /// aarch64: the kernel runs at EL2.
@@ -204,8 +178,6 @@ pub struct MemoryDescriptor {
     low: u64,
     high: u64,
 }
-
-const _: () = assert!(size_of::<MemoryDescriptor>() == 16);
 
 impl MemoryDescriptor {
     /// The unused entry.

@@ -2,8 +2,6 @@
 //!
 //! Source: `abi/08` §8.
 
-use core::mem::{offset_of, size_of};
-
 use crate::flexpage::Flexpage;
 use crate::rights::MemoryRights;
 
@@ -151,7 +149,7 @@ pub struct Auxiliary {
     pub kip: u64,
     /// Debug level.
     pub debug_flags: u64,
-    /// [`loader_flag`]s.
+    /// How the loader is to map the program.
     pub loader_flags: u64,
     /// Where a position-independent program is to be loaded, or [`Auxiliary::ANYWHERE`].
     pub loader_base: u64,
@@ -160,16 +158,6 @@ pub struct Auxiliary {
 impl Auxiliary {
     /// The loader may choose.
     pub const ANYWHERE: u64 = !0;
-}
-
-/// Flags of [`Auxiliary::loader_flags`].
-pub mod loader_flag {
-    /// Map everything at once.
-    pub const EAGER_MAP: u64 = 1;
-    /// Copy all segments.
-    pub const ALL_SEGMENTS_COW: u64 = 2;
-    /// Pin the memory.
-    pub const PINNED: u64 = 4;
 }
 
 /// Program header type of a program's wishes for its loader.
@@ -193,25 +181,3 @@ pub mod elf_aux {
     /// Flags for starting the first thread.
     pub const EX_REGS_FLAGS: u64 = 5;
 }
-
-const _: () = {
-    assert!(size_of::<Environment>() == 0x70);
-    assert!(offset_of!(Environment, parent) == 0x00);
-    assert!(offset_of!(Environment, region_map) == 0x08);
-    assert!(offset_of!(Environment, mem_alloc) == 0x10);
-    assert!(offset_of!(Environment, log) == 0x18);
-    assert!(offset_of!(Environment, main_thread) == 0x20);
-    assert!(offset_of!(Environment, factory) == 0x28);
-    assert!(offset_of!(Environment, scheduler) == 0x30);
-    assert!(offset_of!(Environment, itas) == 0x38);
-    assert!(offset_of!(Environment, dbg_events) == 0x40);
-    assert!(offset_of!(Environment, first_free_capability) == 0x48);
-    assert!(offset_of!(Environment, first_free_reply_capability) == 0x50);
-    assert!(offset_of!(Environment, utcb_area) == 0x58);
-    assert!(offset_of!(Environment, first_free_utcb) == 0x60);
-    assert!(offset_of!(Environment, capabilities) == 0x68);
-    assert!(size_of::<CapabilityEntry>() == 0x20);
-    assert!(offset_of!(CapabilityEntry, flags) == 0x08);
-    assert!(offset_of!(CapabilityEntry, name) == 0x10);
-    assert!(size_of::<Auxiliary>() == 0x28);
-};

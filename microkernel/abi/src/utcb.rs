@@ -2,8 +2,6 @@
 //!
 //! Source: `abi/02`. The layout is the same on both architectures.
 
-use core::mem::{offset_of, size_of};
-
 /// Number of message registers.
 pub const MESSAGE_REGISTERS: usize = 63;
 /// Number of buffer registers.
@@ -51,17 +49,6 @@ pub const ERROR_OFFSET: usize = 0x3d8;
 pub const FREE_MARKER_OFFSET: usize = 0x3e0;
 /// Byte offset of the user words.
 pub const USER_OFFSET: usize = 0x3e8;
-
-const _: () = {
-    assert!(size_of::<Utcb>() == SIZE);
-    assert!(offset_of!(Utcb, message) == MESSAGE_OFFSET);
-    assert!(offset_of!(Utcb, kernel_word) == KERNEL_WORD_OFFSET);
-    assert!(offset_of!(Utcb, buffer_descriptor) == BUFFER_DESCRIPTOR_OFFSET);
-    assert!(offset_of!(Utcb, buffers) == BUFFERS_OFFSET);
-    assert!(offset_of!(Utcb, error) == ERROR_OFFSET);
-    assert!(offset_of!(Utcb, free_marker) == FREE_MARKER_OFFSET);
-    assert!(offset_of!(Utcb, user) == USER_OFFSET);
-};
 
 /// The buffer descriptor register (BDR): the first receive buffer of each type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

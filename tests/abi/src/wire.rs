@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn every_row_parses() {
-        assert_eq!(vectors().len(), 122);
+        assert_eq!(vectors().len(), 97);
     }
 
     #[test]

@@ -208,11 +208,9 @@ fn operations_without_a_vector() {
     assert_eq!(thread::ControlFlags::ALIEN.bits(), 0x40_0000);
     assert_eq!(irq::Opcode::Trigger.word(), 2);
     assert_eq!(irq::SenderOpcode::BindVcpu.word(), 2);
-    assert_eq!(iommu::Opcode::Unbind.word(), 1);
     assert_eq!(platform_control::Shutdown::PowerOff.word(), 0);
     assert_eq!(platform_control::Opcode::SetTaskAsid.word(), 0x10);
     assert_eq!(region_map::Opcode::AddRescueJump.word(), 8);
-    assert_eq!(itas::Opcode::Raise.word(), 8);
     assert_eq!(virtio::Opcode::GetDeviceIrq.word(), 5);
     assert_eq!(factory::ObjectType::Vm.word() as i64, -16);
     assert_eq!(factory::ObjectType::DmaSpace.word() as i64, -17);

@@ -67,23 +67,3 @@ opcodes! {
         OutDecimal = 8,
     }
 }
-
-opcodes! {
-    /// Operations on the trace buffer, word 0.
-    pub enum TraceOpcode {
-        /// Text.
-        Log = 0x201,
-        /// Empty it.
-        Clear = 0x202,
-        /// Print it.
-        Dump = 0x203,
-        /// Text and three values.
-        LogValues = 0x204,
-        /// Binary data.
-        LogBinary = 0x205,
-        /// Map the status page: flexpage.
-        MapStatus = 0x210,
-        /// Map the entries: flexpage.
-        MapEntries = 0x211,
-    }
-}

@@ -48,5 +48,3 @@ pub enum DetachResult {
 
 /// Label that a message has before the interrupt is bound.
 pub const UNBOUND_LABEL: u64 = !0;
-/// Priority with which interrupts queue at a receiver.
-pub const QUEUE_PRIORITY: u8 = 255;

@@ -15,20 +15,6 @@ opcodes! {
     }
 }
 
-/// Words of the answer to [`Opcode::Info`].
-pub mod info_word {
-    /// Quota in bytes.
-    pub const QUOTA: usize = 0;
-    /// Used part of it.
-    pub const QUOTA_USED: usize = 1;
-    /// Memory limit in bytes.
-    pub const MEMORY_LIMIT: usize = 2;
-    /// Used memory.
-    pub const MEMORY_USED: usize = 3;
-    /// Free memory.
-    pub const MEMORY_FREE: usize = 4;
-}
-
 flags! {
     /// Second argument for a new dataspace.
     pub struct DataspaceFlags: u64 {

@@ -37,23 +37,15 @@ macro_rules! opcodes {
 }
 
 pub mod dataspace;
-pub mod dbg_events;
 pub mod debugger;
-pub mod dma_space;
-pub mod event;
 pub mod factory;
-pub mod goos;
 pub mod icu;
-pub mod inhibitor;
-pub mod iommu;
 pub mod ipc_gate;
 pub mod irq;
-pub mod itas;
 pub mod label;
 pub mod log;
 pub mod mem_alloc;
 pub mod meta;
-pub mod mmio_space;
 pub mod namespace;
 pub mod parent;
 pub mod platform_control;
@@ -63,7 +55,6 @@ pub mod remote_access;
 pub mod scheduler;
 pub mod semaphore;
 pub mod sigma0;
-pub mod smc;
 pub mod task;
 pub mod thread;
 pub mod virtio;

@@ -114,7 +114,5 @@ pub struct RegionEntry {
     pub reserved: [u16; 3],
 }
 
-const _: () = assert!(core::mem::size_of::<RegionEntry>() == 24);
-
 /// Instruction pointer in page-fault requests that no fault caused.
 pub const NO_INSTRUCTION_POINTER: u64 = -3_i64 as u64;

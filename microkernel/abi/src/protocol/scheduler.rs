@@ -74,8 +74,6 @@ pub const CLASS_FIXED_PRIORITY: i64 = -1;
 pub const PARAMETER_LENGTH: u64 = 48;
 /// Class bitmap of a kernel with fixed priorities only.
 pub const CLASSES: u64 = 1 << 1;
-/// Lowest priority that a thread can have.
-pub const MIN_PRIORITY: u8 = 1;
 /// Highest priority.
 pub const MAX_PRIORITY: u8 = 255;
 /// Priority of a thread that was not given one.

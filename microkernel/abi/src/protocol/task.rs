@@ -61,8 +61,3 @@ impl UnmapMask {
 pub const REFERENCED: u64 = 1;
 /// Access flag in an unmapped flexpage: the page was written.
 pub const DIRTY: u64 = 2;
-
-/// Size of an LDT descriptor, in bytes.
-pub const LDT_DESCRIPTOR_SIZE: usize = 8;
-/// Entries of an LDT.
-pub const LDT_ENTRIES: u64 = 512;

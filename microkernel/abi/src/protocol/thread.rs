@@ -96,10 +96,6 @@ flags! {
         const CANCEL = 0x1_0000;
         /// Raise an exception before the next user instruction.
         const TRIGGER_EXCEPTION = 0x2_0000;
-        /// aarch64: run at EL0.
-        const SET_EL0 = 0x100_0000;
-        /// aarch64: run at EL1.
-        const SET_EL1 = 0x200_0000;
     }
 }
 

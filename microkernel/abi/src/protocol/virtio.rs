@@ -2,8 +2,6 @@
 //!
 //! Source: `abi/08` §9.
 
-use core::mem::{offset_of, size_of};
-
 opcodes! {
     /// Operations, 32 bit.
     pub enum Opcode {
@@ -136,36 +134,6 @@ pub struct QueueConfig {
     /// Zero.
     pub reserved_22: [u16; 3],
 }
-
-const _: () = {
-    assert!(size_of::<ConfigHeader>() == 0x100);
-    assert!(offset_of!(ConfigHeader, device_features) == 0x10);
-    assert!(offset_of!(ConfigHeader, driver_features) == 0x20);
-    assert!(offset_of!(ConfigHeader, queue_count) == 0x28);
-    assert!(offset_of!(ConfigHeader, queues_offset) == 0x2c);
-    assert!(offset_of!(ConfigHeader, queue_select) == 0x30);
-    assert!(offset_of!(ConfigHeader, queue_size_max) == 0x34);
-    assert!(offset_of!(ConfigHeader, queue_size) == 0x38);
-    assert!(offset_of!(ConfigHeader, queue_ready) == 0x44);
-    assert!(offset_of!(ConfigHeader, queue_notify) == 0x50);
-    assert!(offset_of!(ConfigHeader, irq_status) == 0x60);
-    assert!(offset_of!(ConfigHeader, irq_acknowledge) == 0x64);
-    assert!(offset_of!(ConfigHeader, status) == 0x70);
-    assert!(offset_of!(ConfigHeader, driver_notify_index) == 0x74);
-    assert!(offset_of!(ConfigHeader, device_notify_index) == 0x78);
-    assert!(offset_of!(ConfigHeader, command) == 0x7c);
-    assert!(offset_of!(ConfigHeader, queue_descriptors) == 0x80);
-    assert!(offset_of!(ConfigHeader, queue_available) == 0x90);
-    assert!(offset_of!(ConfigHeader, queue_used) == 0xa0);
-    assert!(offset_of!(ConfigHeader, shared_select) == 0xac);
-    assert!(offset_of!(ConfigHeader, shared_length) == 0xb0);
-    assert!(offset_of!(ConfigHeader, shared_base) == 0xb8);
-    assert!(offset_of!(ConfigHeader, device_features_map) == 0xc0);
-    assert!(offset_of!(ConfigHeader, driver_features_map) == 0xe0);
-    assert!(offset_of!(ConfigHeader, generation) == 0xfc);
-    assert!(size_of::<QueueConfig>() == 0x28);
-    assert!(offset_of!(QueueConfig, device_notify_index) == 0x20);
-};
 
 /// Commands; the low bits are an argument.
 pub mod command {

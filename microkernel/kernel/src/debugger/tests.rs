@@ -3,7 +3,7 @@
 
 use l4_abi::capability::slot;
 use l4_abi::error::ResultCode;
-use l4_abi::protocol::debugger::{ConsoleOpcode, ObjectOpcode, TraceOpcode, group};
+use l4_abi::protocol::debugger::{ConsoleOpcode, ObjectOpcode, group};
 use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 
@@ -147,7 +147,7 @@ fn wrong_requests_are_refused() {
                 ResultCode::EMSGTOOSHORT,
             ),
             (&[9, 0], ResultCode::ENOSYS),
-            (&[TraceOpcode::Log.word(), 0], ResultCode::ENOSYS),
+            (&[group::TRACE + 1, 0], ResultCode::ENOSYS),
             (&[group::COVERAGE], ResultCode::ENOSYS),
             (&[group::KERNEL_MEMORY + 1], ResultCode::ENOSYS),
         ] {

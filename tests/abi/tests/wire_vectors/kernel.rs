@@ -392,14 +392,6 @@ fn devices() -> Vec<Request> {
             ],
         )
         .capability(0x117, CapabilityRights::RWS),
-        Request::call(
-            "IOMMU bind",
-            slot::IOMMU,
-            label::IOMMU,
-            &[iommu::Opcode::Bind.word(), 0x1111_1111_1111_1111],
-        )
-        .capability(0x555, CapabilityRights::RW)
-        .buffers(&[0]),
     ]
 }
 

@@ -2,8 +2,6 @@
 //!
 //! Source: `abi/02` (exception frames).
 
-use core::mem::{offset_of, size_of};
-
 /// The registers of a faulting thread, as message words and as `r` of a vCPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
@@ -29,19 +27,6 @@ pub struct ExceptionFrame {
     /// TPIDR_EL0.
     pub tpidr: u64,
 }
-
-const _: () = {
-    assert!(size_of::<ExceptionFrame>() == 0x140);
-    assert!(offset_of!(ExceptionFrame, x) == 0x08);
-    assert!(offset_of!(ExceptionFrame, reserved) == 0x100);
-    assert!(offset_of!(ExceptionFrame, error) == 0x108);
-    assert!(offset_of!(ExceptionFrame, fault_address) == 0x110);
-    assert!(offset_of!(ExceptionFrame, sp) == 0x118);
-    assert!(offset_of!(ExceptionFrame, pc) == 0x120);
-    assert!(offset_of!(ExceptionFrame, pstate) == 0x128);
-    assert!(offset_of!(ExceptionFrame, tpidrro) == 0x130);
-    assert!(offset_of!(ExceptionFrame, tpidr) == 0x138);
-};
 
 /// Words of the frame.
 pub const FRAME_WORDS: usize = size_of::<ExceptionFrame>() / 8;

@@ -17,8 +17,6 @@ pub mod fault;
 pub mod vcpu;
 pub mod vm;
 
-use core::mem::size_of;
-
 use crate::kip::Header;
 pub use exception::ExceptionFrame;
 pub use vcpu::VcpuState;
@@ -43,13 +41,7 @@ pub const KIP_STRINGS_OFFSET: usize = 0x4e0;
 pub const KIP_STRINGS_END: usize = crate::kip::SYSCALL_CODE_OFFSET;
 /// Byte offset of the scaler: µs = ticks × scaler >> (32 − shift), with the shift word below.
 pub const KIP_CLOCK_MICROS_SCALER_OFFSET: usize = 0x970;
-/// Byte offset of the shift for microseconds.
-pub const KIP_CLOCK_MICROS_SHIFT_OFFSET: usize = 0x978;
 /// Byte offset of the scaler for nanoseconds.
 pub const KIP_CLOCK_NANOS_SCALER_OFFSET: usize = 0x9f0;
-/// Byte offset of the shift for nanoseconds.
-pub const KIP_CLOCK_NANOS_SHIFT_OFFSET: usize = 0x9f8;
 /// The system call code in the page: `svc #0`, `ret`.
 pub const KIP_SYSCALL_CODE: [u32; 2] = [0xd400_0001, 0xd65f_03c0];
-
-const _: () = assert!(size_of::<KipHeader>() == KIP_MEMORY_DESCRIPTORS_OFFSET);

@@ -2,8 +2,6 @@
 //!
 //! Source: `abi/06` §1.
 
-use core::mem::{offset_of, size_of};
-
 use super::exception::ExceptionFrame;
 
 /// `version` of the state.
@@ -68,20 +66,3 @@ pub struct VcpuState {
     /// For the vCPU's kernel mode.
     pub host: HostState,
 }
-
-const _: () = {
-    assert!(size_of::<VcpuState>() == 0x1d8);
-    assert!(offset_of!(VcpuState, user_data) == 0x008);
-    assert!(offset_of!(VcpuState, registers) == 0x040);
-    assert!(offset_of!(VcpuState, ipc) == 0x180);
-    assert!(offset_of!(IpcRegisters, tag) == 0x00);
-    assert!(offset_of!(IpcRegisters, label) == 0x08);
-    assert!(offset_of!(VcpuState, state) == 0x1a8);
-    assert!(offset_of!(VcpuState, saved_state) == 0x1aa);
-    assert!(offset_of!(VcpuState, sticky_flags) == 0x1ac);
-    assert!(offset_of!(VcpuState, user_task) == 0x1b0);
-    assert!(offset_of!(VcpuState, entry_stack) == 0x1b8);
-    assert!(offset_of!(VcpuState, entry_instruction) == 0x1c0);
-    assert!(offset_of!(VcpuState, reserved_stack) == 0x1c8);
-    assert!(offset_of!(VcpuState, host) == 0x1d0);
-};

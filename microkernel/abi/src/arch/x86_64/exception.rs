@@ -2,8 +2,6 @@
 //!
 //! Source: `abi/02` (exception frames), `abi/01` (synthetic traps).
 
-use core::mem::{offset_of, size_of};
-
 /// The registers of a faulting thread, as message words and as `r` of a vCPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
@@ -42,30 +40,6 @@ pub struct ExceptionFrame {
     pub fs: u16,
     pub gs: u16,
 }
-
-const _: () = {
-    assert!(size_of::<ExceptionFrame>() == 0xd0);
-    assert!(offset_of!(ExceptionFrame, r8) == 0x38);
-    assert!(offset_of!(ExceptionFrame, rdi) == 0x40);
-    assert!(offset_of!(ExceptionFrame, rsi) == 0x48);
-    assert!(offset_of!(ExceptionFrame, rbp) == 0x50);
-    assert!(offset_of!(ExceptionFrame, fault_address) == 0x58);
-    assert!(offset_of!(ExceptionFrame, rbx) == 0x60);
-    assert!(offset_of!(ExceptionFrame, rdx) == 0x68);
-    assert!(offset_of!(ExceptionFrame, rcx) == 0x70);
-    assert!(offset_of!(ExceptionFrame, rax) == 0x78);
-    assert!(offset_of!(ExceptionFrame, trap) == 0x80);
-    assert!(offset_of!(ExceptionFrame, error) == 0x88);
-    assert!(offset_of!(ExceptionFrame, rip) == 0x90);
-    assert!(offset_of!(ExceptionFrame, cs) == 0x98);
-    assert!(offset_of!(ExceptionFrame, rflags) == 0xa0);
-    assert!(offset_of!(ExceptionFrame, rsp) == 0xa8);
-    assert!(offset_of!(ExceptionFrame, ss) == 0xb0);
-    assert!(offset_of!(ExceptionFrame, fs_base) == 0xb8);
-    assert!(offset_of!(ExceptionFrame, gs_base) == 0xc0);
-    assert!(offset_of!(ExceptionFrame, ds) == 0xc8);
-    assert!(offset_of!(ExceptionFrame, gs) == 0xce);
-};
 
 /// Words of the frame.
 pub const FRAME_WORDS: usize = size_of::<ExceptionFrame>() / 8;

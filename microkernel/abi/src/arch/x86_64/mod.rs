@@ -20,8 +20,6 @@ pub mod vcpu;
 pub mod vm;
 pub mod vmx;
 
-use core::mem::size_of;
-
 use crate::kip::Header;
 pub use exception::ExceptionFrame;
 pub use vcpu::VcpuState;
@@ -51,5 +49,3 @@ pub const KIP_CLOCK_NANOS_SCALER_OFFSET: usize = 0x9f8;
 pub const CLOCK_MICROS_SHIFT: u32 = 32;
 /// Shift after the multiplication with the ns scaler.
 pub const CLOCK_NANOS_SHIFT: u32 = 27;
-
-const _: () = assert!(size_of::<KipHeader>() == KIP_MEMORY_DESCRIPTORS_OFFSET);

@@ -2,8 +2,6 @@
 //!
 //! Source: `abi/06` §1.
 
-use core::mem::{offset_of, size_of};
-
 use super::exception::ExceptionFrame;
 
 /// `version` of the state.
@@ -92,24 +90,3 @@ pub struct VcpuState {
     /// Segments for the vCPU's kernel mode.
     pub host: HostState,
 }
-
-const _: () = {
-    assert!(size_of::<VcpuState>() == 0x198);
-    assert!(offset_of!(VcpuState, user_data) == 0x008);
-    assert!(offset_of!(VcpuState, registers) == 0x040);
-    assert!(offset_of!(VcpuState, ipc) == 0x110);
-    assert!(offset_of!(IpcRegisters, label) == 0x08);
-    assert!(offset_of!(IpcRegisters, tag) == 0x38);
-    assert!(offset_of!(VcpuState, state) == 0x150);
-    assert!(offset_of!(VcpuState, saved_state) == 0x152);
-    assert!(offset_of!(VcpuState, sticky_flags) == 0x154);
-    assert!(offset_of!(VcpuState, user_task) == 0x158);
-    assert!(offset_of!(VcpuState, entry_stack) == 0x160);
-    assert!(offset_of!(VcpuState, entry_instruction) == 0x168);
-    assert!(offset_of!(VcpuState, reserved_stack) == 0x170);
-    assert!(offset_of!(VcpuState, host) == 0x178);
-    assert!(offset_of!(HostState, ds) == 0x10);
-    assert!(offset_of!(HostState, user_ds32) == 0x18);
-    assert!(offset_of!(HostState, user_cs64) == 0x1a);
-    assert!(offset_of!(HostState, user_cs32) == 0x1c);
-};

@@ -23,8 +23,6 @@ flags! {
         const INTERRUPT_CONTROL = 1 << 3;
         /// Nested paging: enable bit and PAT.
         const NESTED_PAGING = 1 << 4;
-        /// CR0, CR3, CR4, EFER.
-        const CONTROL_REGISTERS = 1 << 5;
         /// DR6, DR7.
         const DEBUG_REGISTERS = 1 << 6;
         /// Last branch record, with its enable word.
@@ -48,8 +46,6 @@ pub mod forced_intercept {
         0xf | 1 << 15 | 1 << 22 | 1 << 24 | 1 << 27 | 1 << 28 | 1 << 29 | 1 << 30 | 1 << 31;
     /// Second instruction word: the SVM instructions, RDTSCP, MONITOR, MWAIT, XSETBV.
     pub const INSTRUCTIONS_1: u32 = 0xff | 1 << 10 | 1 << 11 | 1 << 13;
-    /// Control registers, without nested paging.
-    pub const CONTROL_REGISTERS_SHADOW: u16 = 0xfff9;
 }
 
 /// Exit code of a resume that ended because a message waits: a physical interrupt.
