@@ -2,7 +2,7 @@
 //!
 //! The walk is written once, over an [`EntryFormat`] that knows what the bits mean. All formats
 //! have frames of 4 KiB and 9 bits a level; a level is named by its leaves: level 0 maps 4 KiB,
-//! level 1 maps 2 MiB, level 2 maps 1 GiB, and level 3 has tables only.
+//! level 1 maps 2 MiB, and levels 2 and 3 have tables only.
 //!
 //! Beside each entry that can be a leaf there is a link to a value of the kernel's choice (the
 //! mapping node): a table of such entries is followed in memory by as many links. So one walk
@@ -21,11 +21,11 @@ use crate::arch::paging;
 use crate::handle::{Handle, Link, Zeroed};
 use crate::memory::{FRAME_ORDER, FRAME_SIZE, Storage, Window};
 
-/// A level of a page table, named by its leaves: 0 for 4 KiB, 1 for 2 MiB, 2 for 1 GiB.
+/// A level of a page table, named by its leaves: 0 for 4 KiB, 1 for 2 MiB.
 pub type Level = u32;
 
 /// The highest level that can have leaves.
-pub const HIGHEST_LEAF: Level = 2;
+pub const HIGHEST_LEAF: Level = 1;
 /// Binary logarithm of the entries of a table.
 pub const INDEX_BITS: u32 = 9;
 /// Entries of a table.
@@ -129,10 +129,6 @@ pub trait EntryFormat: Copy {
     fn address_bits(&self) -> u32;
     /// Physical addresses below 2^this exist.
     fn physical_bits(&self) -> u32;
-    /// The largest page there is.
-    fn largest_leaf(&self) -> Level;
-    /// The largest page in which memory is given to the first task.
-    fn largest_root_leaf(&self) -> Level;
     /// Entries in the root table as allocated: the user's part and others.
     fn root_entries(&self) -> usize;
 
@@ -578,9 +574,7 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
     fn set_entry(&self, entry: u64, linked: Option<Handle<N>>) {
         let format = &self.table.format;
         let before = self.entry.0.load(Ordering::Relaxed);
-        assert!(
-            self.level <= format.largest_leaf() && format.next_table(self.level, before).is_none()
-        );
+        assert!(self.level <= HIGHEST_LEAF && format.next_table(self.level, before).is_none());
         self.link().set(linked);
         // Release: whoever sees the leaf sees the link.
         self.entry.0.store(entry, Ordering::Release);

@@ -53,11 +53,11 @@ pub fn relatives(
             });
         }
     };
-    let mut source = node.source();
+    let mut source = node.parent();
     let mut steps = 1;
     while let Some(from) = source {
         show(from, Relation::Source(steps));
-        source = from.source();
+        source = from.parent();
         steps += 1;
     }
     let mut depth = 0;

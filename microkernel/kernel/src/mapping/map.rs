@@ -225,7 +225,7 @@ impl Map {
                     let is_same = slot.level() == level && leaf.memory == source.memory;
                     if is_same && node == source.node {
                         // Onto itself.
-                    } else if is_same && node.source() == Some(source.node) && !self.is_grant {
+                    } else if is_same && node.parent() == Some(source.node) && !self.is_grant {
                         self.upgrade(context, source, &slot, leaf);
                     } else {
                         return Ok(Some(Sweep::new(node, Action::Remove, Reach::PAGE)));
@@ -256,7 +256,7 @@ impl Map {
     /// The largest page that fits in the source, the destination and the rest of the flexpage.
     #[inline(always)]
     fn largest_level(&self, source: &Source, address: u64) -> Level {
-        let mut level = source.level.min(self.to.table.format().largest_leaf());
+        let mut level = source.level;
         let left = self.size - self.offset;
         while level > 0 {
             let size = size_of_page(level);
@@ -309,12 +309,9 @@ impl Map {
         }
     }
 
-    /// Whether a grant moves the page. A part of a page cannot move, what is made up cannot, and
-    /// a page of 1 GiB does not once something was mapped from parts of it.
+    /// Whether a grant moves the page. A part of a page cannot move, and what is made up cannot.
     fn may_move(&self, source: &Source, level: Level) -> bool {
-        level == source.level
-            && !self.from.is_physical()
-            && !(level > 1 && source.node.parts().is_some())
+        level == source.level && !self.from.is_physical()
     }
 
     /// Moves the source page with its place in the tree.

@@ -13,8 +13,8 @@ use machine::entry_format::Format;
 use machine::handle::{Handle, Link};
 use machine::lock::Lock;
 use machine::page_table::{
-    Access, Attributes, Cache, Content, EntryFormat, Leaf, Level, Next, PageTable, Slot, order_of,
-    size_of_page,
+    Access, Attributes, Cache, Content, EntryFormat, HIGHEST_LEAF, Leaf, Level, Next, PageTable,
+    Slot, order_of, size_of_page,
 };
 use machine::tlb::Residence;
 
@@ -213,7 +213,7 @@ pub(super) fn make_root_page(
     if slot.content() != Content::Empty {
         return Ok(true);
     }
-    let level = slot.level().min(format.largest_root_leaf());
+    let level = slot.level().min(HIGHEST_LEAF);
     let slot = space.deepen(heap, slot, address, level)?;
     let start = address & !(size_of_page(level) - 1);
     let storage = heap.allocate_charged(space.quota, size_of::<Node>())?;

@@ -7,7 +7,7 @@
 use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
 use machine::handle::Handle;
-use machine::page_table::{Access, Content, Level, size_of_page};
+use machine::page_table::{Access, Content, size_of_page};
 
 use super::memory_space::{SpaceRef, SpaceSlot};
 use super::tree::{self, Node, NodeRef, Parts, Place};
@@ -66,7 +66,7 @@ pub fn unmap<F: Flush>(context: &mut Context<F>, space: SpaceRef, address: u64) 
         return None;
     }
     let page = slot.linked().filter(|page| page.first_child().is_none())?;
-    let access = sweep::remove_page(context, page);
+    let access = sweep::remove(context, page);
     drop(guard);
     context.flush.commit();
     Some(access)
@@ -85,77 +85,24 @@ pub(super) fn add<F: Flush>(
 ) -> Result<NodeRef, OutOfMemory> {
     let level = slot.level();
     let storage = context.heap.allocate_charged(to.quota, size_of::<Node>())?;
-    let parent = match structural_parent(context, source, memory, level) {
-        Ok(parent) => parent,
-        Err(OutOfMemory) => {
+    let mut part = 0;
+    if level < source.level() {
+        part = tree::part_at(memory.as_u64(), level);
+        if let Err(OutOfMemory) = ensure_parts(context, source) {
             context.heap.free_charged(to.quota, storage);
             return Err(OutOfMemory);
         }
-    };
-    let part = if level == parent.level() {
-        0
-    } else {
-        tree::part_at(memory.as_u64(), level)
-    };
+    }
     let place = Place::new(address, level, part);
     let node = Handle::new(storage, Node::page(to, slot.entry(), place));
-    tree::insert(node, parent);
+    tree::insert(node, source);
     Ok(node)
 }
 
-/// The node to put a child of `level` below: the source page, or the block of it.
-#[inline(always)]
-fn structural_parent<F: Flush>(
-    context: &mut Context<F>,
-    page: NodeRef,
-    memory: PhysicalAddress,
-    level: Level,
-) -> Result<NodeRef, OutOfMemory> {
-    if level == page.level() {
-        Ok(page)
-    } else {
-        parent_of_part(context, page, memory, level)
-    }
-}
-
-/// The same for a child that is smaller than the page.
-fn parent_of_part<F: Flush>(
-    context: &mut Context<F>,
-    page: NodeRef,
-    memory: PhysicalAddress,
-    level: Level,
-) -> Result<NodeRef, OutOfMemory> {
-    ensure_parts(context, page)?;
-    if page.level() == 1 {
-        return Ok(page);
-    }
-    let part = tree::part_at(memory.as_u64(), 1);
-    let block = match page.first_of_part(part) {
-        Some(block) => block,
-        None => {
-            let payer = page.payer().ok_or(OutOfMemory)?;
-            let storage = context
-                .heap
-                .allocate_charged(payer.quota, size_of::<Node>())?;
-            let block = Handle::new(storage, Node::block(Place::new(0, 1, part)));
-            tree::insert(block, page);
-            block
-        }
-    };
-    if level == 0
-        && let Err(OutOfMemory) = ensure_parts(context, block)
-    {
-        sweep::remove_unused_block(context, block);
-        return Err(OutOfMemory);
-    }
-    Ok(block)
-}
-
 /// Gives a node its table of parts, which the owner of the page pays for.
-#[inline]
 fn ensure_parts<F>(context: &Context<F>, node: NodeRef) -> Result<(), OutOfMemory> {
     if node.parts().is_none() {
-        let payer = node.payer().ok_or(OutOfMemory)?;
+        let (payer, _) = node.page_entry().ok_or(OutOfMemory)?;
         let storage = context
             .heap
             .allocate_charged(payer.quota, size_of::<Parts>())?;

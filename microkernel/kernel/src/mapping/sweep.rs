@@ -6,7 +6,7 @@
 
 use l4_abi::rights::MemoryRights;
 use machine::handle::Handle;
-use machine::page_table::{Access, Content, Level, order_of};
+use machine::page_table::{Access, Content, order_of};
 
 use super::tree::{self, Node, NodeRef, Parts, Step};
 use super::{Budget, Context, Flush};
@@ -53,10 +53,8 @@ pub(super) struct Sweep {
     /// Whether `top` is swept as well.
     with_top: bool,
     stage: Stage,
-    /// The parts that a partial sweep reaches, first and last, and the block below `top` that
-    /// they are in if they are parts of that.
+    /// The parts that a partial sweep reaches, first and last.
     parts: Option<(usize, usize)>,
-    block: Option<usize>,
     /// What the cursor keeps while the sweep pauses.
     parked: Parked,
     access: Access,
@@ -73,7 +71,7 @@ enum Parked {
     AtStep,
 }
 
-/// Which children of the base, `top` or a block below it, are swept.
+/// Which children of the top are swept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     /// The page itself, if it is swept first.
@@ -82,8 +80,6 @@ enum Stage {
     All,
     /// Those as large as `top`.
     TopSized,
-    /// Those as large as the block.
-    BlockSized,
     /// Those that show a part.
     Part(usize),
     /// The page itself, if it is swept last.
@@ -97,20 +93,12 @@ enum Next {
 
 impl Sweep {
     pub(super) fn new(top: NodeRef, action: Action, reach: Reach) -> Sweep {
-        let (parts, block) = match reach.part {
-            None => (None, None),
-            Some(part) => {
-                let (parts, block) = parts_of(top.level(), part);
-                (Some(parts), block)
-            }
-        };
         Sweep {
             top,
             action,
             with_top: reach.page,
             stage: Stage::Top,
-            parts,
-            block,
+            parts: reach.part.map(parts_of),
             parked: Parked::Not,
             access: Access::NONE,
         }
@@ -176,8 +164,7 @@ impl Sweep {
             }
             Stage::All => self.top.first_child(),
             Stage::TopSized => first_as_large(self.top),
-            Stage::BlockSized => self.base().and_then(first_as_large),
-            Stage::Part(part) => self.base().and_then(|base| base.first_of_part(part)),
+            Stage::Part(part) => self.top.first_of_part(part),
             Stage::End => return self.end(context),
         };
         match first {
@@ -189,30 +176,11 @@ impl Sweep {
     fn next_stage(&mut self) -> Next {
         let (first, last) = self.parts.unwrap_or((0, 0));
         self.stage = match self.stage {
-            Stage::TopSized if self.block.is_some() => Stage::BlockSized,
-            Stage::TopSized | Stage::BlockSized if self.base_has_parts() => Stage::Part(first),
+            Stage::TopSized if self.top.parts().is_some() => Stage::Part(first),
             Stage::Part(part) if part < last => Stage::Part(part + 1),
             _ => Stage::End,
         };
         Next::Begin
-    }
-
-    /// The node whose children the stage is about; `None` if that block is not there.
-    fn base(&self) -> Option<NodeRef> {
-        match (self.stage, self.block) {
-            (Stage::BlockSized | Stage::Part(_), Some(block)) => self.top.first_of_part(block),
-            _ => Some(self.top),
-        }
-    }
-
-    fn base_has_parts(&self) -> bool {
-        match self.block {
-            Some(block) => self
-                .top
-                .first_of_part(block)
-                .is_some_and(|base| base.parts().is_some()),
-            None => self.top.parts().is_some(),
-        }
     }
 
     fn visit<F: Flush>(&mut self, context: &mut Context<F>, node: NodeRef) -> Next {
@@ -247,15 +215,12 @@ impl Sweep {
             return self.next_stage();
         };
         let is_last = parent.first_child() == Some(sibling);
-        if Some(parent) == self.base() {
+        if parent == self.top {
             if !is_last && (self.stage == Stage::All || sibling.is_grouped_with(&node)) {
                 Next::Step(Step::At(sibling))
             } else {
                 self.next_stage()
             }
-        } else if parent == self.top {
-            // The block that was the base went while the sweep paused.
-            self.next_stage()
         } else if !is_last {
             Next::Step(Step::At(sibling))
         } else if self.action == Action::Remove {
@@ -318,9 +283,6 @@ impl Sweep {
 
     fn end<F: Flush>(&mut self, context: &mut Context<F>) -> Option<Next> {
         if !(self.with_top && self.action == Action::Remove) {
-            if let Some(block) = self.block.and_then(|block| self.top.first_of_part(block)) {
-                remove_unused_block(context, block);
-            }
             if self.access != Access::NONE
                 && let Some((space, entry)) = self.top.page_entry()
             {
@@ -339,25 +301,18 @@ impl Sweep {
                 Some(Next::Begin)
             }
             None => {
-                self.access = self.access.union(remove_page(context, self.top));
+                self.access = self.access.union(remove(context, self.top));
                 None
             }
         }
     }
 }
 
-/// The numbers of the parts of a page of `level`, first and last, that `part` is, and the block
-/// that they are parts of if it is not the page itself.
-fn parts_of(level: Level, part: Part) -> ((usize, usize), Option<usize>) {
-    let Part { offset, order } = part;
-    let (part_level, block) = match level {
-        0 => return ((0, 0), None),
-        2 if order < order_of(1) => (0, Some(tree::part_at(offset, 1))),
-        level => (level - 1, None),
-    };
-    let first = tree::part_at(offset, part_level);
-    let count = 1 << order.saturating_sub(order_of(part_level));
-    ((first, first + count - 1), block)
+/// The numbers of the parts of a page of 2 MiB, first and last, that `part` is.
+fn parts_of(part: Part) -> (usize, usize) {
+    let first = tree::part_at(part.offset, 0);
+    let count = 1 << part.order.saturating_sub(order_of(0));
+    (first, first + count - 1)
 }
 
 /// The first child, if there is one as large as the node itself: those come first.
@@ -366,54 +321,22 @@ fn first_as_large(node: NodeRef) -> Option<NodeRef> {
         .filter(|child| child.level() == node.level())
 }
 
-/// Unmaps a page that has no children, and frees the block that it was the last page of; what
-/// hardware had noted.
+/// Unmaps a page that has no children; what hardware had noted.
 #[inline(always)]
-pub(super) fn remove_page<F: Flush>(context: &mut Context<F>, page: NodeRef) -> Access {
-    let parent = page.parent();
-    let access = remove(context, page);
-    if let Some(parent) = parent {
-        remove_unused_block(context, parent);
-    }
-    access
-}
-
-/// Unmaps a page, or frees a block, that has no children; what hardware had noted.
-#[inline(always)]
-fn remove<F: Flush>(context: &mut Context<F>, node: NodeRef) -> Access {
-    let payer = node.payer();
-    let access = match node.page_entry() {
-        Some((space, entry)) => {
-            let access = entry.clear(space.table.format());
-            context
-                .flush
-                .page(&space, node.address(), order_of(node.level()));
-            access
-        }
-        None => Access::NONE,
+pub(super) fn remove<F: Flush>(context: &mut Context<F>, node: NodeRef) -> Access {
+    let Some((space, entry)) = node.page_entry() else {
+        return Access::NONE;
     };
+    let access = entry.clear(space.table.format());
+    context
+        .flush
+        .page(&space, node.address(), order_of(node.level()));
     tree::unlink(node);
-    if let Some(payer) = payer {
-        if let Some(parts) = node.parts() {
-            let storage = Handle::into_storage(parts, size_of::<Parts>());
-            context.heap.free_charged(payer.quota, storage);
-        }
-        context
-            .heap
-            .free_charged(payer.quota, Handle::into_storage(node, size_of::<Node>()));
+    if let Some(parts) = node.parts() {
+        let storage = Handle::into_storage(parts, size_of::<Parts>());
+        context.heap.free_charged(space.quota, storage);
     }
+    let storage = Handle::into_storage(node, size_of::<Node>());
+    context.heap.free_charged(space.quota, storage);
     access
-}
-
-/// Frees a node if it is a block without children.
-#[inline(always)]
-pub(super) fn remove_unused_block<F: Flush>(context: &mut Context<F>, node: NodeRef) {
-    if node.page_entry().is_none() && !node.is_cursor() && node.first_child().is_none() {
-        remove_block(context, node);
-    }
-}
-
-#[cold]
-fn remove_block<F: Flush>(context: &mut Context<F>, block: NodeRef) {
-    remove(context, block);
 }

@@ -6,9 +6,6 @@
 //! page of 2 MiB or more that has smaller children has a table with the first node of each group,
 //! so whatever was mapped from a part of a page is found at once.
 //!
-//! Below a page of 1 GiB stand *blocks*: nodes without a page of their own, one for each 2 MiB
-//! from which something was mapped.
-//!
 //! A walk through the tree that has to pause leaves a *cursor* in it: a node that holds its place
 //! on a ring, however the tree changes meanwhile. "Go on after the cursor" is all there is to
 //! resuming. Cursors can be anywhere on a ring and are passed over.
@@ -28,7 +25,7 @@ pub(super) type NodeRef = Handle<Node>;
 /// The first node of each group of smaller children.
 pub(super) type Parts = [Link<Node>; ENTRIES];
 
-/// A page in a space, a block, or a cursor.
+/// A page in a space, or a cursor.
 pub(super) struct Node {
     parent: Link<Node>,
     /// The ring of siblings.
@@ -37,7 +34,7 @@ pub(super) struct Node {
     /// Of a cursor: the node below which its walk takes place.
     first_child: Link<Node>,
     parts: Link<Parts>,
-    /// Where the page is; nowhere for blocks and cursors.
+    /// Where the page is; nowhere for cursors.
     space: Link<MemorySpace>,
     entry: Link<Entry>,
     place: AtomicU64,
@@ -77,12 +74,11 @@ impl Node {
         Node {
             space: Link::new(space),
             entry: Link::new(entry),
-            ..Node::block(place)
+            ..Node::nowhere(place)
         }
     }
 
-    /// A block of a larger page.
-    pub(super) fn block(place: Place) -> Node {
+    fn nowhere(place: Place) -> Node {
         Node {
             parent: Link::empty(),
             next: Link::empty(),
@@ -97,7 +93,7 @@ impl Node {
 
     /// A cursor that is nowhere.
     pub(super) fn cursor() -> Node {
-        Node::block(Place(Place::CURSOR))
+        Node::nowhere(Place(Place::CURSOR))
     }
 
     #[inline]
@@ -111,7 +107,7 @@ impl Node {
         self.place().address()
     }
 
-    /// Level of the page, or of the block.
+    /// Level of the page.
     #[inline]
     pub(super) fn level(&self) -> Level {
         self.place().level()
@@ -122,31 +118,16 @@ impl Node {
         self.place().0 & Place::CURSOR != 0
     }
 
-    /// The space that the page is in and its entry there; `None` for blocks and cursors.
+    /// The space that the page is in and its entry there; `None` for cursors.
     #[inline]
     pub(super) fn page_entry(&self) -> Option<(SpaceRef, Handle<Entry>)> {
         Some((self.space.get()?, self.entry.get()?))
     }
 
+    /// The page that this one was mapped from.
     #[inline]
     pub(super) fn parent(&self) -> Option<NodeRef> {
         self.parent.get()
-    }
-
-    /// The page that this one was mapped from.
-    #[inline]
-    pub(super) fn source(&self) -> Option<NodeRef> {
-        let parent = self.parent.get()?;
-        if parent.space.get().is_some() {
-            Some(parent)
-        } else {
-            parent.parent.get()
-        }
-    }
-
-    /// The space that pays for the node and its table of parts.
-    pub(super) fn payer(&self) -> Option<SpaceRef> {
-        self.space.get().or_else(|| self.parent.get()?.space.get())
     }
 
     #[inline]
@@ -190,12 +171,11 @@ impl Node {
             .store(address | part_and_level, Ordering::Relaxed);
     }
 
-    /// The place in its parent's table of parts that a node of `group` may be the first of.
-    /// Below 1 GiB each part has one block, which cursors do not stand in for.
+    /// The place in its parent's table of parts that a node may be the first of.
     #[inline(always)]
     fn part_of(parent: NodeRef, node: &Node) -> Option<(Handle<Parts>, usize)> {
         let place = node.place();
-        if place.level() == parent.level() || (parent.level() > 1 && node.is_cursor()) {
+        if place.level() == parent.level() {
             return None;
         }
         Some((parent.parts.get()?, place.part()))
@@ -262,7 +242,7 @@ pub(super) fn unlink(node: NodeRef) {
     if let Some((parts, part)) = Node::part_of(parent, &node)
         && parts[part].get() == Some(node)
     {
-        let more = next != node && parent.level() == 1 && next.is_grouped_with(&node);
+        let more = next != node && next.is_grouped_with(&node);
         parts[part].set(more.then_some(next));
     }
     if next == node {

@@ -133,7 +133,7 @@ impl Unmap {
                 let next = (address + size_of_page(slot.level())).saturating_sub(self.start);
                 match slot.linked() {
                     Some(node) if self.is_single(node) => {
-                        self.access = self.access.union(sweep::remove_page(context, node));
+                        self.access = self.access.union(sweep::remove(context, node));
                         self.offset = next;
                     }
                     Some(node) => {

@@ -7,7 +7,7 @@ use l4_abi::rights::MemoryRights;
 
 use crate::address::PhysicalAddress;
 use crate::page_table::{
-    Access, Attributes, Cache, Content, ENTRIES, EntryFormat, HIGHEST_LEAF, Leaf, Level, order_of,
+    Access, Attributes, Cache, Content, ENTRIES, EntryFormat, Leaf, Level, order_of,
 };
 
 const VALID: u64 = 1 << 0;
@@ -89,15 +89,6 @@ impl EntryFormat for Format {
 
     fn physical_bits(&self) -> u32 {
         self.address_bits
-    }
-
-    #[inline]
-    fn largest_leaf(&self) -> Level {
-        HIGHEST_LEAF
-    }
-
-    fn largest_root_leaf(&self) -> Level {
-        1
     }
 
     #[inline]

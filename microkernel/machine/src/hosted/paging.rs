@@ -6,7 +6,7 @@ use crate::per_cpu::CpuBlock;
 
 /// The format of this machine's page tables: one of the two.
 pub fn format() -> Format {
-    Format::X86_64(x86_64::Format::new(48, true))
+    Format::X86_64(x86_64::Format::new(48))
 }
 
 /// The last address that user mode can have.

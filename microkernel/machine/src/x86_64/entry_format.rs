@@ -18,7 +18,7 @@ const WRITE_THROUGH: u64 = 1 << 3;
 const CACHE_DISABLE: u64 = 1 << 4;
 /// Where hardware notes accesses: accessed, and dirty above it, as in [`Access`].
 const ACCESS_SHIFT: u32 = 5;
-/// In levels 1 and 2: a leaf.
+/// In level 1: a leaf.
 const LARGE: u64 = 1 << 7;
 const NO_EXECUTE: u64 = 1 << 63;
 /// Bits 51..12, of which a large leaf's bit 12 is always zero here.
@@ -35,7 +35,6 @@ pub struct Format {
     root_level: Level,
     address_bits: u32,
     physical_bits: u32,
-    largest_leaf: Level,
     is_extended: bool,
 }
 
@@ -48,13 +47,11 @@ impl Format {
         root_level: 1,
         address_bits: PORT_ADDRESS_BITS,
         physical_bits: PORT_ADDRESS_BITS,
-        largest_leaf: 1,
         is_extended: false,
     };
 
-    /// For a CPU with `physical_bits` address bits (CPUID 0x8000_0008), with or without pages of
-    /// 1 GiB (CPUID 0x8000_0001 EDX bit 26).
-    pub const fn new(physical_bits: u32, has_1_gib_pages: bool) -> Format {
+    /// For a CPU with `physical_bits` address bits (CPUID 0x8000_0008).
+    pub const fn new(physical_bits: u32) -> Format {
         Format {
             root_level: 3,
             address_bits: 47,
@@ -63,7 +60,6 @@ impl Format {
             } else {
                 52
             },
-            largest_leaf: if has_1_gib_pages { 2 } else { 1 },
             is_extended: false,
         }
     }
@@ -112,15 +108,6 @@ impl EntryFormat for Format {
 
     fn physical_bits(&self) -> u32 {
         self.physical_bits
-    }
-
-    #[inline]
-    fn largest_leaf(&self) -> Level {
-        self.largest_leaf
-    }
-
-    fn largest_root_leaf(&self) -> Level {
-        self.largest_leaf
     }
 
     #[inline]
@@ -216,7 +203,7 @@ impl EntryFormat for Format {
 mod tests {
     use super::*;
 
-    const FORMAT: Format = Format::new(40, true);
+    const FORMAT: Format = Format::new(40);
 
     fn leaf(rights: MemoryRights, cache: Cache) -> Leaf {
         Leaf {
@@ -232,7 +219,7 @@ mod tests {
         assert_eq!(FORMAT.leaf(0, text), 0x40_0000_0005);
         assert_eq!(FORMAT.leaf(1, text), 0x40_0000_0085);
         let device = leaf(MemoryRights::RW, Cache::Uncached);
-        assert_eq!(FORMAT.leaf(2, device), 0x8000_0040_0000_009f);
+        assert_eq!(FORMAT.leaf(1, device), 0x8000_0040_0000_009f);
         assert_eq!(FORMAT.table(PhysicalAddress::new(0x5000)), 0x5007);
     }
 
@@ -245,7 +232,7 @@ mod tests {
 
     #[test]
     fn extended_entries_have_the_bits_of_the_manual() {
-        let format = FORMAT.for_guests().extended(false);
+        let format = FORMAT.for_guests().extended();
         let text = leaf(MemoryRights::RX, Cache::Cached);
         assert_eq!(format.leaf(0, text), 0x40_0000_0035);
         assert_eq!(format.leaf(1, text), 0x40_0000_00b5);
@@ -256,12 +243,11 @@ mod tests {
         assert_eq!(format.leaf(0, frames), 0x40_0000_0009);
         assert_eq!(format.table(PhysicalAddress::new(0x5000)), 0x5007);
         assert_eq!(format.access_bits(Access::DIRTY), 1 << 9);
-        assert_eq!((FORMAT.largest_leaf(), format.largest_leaf()), (2, 1));
     }
 
     #[test]
     fn leaves_go_from_format_to_format() {
-        let formats = [FORMAT, FORMAT.for_guests().extended(true)];
+        let formats = [FORMAT, FORMAT.for_guests().extended()];
         for cache in [Cache::Cached, Cache::Uncached, Cache::Bufferable] {
             for rights in [MemoryRights::READ, MemoryRights::RX, MemoryRights::RWX] {
                 for (from, to) in formats.iter().zip(formats.iter().rev()) {

@@ -206,9 +206,7 @@ pub fn user_end() -> u64 {
 
 /// The format of this machine's page tables.
 pub fn format() -> Format {
-    const HUGE_PAGES: u32 = 1 << 26;
-    let physical_bits = cpuid(0x8000_0008, 0).eax & 0xff;
-    Format::new(physical_bits, cpuid(0x8000_0001, 0).edx & HUGE_PAGES != 0)
+    Format::new(cpuid(0x8000_0008, 0).eax & 0xff)
 }
 
 /// Where the UTCBs of the initial tasks are.

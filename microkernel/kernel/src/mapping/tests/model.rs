@@ -6,7 +6,7 @@ use l4_abi::flexpage::{Flexpage, Transfer};
 use l4_abi::item::{CacheMode, ItemControl};
 use l4_abi::rights::MemoryRights;
 use machine::entry_format::Format;
-use machine::page_table::{Access, Cache, EntryFormat, Level, size_of_page};
+use machine::page_table::{Access, Cache, EntryFormat, HIGHEST_LEAF, Level, size_of_page};
 
 use crate::mapping::unmap::Scope;
 
@@ -24,8 +24,6 @@ pub(super) struct Page {
     pub(super) parent: Option<Id>,
     /// Kernel-user memory.
     pub(super) is_fixed: bool,
-    /// Something smaller was mapped from it.
-    has_parts: bool,
 }
 
 impl Page {
@@ -97,7 +95,7 @@ impl Model {
         if address >> self.physical_bits != 0 || self.first(0, address, address + 1).is_some() {
             return;
         }
-        let mut level = self.format.largest_root_leaf();
+        let mut level = HIGHEST_LEAF;
         while self.has_table(0, address, level) {
             level -= 1;
         }
@@ -112,7 +110,6 @@ impl Model {
             access: Access::NONE,
             parent: None,
             is_fixed: false,
-            has_parts: false,
         });
     }
 
@@ -127,7 +124,6 @@ impl Model {
             access: Access::NONE,
             parent: None,
             is_fixed: true,
-            has_parts: false,
         });
     }
 
@@ -171,7 +167,7 @@ impl Model {
             }
             let target = receive_start + offset;
             let memory = source.memory + (address - source.address);
-            let mut level = source.level.min(self.format.largest_leaf());
+            let mut level = source.level;
             while !(address | target).is_multiple_of(size_of_page(level))
                 || size_of_page(level) > size - offset
                 || self.has_table(to, target, level)
@@ -206,22 +202,16 @@ impl Model {
                 access: source.access,
                 parent: Some(id),
                 is_fixed: false,
-                has_parts: false,
             };
-            let moves = control.is_grant()
-                && level == source.level
-                && from != 0
-                && !(level == 2 && source.has_parts);
+            let moves = control.is_grant() && level == source.level && from != 0;
             if moves {
                 page.parent = source.parent;
-                page.has_parts = source.has_parts;
                 self.add(page);
                 let new = self.pages.remove(&(self.next - 1)).unwrap();
                 self.places.insert((new.space, new.address), id);
                 let old = self.pages.insert(id, new).unwrap();
                 self.places.remove(&(old.space, old.address));
             } else {
-                self.pages.get_mut(&id).unwrap().has_parts |= level < source.level;
                 self.add(page);
             }
             offset += size_of_page(level);

@@ -250,7 +250,7 @@ fn compare(world: &World, model: &Model) {
         }
     }
     for (_, parent, node) in ids.values() {
-        let source = node.source().map(|source| ids[&Handle::address(source)].0);
+        let source = node.parent().map(|source| ids[&Handle::address(source)].0);
         assert_eq!(source, *parent);
     }
 }
@@ -349,7 +349,6 @@ proptest! {
     ) {
         const THREADS: usize = 6;
         let mut world = World::new(formats()[format], SPACES, 1 << 30);
-        world.has_paused = true;
         let cursors: Vec<_> = (0..THREADS).map(|_| Cursor::new()).collect();
         let mut threads: Vec<Option<InFlight>> = (0..THREADS).map(|_| None).collect();
         let mut operations = operations.iter();

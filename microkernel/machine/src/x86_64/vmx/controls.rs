@@ -15,7 +15,6 @@ const HAS_TRUE_CONTROLS: u64 = 1 << 55;
 const EPT_CAPABILITIES: u32 = 0x48c;
 /// Walks of four levels, write-back, pages of 2 MiB, and INVEPT of one context.
 const EPT_NEEDED: u64 = 1 << 6 | 1 << 14 | 1 << 16 | 1 << 20 | 1 << 25;
-const EPT_HUGE_PAGES: u64 = 1 << 17;
 const EPT_ACCESS_BITS: u64 = 1 << 21;
 const CR0_PROTECTION: u64 = 1 << 0;
 const CR0_PAGING: u64 = 1 << 31;
@@ -80,10 +79,6 @@ pub(super) fn are_sufficient() -> bool {
         .iter()
         .all(|&(_, register, forced, _)| word_capability(register) >> 32 & forced == forced)
         && capability(EPT_CAPABILITIES) & EPT_NEEDED == EPT_NEEDED
-}
-
-pub(super) fn has_huge_pages() -> bool {
-    capability(EPT_CAPABILITIES) & EPT_HUGE_PAGES != 0
 }
 
 pub(super) fn has_access_bits() -> bool {

@@ -17,11 +17,10 @@ const EXTENDED_ACCESS_SHIFT: u32 = 8;
 const ACCESS: u64 = 3;
 
 impl Format {
-    /// The same as extended tables, with or without pages of 1 GiB.
+    /// The same as extended tables.
     #[must_use]
-    pub fn extended(self, has_1_gib_pages: bool) -> Format {
+    pub fn extended(self) -> Format {
         Format {
-            largest_leaf: self.largest_leaf.min(if has_1_gib_pages { 2 } else { 1 }),
             is_extended: true,
             ..self
         }

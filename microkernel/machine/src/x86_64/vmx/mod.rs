@@ -169,7 +169,7 @@ pub(super) fn is_supported(cpu: &CpuBlock) -> bool {
 
 /// As `format`, the format of their page tables, if the CPU has VMX.
 pub(super) fn format(format: Format) -> Option<Format> {
-    is_there().then(|| format.extended(controls::has_huge_pages()))
+    is_there().then(|| format.extended())
 }
 
 /// A thread becomes an extended vCPU with this state.
