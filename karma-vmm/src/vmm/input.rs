@@ -1,12 +1,10 @@
 //! What a person types, if the component has the console.
 
+use l4_abi::protocol::log::INPUT_PIN;
 use l4_abi::rights::CapabilityRights;
 use l4_rt::{env, thread};
 use l4_sys::object::{Irq, Log};
 use l4_sys::{Cap, OwnedCap, Result, Slot};
-
-/// The pin of a console that says that input came.
-const INPUT_PIN: u64 = 0;
 
 /// The console.
 pub struct Input {

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::str::from_utf8;
 
+use l4_abi::protocol::log::INPUT_PIN;
 use l4_ipc::factory::{Arguments, Created, FactoryServer, ServerFactory};
 use l4_ipc::server::Registry;
 use l4_ipc::{Bytes, Interface, Outcome, Request, Response, ResultCode, dispatch};
@@ -20,8 +21,6 @@ use crate::screen::{HELP, LINE, Screen};
 const MOST_CLIENTS: usize = 256;
 /// Label of keys. Those of clients are larger.
 const INPUT_LABEL: u64 = 12;
-/// The pin of a console that says that input came.
-const INPUT_PIN: u64 = 0;
 
 /// Who has a gate to a console.
 struct Client {

@@ -7,6 +7,7 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 
+use l4_abi::protocol::log::INPUT_PIN;
 use l4_abi::timeout::Timeout;
 use l4_rt::{env, println, thread};
 use l4_sys::OwnedCap;
@@ -14,8 +15,6 @@ use l4_sys::object::{Irq, Log};
 
 l4_rt::entry!(main);
 
-/// The pin of a console that says that input came.
-const INPUT_PIN: u64 = 0;
 const END_OF_INPUT: u8 = 4;
 const LONGEST_LINE: usize = 256;
 

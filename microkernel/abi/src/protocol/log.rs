@@ -20,6 +20,8 @@ opcodes! {
     }
 }
 
+/// The pin of the interrupt controller.
+pub const INPUT_PIN: u64 = 0;
 /// Bits of word 0 that are the operation.
 pub const OPCODE_MASK: u64 = 0xffff;
 /// Most bytes of one write.

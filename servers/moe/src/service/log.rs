@@ -2,6 +2,7 @@
 
 use l4_abi::capability::slot;
 use l4_abi::error::ResultCode;
+use l4_abi::protocol::log::INPUT_PIN;
 use l4_ipc::{CapabilityRights, Outcome, Received, Request};
 use l4_sys::Cap;
 use l4_sys::object::{Irq, Log as KernelLog};
@@ -12,9 +13,6 @@ use super::Service;
 use crate::bank::Bank;
 use crate::moe::print;
 use crate::object::log::Log;
-
-/// The pin of a log's interrupt controller that says that input came.
-const INPUT_PIN: u64 = 0;
 
 impl Service<'_> {
     fn log(&mut self) -> Outcome<(&mut Log, &mut Bank)> {

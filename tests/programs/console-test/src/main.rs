@@ -8,6 +8,7 @@ extern crate alloc;
 use core::time::Duration;
 
 use l4_abi::message_tag::MessageTag;
+use l4_abi::protocol::log::INPUT_PIN;
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_rt::{env, print, println, thread, time};
 use l4_sys::object::{IpcGate, Log};
@@ -15,8 +16,6 @@ use l4_sys::{Cap, Object, ipc};
 
 l4_rt::entry!(main);
 
-/// The pin of a console that says that input came.
-const INPUT_PIN: u64 = 0;
 const LINES: u32 = 40;
 /// After this line the writer ends cons.
 const LAST_LINE: u32 = 10;
