@@ -12,8 +12,9 @@ use machine::page_table::{
 };
 
 use super::memory_space::{self, SpaceRef, SpaceSlot};
-use super::sweep::{Action, Reach, Sweep};
+use super::sweep::{Action, Sweep};
 use super::tree::{Node, NodeRef, Parts};
+use super::unmap::Scope;
 use super::{Budget, Context, Cursor, Flush, STEPS, page};
 use crate::memory::{KernelHeap, OutOfMemory};
 
@@ -228,7 +229,7 @@ impl Map {
                     } else if is_same && node.parent() == Some(source.node) && !self.is_grant {
                         self.upgrade(context, source, &slot, leaf);
                     } else {
-                        return Ok(Some(Sweep::new(node, Action::Remove, Reach::PAGE)));
+                        return Ok(Some(Sweep::new(node, Action::Remove, Scope::All, None)));
                     }
                     self.offset += size_of_page(level);
                     return Ok(None);

@@ -9,6 +9,7 @@ use machine::handle::Handle;
 use machine::page_table::{Access, Content, order_of};
 
 use super::tree::{self, Node, NodeRef, Parts, Step};
+use super::unmap::Scope;
 use super::{Budget, Context, Flush};
 
 /// What is done to the pages.
@@ -22,36 +23,12 @@ pub(super) enum Action {
     Query,
 }
 
-/// Which pages a sweep reaches, with all that was mapped from them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Reach {
-    /// The page itself.
-    pub(super) page: bool,
-    /// Of what was mapped from it, only that from this part.
-    pub(super) part: Option<Part>,
-}
-
-/// 2^`order` bytes at `offset` in a page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Part {
-    pub(super) offset: u64,
-    pub(super) order: u32,
-}
-
-impl Reach {
-    /// The page and all that was mapped from it.
-    pub(super) const PAGE: Reach = Reach {
-        page: true,
-        part: None,
-    };
-}
-
 /// A sweep and its progress.
 pub(super) struct Sweep {
     top: NodeRef,
     action: Action,
     /// Whether `top` is swept as well.
-    with_top: bool,
+    scope: Scope,
     stage: Stage,
     /// The parts that a partial sweep reaches, first and last.
     parts: Option<(usize, usize)>,
@@ -92,13 +69,19 @@ enum Next {
 }
 
 impl Sweep {
-    pub(super) fn new(top: NodeRef, action: Action, reach: Reach) -> Sweep {
+    /// A sweep of what was mapped from `top`, or from these parts of it, first and last.
+    pub(super) fn new(
+        top: NodeRef,
+        action: Action,
+        scope: Scope,
+        parts: Option<(usize, usize)>,
+    ) -> Sweep {
         Sweep {
             top,
             action,
-            with_top: reach.page,
+            scope,
             stage: Stage::Top,
-            parts: reach.part.map(parts_of),
+            parts,
             parked: Parked::Not,
             access: Access::NONE,
         }
@@ -152,8 +135,8 @@ impl Sweep {
     fn begin<F: Flush>(&mut self, context: &mut Context<F>) -> Option<Next> {
         let first = match self.stage {
             Stage::Top => {
-                if self.with_top && self.action != Action::Remove {
-                    self.touch_top(context);
+                if self.scope == Scope::All && self.action != Action::Remove {
+                    self.touch(context, self.top);
                 }
                 self.stage = match (self.parts, self.top.first_child()) {
                     (_, None) => Stage::End,
@@ -230,59 +213,38 @@ impl Sweep {
         }
     }
 
-    /// Changes a page that stays, and collects what hardware noted about it.
+    /// Changes a page that stays, and collects what hardware noted about it. The notes of the page
+    /// at the top stay, too.
     fn touch<F: Flush>(&mut self, context: &mut Context<F>, node: NodeRef) {
         let Some((space, entry)) = node.page_entry() else {
             return;
         };
         let format = space.table.format();
-        let access = entry.take_access(format);
-        self.access = self.access.union(access);
-        let is_changed = self.restrict(node);
-        if is_changed || access != Access::NONE {
-            context
-                .flush
-                .page(&space, node.address(), order_of(node.level()));
-        }
-    }
-
-    /// The same for the page at the top, whose notes stay.
-    fn touch_top<F: Flush>(&mut self, context: &mut Context<F>) {
-        let node = self.top;
-        let Some((space, entry)) = node.page_entry() else {
+        let Content::Leaf(leaf) = entry.content(format, node.level()) else {
             return;
         };
-        if let Content::Leaf(leaf) = entry.content(space.table.format(), node.level()) {
-            self.access = self.access.union(leaf.access);
-        }
-        if self.restrict(node) {
-            context
-                .flush
-                .page(&space, node.address(), order_of(node.level()));
-        }
-    }
-
-    /// Takes the rights away that are to go; whether that made a difference.
-    fn restrict(&self, node: NodeRef) -> bool {
-        let (Action::Restrict(taken), Some((space, entry))) = (self.action, node.page_entry())
-        else {
-            return false;
+        let is_top = node == self.top;
+        let access = match is_top {
+            true => leaf.access,
+            false => entry.take_access(format),
         };
-        let format = space.table.format();
-        let Content::Leaf(leaf) = entry.content(format, node.level()) else {
-            return false;
-        };
+        self.access = self.access.union(access);
         let mut attributes = leaf.attributes;
-        attributes.rights = attributes.rights.difference(taken);
-        if attributes == leaf.attributes {
-            return false;
+        if let Action::Restrict(taken) = self.action {
+            attributes.rights = attributes.rights.difference(taken);
         }
-        entry.set_attributes(format, attributes);
-        true
+        let is_changed = attributes != leaf.attributes;
+        if is_changed {
+            entry.set_attributes(format, attributes);
+        }
+        if is_changed || !is_top && access != Access::NONE {
+            let order = order_of(node.level());
+            context.flush.page(&space, node.address(), order);
+        }
     }
 
     fn end<F: Flush>(&mut self, context: &mut Context<F>) -> Option<Next> {
-        if !(self.with_top && self.action == Action::Remove) {
+        if self.scope == Scope::Descendants || self.action != Action::Remove {
             if self.access != Access::NONE
                 && let Some((space, entry)) = self.top.page_entry()
             {
@@ -306,13 +268,6 @@ impl Sweep {
             }
         }
     }
-}
-
-/// The numbers of the parts of a page of 2 MiB, first and last, that `part` is.
-fn parts_of(part: Part) -> (usize, usize) {
-    let first = tree::part_at(part.offset, 0);
-    let count = 1 << part.order.saturating_sub(order_of(0));
-    (first, first + count - 1)
 }
 
 /// The first child, if there is one as large as the node itself: those come first.

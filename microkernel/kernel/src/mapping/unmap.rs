@@ -9,8 +9,8 @@ use machine::memory::FRAME_ORDER;
 use machine::page_table::{Access, EntryFormat, Next, order_of, size_of_page};
 
 use super::memory_space::SpaceRef;
-use super::sweep::{self, Action, Part, Reach, Sweep};
-use super::tree::NodeRef;
+use super::sweep::{self, Action, Sweep};
+use super::tree::{self, NodeRef};
 use super::{Budget, Context, Cursor, Flush, STEPS};
 
 /// Whose mappings an unmap is about.
@@ -137,8 +137,9 @@ impl Unmap {
                         self.offset = next;
                     }
                     Some(node) => {
-                        let reach = self.reach(address, order_of(slot.level()));
-                        self.sweep = Some((Sweep::new(node, self.action, reach), next));
+                        let parts = self.parts(address, order_of(slot.level()));
+                        let sweep = Sweep::new(node, self.action, self.scope, parts);
+                        self.sweep = Some((sweep, next));
                     }
                     // Kernel-user memory stays.
                     None => self.offset = next,
@@ -158,18 +159,15 @@ impl Unmap {
         self.action == Action::Remove && self.scope == Scope::All && node.first_child().is_none()
     }
 
-    /// What is swept of a page of 2^`order` bytes at `address`. The space's own pages are
-    /// changed whole or not at all, and what was mapped from them goes with them.
-    fn reach(&self, address: u64, order: u32) -> Reach {
-        let page = self.scope == Scope::All;
-        let is_whole = self.order >= order || (page && self.action != Action::Query);
-        let part = Part {
-            offset: self.start.wrapping_sub(address),
-            order: self.order,
-        };
-        Reach {
-            page,
-            part: (!is_whole).then_some(part),
+    /// The parts of a page of 2^`order` bytes at `address` from which what was mapped is swept, first
+    /// and last; `None`: all. The space's own pages are changed whole or not at all, and what was
+    /// mapped from them goes with them.
+    fn parts(&self, address: u64, order: u32) -> Option<(usize, usize)> {
+        let with_page = self.scope == Scope::All && self.action != Action::Query;
+        if self.order >= order || with_page {
+            return None;
         }
+        let first = tree::part_at(self.start.wrapping_sub(address), 0);
+        Some((first, first + (1 << (self.order - FRAME_ORDER)) - 1))
     }
 }
