@@ -22,9 +22,9 @@ const SEARCHED: usize = if cfg!(test) { 8 } else { 1024 };
 
 /// The senders of one receiver.
 pub struct Mailbox {
-    threads: WaitQueue,
+    pub(super) threads: WaitQueue,
     /// Interrupts whose message the receiver has not taken yet.
-    irqs: List<Irq, QueuedIrq>,
+    pub(super) irqs: List<Irq, QueuedIrq>,
     /// From which on labels are yet to be changed: one of each at most.
     next: List<Thread, NextSender>,
     next_irq: List<Irq, NextIrq>,
@@ -127,7 +127,7 @@ impl Mailbox {
         id: u64,
     ) -> Result<Option<&'cpu Irq>, IpcError> {
         let _guard = self.closed.lock();
-        find(self.irqs(cpu), |irq| irq.id == id)
+        find(self.irqs.iter(cpu), |irq| irq.id == id)
     }
 
     /// The message of `irq` waits. False if the receiver is dead.
@@ -211,16 +211,6 @@ impl Mailbox {
     fn forget_next(&self, cpu: &Cpu) {
         self.next.pop_front(cpu);
         self.next_irq.pop_front(cpu);
-    }
-
-    /// The threads that wait. Whoever looks keeps others from changing that.
-    pub fn senders<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> impl Iterator<Item = &'cpu Thread> {
-        self.threads.iter(cpu)
-    }
-
-    /// The interrupts that wait, likewise.
-    pub fn irqs<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> impl Iterator<Item = &'cpu Irq> {
-        self.irqs.iter(cpu)
     }
 }
 

@@ -8,6 +8,8 @@
 
 pub mod fast;
 pub mod finish;
+#[cfg(any(test, feature = "debugger"))]
+mod inspect;
 pub mod irq;
 mod mailbox;
 pub mod receive;

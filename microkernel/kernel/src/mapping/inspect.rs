@@ -1,9 +1,28 @@
 //! Looking at the mapping tree, for the kernel debugger.
 
 use super::Mappings;
-use super::memory_space::SpaceRef;
+use super::memory_space::{MemorySpace, SpaceRef};
 use super::tree::NodeRef;
-use machine::page_table::{Content, order_of};
+use machine::page_table::{Content, Leaf, order_of};
+
+impl MemorySpace {
+    /// The page at an address, and the binary logarithm of its size.
+    pub fn page_at(&self, address: u64) -> Option<(Leaf, u32)> {
+        if address > self.last_address() {
+            return None;
+        }
+        let slot = self.table.walk(address, 0);
+        match slot.content() {
+            Content::Leaf(leaf) => Some((leaf, order_of(slot.level()))),
+            _ => None,
+        }
+    }
+
+    /// All pages: where each starts, and the binary logarithm of its size.
+    pub fn pages(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.pages_in(0, self.last_address())
+    }
+}
 
 /// How a page is related to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -132,24 +132,7 @@ impl MemorySpace {
         self.origin == Origin::Physical
     }
 
-    /// The page at an address, and the binary logarithm of its size.
-    pub fn page_at(&self, address: u64) -> Option<(Leaf, u32)> {
-        if address > self.last_address() {
-            return None;
-        }
-        let slot = self.table.walk(address, 0);
-        match slot.content() {
-            Content::Leaf(leaf) => Some((leaf, order_of(slot.level()))),
-            _ => None,
-        }
-    }
-
-    /// All pages: where each starts, and the binary logarithm of its size.
-    pub fn pages(&self) -> impl Iterator<Item = (u64, u32)> {
-        self.pages_in(0, self.last_address())
-    }
-
-    /// The same of those between two addresses.
+    /// The pages between two addresses: where each starts, and the binary logarithm of its size.
     pub fn pages_in(&self, mut from: u64, last: u64) -> impl Iterator<Item = (u64, u32)> {
         core::iter::from_fn(move || {
             loop {

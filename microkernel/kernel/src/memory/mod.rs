@@ -6,6 +6,8 @@
 //!
 //! Lock order: slabs before frames. Both are held for a few dozen instructions.
 
+#[cfg(any(test, feature = "debugger"))]
+mod inspect;
 pub mod quota;
 mod slab;
 pub mod sparse_array;
@@ -68,22 +70,6 @@ impl KernelHeap {
     /// Where the memory is, physically and for the kernel.
     pub fn window(&self) -> Window {
         self.memory.window()
-    }
-
-    /// Bytes in use, counted as they are charged.
-    pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    /// Bytes in frames that are free.
-    pub fn available(&self) -> usize {
-        self.frames.lock().available() * FRAME_SIZE
-    }
-
-    /// Shows `visit` each block size of the slabs: bytes of a block, frames that have free ones,
-    /// and free blocks.
-    pub fn each_slab(&self, mut visit: impl FnMut(usize, usize, usize)) {
-        self.slabs.lock().each_class(&mut visit);
     }
 
     /// What storage of `size` bytes really takes and is charged, in bytes.

@@ -16,9 +16,9 @@ pub type QuotaRef = Handle<Quota>;
 
 /// A limit in bytes, and what of it is used.
 pub struct Quota {
-    limit: u64,
+    pub(super) limit: u64,
     /// Used bytes; above them [`OPEN`].
-    used: AtomicU64,
+    pub(super) used: AtomicU64,
     parent: Option<QuotaRef>,
     /// Number of ancestors.
     depth: u8,
@@ -29,9 +29,9 @@ pub struct Quota {
 const MAX_DEPTH: u8 = 32;
 
 /// The factory is still there.
-const OPEN: u64 = 1 << 63;
+pub(super) const OPEN: u64 = 1 << 63;
 /// Stands for no limit, and is the largest one.
-const UNLIMITED: u64 = OPEN - 1;
+pub(super) const UNLIMITED: u64 = OPEN - 1;
 
 impl Quota {
     /// The quota of the root factory, which has no limit.
@@ -60,21 +60,6 @@ impl Quota {
             parent: Some(parent),
             depth: parent.depth + 1,
         })
-    }
-
-    /// Bytes that may be charged in all.
-    pub fn limit(&self) -> u64 {
-        self.limit
-    }
-
-    /// Bytes that are charged.
-    pub fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed) & !OPEN
-    }
-
-    /// True if there is a limit; the root factory has none.
-    pub fn is_limited(&self) -> bool {
-        self.limit < UNLIMITED
     }
 
     /// Takes `bytes` out of the quota.

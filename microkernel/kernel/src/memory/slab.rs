@@ -9,7 +9,8 @@
 use machine::memory::{FRAME_SIZE, KernelSlice};
 
 /// Block sizes in bytes. Larger ones are whole frames.
-const SIZES: [usize; CLASSES] = [64, 128, 192, 256, 320, 448, 576, 768, 1024, 1344, 2048];
+pub(super) const SIZES: [usize; CLASSES] =
+    [64, 128, 192, 256, 320, 448, 576, 768, 1024, 1344, 2048];
 const CLASSES: usize = 11;
 /// Sizes are looked up in steps of this many bytes.
 const STEP: usize = 64;
@@ -68,9 +69,9 @@ const ALL_BLOCKS: [u64; CLASSES] = {
 #[derive(Clone, Copy)]
 pub(super) struct Slab {
     /// Bit n: block n is free.
-    free: u64,
+    pub(super) free: u64,
     /// Neighbours on the list of the class.
-    next: u32,
+    pub(super) next: u32,
     previous: u32,
 }
 
@@ -86,17 +87,17 @@ impl Slab {
 }
 
 #[derive(Clone, Copy)]
-struct List {
+pub(super) struct List {
     /// The first frame that has a free block.
-    first: u32,
+    pub(super) first: u32,
     /// The frame on the list that has no used block.
     unused: u32,
 }
 
 /// All slabs.
 pub(super) struct Slabs {
-    frames: KernelSlice<Slab>,
-    lists: [List; CLASSES],
+    pub(super) frames: KernelSlice<Slab>,
+    pub(super) lists: [List; CLASSES],
 }
 
 /// A block: its frame, and its number there.
@@ -181,20 +182,6 @@ impl Slabs {
         self.unlink(class, frame);
         self.frames[frame as usize] = Slab::UNUSED;
         Some(frame as usize)
-    }
-
-    /// Shows `visit` each class: bytes of a block, frames that have free ones, and free blocks.
-    pub(super) fn each_class(&self, visit: &mut impl FnMut(usize, usize, usize)) {
-        for (size, list) in SIZES.into_iter().zip(&self.lists) {
-            let (mut frames, mut free) = (0, 0);
-            let mut next = list.first;
-            while let Some(slab) = self.frames.get(next as usize) {
-                frames += 1;
-                free += slab.free.count_ones() as usize;
-                next = slab.next;
-            }
-            visit(size, frames, free);
-        }
     }
 
     fn link(&mut self, class: Class, frame: u32) {

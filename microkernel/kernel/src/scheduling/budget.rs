@@ -13,7 +13,7 @@ pub const DEFAULT_QUANTUM: u64 = 10_000;
 
 /// Whose time passes, and until when.
 pub struct Budget {
-    owner: Link<Thread>,
+    pub(super) owner: Link<Thread>,
     priority: Cell<u8>,
     started: Cell<u64>,
     ends: Cell<u64>,
@@ -41,11 +41,6 @@ impl Budget {
     /// True if it is the time of `thread` that passes.
     pub fn is_of(&self, thread: &Thread) -> bool {
         self.owner.is(thread)
-    }
-
-    /// Whose time passes.
-    pub fn owner<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
-        self.owner.get(cpu)
     }
 
     /// True if nobody's time passes.

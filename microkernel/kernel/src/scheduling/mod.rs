@@ -8,6 +8,8 @@
 mod budget;
 mod fpu;
 mod idle;
+#[cfg(any(test, feature = "debugger"))]
+mod inspect;
 mod ready_queue;
 mod timeouts;
 

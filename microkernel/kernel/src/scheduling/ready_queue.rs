@@ -22,7 +22,7 @@ impl Node<Thread> for Ready {
 
 /// Ready threads by priority.
 pub struct ReadyQueue {
-    lists: [List<Thread, Ready>; PRIORITIES],
+    pub(super) lists: [List<Thread, Ready>; PRIORITIES],
     occupied: [Cell<u64>; PRIORITIES / 64],
 }
 
@@ -75,15 +75,6 @@ impl ReadyQueue {
             }
         }
         None
-    }
-
-    /// The threads of `priority`.
-    pub fn of_priority<'cpu>(
-        &self,
-        cpu: &'cpu Cpu,
-        priority: u8,
-    ) -> impl Iterator<Item = &'cpu Thread> {
-        self.lists[usize::from(priority)].iter(cpu)
     }
 
     /// The first thread of `priority`.

@@ -26,7 +26,7 @@ const LISTS: usize = 65;
 
 /// Threads by the time at which their wait ends, in µs of the KIP clock.
 pub struct Timeouts {
-    lists: [List<Thread, Timed>; LISTS],
+    pub(super) lists: [List<Thread, Timed>; LISTS],
     /// Bit n: list n + 1 is not empty.
     occupied: Cell<u64>,
     /// Everything before this time has been taken off.
@@ -104,11 +104,6 @@ impl Timeouts {
         {
             self.occupied.set(self.occupied.get() & !(1 << bit));
         }
-    }
-
-    /// All threads that wait, roughly by their time.
-    pub fn iter<'cpu>(&self, cpu: &'cpu Cpu) -> impl Iterator<Item = &'cpu Thread> {
-        self.lists.iter().flat_map(|list| list.iter(cpu))
     }
 
     /// The timer has to be set again.

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::kernel_space::{Access, ENTRIES, PEEPHOLE, POOL, descriptor};
+use super::kernel_space::{Access, ENTRIES, POOL, descriptor};
 use super::timer::Timer;
 
 /// Registers by name, and their places in an exception message (abi/02).
@@ -51,6 +51,8 @@ pub const FRAME_POINTER: usize = 30;
 /// Tables of levels 1 to 3 for one page, at which any memory can be seen.
 static TABLES: [Table; 3] = [const { Table::new() }; 3];
 
+/// The entry of the root below that for stacks: no RAM is there.
+const PEEPHOLE: usize = ENTRIES - 2;
 /// Where that page is.
 const PAGE: u64 = (PEEPHOLE as u64) << 39;
 
@@ -85,7 +87,8 @@ pub fn read_word(physical: u64) -> Option<u64> {
     third.set((physical - offset) | bits);
     second.set(third.reference());
     first.set(second.reference());
-    POOL.set_peephole(first.reference());
+    // SAFETY: nobody changes the root any more, and this entry never.
+    unsafe { (&raw mut (*POOL.0.get())[0][PEEPHOLE]).write_volatile(first.reference()) };
     barrier!("dsb ishst");
     barrier!("isb");
     // SAFETY: mapped just now, readable and aligned.

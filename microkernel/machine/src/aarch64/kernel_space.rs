@@ -13,23 +13,10 @@ const TABLES: usize = 32;
 type Table = [u64; ENTRIES];
 
 #[repr(C, align(4096))]
-pub(super) struct Tables(UnsafeCell<[Table; TABLES]>);
+pub(super) struct Tables(pub(super) UnsafeCell<[Table; TABLES]>);
 
 // SAFETY: only the one `KernelSpace` uses them.
 unsafe impl Sync for Tables {}
-
-/// The entry of the root below that for stacks: no RAM is there.
-#[cfg(feature = "debugger")]
-pub(super) const PEEPHOLE: usize = ENTRIES - 2;
-
-#[cfg(feature = "debugger")]
-impl Tables {
-    /// Lets the root's entry [`PEEPHOLE`] refer to a table.
-    pub(super) fn set_peephole(&self, table: u64) {
-        // SAFETY: nobody changes the root any more, and this entry never.
-        unsafe { (&raw mut (*self.0.get())[0][PEEPHOLE]).write_volatile(table) };
-    }
-}
 
 pub(super) static POOL: Tables = Tables(UnsafeCell::new([[0; ENTRIES]; TABLES]));
 

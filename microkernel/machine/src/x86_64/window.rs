@@ -79,26 +79,12 @@ pub(super) unsafe fn fill_frame(physical: u64, word: impl Fn(usize) -> u64) {
     end(first);
 }
 
-/// The word at a physical address, which is RAM and a multiple of eight. On
-/// one CPU at a time.
-#[cfg(feature = "debugger")]
-pub(super) fn read_word(physical: u64) -> Option<u64> {
-    if !physical.is_multiple_of(8) {
-        return None;
-    }
-    let (first, (start, mapped)) = begin(physical, 8, entry::CONSTANTS);
-    // SAFETY: mapped, readable and aligned; anybody may be writing to it.
-    let word = (mapped == 8).then(|| unsafe { start.cast::<u64>().read_volatile() });
-    end(first);
-    word
-}
-
-fn begin(physical: u64, bytes: usize, bits: u64) -> (usize, (NonNull<u8>, usize)) {
+pub(super) fn begin(physical: u64, bytes: usize, bits: u64) -> (usize, (NonNull<u8>, usize)) {
     (USED.load(Ordering::Relaxed), map(physical, bytes, bits))
 }
 
 /// Unmaps what was mapped since `first` was the number of pages.
-fn end(first: usize) {
+pub(super) fn end(first: usize) {
     for index in first..USED.load(Ordering::Relaxed) {
         DEVICE_TABLE.set(index, 0);
         invalidate::kernel_page(DEVICE_START + index as u64 * PAGE);
