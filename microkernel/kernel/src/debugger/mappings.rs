@@ -137,7 +137,11 @@ pub(super) fn page(cpu: &Cpu, terminal: &Terminal<'_>, arguments: &mut Arguments
         say_part!(
             terminal,
             "{}",
-            if leaf.access.contains(note) { word } else { "" }
+            if leaf.access.union(note) == leaf.access {
+                word
+            } else {
+                ""
+            }
         );
     }
     say!(terminal);

@@ -5,24 +5,24 @@
 //! mode loads selectors, which changes bases too), so they are saved and
 //! loaded at every switch, and what a thread does to them stays its own.
 
-use core::arch::asm;
+mod segments;
+
 use core::cell::Cell;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use l4_abi::arch::x86_64::exception::{
     CS_SYSTEM_CALL, FRAME_WORDS, TRAP_FRAME_WORDS, rflags, trap,
 };
 use l4_abi::arch::x86_64::segment;
 use l4_abi::error::ResultCode;
-use l4_abi::protocol::thread::{OpcodeX86, SegmentBase};
+use l4_abi::protocol::thread::OpcodeX86;
 use l4_abi::utcb::KERNEL_WORD_OFFSET;
 
 use super::cpu::{USER_SEGMENTS, selector};
-use super::instructions::msr;
 use crate::event::OperationReply;
 use crate::per_cpu::CpuBlock;
 use crate::utcb::Utcb;
+use segments::{PLAIN, exchange_segments, is_canonical};
 
 /// Bit of CS that marks a frame that is in a system call.
 pub(super) const SYSCALL_MARKER: u64 = CS_SYSTEM_CALL;
@@ -216,12 +216,6 @@ impl Frame {
     }
 }
 
-/// The selectors that user mode begins with: DS, ES, FS, GS from the low bits up.
-const PLAIN: u64 = (selector::USER_DATA as u64) << 16 | selector::USER_DATA as u64;
-/// No value of the four selectors is compared with this successfully, for no
-/// descriptor table has that many entries.
-const SPECIAL: u64 = u64::MAX;
-
 /// All registers of a thread that are switched with it, but the FPU's.
 /// Its alignment puts it before other fields: a new thread's frame is cleared
 /// where it stays then, not copied there.
@@ -267,152 +261,9 @@ impl Context {
         utcb.set_word(KERNEL_WORD_OFFSET / 8, address);
     }
 
-    /// Takes the four selectors from the registers.
-    #[inline]
-    fn save_selectors(&self) {
-        // SAFETY: writes the eight bytes of a cell.
-        unsafe {
-            asm!(
-                "mov [{0} + {selectors}], ds",
-                "mov [{0} + {selectors} + 2], es",
-                "mov [{0} + {selectors} + 4], fs",
-                "mov [{0} + {selectors} + 6], gs",
-                in(reg) self,
-                selectors = const offset_of!(Self, selectors),
-                options(nostack, preserves_flags),
-            );
-        }
-    }
-
-    fn update_kind(&self) {
-        let own_segments = self.segments.iter().any(|segment| segment.get() != 0);
-        let selectors = self.selectors.get();
-        self.kind
-            .set(if own_segments { SPECIAL } else { selectors });
-    }
-
-    /// Loads descriptors and selectors that are not what every thread has.
-    #[cold]
-    fn load_segments(&self, cpu: &CpuBlock) {
-        for (live, own) in cpu.arch.user_segments().iter().zip(&self.segments) {
-            live.set(own.get());
-        }
-        let selectors = self.selectors.get();
-        let [ds, es, fs, gs] = [0, 16, 32, 48].map(|shift| usable((selectors >> shift) as u16));
-        // SAFETY: selectors that can be loaded at the user's privilege level;
-        // between the two `swapgs` nothing uses GS.
-        unsafe {
-            asm!(
-                "mov ds, {ds:x}",
-                "mov es, {es:x}",
-                "mov fs, {fs:x}",
-                "swapgs",
-                "mov gs, {gs:x}",
-                "swapgs",
-                ds = in(reg) ds, es = in(reg) es, fs = in(reg) fs, gs = in(reg) gs,
-                options(nostack, preserves_flags),
-            );
-        }
-        if fs == 0 {
-            self.load_fs_base();
-        }
-        if gs == 0 {
-            self.load_gs_base();
-        }
-    }
-
-    #[inline]
-    fn load_fs_base(&self) {
-        self.load_base::<{ msr::FS_BASE }, { offset_of!(Self, fs_base) }>();
-    }
-
-    /// The user's: that of the kernel is loaded.
-    #[inline]
-    fn load_gs_base(&self) {
-        self.load_base::<{ msr::KERNEL_GS_BASE }, { offset_of!(Self, gs_base) }>();
-    }
-
-    /// Writes the address that is at `OFFSET` here to a register; the next
-    /// [canonical] one, if it is none.
-    #[inline]
-    fn load_base<const REGISTER: u32, const OFFSET: usize>(&self) {
-        // SAFETY: reads a field. The kernel uses neither of these registers.
-        unsafe {
-            asm!(
-                "mov eax, [{0} + {offset}]",
-                "movsx edx, word ptr [{0} + {offset} + 4]",
-                "wrmsr",
-                in(reg) self,
-                in("ecx") REGISTER,
-                out("eax") _,
-                out("edx") _,
-                offset = const OFFSET,
-                options(nostack, preserves_flags, readonly),
-            );
-        }
-    }
-
     /// Whether the thread is the one whose registers this CPU has.
     fn is_loaded(&self) -> bool {
         core::ptr::eq(super::syscall::current_frame(), &self.frame)
-    }
-
-    /// Takes over the registers that user mode writes itself.
-    #[inline]
-    fn save_live(&self) {
-        self.save_selectors();
-        if self.selectors.get() != self.kind.get() {
-            self.update_kind();
-        }
-    }
-
-    /// Brings to the CPU what was changed, if the thread is the current one.
-    fn apply(&self, cpu: &CpuBlock) {
-        self.update_kind();
-        if self.is_loaded() {
-            self.load_segments(cpu);
-        }
-    }
-
-    /// FS and GS base, canonical.
-    pub(super) fn segment_bases(&self) -> [u64; 2] {
-        [&self.fs_base, &self.gs_base].map(|base| canonical(base.get()))
-    }
-
-    /// The four selectors.
-    #[inline]
-    pub(super) fn selectors(&self) -> u64 {
-        self.selectors.get()
-    }
-
-    /// Takes the selectors over from the CPU, if that has this thread's
-    /// registers.
-    #[inline]
-    pub(super) fn save_segments(&self, is_loaded: bool) {
-        if is_loaded {
-            self.save_live();
-        }
-    }
-
-    /// Sets bases and selectors, on the CPU too if that has this thread's
-    /// registers.
-    #[inline(always)]
-    pub(super) fn set_segments(&self, cpu: &CpuBlock, is_loaded: bool, new: &[AtomicU64; 3]) {
-        let [fs_base, gs_base, selectors] = new.each_ref().map(|word| word.load(Relaxed));
-        self.fs_base.set(fs_base);
-        self.gs_base.set(gs_base);
-        if selectors != self.selectors.get() {
-            self.selectors.set(selectors);
-            self.update_kind();
-            if is_loaded {
-                self.load_segments(cpu);
-            }
-        } else if is_loaded {
-            // Even if they have not changed here: loading a null selector
-            // may have changed them.
-            self.load_fs_base();
-            self.load_gs_base();
-        }
     }
 
     /// Puts the exception message of this thread into `utcb` (abi/02).
@@ -489,106 +340,11 @@ impl Context {
             None => Err(ResultCode::ENOSYS),
         }
     }
-
-    fn set_descriptors(&self, words: &[u64]) -> Result<OperationReply, ResultCode> {
-        let (first, descriptors) = match words {
-            [_] => {
-                return Ok(OperationReply {
-                    label: 0,
-                    words: [u64::from(segment::USER_GDT_START >> 3), 0, 0],
-                    count: 1,
-                });
-            }
-            &[_, first, ref descriptors @ ..] if !descriptors.is_empty() => (first, descriptors),
-            _ => return Err(ResultCode::EINVAL),
-        };
-        if first >= u64::from(segment::USER_GDT_ENTRIES)
-            || !descriptors.iter().copied().all(is_user_segment)
-        {
-            return Err(ResultCode::EINVAL);
-        }
-        for (own, &descriptor) in self.segments[first as usize..].iter().zip(descriptors) {
-            own.set(descriptor);
-        }
-        let selector = segment::USER_GDT_START + segment::USER_PRIVILEGE + ((first as u16) << 3);
-        Ok(OperationReply {
-            label: i64::from(selector),
-            ..OperationReply::default()
-        })
-    }
-
-    fn set_base(&self, which: u64, address: u64) -> Result<(), ResultCode> {
-        let (base, shift) = match SegmentBase::from_word(which) {
-            Some(SegmentBase::Fs) => (&self.fs_base, 32),
-            Some(SegmentBase::Gs) => (&self.gs_base, 48),
-            None => return Err(ResultCode::EINVAL),
-        };
-        if !is_canonical(address) {
-            return Err(ResultCode::EINVAL);
-        }
-        base.set(address);
-        self.selectors
-            .set(self.selectors.get() & !(0xffff << shift));
-        Ok(())
-    }
 }
 
 /// RFLAGS that an exception handler may choose: neither I/O privilege nor
 /// nested task, and none that `iretq` refuses.
 pub(super) const USER_FLAGS: u64 = 0x0025_0dd5;
-
-fn is_canonical(address: u64) -> bool {
-    canonical(address) == address
-}
-
-/// The address if it is canonical, else one that the CPU accepts.
-fn canonical(address: u64) -> u64 {
-    ((address as i64) << 16 >> 16) as u64
-}
-
-/// A descriptor that does no harm: empty, or a present data or 32-bit code
-/// segment at the user's level, not conforming (SDM 3.4.5).
-fn is_user_segment(descriptor: u64) -> bool {
-    const PRESENT_USER_SEGMENT: u64 = 0b1111 << 44;
-    const CODE: u64 = 1 << 43;
-    const CONFORMING: u64 = 1 << 42;
-    const LONG: u64 = 1 << 53;
-    descriptor == 0
-        || descriptor & PRESENT_USER_SEGMENT == PRESENT_USER_SEGMENT
-            && descriptor & LONG == 0
-            && descriptor & (CODE | CONFORMING) != CODE | CONFORMING
-}
-
-/// The selector, or the null selector if loading it would fault.
-fn usable(selector: u16) -> u16 {
-    let readable: u8;
-    // All descriptors at the user's level are present, so readable is enough.
-    // SAFETY: only looks at the descriptor.
-    unsafe {
-        asm!("verr {:x}", "setz {}", in(reg) selector | 3, out(reg_byte) readable,
-            options(nostack));
-    }
-    if readable == 1 { selector | 3 } else { 0 }
-}
-
-/// Loads the segments of `to`, which are not those of `from`. Null selectors in
-/// place of those that user mode begins with, as a vCPU has them, or the other
-/// way round, are a matter of DS and ES.
-#[inline]
-fn exchange_segments(cpu: &CpuBlock, from: &Context, to: &Context) {
-    let [old, new] = [from, to].map(|context| context.kind.get());
-    if from.selectors.get() == old && matches!((old, new), (PLAIN, 0) | (0, PLAIN)) {
-        // SAFETY: selectors of user mode. The kernel needs none.
-        unsafe {
-            asm!("mov ds, {0:x}", "mov es, {0:x}", in(reg) new, options(nostack, preserves_flags));
-        }
-        to.load_fs_base();
-        to.load_gs_base();
-    } else {
-        from.update_kind();
-        to.load_segments(cpu);
-    }
-}
 
 /// Makes `to` the thread that runs when the kernel is left; `from` ran until
 /// now on this CPU. Address space and FPU are switched elsewhere.

@@ -261,7 +261,7 @@ fn is_covered(old: (Leaf, u32), new: Option<(Leaf, u32)>) -> bool {
         new.1 == old.1
             && new.0.memory == old.0.memory
             && new.0.attributes == old.0.attributes
-            && new.0.access.contains(old.0.access)
+            && new.0.access.union(old.0.access) == new.0.access
     })
 }
 

@@ -1,0 +1,196 @@
+//! What an entry of a page table says, and how a format says it.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use l4_abi::rights::MemoryRights;
+
+use crate::address::PhysicalAddress;
+use crate::handle::Zeroed;
+use crate::memory::FRAME_ORDER;
+
+/// A level of a page table, named by its leaves: 0 for 4 KiB, 1 for 2 MiB.
+pub type Level = u32;
+
+/// The highest level that can have leaves.
+pub const HIGHEST_LEAF: Level = 1;
+/// Binary logarithm of the entries of a table.
+pub const INDEX_BITS: u32 = 9;
+/// Entries of a table.
+pub const ENTRIES: usize = 1 << INDEX_BITS;
+
+/// Binary logarithm of the bytes that an entry of a level maps.
+#[inline]
+pub const fn order_of(level: Level) -> u32 {
+    FRAME_ORDER + level * INDEX_BITS
+}
+
+/// Bytes that an entry of a level maps.
+#[inline]
+pub const fn size_of_page(level: Level) -> u64 {
+    1 << order_of(level)
+}
+
+/// How memory is cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// Normal memory.
+    Cached,
+    /// Device memory.
+    Uncached,
+    /// Writes may be combined.
+    Bufferable,
+}
+
+/// What a leaf allows and how its memory is cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// Allowed accesses.
+    pub rights: MemoryRights,
+    /// Caching.
+    pub cache: Cache,
+}
+
+/// What hardware noted in a leaf. The bits are those of an unmap's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Access(u8);
+
+impl Access {
+    /// Nothing.
+    pub const NONE: Access = Access(0);
+    /// The page was accessed.
+    pub const REFERENCED: Access = Access(1);
+    /// The page was written to.
+    pub const DIRTY: Access = Access(2);
+
+    /// Both together.
+    #[must_use]
+    pub const fn union(self, other: Access) -> Access {
+        Access(self.0 | other.0)
+    }
+
+    /// What the two lowest bits say.
+    pub const fn from_bits(bits: u8) -> Access {
+        Access(bits & 3)
+    }
+
+    /// As the low bits of a flexpage in an unmap's result.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+}
+
+/// A leaf: a page of some size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// Start of the memory, aligned to the page's size.
+    pub memory: PhysicalAddress,
+    /// Rights and caching.
+    pub attributes: Attributes,
+    /// What hardware noted.
+    pub access: Access,
+}
+
+/// What an entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing is mapped.
+    Empty,
+    /// A table of the level below.
+    Table(PhysicalAddress),
+    /// A page.
+    Leaf(Leaf),
+}
+
+/// A page-table format: what the tree looks like, and what the bits of its entries mean.
+///
+/// An entry of zero is empty in all formats.
+pub trait EntryFormat: Copy {
+    /// Level of the root's entries.
+    fn root_level(&self) -> Level;
+    /// Addresses below 2^this can be mapped.
+    fn address_bits(&self) -> u32;
+    /// Physical addresses below 2^this exist.
+    fn physical_bits(&self) -> u32;
+    /// Entries in the root table as allocated: the user's part and others.
+    fn root_entries(&self) -> usize;
+
+    /// An entry for a table of the level below.
+    fn table(&self, table: PhysicalAddress) -> u64;
+    /// A leaf.
+    fn leaf(&self, level: Level, leaf: Leaf) -> u64;
+    /// A leaf as all formats of this machine know it.
+    #[inline(always)]
+    fn plain(&self, leaf: u64) -> u64 {
+        leaf
+    }
+    /// A leaf of `level` for `memory` that is otherwise as the plain `leaf`, but has no more than
+    /// `rights`.
+    fn part(&self, leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64;
+    /// What an entry of `level` says.
+    fn decode(&self, level: Level, entry: u64) -> Content;
+    /// The table that an entry of `level` refers to, if it does.
+    fn next_table(&self, level: Level, entry: u64) -> Option<PhysicalAddress>;
+    /// The same leaf with other attributes.
+    fn with_attributes(&self, entry: u64, attributes: Attributes) -> u64;
+    /// The bits of an entry that note `access`.
+    fn access_bits(&self, access: Access) -> u64;
+    /// What the bits of an entry note.
+    fn access(&self, entry: u64) -> Access;
+}
+
+/// An entry of a page table.
+#[repr(transparent)]
+pub struct Entry(pub(super) AtomicU64);
+
+impl Entry {
+    /// Empties the entry; what hardware had noted in the leaf.
+    #[inline]
+    pub fn clear(&self, format: &impl EntryFormat) -> Access {
+        format.access(self.0.swap(0, Ordering::Relaxed))
+    }
+
+    /// Changes the attributes of a leaf.
+    #[inline]
+    pub fn set_attributes(&self, format: &impl EntryFormat, attributes: Attributes) {
+        self.update(|entry| format.with_attributes(entry, attributes));
+    }
+
+    /// What hardware noted in the leaf, which then starts anew.
+    #[inline]
+    pub fn take_access(&self, format: &impl EntryFormat) -> Access {
+        let noted = format.access_bits(Access::REFERENCED.union(Access::DIRTY));
+        if noted == 0 || self.0.load(Ordering::Relaxed) & noted == 0 {
+            return Access::NONE;
+        }
+        format.access(self.0.fetch_and(!noted, Ordering::Relaxed))
+    }
+
+    /// Notes `access` in the leaf, as if hardware had.
+    #[inline]
+    pub fn add_access(&self, format: &impl EntryFormat, access: Access) {
+        let bits = format.access_bits(access);
+        if bits != 0 {
+            self.0.fetch_or(bits, Ordering::Relaxed);
+        }
+    }
+
+    /// What the entry says; its level must be the right one.
+    #[inline]
+    pub fn content(&self, format: &impl EntryFormat, level: Level) -> Content {
+        format.decode(level, self.0.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    fn update(&self, change: impl Fn(u64) -> u64) {
+        let mut entry = self.0.load(Ordering::Relaxed);
+        while let Err(now) =
+            self.0
+                .compare_exchange_weak(entry, change(entry), Ordering::Relaxed, Ordering::Relaxed)
+        {
+            entry = now;
+        }
+    }
+}
+
+// SAFETY: zero is the empty entry.
+unsafe impl Zeroed for Entry {}
