@@ -58,7 +58,6 @@ pub mod page_table;
 #[cfg(target_os = "none")]
 pub mod panic;
 pub mod per_cpu;
-pub mod port_bitmap;
 pub mod quiescence;
 // A hosted machine has a lock that tests look at.
 #[cfg(target_os = "none")]

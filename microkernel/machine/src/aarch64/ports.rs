@@ -2,7 +2,6 @@
 
 use super::entry_format::Format;
 use crate::per_cpu::CpuBlock;
-use crate::port_bitmap::PortBitmap;
 
 /// The format of the tables in which tasks' ports are kept: none.
 pub fn format() -> Option<Format> {
@@ -10,7 +9,7 @@ pub fn format() -> Option<Format> {
 }
 
 /// Lets user mode on this CPU use the ports that `fill` allows; none.
-pub fn allow(_cpu: &CpuBlock, _fill: impl FnOnce(&PortBitmap) -> bool) -> bool {
+pub fn allow(_cpu: &CpuBlock, _fill: impl FnOnce(&dyn Fn(u16, usize) -> bool) -> bool) -> bool {
     false
 }
 

@@ -45,6 +45,9 @@ mod invalidate;
 #[path = "../x86_64/clock_offset.rs"]
 mod x86_64_clock_offset;
 #[cfg(test)]
+#[path = "../x86_64/port_bitmap.rs"]
+mod x86_64_port_bitmap;
+#[cfg(test)]
 #[path = "../x86_64/tlb.rs"]
 #[allow(
     unreachable_pub,

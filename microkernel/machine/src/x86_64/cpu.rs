@@ -11,10 +11,10 @@ use core::ptr::NonNull;
 
 use super::entry_format::PAGE_ATTRIBUTE_TABLE;
 use super::instructions::{cpuid, msr, read_cr0, write_cr0, write_cr4, write_msr};
+use super::port_bitmap::PortBitmap;
 use super::{isolation, svm, trap, vmx};
 use crate::memory::Storage;
 use crate::per_cpu::CpuBlock;
-use crate::port_bitmap::PortBitmap;
 
 /// Selectors. The order of the user ones is what `sysret` presupposes.
 pub(super) mod selector {

@@ -23,6 +23,7 @@ mod local_apic;
 pub mod paging;
 pub(crate) mod panic;
 pub mod platform;
+mod port_bitmap;
 pub mod ports;
 mod secondary;
 mod stacks;

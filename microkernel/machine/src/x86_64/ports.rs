@@ -6,7 +6,6 @@
 
 use super::entry_format::Format;
 use crate::per_cpu::CpuBlock;
-use crate::port_bitmap::PortBitmap;
 
 /// The format of the tables in which tasks' ports are kept; none on a machine
 /// without ports.
@@ -14,15 +13,16 @@ pub fn format() -> Option<Format> {
     Some(Format::IO_PORTS)
 }
 
-/// Lets user mode on this CPU use also the ports that `fill` allows, until
-/// [`forbid`]; what that says.
-pub fn allow(cpu: &CpuBlock, fill: impl FnOnce(&PortBitmap) -> bool) -> bool {
+/// Lets user mode on this CPU use also the ports for which `fill` calls, until
+/// [`forbid`]; what that says. It tells the first port and how many; whether one
+/// of them was forbidden is the answer.
+pub fn allow(cpu: &CpuBlock, fill: impl FnOnce(&dyn Fn(u16, usize) -> bool) -> bool) -> bool {
     let bitmap = cpu.arch.ports();
     if !cpu.arch.are_ports_allowed() {
         bitmap.forbid_all();
         cpu.arch.allow_ports(true);
     }
-    fill(bitmap)
+    fill(&|first, count| bitmap.allow(first, count))
 }
 
 /// Lets user mode on this CPU use no ports. Due when a thread of another

@@ -74,12 +74,12 @@ impl TaskPorts {
         };
         cpu.kernel.tlbs.keep(cpu.block(), space.residence());
         let near = (port & !NEAR, port.saturating_add(3) | NEAR);
-        ports::allow(cpu.block(), |bitmap| {
+        ports::allow(cpu.block(), |allow_ports| {
             [near, (0, 255)].into_iter().any(|(first, last)| {
                 let [first, last] = [first, last].map(|port| u64::from(port) << FRAME_ORDER);
                 let allow = |is_new, (address, order)| {
                     let port = (address >> FRAME_ORDER) as u16;
-                    bitmap.allow(port, 1_usize << (order - FRAME_ORDER)) || is_new
+                    allow_ports(port, 1_usize << (order - FRAME_ORDER)) || is_new
                 };
                 space.pages_in(first, last).fold(false, allow)
             })

@@ -3,30 +3,31 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Number of ports of a machine that has ports.
-pub const PORTS: usize = 65536;
+pub(super) const PORTS: usize = 65536;
 
 /// One bit a port, as x86 CPUs read it: a set bit forbids.
 #[repr(C)]
-pub struct PortBitmap {
+pub(super) struct PortBitmap {
     words: [AtomicU64; PORTS / 64],
 }
 
 impl PortBitmap {
     /// Forbids all.
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             words: [const { AtomicU64::new(u64::MAX) }; PORTS / 64],
         }
     }
 
     /// True if the port may be used.
-    pub fn is_allowed(&self, port: u16) -> bool {
+    #[cfg(test)]
+    pub(super) fn is_allowed(&self, port: u16) -> bool {
         let word = &self.words[usize::from(port / 64)];
         word.load(Ordering::Relaxed) & 1 << (port % 64) == 0
     }
 
     /// Forbids all.
-    pub fn forbid_all(&self) {
+    pub(super) fn forbid_all(&self) {
         for word in &self.words {
             word.store(u64::MAX, Ordering::Relaxed);
         }
@@ -34,7 +35,7 @@ impl PortBitmap {
 
     /// Allows `count` ports from `first` on, as far as there are so many. True
     /// if one of them was forbidden.
-    pub fn allow(&self, first: u16, count: usize) -> bool {
+    pub(super) fn allow(&self, first: u16, count: usize) -> bool {
         let mut was_forbidden = false;
         let mut port = usize::from(first);
         let end = (port + count).min(PORTS);
