@@ -191,13 +191,18 @@ fn describe(boot: &Boot, kernel: &Kernel) {
 /// Makes sigma0 and the root task, and what they are given (abi/00).
 fn start_initial_tasks(boot: &Boot, cpu: &Cpu, quota: QuotaRef) -> Result<(), OutOfMemory> {
     let kip = boot.kip();
-    let objects = Singletons {
-        factory: create(cpu, quota, Kind::Factory, Factory::new(quota))?.into_any(),
-        vlog: create(cpu, quota, Kind::Vlog, Vlog::new())?.into_any(),
-        icu: create(cpu, quota, Kind::Icu, Icu)?.into_any(),
-        scheduler: create(cpu, quota, Kind::Scheduler, Scheduler)?.into_any(),
-        debugger: debugger::create_object(cpu, quota)?,
-    };
+    let factory = create(cpu, quota, Kind::Factory, Factory::new(quota))?;
+    let vlog = create(cpu, quota, Kind::Vlog, Vlog::new())?;
+    let icu = create(cpu, quota, Kind::Icu, Icu)?;
+    let scheduler = create(cpu, quota, Kind::Scheduler, Scheduler)?;
+    let objects = [
+        (slot::FACTORY, Some(factory.into_any())),
+        (slot::LOG, Some(vlog.into_any())),
+        (slot::ICU, Some(icu.into_any())),
+        (slot::SCHEDULER, Some(scheduler.into_any())),
+        // In kernels that have it.
+        (slot::DEBUGGER, debugger::create_object(cpu, quota)?),
+    ];
     let sigma0_entry = kip.word(offset_of!(Header<3>, sigma0_entry));
     let root_entry = kip.word(offset_of!(Header<3>, root_task_entry));
     let kip_address = boot.kip_physical().as_u64();
@@ -216,16 +221,6 @@ fn start_initial_tasks(boot: &Boot, cpu: &Cpu, quota: QuotaRef) -> Result<(), Ou
     Ok(())
 }
 
-/// The objects of which there is one each.
-struct Singletons {
-    factory: ObjectRef,
-    vlog: ObjectRef,
-    icu: ObjectRef,
-    scheduler: ObjectRef,
-    /// In kernels that have it.
-    debugger: Option<ObjectRef>,
-}
-
 /// A task that the kernel starts itself, with its thread.
 struct Started {
     task: Ref<Task>,
@@ -235,7 +230,7 @@ struct Started {
 fn initial_task(
     cpu: &Cpu,
     quota: QuotaRef,
-    objects: &Singletons,
+    objects: &[(u64, Option<ObjectRef>)],
     kind: MemoryKind,
     name: &str,
 ) -> Result<Started, OutOfMemory> {
@@ -244,13 +239,11 @@ fn initial_task(
     thread.bind_initial(cpu, &task)?;
     let full = CapabilityRights::FULL;
     insert(cpu, &task, slot::TASK, task.header(), full)?;
-    insert(cpu, &task, slot::FACTORY, &objects.factory, full)?;
     insert(cpu, &task, slot::THREAD, thread.header(), full)?;
-    insert(cpu, &task, slot::LOG, &objects.vlog, full)?;
-    insert(cpu, &task, slot::ICU, &objects.icu, full)?;
-    insert(cpu, &task, slot::SCHEDULER, &objects.scheduler, full)?;
-    if let Some(object) = &objects.debugger {
-        insert(cpu, &task, slot::DEBUGGER, object, full)?;
+    for (index, object) in objects {
+        if let Some(object) = object {
+            insert(cpu, &task, *index, object, full)?;
+        }
     }
     debugger::name(cpu.kernel, &task, name);
     debugger::name(cpu.kernel, &thread, name);

@@ -1,9 +1,7 @@
 //! Addresses that must not be mixed up.
 
-use core::fmt;
-
 /// A physical address, as the memory bus sees it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
 pub struct PhysicalAddress(u64);
 
@@ -22,11 +20,5 @@ impl PhysicalAddress {
     #[must_use]
     pub const fn offset(self, bytes: u64) -> Self {
         Self(self.0.wrapping_add(bytes))
-    }
-}
-
-impl fmt::Debug for PhysicalAddress {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "physical {:#x}", self.0)
     }
 }

@@ -52,12 +52,6 @@ impl Utcb {
     }
 }
 
-impl Default for Utcb {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 // SAFETY: atomics only.
 unsafe impl Shared for Utcb {}
 

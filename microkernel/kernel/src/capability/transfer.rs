@@ -61,8 +61,10 @@ impl Mapping {
         let send = self.transfer.send;
         let mut slots = source.capabilities.range(self.next, send.last());
         for (index, slot) in slots.by_ref().take(STEP) {
-            if let Err(error) = self.one(cpu, destination, index, slot) {
-                return Some(Err(error));
+            let to = self.transfer.receive.start() + (index - send.start());
+            match pass(cpu, slot, destination, to, &self.item, self.pass_special) {
+                Ok(is_passed) => self.has_found |= is_passed,
+                Err(error) => return Some(Err(error)),
             }
             self.next = index + 1;
         }
@@ -70,18 +72,6 @@ impl Mapping {
             true => Some(Ok(self.has_found)),
             false => None,
         }
-    }
-
-    fn one(
-        &mut self,
-        cpu: &Cpu,
-        destination: &Task,
-        index: u64,
-        slot: &Capability,
-    ) -> Result<(), OutOfMemory> {
-        let to = self.transfer.receive.start() + (index - self.transfer.send.start());
-        self.has_found |= pass(cpu, slot, destination, to, &self.item, self.pass_special)?;
-        Ok(())
     }
 }
 

@@ -27,12 +27,6 @@ impl Anchor {
     }
 }
 
-impl Default for Anchor {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Drop for Anchor {
     fn drop(&mut self) {
         assert!(

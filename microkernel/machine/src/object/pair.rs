@@ -43,12 +43,6 @@ impl<Other> Half<Other> {
     }
 }
 
-impl<Other> Default for Half<Other> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<Other> Drop for Half<Other> {
     fn drop(&mut self) {
         assert!(self.is_empty(), "an item was freed while in a pair");

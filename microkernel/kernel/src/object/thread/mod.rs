@@ -349,12 +349,6 @@ impl Thread {
         self.state.home()
     }
 
-    /// What only the home CPU may touch, if this is it.
-    #[inline]
-    pub fn local_state<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<&'cpu ThreadState> {
-        self.state.get(cpu).map(LocalState::value)
-    }
-
     /// True if it is on this CPU.
     #[inline]
     pub fn is_here(&self, cpu: &Cpu) -> bool {

@@ -2,9 +2,7 @@
 
 use super::*;
 
-#[derive(Default)]
 struct Place(Half<Caller>);
-#[derive(Default)]
 struct Caller(Half<Place>);
 
 impl Paired<Caller> for Place {
@@ -23,7 +21,7 @@ impl Paired<Place> for Caller {
 #[test]
 fn a_pair_ends_from_either_side_once() {
     let cpu = PerCpu::new(0, ());
-    let (place, caller) = (Place::default(), Caller::default());
+    let (place, caller) = (Place(Half::new()), Caller(Half::new()));
     assert!(join(&cpu, &place, &caller).is_none());
     assert!(place.0.is(&caller) && caller.0.is(&place));
     assert_eq!(leave(&cpu, &caller), Leave::Left);
@@ -40,8 +38,8 @@ fn a_pair_ends_from_either_side_once() {
 #[test]
 fn a_new_pair_displaces_the_old_one() {
     let cpu = PerCpu::new(0, ());
-    let place = Place::default();
-    let (old, new) = (Caller::default(), Caller::default());
+    let place = Place(Half::new());
+    let (old, new) = (Caller(Half::new()), Caller(Half::new()));
     assert!(join(&cpu, &place, &old).is_none());
     let displaced = join(&cpu, &place, &new).expect("the old one");
     assert!(ptr::eq(displaced.get(), &raw const old));
@@ -54,8 +52,8 @@ fn a_new_pair_displaces_the_old_one() {
 #[test]
 fn a_pair_that_is_another_one_by_now_stays() {
     let cpu = PerCpu::new(0, ());
-    let place = Place::default();
-    let (old, new) = (Caller::default(), Caller::default());
+    let place = Place(Half::new());
+    let (old, new) = (Caller(Half::new()), Caller(Half::new()));
     assert!(join(&cpu, &place, &old).is_none());
     assert_eq!(leave(&cpu, &old), Leave::Left);
     assert!(join(&cpu, &place, &new).is_none());
@@ -70,8 +68,8 @@ fn a_pair_that_is_another_one_by_now_stays() {
 #[should_panic(expected = "freed while in a pair")]
 fn an_item_in_a_pair_is_not_freed() {
     let cpu = PerCpu::new(0, ());
-    let place = core::mem::ManuallyDrop::new(Place::default());
-    let caller = Caller::default();
+    let place = core::mem::ManuallyDrop::new(Place(Half::new()));
+    let caller = Caller(Half::new());
     join(&cpu, &*place, &caller);
 }
 
@@ -88,7 +86,7 @@ mod loom {
     #[test]
     fn one_of_two_ends_a_pair() {
         ::loom::model(|| {
-            let both = Arc::new((Place::default(), Caller::default()));
+            let both = Arc::new((Place(Half::new()), Caller(Half::new())));
             let cpu = PerCpu::new(0, ());
             assert!(join(&cpu, &both.0, &both.1).is_none());
             let other = both.clone();
@@ -108,7 +106,7 @@ mod loom {
     #[test]
     fn a_caller_leaves_while_it_is_displaced() {
         ::loom::model(|| {
-            let all = Arc::new((Place::default(), Caller::default(), Caller::default()));
+            let all = Arc::new((Place(Half::new()), Caller(Half::new()), Caller(Half::new())));
             let cpu = PerCpu::new(0, ());
             assert!(join(&cpu, &all.0, &all.1).is_none());
             let other = all.clone();
