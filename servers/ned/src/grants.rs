@@ -10,7 +10,7 @@ use l4_sys::object::{Debugger, Factory, IpcGate};
 use l4_sys::{Cap, OwnedCap};
 use l4re::mem_alloc::DataspaceFlags;
 use l4re::{Dataspace, MemAlloc};
-use system_description::{ComponentIndex, Description, Rights};
+use system_description::{Description, Rights};
 
 use crate::instance::LOG;
 use crate::sessions::{Session, Wish};
@@ -49,10 +49,10 @@ impl<'a> Grants<'a> {
             })
         };
         let gates = description
-            .channels()
+            .channels
             .iter()
             .map(|channel| gate(channel.name));
-        let shared = description.dataspaces();
+        let shared = &description.dataspaces;
         let dataspaces = shared
             .iter()
             .map(|shared| dataspace(shared.name, shared.size));
@@ -79,19 +79,19 @@ impl<'a> Grants<'a> {
         for (name, gate, rights) in sessions.iter().filter(|(name, ..)| name != LOG) {
             grant(name, gate.as_cap().cast(), *rights);
         }
-        for (channel, gate) in self.description.channels().iter().zip(&self.gates) {
+        for (channel, gate) in self.description.channels.iter().zip(&self.gates) {
             let gate = gate.as_cap();
-            if is(channel.server, index) {
+            if channel.server == index {
                 let rights = CapabilityRights::RWS | CapabilityRights::IPC_GATE_SERVER;
                 grant(channel.server_name, gate.cast(), rights);
             }
             let clients = channel.clients.iter().filter(|_| !channel.per_client);
-            for client in clients.filter(|client| is(client.component, index)) {
+            for client in clients.filter(|client| client.component == index) {
                 grant(client.name, gate.cast(), capability_rights(client.rights));
             }
         }
-        for (shared, dataspace) in self.description.dataspaces().iter().zip(&self.dataspaces) {
-            for user in shared.users.iter().filter(|user| is(user.component, index)) {
+        for (shared, dataspace) in self.description.dataspaces.iter().zip(&self.dataspaces) {
+            for user in shared.users.iter().filter(|user| user.component == index) {
                 grant(
                     user.name,
                     dataspace.as_cap().cast(),
@@ -103,32 +103,27 @@ impl<'a> Grants<'a> {
     }
 
     /// The gates that the servers of which `is_wanted` speaks are to make for a component.
-    pub fn wishes(&self, index: usize, is_wanted: impl Fn(ComponentIndex) -> bool) -> Vec<Wish> {
+    pub fn wishes(&self, index: usize, is_wanted: impl Fn(usize) -> bool) -> Vec<Wish> {
         let mut wishes = Vec::new();
-        for (channel, gate) in self.description.channels().iter().zip(&self.gates) {
+        for (channel, gate) in self.description.channels.iter().zip(&self.gates) {
             if !channel.per_client || !is_wanted(channel.server) {
                 continue;
             }
             for client in channel
                 .clients
                 .iter()
-                .filter(|client| is(client.component, index))
+                .filter(|client| client.component == index)
             {
                 wishes.push(Wish {
                     server: gate.as_cap(),
                     name: String::from(client.name),
-                    arguments: client.args.iter().map(String::from).collect(),
+                    arguments: client.args.iter().map(|&text| text.into()).collect(),
                     rights: capability_rights(client.rights),
                 });
             }
         }
         wishes
     }
-}
-
-/// Whether the component is the one at this position.
-pub fn is(component: ComponentIndex, index: usize) -> bool {
-    component.0 as usize == index
 }
 
 fn capability_rights(rights: Rights) -> CapabilityRights {

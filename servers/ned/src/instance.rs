@@ -103,7 +103,7 @@ impl Instance {
                 rights,
             });
         }
-        for capability in component.capabilities {
+        for capability in &component.capabilities {
             let CapabilityKind::Console = capability.kind;
             let (name, log) = (capability.name, instance.parts.log.cast());
             named.push(Named {
@@ -113,7 +113,7 @@ impl Instance {
             });
         }
         let mut arguments = alloc::vec![name.as_str()];
-        arguments.extend(component.args);
+        arguments.extend(&component.args);
         let program = Program {
             file: file.as_cap(),
             arguments: &arguments,
@@ -209,7 +209,7 @@ impl Instance {
         let (parent, parent_cap) = Destroyed::new(parent.to(WATCH)?);
 
         let (tag, colour) = (component.name, component.colour.name());
-        let log = match component.capabilities.iter().next() {
+        let log = match component.capabilities.first() {
             Some(_) => root.create_console(tag, colour),
             None => root.create_log(tag, colour),
         };
@@ -260,12 +260,12 @@ impl Instance {
             Runtime::Native => None,
             Runtime::L4re => Some(component.program),
         };
-        let program = program.filter(|program| component.rom.iter().all(|name| name != *program));
+        let program = program.filter(|program| component.rom.iter().all(|name| name != program));
         if component.rom.is_empty() && program.is_none() {
             return Ok(None);
         }
         let namespace = self.parts.memory.create_namespace().to(MAKE)?;
-        for name in component.rom.iter().chain(program) {
+        for name in component.rom.iter().copied().chain(program) {
             let file = supplies.rom.lookup::<AnyObject>(name);
             let file = file.to("find a file for its rom namespace")?;
             let file = file.as_cap().pass(CapabilityRights::READ);

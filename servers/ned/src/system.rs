@@ -16,12 +16,12 @@ use l4_rt::{env, println, thread, time};
 use l4_sys::ipc::{self, Arrival};
 use l4_sys::{Cap, Utcb};
 use l4re::Namespace;
-use system_description::{Component, ComponentIndex, Description};
+use system_description::{Component, Description};
 
 use crate::asks::Key;
 use crate::console::Console;
 use crate::failure_report;
-use crate::grants::{Grants, is};
+use crate::grants::Grants;
 use crate::instance::{Instance, LOG, Supplies};
 use crate::label::{Kind, Label};
 use crate::sessions::{Session, Sessions, Wish};
@@ -57,7 +57,7 @@ impl<'a> System<'a> {
             },
             thread: thread::current(),
         };
-        let components = description.components();
+        let components = &description.components;
         if components
             .iter()
             .any(|component| !component.capabilities.is_empty())
@@ -68,7 +68,7 @@ impl<'a> System<'a> {
             description,
             console,
             supplies,
-            supervision: Supervision::new(components.iter().map(|one| (&one).into())),
+            supervision: Supervision::new(components.iter().map(Into::into)),
             grants: Grants::make(description, supplies.factory, supplies.launcher.memory)?,
             instances: components.iter().map(|_| None).collect(),
             sessions: Sessions::new(supplies.factory, supplies.thread)
@@ -114,8 +114,8 @@ impl<'a> System<'a> {
         }
     }
 
-    fn component(&self, index: usize) -> Option<Component<'a>> {
-        self.description.component(ComponentIndex(index as u32))
+    fn component(&self, index: usize) -> Option<&'a Component<'a>> {
+        self.description.components.get(index)
     }
 
     /// Starts a component, or first asks for the gates that servers make for it.
@@ -140,7 +140,7 @@ impl<'a> System<'a> {
             kind: Kind::Parent,
         };
         let granted = self.grants.of(index, &sessions);
-        match Instance::start(&self.supplies, &component, label, &granted, &sessions) {
+        match Instance::start(&self.supplies, component, label, &granted, &sessions) {
             Ok(mut instance) => {
                 self.say(|| println!("started {}", component.name));
                 instance.keep_sessions(sessions);
@@ -171,7 +171,7 @@ impl<'a> System<'a> {
     fn renew_sessions_at(&mut self, server: usize) {
         for index in 0..self.instances.len() {
             if self.instances[index].is_some() {
-                let wishes = self.grants.wishes(index, |other| is(other, server));
+                let wishes = self.grants.wishes(index, |other| other == server);
                 if !wishes.is_empty() {
                     self.ask(index, Some(server), wishes);
                 }
@@ -182,7 +182,7 @@ impl<'a> System<'a> {
     /// What components write to a server goes to moe, as long as the server is gone.
     fn use_own_logs_of_clients(&self, server: usize) {
         for (index, instance) in self.instances.iter().enumerate() {
-            let wishes = self.grants.wishes(index, |other| is(other, server));
+            let wishes = self.grants.wishes(index, |other| other == server);
             if let Some(instance) = instance
                 && wishes.iter().any(|wish| wish.name == LOG)
             {
@@ -312,7 +312,7 @@ impl<'a> System<'a> {
 
     /// Tells what only those want to know who asked for it.
     fn say(&self, tell: impl FnOnce()) {
-        if self.description.system().verbose {
+        if self.description.verbose {
             tell();
         }
     }

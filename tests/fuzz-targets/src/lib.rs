@@ -26,24 +26,21 @@ pub fn description(bytes: &[u8]) {
     let Ok(description) = Description::parse(&block) else {
         return;
     };
-    let components = description.components();
-    for component in components.iter() {
+    for component in &description.components {
         assert!(component.cpus != 0 && component.priority != 0);
-        let mut texts = component.args.iter().chain(component.rom.iter());
+        let mut texts = component.args.iter().chain(&component.rom);
         assert!(texts.all(|text| text.len() <= block.len()));
-        component.capabilities.iter().for_each(drop);
     }
+    let is_there = |position| position < description.components.len();
     let mut grants = vec![];
-    for channel in description.channels().iter() {
-        assert!(description.component(channel.server).is_some());
-        grants.extend(channel.clients.iter());
+    for channel in &description.channels {
+        assert!(is_there(channel.server));
+        grants.extend(&channel.clients);
     }
-    let dataspaces = description.dataspaces();
-    (dataspaces.iter()).for_each(|dataspace| grants.extend(dataspace.users.iter()));
-    for grant in grants {
-        assert!(description.component(grant.component).is_some());
-        grant.args.iter().for_each(drop);
+    for dataspace in &description.dataspaces {
+        grants.extend(&dataspace.users);
     }
+    assert!(grants.iter().all(|grant| is_there(grant.component)));
 }
 
 /// Reads an ELF file of these bytes, as loaders do.

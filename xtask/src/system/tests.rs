@@ -102,40 +102,32 @@ fn the_good_file_uses_every_field_and_compiles() {
         .map_err(|failure| failure.to_string())
         .unwrap();
     let description = system_description::Description::parse(&compiled).unwrap();
-    assert_eq!(description.system().name, "good");
-    let names: Vec<&str> = description
-        .components()
-        .iter()
-        .map(|component| component.name)
-        .collect();
+    assert_eq!(description.name, "good");
+    let components = description.components.iter();
+    let names: Vec<&str> = components.map(|component| component.name).collect();
     assert_eq!(names, ["server", "client", "foreign"]);
-    let consoles = description.channels().get(1).unwrap();
-    let gates = consoles.clients.iter().map(|client| {
-        let arguments: Vec<&str> = client.args.iter().collect();
-        (client.component.0, client.name, arguments)
-    });
+    let consoles = &description.channels[1];
+    let gates = consoles.clients.iter();
+    let gates = gates.map(|client| (client.component, client.name, client.args.clone()));
     let expected = [
         (1, "log", vec!["client", "green"]),
         (1, "console", vec!["client", "green"]),
         (2, "log", vec!["foreign", "blue"]),
     ];
-    assert!(consoles.per_client && consoles.server.0 == 0);
+    assert!(consoles.per_client && consoles.server == 0);
     assert_eq!(gates.collect::<Vec<_>>(), expected);
-    let client = description.components().get(1).unwrap();
-    assert_eq!(
-        client.args.iter().collect::<Vec<_>>(),
-        ["1000", "with space"]
-    );
+    let client = &description.components[1];
+    assert_eq!(client.args, ["1000", "with space"]);
     assert_eq!(
         (client.memory, client.kernel_memory, client.cpus),
         (2 << 20, 64 << 10, 0b11)
     );
     assert!(client.awaited && !client.essential);
-    let channel = description.channels().get(0).unwrap();
+    let channel = &description.channels[0];
     assert_eq!(
-        (channel.name, channel.server_name, channel.server.0),
+        (channel.name, channel.server_name, channel.server),
         ("ping", "serve", 0)
     );
-    assert_eq!(channel.clients.get(0).unwrap().name, "ping");
-    assert_eq!(description.dataspaces().get(0).unwrap().size, 16 << 10);
+    assert_eq!(channel.clients[0].name, "ping");
+    assert_eq!(description.dataspaces[0].size, 16 << 10);
 }

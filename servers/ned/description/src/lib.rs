@@ -1,33 +1,31 @@
 //! The compiled system description: what `xtask` makes of a configuration file and ned reads at boot.
 //!
-//! A description is one flat little-endian block: a header with the sizes, tables of fixed-size
-//! records, a pool of texts, and a checksum over everything before it. Records refer to each other by
-//! index. [`Description::parse`] decodes and checks every record once, so that what the iterators hand
-//! out later is valid; a damaged block gives an [`Error`] and never a panic.
+//! A description is one flat block: magic, version and length, the records one after the other, and a
+//! checksum over everything before it. [`Description::parse`] reads and checks all of it once; a damaged
+//! block gives an [`Error`] and never a panic.
 //!
 //! ```
 //! # fn use_it(module: &[u8]) -> Result<(), system_description::Error> {
 //! let description = system_description::Description::parse(module)?;
-//! for component in description.components() {
+//! for component in &description.components {
 //!     let (name, program) = (component.name, component.program);
-//!     for arg in component.args { /* ... */ }
+//!     for arg in &component.args { /* ... */ }
 //! }
 //! # Ok(()) }
 //! ```
 //!
-//! Files: `model` the records, `table` how they are stored, `reader` parsing, `writer` (feature `write`).
+//! Files: `model` the records, `fields` how they are stored, `reader` parsing, `writer` (feature `write`).
 #![no_std]
 #![forbid(unsafe_code)]
 #![forbid(unstable_features)]
 
-#[cfg(feature = "write")]
 extern crate alloc;
 
 mod checksum;
 mod error;
+mod fields;
 mod model;
 mod reader;
-mod table;
 #[cfg(feature = "write")]
 pub mod writer;
 
@@ -35,14 +33,13 @@ pub mod writer;
 pub use checksum::seal;
 pub use error::Error;
 pub use model::{
-    Capability, CapabilityKind, Channel, Colour, Component, ComponentIndex, Dataspace, Grant,
-    Restart, Rights, Runtime, System,
+    Capability, CapabilityKind, Channel, Colour, Component, Dataspace, Grant, Restart, Rights,
+    Runtime,
 };
 pub use reader::Description;
-pub use table::{Iter, List};
 
 /// Version of the format. A reader takes exactly this one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Name of the boot module that holds the description.
 pub const MODULE_NAME: &str = "system.brio";

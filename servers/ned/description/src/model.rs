@@ -1,58 +1,25 @@
-//! The records: components, channels, shared dataspaces, and what is granted to whom.
+//! The records: components, channels, shared dataspaces, and what is granted to whom; each with the order
+//! of its fields.
+
+use alloc::vec::Vec;
 
 use crate::error::Error;
-use crate::table::{Fields, List, Record, Tables};
+use crate::fields::{Decode, Fields};
 use crate::{CAPABILITY_NAME_MAX, NAME_MAX, PRIORITY_MAX};
 
-/// What holds for the system as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct System<'a> {
-    /// Name of the system: the stem of its configuration file.
-    pub name: &'a str,
-    /// ned tells what it does.
-    pub verbose: bool,
-}
-
-impl<'a> System<'a> {
-    /// Bytes of the system record in the header.
-    pub(crate) const SIZE: usize = 12;
-
-    pub(crate) fn decode(fields: &mut Fields<'a>) -> Result<Self, Error> {
-        Ok(Self {
-            name: fields.name(NAME_MAX)?,
-            verbose: fields.u32()? & 1 != 0,
-        })
-    }
-}
-
-/// Position of a component in [`Description::components`](crate::Description::components).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ComponentIndex(pub u32);
-
-impl ComponentIndex {
-    fn decode(fields: &mut Fields<'_>) -> Result<Self, Error> {
-        let index = fields.u32()?;
-        if (index as usize) < fields.count_of::<Component<'_>>() {
-            Ok(Self(index))
-        } else {
-            Err(Error::Damaged("a component index is too large"))
-        }
-    }
-}
-
 /// One component: a task that ned creates, starts and watches.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Component<'a> {
     /// Unique name; the tag of its output.
     pub name: &'a str,
     /// Name of the boot module that holds its program.
     pub program: &'a str,
     /// Arguments after the program's name.
-    pub args: List<'a, &'a str>,
+    pub args: Vec<&'a str>,
     /// Boot modules in its read-only `rom` namespace.
-    pub rom: List<'a, &'a str>,
+    pub rom: Vec<&'a str>,
     /// Capabilities beyond those that every component has and those of channels and dataspaces.
-    pub capabilities: List<'a, Capability<'a>>,
+    pub capabilities: Vec<Capability<'a>>,
     /// User memory in bytes: quota of its memory allocator.
     pub memory: u64,
     /// Kernel memory in bytes: quota of its factory.
@@ -73,55 +40,31 @@ pub struct Component<'a> {
     pub awaited: bool,
 }
 
-const ESSENTIAL: u32 = 1 << 0;
-const AWAITED: u32 = 1 << 1;
-
-impl<'a> Record<'a> for Component<'a> {
-    const SIZE: usize = 5 * 8 + 3 * 8 + 4 + 2 * 4;
-
-    fn table(tables: &Tables<'a>) -> &'a [u8] {
-        tables.components
-    }
-
+impl<'a> Decode<'a> for Component<'a> {
     fn decode(fields: &mut Fields<'a>) -> Result<Self, Error> {
-        let (name, program) = (fields.name(NAME_MAX)?, fields.name(NAME_MAX)?);
-        let (args, rom, capabilities) = (fields.list()?, fields.list()?, fields.list()?);
-        let (memory, kernel_memory, cpus) = (fields.u64()?, fields.u64()?, fields.u64()?);
-        let (priority, colour, runtime, restart) =
-            (fields.u8()?, fields.u8()?, fields.u8()?, fields.u8()?);
-        let (restart_limit, flags) = (fields.u32()?, fields.u32()?);
-        if cpus == 0 {
+        let component = Self {
+            name: fields.name(NAME_MAX)?,
+            program: fields.name(NAME_MAX)?,
+            args: fields.list()?,
+            rom: fields.list()?,
+            capabilities: fields.list()?,
+            memory: fields.u64()?,
+            kernel_memory: fields.u64()?,
+            cpus: fields.u64()?,
+            priority: fields.u8()?,
+            colour: fields.one_of(&Colour::ALL)?,
+            runtime: fields.one_of(&[Runtime::Native, Runtime::L4re])?,
+            restart: Restart::decode(fields)?,
+            essential: fields.one_of(&[false, true])?,
+            awaited: fields.one_of(&[false, true])?,
+        };
+        if component.cpus == 0 {
             return Err(Error::Damaged("a component may use no CPU"));
         }
-        if priority == 0 || priority > PRIORITY_MAX {
+        if component.priority == 0 || component.priority > PRIORITY_MAX {
             return Err(Error::Damaged("a priority is out of range"));
         }
-        Ok(Self {
-            name,
-            program,
-            args,
-            rom,
-            capabilities,
-            memory,
-            kernel_memory,
-            cpus,
-            priority,
-            colour: Colour::ALL
-                .get(usize::from(colour))
-                .copied()
-                .ok_or(Error::Damaged("unknown colour"))?,
-            runtime: Runtime::decode(runtime)?,
-            restart: Restart::decode(restart, restart_limit)?,
-            essential: flags & ESSENTIAL != 0,
-            awaited: flags & AWAITED != 0,
-        })
-    }
-}
-
-impl Component<'_> {
-    #[cfg(feature = "write")]
-    pub(crate) fn flags(essential: bool, awaited: bool) -> u32 {
-        (if essential { ESSENTIAL } else { 0 }) | (if awaited { AWAITED } else { 0 })
+        Ok(component)
     }
 }
 
@@ -132,24 +75,6 @@ pub enum Runtime {
     Native,
     /// By the `l4re` loader module, as a C++ L4Re program expects it (abi/08 §8).
     L4re,
-}
-
-impl Runtime {
-    fn decode(code: u8) -> Result<Self, Error> {
-        match code {
-            0 => Ok(Self::Native),
-            1 => Ok(Self::L4re),
-            _ => Err(Error::Damaged("unknown runtime")),
-        }
-    }
-
-    #[cfg(feature = "write")]
-    pub(crate) fn encode(self) -> u8 {
-        match self {
-            Self::Native => 0,
-            Self::L4re => 1,
-        }
-    }
 }
 
 /// What happens when a component ends or fails (panics, faults, exits with a code other than 0).
@@ -167,11 +92,11 @@ pub enum Restart {
 }
 
 impl Restart {
-    fn decode(code: u8, limit: u32) -> Result<Self, Error> {
-        match code {
-            0 => Ok(Self::Never),
-            1 => Ok(Self::OnFailure { limit }),
-            2 => Ok(Self::Always),
+    fn decode(fields: &mut Fields<'_>) -> Result<Self, Error> {
+        match (fields.u8()?, fields.u32()?) {
+            (0, _) => Ok(Self::Never),
+            (1, limit) => Ok(Self::OnFailure { limit }),
+            (2, _) => Ok(Self::Always),
             _ => Err(Error::Damaged("unknown restart policy")),
         }
     }
@@ -246,124 +171,87 @@ pub enum CapabilityKind {
     Console,
 }
 
-impl<'a> Record<'a> for Capability<'a> {
-    const SIZE: usize = 8 + 4;
-
-    fn table(tables: &Tables<'a>) -> &'a [u8] {
-        tables.capabilities
-    }
-
+impl<'a> Decode<'a> for Capability<'a> {
     fn decode(fields: &mut Fields<'a>) -> Result<Self, Error> {
-        let name = fields.name(CAPABILITY_NAME_MAX)?;
-        match fields.u32()? {
-            0 => Ok(Self {
-                name,
-                kind: CapabilityKind::Console,
-            }),
-            _ => Err(Error::Damaged("unknown kind of capability")),
-        }
-    }
-}
-
-impl CapabilityKind {
-    #[cfg(feature = "write")]
-    pub(crate) fn encode(self) -> u32 {
-        match self {
-            Self::Console => 0,
-        }
+        Ok(Self {
+            name: fields.name(CAPABILITY_NAME_MAX)?,
+            kind: fields.one_of(&[CapabilityKind::Console])?,
+        })
     }
 }
 
 /// One IPC gate between a server and its clients.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Channel<'a> {
     /// Unique name.
     pub name: &'a str,
-    /// The component that binds the gate.
-    pub server: ComponentIndex,
+    /// The component that binds the gate: its position.
+    pub server: usize,
     /// Name under which the server finds the gate (`per_client`: its factory gate).
     pub server_name: &'a str,
     /// ned asks the server for a gate per client, with the arguments of the grant.
     pub per_client: bool,
     /// Who may call. Rights are those of the gate, without the right to bind it.
-    pub clients: List<'a, Grant<'a>>,
+    pub clients: Vec<Grant<'a>>,
 }
 
-impl<'a> Record<'a> for Channel<'a> {
-    const SIZE: usize = 8 + 4 + 8 + 4 + 8;
-
-    fn table(tables: &Tables<'a>) -> &'a [u8] {
-        tables.channels
-    }
-
+impl<'a> Decode<'a> for Channel<'a> {
     fn decode(fields: &mut Fields<'a>) -> Result<Self, Error> {
         Ok(Self {
             name: fields.name(NAME_MAX)?,
-            server: ComponentIndex::decode(fields)?,
+            server: fields.component()?,
             server_name: fields.name(CAPABILITY_NAME_MAX)?,
-            per_client: fields.u32()? & 1 != 0,
+            per_client: fields.one_of(&[false, true])?,
             clients: fields.list()?,
         })
     }
 }
 
 /// Memory that ned allocates once and shares between components.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Dataspace<'a> {
     /// Unique name.
     pub name: &'a str,
     /// Size in bytes, a multiple of 4096 and not 0.
     pub size: u64,
     /// Who may map it, and how.
-    pub users: List<'a, Grant<'a>>,
+    pub users: Vec<Grant<'a>>,
 }
 
-impl<'a> Record<'a> for Dataspace<'a> {
-    const SIZE: usize = 8 + 8 + 8;
-
-    fn table(tables: &Tables<'a>) -> &'a [u8] {
-        tables.dataspaces
-    }
-
+impl<'a> Decode<'a> for Dataspace<'a> {
     fn decode(fields: &mut Fields<'a>) -> Result<Self, Error> {
-        let (name, size) = (fields.name(NAME_MAX)?, fields.u64()?);
-        if size == 0 || size % 4096 != 0 {
+        let dataspace = Self {
+            name: fields.name(NAME_MAX)?,
+            size: fields.u64()?,
+            users: fields.list()?,
+        };
+        if dataspace.size == 0 || !dataspace.size.is_multiple_of(4096) {
             return Err(Error::Damaged(
                 "the size of a dataspace is not a number of pages",
             ));
         }
-        Ok(Self {
-            name,
-            size,
-            users: fields.list()?,
-        })
+        Ok(dataspace)
     }
 }
 
 /// A component's share in a channel or dataspace.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Grant<'a> {
-    /// Who gets it.
-    pub component: ComponentIndex,
+    /// Position of the component that gets it.
+    pub component: usize,
     /// With which rights.
     pub rights: Rights,
     /// Name under which the component finds the capability.
     pub name: &'a str,
     /// For a `per_client` channel: what the server is told when it makes the gate.
-    pub args: List<'a, &'a str>,
+    pub args: Vec<&'a str>,
 }
 
-impl<'a> Record<'a> for Grant<'a> {
-    const SIZE: usize = 4 + 4 + 8 + 8;
-
-    fn table(tables: &Tables<'a>) -> &'a [u8] {
-        tables.grants
-    }
-
+impl<'a> Decode<'a> for Grant<'a> {
     fn decode(fields: &mut Fields<'a>) -> Result<Self, Error> {
         Ok(Self {
-            component: ComponentIndex::decode(fields)?,
-            rights: Rights::from_bits(fields.u32()?).ok_or(Error::Damaged("unknown rights"))?,
+            component: fields.component()?,
+            rights: Rights::from_bits(fields.u8()?).ok_or(Error::Damaged("unknown rights"))?,
             name: fields.name(CAPABILITY_NAME_MAX)?,
             args: fields.list()?,
         })
@@ -373,7 +261,7 @@ impl<'a> Record<'a> for Grant<'a> {
 /// What a component may do through a granted capability. A channel knows read, write and special
 /// (`r`, `w`, `s`: the gate's rights), a dataspace read, write and execute (`r`, `w`, `x`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rights(u32);
+pub struct Rights(u8);
 
 impl Rights {
     /// Use at all.
@@ -386,7 +274,7 @@ impl Rights {
     pub const EXECUTE: Self = Self(8);
 
     /// Rights from their stored form.
-    pub const fn from_bits(bits: u32) -> Option<Self> {
+    pub const fn from_bits(bits: u8) -> Option<Self> {
         if bits & 1 == 1 && bits < 16 {
             Some(Self(bits))
         } else {
@@ -395,7 +283,7 @@ impl Rights {
     }
 
     /// Their stored form.
-    pub const fn bits(self) -> u32 {
+    pub const fn bits(self) -> u8 {
         self.0
     }
 

@@ -6,7 +6,7 @@
 use crate::VERSION;
 use crate::checksum::crc32;
 use crate::error::Error;
-use crate::model::{CapabilityKind, Colour, Component as Read, Restart, Rights, Runtime};
+use crate::model::{CapabilityKind, Colour, Restart, Rights, Runtime};
 use crate::reader::{Description, MAGIC};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -75,159 +75,91 @@ pub struct Grant {
 impl System {
     /// The description as the bytes of its boot module. Fails where [`Description::parse`] would.
     pub fn write(&self) -> Result<Vec<u8>, Error> {
-        let mut tables = Tables::default();
-        self.components
-            .iter()
-            .for_each(|component| tables.component(component));
-        self.channels
-            .iter()
-            .for_each(|channel| tables.channel(channel));
-        self.dataspaces
-            .iter()
-            .for_each(|dataspace| tables.dataspace(dataspace));
-        let mut system = Vec::new();
-        tables.text(&mut system, &self.name);
-        system.extend(u32::from(self.verbose).to_le_bytes());
-
-        let counts = [
-            self.components.len(),
-            self.channels.len(),
-            self.dataspaces.len(),
-            tables.grant_count,
-            tables.capability_count,
-            tables.text_count,
-            tables.pool.len(),
-        ];
-        let parts = [
-            tables.components,
-            tables.channels,
-            tables.dataspaces,
-            tables.grants,
-            tables.capabilities,
-            tables.texts,
-            tables.pool,
-        ];
-        let mut body = Vec::new();
-        body.extend(
-            counts
-                .into_iter()
-                .flat_map(|count| word(count).to_le_bytes()),
-        );
-        body.extend(system);
-        body.extend(parts.into_iter().flatten());
+        let mut body = Body(Vec::new());
+        body.text(&self.name);
+        body.code(self.verbose);
+        body.list(&self.components, Body::component);
+        body.list(&self.channels, Body::channel);
+        body.list(&self.dataspaces, Body::dataspace);
 
         let mut block = Vec::from(MAGIC);
         block.extend(VERSION.to_le_bytes());
-        block.extend(word(block.len() + 4 + body.len() + 4).to_le_bytes());
-        block.extend(body);
+        block.extend(word(block.len() + 4 + body.0.len() + 4).to_le_bytes());
+        block.extend(body.0);
         block.extend(crc32(&block).to_le_bytes());
         Description::parse(&block)?;
         Ok(block)
     }
 }
 
-/// A count or offset as it is stored. One that does not fit is far beyond the largest description, and
-/// stored as the largest number is rejected when read back.
+/// A length as it is stored. One that does not fit is far beyond the largest description, and stored as
+/// the largest number is rejected when read back.
 fn word(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-#[derive(Default)]
-struct Tables {
-    components: Vec<u8>,
-    channels: Vec<u8>,
-    dataspaces: Vec<u8>,
-    grants: Vec<u8>,
-    grant_count: usize,
-    capabilities: Vec<u8>,
-    capability_count: usize,
-    texts: Vec<u8>,
-    text_count: usize,
-    pool: Vec<u8>,
-}
+/// The records, one after the other.
+struct Body(Vec<u8>);
 
-impl Tables {
+impl Body {
     fn component(&mut self, component: &Component) {
-        let mut record = Vec::new();
-        self.text(&mut record, &component.name);
-        self.text(&mut record, &component.program);
-        self.list(&mut record, &component.args);
-        self.list(&mut record, &component.rom);
-        range(
-            &mut record,
-            self.capability_count,
-            component.capabilities.len(),
-        );
-        for (name, kind) in &component.capabilities {
-            let mut capability = Vec::new();
-            self.text(&mut capability, name);
-            capability.extend(kind.encode().to_le_bytes());
-            self.capabilities.extend(capability);
-            self.capability_count += 1;
-        }
+        self.text(&component.name);
+        self.text(&component.program);
+        self.list(&component.args, |body, text| body.text(text));
+        self.list(&component.rom, |body, text| body.text(text));
+        self.list(&component.capabilities, |body, (name, kind)| {
+            body.text(name);
+            body.code(*kind as u8);
+        });
         for number in [component.memory, component.kernel_memory, component.cpus] {
-            record.extend(number.to_le_bytes());
+            self.0.extend(number.to_le_bytes());
         }
+        self.code(component.priority);
+        self.code(component.colour as u8);
+        self.code(component.runtime as u8);
         let (restart, limit) = component.restart.encode();
-        record.extend([
-            component.priority,
-            component.colour as u8,
-            component.runtime.encode(),
-            restart,
-        ]);
-        record.extend(limit.to_le_bytes());
-        record.extend(Read::flags(component.essential, component.awaited).to_le_bytes());
-        self.components.extend(record);
+        self.code(restart);
+        self.number(limit);
+        self.code(component.essential);
+        self.code(component.awaited);
     }
 
     fn channel(&mut self, channel: &Channel) {
-        let mut record = Vec::new();
-        self.text(&mut record, &channel.name);
-        record.extend(channel.server.to_le_bytes());
-        self.text(&mut record, &channel.server_name);
-        record.extend(u32::from(channel.per_client).to_le_bytes());
-        self.grants(&mut record, &channel.clients);
-        self.channels.extend(record);
+        self.text(&channel.name);
+        self.number(channel.server);
+        self.text(&channel.server_name);
+        self.code(channel.per_client);
+        self.list(&channel.clients, Self::grant);
     }
 
     fn dataspace(&mut self, dataspace: &Dataspace) {
-        let mut record = Vec::new();
-        self.text(&mut record, &dataspace.name);
-        record.extend(dataspace.size.to_le_bytes());
-        self.grants(&mut record, &dataspace.users);
-        self.dataspaces.extend(record);
+        self.text(&dataspace.name);
+        self.0.extend(dataspace.size.to_le_bytes());
+        self.list(&dataspace.users, Self::grant);
     }
 
-    fn grants(&mut self, record: &mut Vec<u8>, grants: &[Grant]) {
-        range(record, self.grant_count, grants.len());
-        for grant in grants {
-            let mut stored = Vec::new();
-            stored.extend(grant.component.to_le_bytes());
-            stored.extend(grant.rights.bits().to_le_bytes());
-            self.text(&mut stored, &grant.name);
-            self.list(&mut stored, &grant.args);
-            self.grants.extend(stored);
-            self.grant_count += 1;
-        }
+    fn grant(&mut self, grant: &Grant) {
+        self.number(grant.component);
+        self.code(grant.rights.bits());
+        self.text(&grant.name);
+        self.list(&grant.args, |body, text| body.text(text));
     }
 
-    fn list(&mut self, record: &mut Vec<u8>, texts: &[String]) {
-        range(record, self.text_count, texts.len());
-        for text in texts {
-            let mut entry = Vec::new();
-            self.text(&mut entry, text);
-            self.texts.extend(entry);
-            self.text_count += 1;
-        }
+    fn list<T>(&mut self, records: &[T], one: impl Fn(&mut Self, &T)) {
+        self.number(word(records.len()));
+        records.iter().for_each(|record| one(self, record));
     }
 
-    fn text(&mut self, record: &mut Vec<u8>, text: &str) {
-        range(record, self.pool.len(), text.len());
-        self.pool.extend(text.bytes());
+    fn text(&mut self, text: &str) {
+        self.number(word(text.len()));
+        self.0.extend(text.bytes());
     }
-}
 
-fn range(record: &mut Vec<u8>, first: usize, count: usize) {
-    record.extend(word(first).to_le_bytes());
-    record.extend(word(count).to_le_bytes());
+    fn number(&mut self, number: u32) {
+        self.0.extend(number.to_le_bytes());
+    }
+
+    fn code(&mut self, code: impl Into<u8>) {
+        self.0.push(code.into());
+    }
 }

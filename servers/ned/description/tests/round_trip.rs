@@ -3,32 +3,32 @@
 use proptest::prelude::*;
 use system_description::writer::{Channel, Component, Dataspace, Grant, System};
 use system_description::{
-    CAPABILITY_NAME_MAX, CapabilityKind, Colour, Description, Error, List, NAME_MAX, PRIORITY_MAX,
+    CAPABILITY_NAME_MAX, CapabilityKind, Colour, Description, Error, NAME_MAX, PRIORITY_MAX,
     Restart, Rights, Runtime, seal,
 };
 
-fn texts(list: List<'_, &str>) -> Vec<String> {
-    list.iter().map(str::to_owned).collect()
+fn texts(list: &[&str]) -> Vec<String> {
+    list.iter().map(|&text| text.to_owned()).collect()
 }
 
-fn grants(list: List<'_, system_description::Grant<'_>>) -> Vec<Grant> {
+fn grants(list: &[system_description::Grant<'_>]) -> Vec<Grant> {
     list.iter()
         .map(|grant| Grant {
-            component: grant.component.0,
+            component: grant.component as u32,
             rights: grant.rights,
             name: grant.name.to_owned(),
-            args: texts(grant.args),
+            args: texts(&grant.args),
         })
         .collect()
 }
 
-/// Reads everything there is; with it a test touches every accessor.
+/// Reads everything there is; with it a test touches every field.
 fn read_all(description: &Description<'_>) -> System {
-    let components = description.components().iter().map(|component| Component {
+    let components = description.components.iter().map(|component| Component {
         name: component.name.to_owned(),
         program: component.program.to_owned(),
-        args: texts(component.args),
-        rom: texts(component.rom),
+        args: texts(&component.args),
+        rom: texts(&component.rom),
         capabilities: component
             .capabilities
             .iter()
@@ -44,21 +44,21 @@ fn read_all(description: &Description<'_>) -> System {
         essential: component.essential,
         awaited: component.awaited,
     });
-    let channels = description.channels().iter().map(|channel| Channel {
+    let channels = description.channels.iter().map(|channel| Channel {
         name: channel.name.to_owned(),
-        server: channel.server.0,
+        server: channel.server as u32,
         server_name: channel.server_name.to_owned(),
         per_client: channel.per_client,
-        clients: grants(channel.clients),
+        clients: grants(&channel.clients),
     });
-    let dataspaces = description.dataspaces().iter().map(|dataspace| Dataspace {
+    let dataspaces = description.dataspaces.iter().map(|dataspace| Dataspace {
         name: dataspace.name.to_owned(),
         size: dataspace.size,
-        users: grants(dataspace.users),
+        users: grants(&dataspace.users),
     });
     System {
-        name: description.system().name.to_owned(),
-        verbose: description.system().verbose,
+        name: description.name.to_owned(),
+        verbose: description.verbose,
         components: components.collect(),
         channels: channels.collect(),
         dataspaces: dataspaces.collect(),
@@ -202,7 +202,7 @@ fn any_texts() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn any_grants(components: u32) -> impl Strategy<Value = Vec<Grant>> {
-    let rights = (0u32..8).prop_map(|bits| Rights::from_bits(bits << 1 | 1).unwrap());
+    let rights = (0u8..8).prop_map(|bits| Rights::from_bits(bits << 1 | 1).unwrap());
     let grant = (
         0..components,
         rights,
@@ -318,7 +318,7 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..512)) {
         prop_assert!(Description::parse(&body).is_err());
-        let mut block = b"brio-sys\x01\0\0\0".to_vec();
+        let mut block = b"brio-sys\x02\0\0\0".to_vec();
         block.extend((body.len() as u32 + 20).to_le_bytes());
         block.extend(body);
         block.extend([0; 4]);

@@ -31,7 +31,7 @@ const DAMAGES: [Damage; 5] = [
         spoil: |bytes| {
             bytes
                 .iter_mut()
-                .skip(100)
+                .skip(40)
                 .take(1)
                 .for_each(|byte| *byte ^= 4)
         },
