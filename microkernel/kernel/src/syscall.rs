@@ -25,7 +25,7 @@ pub fn syscall(cpu: &Cpu) {
     let state = thread.state(cpu);
     if state.intercepts_syscalls() {
         if state.vcpu.is_in_user_task() {
-            crate::fault::report_syscall(cpu, thread);
+            thread.enter_with_syscall(cpu);
             return;
         }
         if !state.allow_syscall.replace(false) {

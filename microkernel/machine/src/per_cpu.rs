@@ -27,10 +27,13 @@ pub struct CpuBlock {
     stack_top: Cell<u64>,
     /// Room for entry code to put registers aside.
     scratch: [Cell<u64>; 4],
+    /// The registers for [`ShortWay::ToARegisterSet`]. On x86_64 they begin a
+    /// word later, as in a [`Frame`], and entry code saves those of a system
+    /// call there: it is the frame that is entered, or a vCPU's state while it
+    /// is in its user mode.
+    registers: Cell<*const TrapRegisters>,
     /// The CPU's number.
     id: u32,
-    /// The registers for [`ShortWay::ToARegisterSet`].
-    registers: Cell<*const TrapRegisters>,
     /// What the architecture keeps for each CPU.
     pub arch: CpuState,
 }
@@ -70,7 +73,7 @@ impl CpuBlock {
     /// Load `registers` when the kernel is left by
     /// [`ShortWay::ToARegisterSet`], at once.
     #[inline]
-    pub(crate) fn set_registers(&self, registers: &TrapRegisters) {
+    pub(crate) fn set_registers(&self, registers: *const TrapRegisters) {
         self.registers.set(registers);
     }
 
@@ -116,8 +119,8 @@ impl<L> PerCpu<L> {
                 frame: Cell::new(core::ptr::null()),
                 stack_top: Cell::new(0),
                 scratch: [const { Cell::new(0) }; 4],
-                id,
                 registers: Cell::new(core::ptr::null()),
+                id,
                 arch: CpuState::new(),
             },
             words: [0, 1, 2, 3, 4, 5, 6, 7].map(|mark| id | mark << CPU_BITS),

@@ -31,6 +31,14 @@ impl Frame {
         );
     }
 
+    /// The same when a system call, not executed yet, is the reason.
+    #[inline]
+    pub fn save_syscall(&self, _block: &CpuBlock, registers: &TrapRegisters) {
+        self.rewind_syscall();
+        self.mark_syscall_exception();
+        self.save_to(registers);
+    }
+
     /// The same when a message, not a fault, is the reason.
     #[inline]
     pub fn save_for_message(&self, registers: &TrapRegisters) {

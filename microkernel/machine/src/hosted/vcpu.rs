@@ -19,6 +19,13 @@ impl Frame {
         }
     }
 
+    /// The same when a system call, not executed yet, is the reason.
+    pub fn save_syscall(&self, _block: &CpuBlock, registers: &TrapRegisters) {
+        self.rewind_syscall();
+        self.mark_syscall_exception();
+        self.save_to(registers);
+    }
+
     /// The same when a message, not a fault, is the reason.
     pub fn save_for_message(&self, registers: &TrapRegisters) {
         let fault_address = registers[FAULT_ADDRESS].load(Relaxed);

@@ -34,7 +34,7 @@ pub const EXCEPTION_WORDS: usize = FRAME_WORDS;
 const PRIVILEGE_MASK: u64 = 0xff00_0000;
 
 /// Bytes of the `syscall` instruction.
-const SYSCALL_LENGTH: u64 = 2;
+pub(super) const SYSCALL_LENGTH: u64 = 2;
 
 /// The user registers of a thread in the kernel, in the order of an exception
 /// message. The CPU pushes to its end, which is a multiple of 16 therefore.
@@ -360,6 +360,7 @@ pub fn switch(cpu: &CpuBlock, from: &Context, to: &Context) {
     }
     let frame = core::ptr::from_ref(&to.frame);
     cpu.set_frame(frame);
+    cpu.set_registers(frame.cast());
     cpu.arch
         .set_entry_stack(frame.addr() as u64 + size_of::<Frame>() as u64);
 }

@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use l4_abi::arch::x86_64::exception::{TRAP_FRAME_WORDS, rflags, trap};
 use l4_abi::arch::x86_64::segment;
 
-use super::context::{Context, Frame, SYSCALL_MARKER};
+use super::context::{Context, Frame, SYSCALL_LENGTH, SYSCALL_MARKER};
 use super::cpu::selector;
 use super::irqchip::IrqChip;
 use super::paging::USER_END;
@@ -21,10 +21,14 @@ use crate::vcpu::{TrapRegisters, VcpuArea};
 const USER_CODE_32: u64 = selector::USER_CODE_32 as u64;
 
 /// Indexes of registers in an exception message.
+const R11: usize = 4;
 const FAULT_ADDRESS: usize = 11;
+const RCX: usize = 14;
 const TRAP_NUMBER: usize = 16;
 const ERROR: usize = 17;
+const INSTRUCTION: usize = 18;
 const CODE: usize = 19;
+const FLAGS: usize = 20;
 pub(crate) const STACK_POINTER: usize = 21;
 
 impl Frame {
@@ -35,6 +39,22 @@ impl Frame {
             self.words().as_ptr().cast(),
             registers.as_ptr().cast_mut().cast(),
         );
+    }
+
+    /// Has the interrupted registers in user memory, and there a system call,
+    /// not executed yet, as the reason. Entry code may have saved them there.
+    #[inline(always)]
+    pub fn save_syscall(&self, block: &CpuBlock, registers: &TrapRegisters) {
+        if block.registers() != frame_of(registers) {
+            cold_path();
+            self.save_to(registers);
+        }
+        let [ip, flags] = [INSTRUCTION, FLAGS].map(|index| registers[index].load(Relaxed));
+        registers[RCX].store(ip, Relaxed);
+        registers[R11].store(flags, Relaxed);
+        registers[INSTRUCTION].store(ip.wrapping_sub(SYSCALL_LENGTH), Relaxed);
+        registers[TRAP_NUMBER].store(trap::SYSTEM_CALL, Relaxed);
+        registers[ERROR].store(0, Relaxed);
     }
 
     /// The same when a message, not a fault, is the reason.
@@ -145,7 +165,7 @@ impl Context {
             self.frame.load_from(&area.registers);
             return ShortWay::ToTheFrame;
         }
-        block.set_registers(&area.registers);
+        block.set_registers(frame_of(&area.registers));
         ShortWay::ToARegisterSet
     }
 
@@ -160,12 +180,20 @@ impl Context {
         is_loaded: bool,
     ) {
         self.save_segments(is_loaded);
+        if is_loaded {
+            block.set_registers(core::ptr::from_ref(&self.frame).cast());
+        }
         let [_, _, selectors] = &area.thread_registers;
         selectors.store(self.selectors(), Relaxed);
         if let Some(host) = area.host.first_chunk() {
             self.set_segments(block, is_loaded, host);
         }
     }
+}
+
+/// The registers as entry code finds them: a frame begins with another word.
+fn frame_of(registers: &TrapRegisters) -> *const TrapRegisters {
+    registers.as_ptr().wrapping_sub(1).cast()
 }
 
 /// Copies the registers that entry code saves.

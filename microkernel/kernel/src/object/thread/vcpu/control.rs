@@ -88,7 +88,9 @@ impl Thread {
                 self.run_guest(cpu, state, area, flags, task)?;
                 return Ok(Outcome::Done);
             }
-            self.go_to_user_task(cpu, (self.local(cpu), area), flags);
+            self.prepare_user_task(cpu, (self.local(cpu), area), flags);
+            let chip = &cpu.kernel.platform.chip;
+            (state.context).enter_user_task(cpu.block(), chip, area, cpu.loaded.is(self));
         } else {
             area.set_state(flags);
             return Err(ResultCode::ENOENT.into());
@@ -96,16 +98,8 @@ impl Thread {
         Ok(Outcome::Done)
     }
 
-    /// Goes on in the user task, with the flags of the saved state. This is
-    /// the current thread.
-    fn go_to_user_task(&self, cpu: &Cpu, parts: Parts<'_>, flags: StateFlags) {
-        self.prepare_user_task(cpu, parts, flags);
-        let chip = &cpu.kernel.platform.chip;
-        let context = &parts.0.context;
-        context.enter_user_task(cpu.block(), chip, parts.1, cpu.loaded.is(self));
-    }
-
-    /// The same but for the registers.
+    /// Goes on in the user task, with the flags of the saved state, but for the
+    /// registers. This is the current thread.
     #[inline(always)]
     pub(super) fn prepare_user_task(&self, cpu: &Cpu, (state, area): Parts<'_>, flags: StateFlags) {
         area.set_state(flags | StateFlags::ENTRY);

@@ -25,6 +25,15 @@ impl Thread {
         true
     }
 
+    /// The system call that the current thread made in its user task enters.
+    pub fn enter_with_syscall(&self, cpu: &Cpu) {
+        let state = self.local(cpu);
+        if let Some(area) = state.vcpu.area(cpu) {
+            let save = || (state.context.frame).save_syscall(cpu.block(), &area.registers);
+            self.enter(cpu, (state, area), cpu.loaded.is(self), save);
+        }
+    }
+
     /// A message enters the vCPU, which must be ready for that; the next that
     /// is transferred to it.
     pub fn begin_upcall(&self, cpu: &Cpu) {

@@ -23,9 +23,7 @@ pub fn enter(cpu: &Cpu, thread: &Thread) -> ShortWay {
     match state.vcpu.area(cpu) {
         Some(area) if state.vcpu.is_in_user_task() => {
             let frame = &state.context.frame;
-            frame.rewind_syscall();
-            frame.mark_syscall_exception();
-            let save = || frame.save_to(&area.registers);
+            let save = || frame.save_syscall(cpu.block(), &area.registers);
             let stack = thread.leave_for_entry(cpu, (state, area), true, save);
             cpu.space.load(cpu, thread.task(cpu));
             frame.enter_at_once(area.entry_instruction(), stack, state.vcpu.address.get())
