@@ -3,10 +3,11 @@
 
 use machine::boot::Boot;
 use machine::event::{Fault, Source};
-use machine::per_cpu::{ShortWay, TaskAnswer, Upcalls};
+use machine::per_cpu::{RESUME, ShortWay, TaskAnswer, Upcalls};
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
+use crate::object::thread::vcpu;
 use crate::object::{burial, icu, task, vlog};
 use crate::{debugger, fault, init, ipc, latency, remote, scheduling, syscall, trace};
 
@@ -43,6 +44,19 @@ impl Upcalls for CpuLocal {
             latency::leave(cpu);
         }
         answer
+    }
+
+    fn resume(cpu: &Cpu) -> Result<TaskAnswer, ShortWay> {
+        if trace::ENABLED {
+            return Ok(TaskAnswer::NOWHERE);
+        }
+        latency::syscall(cpu, RESUME[0]);
+        let led = vcpu::fast::resume(cpu).unwrap_or(Ok(TaskAnswer::NOWHERE));
+        if led.is_ok_and(|answer| answer.tag().is_none()) {
+            return led;
+        }
+        latency::leave(cpu);
+        led
     }
 
     fn finish(cpu: &mut Cpu) {

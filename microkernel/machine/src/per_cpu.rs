@@ -5,7 +5,10 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
+use l4_abi::capability::Selector;
 use l4_abi::message_tag::{MessageTag, TagFlags};
+use l4_abi::operation::{Destination, Operation};
+use l4_abi::protocol::label;
 
 use crate::arch::boot::Boot;
 use crate::arch::context::Frame;
@@ -164,6 +167,12 @@ impl<L> DerefMut for PerCpu<L> {
     }
 }
 
+/// The tag and the destination of a vCPU's resume without items.
+pub const RESUME: [u64; 2] = [
+    MessageTag::words_only(label::THREAD, 1).raw(),
+    Destination::new(Selector::INVALID, Operation::CALL).raw(),
+];
+
 /// How far the short way through the kernel led.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -235,6 +244,10 @@ pub trait Upcalls: Sized + 'static {
     /// is tried. The registers that a C function preserves are not in its frame
     /// yet.
     fn task_syscall(cpu: &PerCpu<Self>, destination: u64, tag: u64) -> TaskAnswer;
+    /// The current thread made a system call that is [`RESUME`]. The registers
+    /// that a C function preserves are not in its frame yet, and need not be if
+    /// the kernel is left by another way than with an answer.
+    fn resume(cpu: &PerCpu<Self>) -> Result<TaskAnswer, ShortWay>;
     /// What was done on the short way has consequences.
     fn finish(cpu: &mut PerCpu<Self>);
     /// The current thread made a system call.
@@ -287,6 +300,16 @@ macro_rules! upcalls {
             tag: u64,
         ) -> $crate::per_cpu::TaskAnswer {
             <$local as $crate::per_cpu::Upcalls>::task_syscall(cpu, destination, tag)
+        }
+        #[unsafe(no_mangle)]
+        extern "C" fn brio_resume(
+            cpu: &$crate::per_cpu::PerCpu<$local>,
+        ) -> $crate::per_cpu::TaskAnswer {
+            <$local as $crate::per_cpu::Upcalls>::resume(cpu).unwrap_or_else(|way| {
+                // SAFETY: entry code has called this, and nothing is to be dropped.
+                unsafe { $crate::syscall::leave_by(cpu.block(), way) };
+                $crate::per_cpu::TaskAnswer::NOWHERE
+            })
         }
         #[unsafe(no_mangle)]
         extern "C" fn brio_finish(cpu: &mut $crate::per_cpu::PerCpu<$local>) {

@@ -127,7 +127,6 @@ fn others(
                 _ => ShortWay::Nowhere,
             }
         }
-        _ if vcpu::fast::is_resume(destination, tag) => vcpu::fast::resume(cpu, thread, state),
         _ if MessageTag::from_raw(tag).label() == label::THREAD => ShortWay::Nowhere,
         _ if destination == WAIT => wait(cpu, thread, None, tag, timeouts),
         _ if destination == SLEEP => wait(cpu, thread, Some(thread), tag, timeouts),

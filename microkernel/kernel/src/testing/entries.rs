@@ -7,7 +7,7 @@ use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, ERROR_OFFSET};
 use machine::event::{Fault, Source};
-use machine::per_cpu::{ShortWay, TaskAnswer, Upcalls};
+use machine::per_cpu::{RESUME, ShortWay, TaskAnswer, Upcalls};
 use machine::trap::Interrupt;
 
 use super::{Doing, Syscall, TestTask, World, invariants, syscall};
@@ -18,10 +18,21 @@ use crate::object::thread::{Life, Thread, Waiting};
 /// How far the short way leads that entry code chooses for a system call of the
 /// current thread with these registers.
 pub(crate) fn short_way(cpu: &Cpu, [label, destination, tag, timeouts]: [u64; 4]) -> ShortWay {
-    if MessageTag::from_raw(tag).label() != label::TASK {
-        return CpuLocal::short_syscall(cpu, label, destination, tag, timeouts);
-    }
-    let answer = CpuLocal::task_syscall(cpu, destination, tag);
+    let led = match MessageTag::from_raw(tag).label() {
+        _ if [tag, destination] == RESUME => CpuLocal::resume(cpu),
+        label::TASK => Ok(CpuLocal::task_syscall(cpu, destination, tag)),
+        _ => Err(CpuLocal::short_syscall(
+            cpu,
+            label,
+            destination,
+            tag,
+            timeouts,
+        )),
+    };
+    let answer = match led {
+        Ok(answer) => answer,
+        Err(way) => return way,
+    };
     if let (Some(thread), Some(tag)) = (cpu.current.get(cpu), answer.tag()) {
         thread.state(cpu).context.frame.set_tag(tag.raw());
         return ShortWay::ToTheEnd;

@@ -8,7 +8,7 @@ use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
 use super::context::Frame;
-use crate::per_cpu::{CpuBlock, ShortWay, TaskAnswer};
+use crate::per_cpu::{CpuBlock, RESUME, ShortWay, TaskAnswer};
 
 /// Offsets in [`CpuBlock`](crate::per_cpu::CpuBlock), which `per_cpu.rs` fixes.
 const BLOCK_FRAME: usize = 8;
@@ -126,7 +126,7 @@ global_asm!(
     "tbz x0, #63, brio_any_syscall",
     "asr x10, x0, #16",
     "cmn x10, #{task}",
-    "b.ne brio_any_syscall",
+    "b.ne brio_resume_entry",
     "b brio_task_entry",
     ".balign 128", // IRQ
     "save_frame",
@@ -213,7 +213,7 @@ global_asm!(
     "mov x3, x0",
     "to_kernel_stack",
     "bl brio_task_syscall",
-    "mrs x9, tpidr_el2",
+    "8: mrs x9, tpidr_el2",
     "ldr x10, [x9, #{frame}]",
     "mov sp, x10",
     "ldr x18, [sp, #{x} + 144]",
@@ -230,6 +230,18 @@ global_asm!(
     "and w1, w0, #0xff",
     "to_kernel_stack",
     "b 5b",
+    "",
+    // A vCPU that goes to its user mode needs no registers any more.
+    "brio_resume_entry:",
+    "ldr x10, ={resume_tag}",
+    "cmp x0, x10",
+    "b.ne brio_any_syscall",
+    "cmn x2, #{resume_destination}",
+    "b.ne brio_any_syscall",
+    "str x18, [sp, #{x} + 144]",
+    "to_kernel_stack",
+    "bl brio_resume",
+    "b 8b",
     "",
     "brio_sync_fault:",
     // A guest's hypercall is none.
@@ -327,6 +339,8 @@ global_asm!(
     stack_top = const BLOCK_STACK_TOP,
     zeros = sym super::paging::EMPTY_ROOT,
     done = const ShortWay::ToTheEnd as u8,
+    resume_tag = const RESUME[0] as i64,
+    resume_destination = const (RESUME[1] as i64).unsigned_abs(),
     task = const -l4_abi::protocol::label::TASK,
     no_tag = const TaskAnswer::NO_TAG.trailing_zeros(),
     svc = const l4_abi::arch::aarch64::exception::class::SVC64,

@@ -12,7 +12,7 @@ use l4_abi::protocol::label;
 use super::context::{Frame, SYSCALL_MARKER, USER_FLAGS};
 use super::cpu::selector;
 use super::isolation::detour;
-use crate::per_cpu::{CpuBlock, ShortWay, TaskAnswer};
+use crate::per_cpu::{CpuBlock, RESUME, ShortWay, TaskAnswer};
 
 unsafe extern "C" {
     /// The kernel's part, see [`upcalls!`](crate::upcalls).
@@ -30,6 +30,7 @@ unsafe extern "C" {
         destination: u64,
         tag: u64,
     ) -> TaskAnswer;
+    fn brio_resume(cpu: *const CpuBlock) -> TaskAnswer;
     fn brio_finish(cpu: *mut CpuBlock);
 
     /// Leaves the kernel: to the frame that the [`CpuBlock`] names, or to
@@ -153,12 +154,13 @@ pub(super) unsafe extern "C" fn entry() {
         // The label is that of tasks, or one below.
         "9:",
         "cmp rax, {task_tags_first}",
-        "jl 20b",
+        "jl 23f",
         // (cpu, label, destination, tag)
         "mov rdi, gs:[{this}]",
         "mov rcx, rax",
         "mov rsp, gs:[{stack_top}]",
         "call {task}",
+        "24:",
         "mov rsp, gs:[{frame}]",
         "test ax, ax",
         "js 21f",
@@ -180,6 +182,16 @@ pub(super) unsafe extern "C" fn entry() {
         "mov rsp, gs:[{registers}]",
         "brio_save_rest",
         "jmp 6b",
+        // A vCPU that goes to its user mode needs no registers any more.
+        "23:",
+        "cmp rax, {resume_tag}",
+        "jne 20b",
+        "cmp rdx, {resume_destination}",
+        "jne 20b",
+        "mov rdi, gs:[{this}]",
+        "mov rsp, gs:[{stack_top}]",
+        "call {resume}",
+        "jmp 24b",
         "22:",
         "mov [rsp + {rax}], rax",
         "brio_save_rest",
@@ -344,6 +356,9 @@ pub(super) unsafe extern "C" fn entry() {
         task = sym brio_task_syscall,
         task_tags_first = const label::TASK << 16,
         task_tags_last = const label::TASK << 16 | 0xffff,
+        resume = sym brio_resume,
+        resume_tag = const RESUME[0] as i64,
+        resume_destination = const RESUME[1] as i64,
         finish = sym brio_finish,
         done = const ShortWay::ToTheEnd as u8,
     );

@@ -54,6 +54,8 @@ l4_test::suite![
     user_mode::a_system_call_enters_at_its_instruction,
     user_mode::an_undefined_instruction_enters,
     user_mode::all_registers_go_both_ways,
+    user_mode::a_system_call_has_all_registers_whatever_it_asks,
+    user_mode::a_system_call_after_an_interruption_has_all_registers,
     user_mode::page_faults_enter,
     user_mode::a_fault_is_repeated_after_the_resume,
     user_mode::the_fpu_can_be_denied,

@@ -1,9 +1,15 @@
 //! Entries from the user task.
 
+use l4_test::abi::capability::Selector;
+use l4_test::abi::exception::ExceptionFrame;
+use l4_test::abi::message_tag::MessageTag;
+use l4_test::abi::operation::{Destination, Operation};
+use l4_test::abi::protocol::label;
 use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::vcpu::StateFlags;
 use l4_test::memory::store;
-use l4_test::spawn;
+use l4_test::suite::PRIORITY;
+use l4_test::{Worker, spawn, spawn_at};
 
 use crate::arch::{self, Access};
 use crate::guest::{AFTER, Code, DATA, Entry, Guest, NOTHING, SAVED, USER, new_vcpu};
@@ -47,6 +53,47 @@ pub(crate) fn all_registers_go_both_ways() {
     let registers = worker.join();
     assert!(arch::is_undefined(&registers));
     assert!(arch::are_filled(&registers, 101), "{registers:?}");
+}
+
+/// Runs `code`, which makes a system call, with registers that `ask` changes, and checks them.
+fn call_with(
+    guest: Guest,
+    code: Code,
+    ask: impl FnOnce(&mut ExceptionFrame) + 'static,
+) -> Worker<()> {
+    spawn_at(PRIORITY - 1, move || {
+        let vcpu = guest.vcpu(code, 0);
+        let mut registers = vcpu.registers();
+        arch::fill(&mut registers, 1);
+        ask(&mut registers);
+        vcpu.set_registers(registers);
+        vcpu.run(&[]).unwrap();
+        let found = vcpu.registers();
+        assert!(arch::is_system_call_with(&found, &registers), "{found:?}");
+    })
+}
+
+pub(crate) fn a_system_call_has_all_registers_whatever_it_asks() {
+    const OWN: Destination = Destination::new(Selector::INVALID, Operation::CALL);
+    for tag in [
+        MessageTag::EMPTY,
+        MessageTag::words_only(label::TASK, 2),
+        MessageTag::words_only(label::THREAD, 1),
+        MessageTag::words_only(label::THREAD, 2),
+    ] {
+        let ask = move |registers: &mut _| arch::set_request(registers, tag.raw(), OWN.raw());
+        call_with(Guest::new(), arch::system_call, ask).join();
+    }
+}
+
+pub(crate) fn a_system_call_after_an_interruption_has_all_registers() {
+    let guest = Guest::new();
+    let page = guest.page;
+    let ask = |registers: &mut _| arch::set_argument(registers, DATA);
+    let worker = call_with(guest, arch::system_call_later, ask);
+    Guest::await_sign(page);
+    store(page, 2);
+    worker.join();
 }
 
 pub(crate) fn page_faults_enter() {

@@ -19,6 +19,9 @@ macro_rules! code {
 
 code! {
     system_call: "svc #0", "udf #0";
+    // Gives a sign and waits for another one.
+    system_call_later: "mov x1, #1", "str x1, [x0]", "2:", "ldr x1, [x0]", "cmp x1, #2", "b.ne 2b",
+        "svc #0", "udf #0";
     undefined: "udf #0";
     breakpoint: "brk #0";
     halt: "wfi";
@@ -80,6 +83,19 @@ pub(crate) fn is_undefined(frame: &ExceptionFrame) -> bool {
 
 pub(crate) fn is_system_call(frame: &ExceptionFrame) -> bool {
     class_of(frame) == class::SVC64
+}
+
+/// Whether it is one that was made with the registers `before`.
+pub(crate) fn is_system_call_with(frame: &ExceptionFrame, before: &ExceptionFrame) -> bool {
+    is_system_call(frame) && frame.sp == before.sp && frame.x == before.x
+}
+
+pub(crate) fn set_request(frame: &mut ExceptionFrame, tag: u64, destination: u64) {
+    (frame.x[0], frame.x[2]) = (tag, destination);
+}
+
+pub(crate) fn set_argument(frame: &mut ExceptionFrame, argument: u64) {
+    frame.x[0] = argument;
 }
 
 pub(crate) fn is_message(frame: &ExceptionFrame) -> bool {

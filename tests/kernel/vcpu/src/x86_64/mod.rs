@@ -19,6 +19,9 @@ macro_rules! code {
 
 code! {
     system_call: "syscall", "ud2";
+    // Gives a sign and waits for another one.
+    system_call_later: "mov qword ptr [rdi], 1", "2:", "pause", "cmp qword ptr [rdi], 2", "jne 2b",
+        "syscall", "ud2";
     undefined: "ud2";
     divide: "xor eax, eax", "xor edx, edx", "div eax";
     breakpoint: "int3";
@@ -96,6 +99,27 @@ pub(crate) fn is_undefined(frame: &ExceptionFrame) -> bool {
 
 pub(crate) fn is_system_call(frame: &ExceptionFrame) -> bool {
     (frame.trap, frame.error, frame.cs, frame.fault_address) == (trap::SYSTEM_CALL, 0, 0xab, 0)
+}
+
+/// Whether it is one that was made with the registers `before`.
+pub(crate) fn is_system_call_with(frame: &ExceptionFrame, before: &ExceptionFrame) -> bool {
+    let mut expected = ExceptionFrame {
+        rcx: frame.rip + 2,
+        r11: frame.rflags,
+        ..*before
+    };
+    let is_where_it_was = frame.rsp == before.rsp && frame.ss == before.ss;
+    is_system_call(frame)
+        && is_where_it_was
+        && general(&mut expected) == general(&mut frame.clone())
+}
+
+pub(crate) fn set_request(frame: &mut ExceptionFrame, tag: u64, destination: u64) {
+    (frame.rax, frame.rdx) = (tag, destination);
+}
+
+pub(crate) fn set_argument(frame: &mut ExceptionFrame, argument: u64) {
+    frame.rdi = argument;
 }
 
 pub(crate) fn is_message(frame: &ExceptionFrame) -> bool {

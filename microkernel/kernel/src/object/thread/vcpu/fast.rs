@@ -3,16 +3,12 @@
 //! call of that. They do what [`syscall`](crate::syscall) would, in a straight
 //! line.
 
-use l4_abi::capability::Selector;
-use l4_abi::message_tag::MessageTag;
-use l4_abi::operation::{Destination, Operation};
-use l4_abi::protocol::label;
 use l4_abi::protocol::thread::Opcode;
 use l4_abi::vcpu::StateFlags;
-use machine::per_cpu::ShortWay;
+use machine::per_cpu::{ShortWay, TaskAnswer};
 
 use crate::cpu::Cpu;
-use crate::object::thread::{LocalState, Thread};
+use crate::object::thread::{Standing, Thread};
 
 /// A system call in the user task of `thread`, the current one, is an entry.
 /// If it is in no user task, it is an alien.
@@ -32,37 +28,32 @@ pub fn enter(cpu: &Cpu, thread: &Thread) -> ShortWay {
     }
 }
 
-/// Whether a system call with these registers may be a resume.
-#[inline]
-pub fn is_resume(destination: u64, tag: u64) -> bool {
-    const REQUEST: MessageTag = MessageTag::words_only(label::THREAD, 1);
-    const OWN: Destination = Destination::new(Selector::INVALID, Operation::CALL);
-    destination == OWN.raw() && tag == REQUEST.raw()
-}
-
-/// Performs the resume of `thread`, the current one, if it does nothing else
-/// and no other thread could run.
+/// Performs the resume of the current thread, if it does nothing else and no
+/// other thread could run: with the answer of a guest's end, or by a way to user
+/// mode.
 #[inline(always)]
-pub fn resume(cpu: &Cpu, thread: &Thread, state: LocalState<'_>) -> ShortWay {
+pub fn resume(cpu: &Cpu) -> Option<Result<TaskAnswer, ShortWay>> {
+    let thread = cpu.current.get(cpu)?;
     debug_assert!(!cpu.reschedule.get() && cpu.loaded.is(thread));
+    let state = thread.stands(cpu, Standing::Plain)?;
     let utcb = state.utcb.get().get(cpu);
-    let Some(area) = state.vcpu.area(cpu) else {
-        return ShortWay::Nowhere;
-    };
+    let area = state.vcpu.area(cpu)?;
     let flags = area.saved_state();
     let is_plain = utcb.word(0) == Opcode::VcpuResume.word()
         && area.user_task().is_cached()
         && flags.contains(StateFlags::USER_MODE)
         && !(flags.contains(StateFlags::IRQ) && area.is_irq_pending());
-    let Some(task) = state.vcpu.user_task.get(cpu).filter(|_| is_plain) else {
-        return ShortWay::Nowhere;
-    };
+    let task = state.vcpu.user_task.get(cpu).filter(|_| is_plain)?;
     if task.memory.is_guest() {
         // An error comes once more.
-        return (thread.run_guest(cpu, &state, area, flags, task)).unwrap_or(ShortWay::Nowhere);
+        return thread
+            .run_guest(cpu, &state, area, flags, task)
+            .ok()
+            .map(Ok);
     }
     thread.prepare_user_task(cpu, (state, area), flags);
     cpu.space.load(cpu, Some(task));
     let chip = &cpu.kernel.platform.chip;
-    (state.context).enter_user_task_at_once(cpu.block(), chip, area)
+    let way = (state.context).enter_user_task_at_once(cpu.block(), chip, area);
+    Some(Err(way))
 }

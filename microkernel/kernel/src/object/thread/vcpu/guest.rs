@@ -11,7 +11,7 @@ use l4_abi::message_tag::MessageTag;
 use l4_abi::vcpu::{RESUME_EXIT, RESUME_PENDING, StateFlags};
 use machine::guest::{Exit, Guest};
 use machine::paging::Root;
-use machine::per_cpu::ShortWay;
+use machine::per_cpu::TaskAnswer;
 use machine::vcpu::VcpuArea;
 use machine::vm;
 
@@ -33,7 +33,7 @@ impl Thread {
         area: &VcpuArea,
         flags: StateFlags,
         task: &Task,
-    ) -> Result<ShortWay, Fail> {
+    ) -> Result<TaskAnswer, Fail> {
         // As it is afterwards: nobody looks at it before.
         area.set_state(flags.difference(StateFlags::ENTRY | StateFlags::USER_MODE));
         let Some(extended) = state.vcpu.extended.get() else {
@@ -62,16 +62,16 @@ impl Thread {
             Exit::Invalid => Err(ResultCode::EINVAL.into()),
             Exit::Interrupt => {
                 state.context.frame.rewind_syscall();
-                Ok(ShortWay::ToTheFrame)
+                Ok(TaskAnswer::TO_THE_EXIT)
             }
         }
     }
 }
 
-fn answer(state: &ThreadState, label: i64) -> ShortWay {
+fn answer(state: &ThreadState, label: i64) -> TaskAnswer {
     let tag = MessageTag::label_only(label);
     state.context.frame.set_tag(tag.raw());
-    ShortWay::ToTheEnd
+    TaskAnswer::new(tag)
 }
 
 #[cfg(test)]
