@@ -123,13 +123,13 @@ fn others(
         RECEIVE => {
             let entry = look_up(cpu, thread, destination);
             match entry.map(|entry| target(cpu, &entry, label, tag)) {
-                Some(Target::Thread(partner, _)) => wait(cpu, thread, Some(partner), tag, timeouts),
+                Some(Target::Thread(partner, _)) => wait(cpu, current, Some(partner), tag, timeouts),
                 _ => ShortWay::Nowhere,
             }
         }
         _ if MessageTag::from_raw(tag).label() == label::THREAD => ShortWay::Nowhere,
-        _ if destination == WAIT => wait(cpu, thread, None, tag, timeouts),
-        _ if destination == SLEEP => wait(cpu, thread, Some(thread), tag, timeouts),
+        _ if destination == WAIT => wait(cpu, current, None, tag, timeouts),
+        _ if destination == SLEEP => wait(cpu, current, Some(thread), tag, timeouts),
         _ => ShortWay::Nowhere,
     }
 }
@@ -229,7 +229,10 @@ impl Sender<'_> {
 #[inline(never)]
 fn wait(
     cpu: &Cpu,
-    receiver: &Thread,
+    Sender {
+        thread: receiver,
+        state,
+    }: Sender<'_>,
     partner: Option<&Thread>,
     tag: u64,
     timeouts: u64,
@@ -244,7 +247,6 @@ fn wait(
     let Some((next, to)) = scheduling::next(cpu, 0) else {
         return ShortWay::Nowhere;
     };
-    let state = receiver.state(cpu);
     let source = partner.map_or(Source::Anyone, |partner| Source::Thread(partner.id));
     let request = Request {
         label: state.context.frame.label(),
@@ -257,7 +259,7 @@ fn wait(
         // It has not called: it stands as before.
         _ => state.waiting.set(Waiting::Receive(source)),
     }
-    scheduling::switch_to(cpu, receiver, state, next, &to);
+    scheduling::switch_to(cpu, receiver, &state, next, &to);
     ShortWay::ToTheFrame
 }
 
