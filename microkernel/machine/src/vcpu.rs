@@ -155,10 +155,14 @@ impl VcpuArea {
         self.user_task.store(task.raw(), Relaxed);
     }
 
-    /// The stack for entries from user mode.
+    /// The stack for an entry from a mode with `flags`, of which the registers
+    /// are saved here.
     #[inline]
-    pub fn entry_stack(&self) -> u64 {
-        self.entry_stack.load(Relaxed)
+    pub fn stack_after(&self, flags: StateFlags) -> u64 {
+        match flags.contains(StateFlags::USER_MODE) {
+            true => self.entry_stack.load(Relaxed),
+            false => self.registers[STACK_POINTER].load(Relaxed),
+        }
     }
 
     /// Where entries begin.
@@ -171,11 +175,6 @@ impl VcpuArea {
     #[inline]
     pub fn set_reserved_stack(&self, stack: u64) {
         self.reserved_stack.store(stack, Relaxed);
-    }
-
-    /// The stack pointer of the interrupted code.
-    pub fn interrupted_stack(&self) -> u64 {
-        self.registers[STACK_POINTER].load(Relaxed)
     }
 
     /// Tells the tag of a message that entered.

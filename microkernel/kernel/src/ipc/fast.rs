@@ -123,7 +123,9 @@ fn others(
         RECEIVE => {
             let entry = look_up(cpu, thread, destination);
             match entry.map(|entry| target(cpu, &entry, label, tag)) {
-                Some(Target::Thread(partner, _)) => wait(cpu, current, Some(partner), tag, timeouts),
+                Some(Target::Thread(partner, _)) => {
+                    wait(cpu, current, Some(partner), tag, timeouts)
+                }
                 _ => ShortWay::Nowhere,
             }
         }

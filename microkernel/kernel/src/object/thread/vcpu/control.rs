@@ -142,12 +142,7 @@ impl Thread {
         self.expect_upcall(cpu);
         self.take_any(cpu);
         mark_message(&area.registers);
-        let stack = if flags.contains(StateFlags::USER_MODE) {
-            area.entry_stack()
-        } else {
-            area.interrupted_stack()
-        };
-        go_on_at_entry(self.state(cpu), area, stack);
+        go_on_at_entry(self.state(cpu), area, area.stack_after(flags));
     }
 
     /// Maps the items of a resume to the user task (abi/06 §4). False if that

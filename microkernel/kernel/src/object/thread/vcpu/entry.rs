@@ -98,13 +98,9 @@ impl Thread {
         let flags = area.state();
         area.set_saved_state(flags);
         area.set_state(flags.difference(StateFlags::ENTRY | StateFlags::USER_MODE));
-        let stack = if flags.contains(StateFlags::USER_MODE) {
-            area.entry_stack()
-        } else {
-            state.context.frame.sp()
-        };
-        area.set_reserved_stack(stack);
         save();
+        let stack = area.stack_after(flags);
+        area.set_reserved_stack(stack);
         if was_in_user_task {
             let standing = match state.is_alien.get() {
                 true => Standing::Intercepted,
