@@ -1,12 +1,23 @@
-//! DR0 to DR3 of a guest. The kernel lets no guest touch them, and an exit for them does not say which
-//! register it is about; so this is the one instruction whose bytes the monitor looks at. Breakpoints in them
-//! have no effect.
+//! Debug registers of a guest. The kernel lets no guest touch DR0 to DR3, and an exit for them under SVM does not
+//! say which general register it is about; so this is the one instruction whose bytes the monitor looks at.
+//! Under VMX all of them are here. Breakpoints in them have no effect.
 
 use l4_virtio::memory::Memory;
 
 /// The registers.
-#[derive(Debug, Default)]
-pub struct DebugRegisters([u64; 4]);
+#[derive(Debug)]
+pub struct DebugRegisters([u64; 8]);
+
+const STATUS: usize = 6;
+/// Status and control after a reset.
+const RESET_STATUS: u64 = 0xffff_0ff0;
+const RESET_CONTROL: u64 = 0x400;
+
+impl Default for DebugRegisters {
+    fn default() -> Self {
+        Self([0, 0, 0, 0, 0, 0, RESET_STATUS, RESET_CONTROL])
+    }
+}
 
 /// A move between a general register and DR0 to DR3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +29,14 @@ pub struct Move {
 }
 
 impl DebugRegisters {
-    /// One of them; the others read as zeros.
+    /// One of them; what is none reads as zeros.
     pub fn get(&self, number: usize) -> u64 {
         self.0.get(number).copied().unwrap_or(0)
+    }
+
+    /// A debug exception has these reasons.
+    pub fn note(&mut self, reasons: u64) {
+        self.0[STATUS] |= reasons;
     }
 
     /// Sets one of them.

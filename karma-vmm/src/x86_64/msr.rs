@@ -6,6 +6,8 @@ use l4_virtio::memory::Memory;
 
 const APIC_BASE: u32 = 0x1b;
 const MICROCODE: u32 = 0x8b;
+/// What Intel's CPUs have turned on, and its value: fast string instructions, and no traces of branches or events.
+const MISCELLANEOUS: (u32, u64) = (0x1a0, 1 << 0 | 1 << 11 | 1 << 12);
 const WALL_CLOCK: u32 = 0x4b56_4d00;
 const SYSTEM_TIME: u32 = 0x4b56_4d01;
 const HARDWARE_CONFIGURATION: u32 = 0xc001_0015;
@@ -62,6 +64,7 @@ impl Registers {
             HARDWARE_CONFIGURATION => Ok(self.hardware_configuration),
             DECODE_CONFIGURATION => Ok(self.decode_configuration),
             MICROCODE => Ok(0),
+            _ if msr == MISCELLANEOUS.0 => Ok(MISCELLANEOUS.1),
             _ if EMPTY.contains(&msr) => Ok(0),
             _ => Err(NoSuchRegister),
         }

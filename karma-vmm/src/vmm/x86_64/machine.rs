@@ -56,9 +56,6 @@ pub(super) struct State {
     is_asleep: bool,
 }
 
-/// CPUID 0x8000_0001 ECX.
-const HAS_SVM: u32 = 1 << 2;
-
 /// Whether a CPU runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Power {
@@ -73,9 +70,6 @@ impl Machine {
     /// The machine, its memory filled with what its kernel needs, and how that is entered.
     pub(super) fn new(options: &Options) -> Result<(Self, Entry), Box<dyn Error>> {
         let vm = env::factory().create_vm()?;
-        if core::arch::x86_64::__cpuid(0x8000_0001).ecx & HAS_SVM == 0 {
-            return Err("this processor has VMX; the monitor is for SVM only".into());
-        }
         let ram = Ram::new(options.memory, *vm)?;
         let files = BootFiles::open()?;
         let has_apics = options.cpus > 1;

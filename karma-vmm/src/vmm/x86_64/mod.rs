@@ -1,7 +1,7 @@
-//! x86_64: a PC under SVM (`abi/06` §5.1). Each of its CPUs is a thread with a [`Processor`]; what they share is
+//! x86_64: a PC under SVM or VMX (`abi/06` §5). Each of its CPUs is a thread with a [`Processor`]; what they share is
 //! the [`Machine`].
 
-mod control_block;
+mod cpu;
 mod exits;
 mod machine;
 mod processor;

@@ -16,7 +16,7 @@ use l4_sys::vcpu::GuestEnd;
 use l4_sys::{Result, ipc};
 
 use super::Stop;
-use super::control_block::Cpu;
+use super::cpu::Cpu;
 use super::machine::{Machine, Power};
 use crate::vmm::alarm::{self, Alarm};
 use crate::vmm::input::Input;

@@ -6,6 +6,7 @@ mod root_start;
 mod segment;
 pub(crate) mod vcpu;
 pub mod vmcb;
+pub mod vmcs;
 
 /// Enters the kernel once and returns the tag and label registers.
 ///
