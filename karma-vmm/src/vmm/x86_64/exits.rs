@@ -8,11 +8,11 @@ use crate::x86_64::cpuid;
 use crate::x86_64::debug_registers::decode;
 use crate::x86_64::msr::{NoSuchRegister, Now};
 use crate::x86_64::platform::Platform;
+use l4_guest::{DebugMove, Exit, PortAccess, Register, vector};
 use l4_memory::Shared;
 use l4_rt::println;
 
 use super::alarm;
-use super::cpu::{DebugMove, Exit, PortAccess, Register, vector};
 use super::processor::Processor;
 
 /// What a hypercall that is not there returns (Linux, KVM_ENOSYS).

@@ -2,15 +2,21 @@
 
 /// Why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub enum Exit {
+    /// IN or OUT.
     Port(PortAccess),
-    /// A model-specific register.
+    /// RDMSR or WRMSR.
     Register {
+        /// Which of them.
         is_write: bool,
     },
+    /// A debug register.
     DebugRegister(DebugMove),
+    /// CPUID.
     Cpuid,
+    /// HLT.
     Halt,
+    /// VMMCALL or VMCALL.
     Hypercall,
     /// Caches are to be written back or forgotten.
     Caches,
@@ -20,6 +26,7 @@ pub(crate) enum Exit {
     Debug(u64),
     /// It was the processor's affair, and is done.
     Done(&'static str),
+    /// The guest cannot go on.
     TripleFault,
     /// What this machine does not have.
     Other,
@@ -27,19 +34,24 @@ pub(crate) enum Exit {
 
 /// IN or OUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PortAccess {
-    pub(crate) port: u16,
+pub struct PortAccess {
+    /// The first one.
+    pub port: u16,
     /// Bytes.
-    pub(crate) size: u8,
-    pub(crate) is_read: bool,
-    pub(crate) is_string: bool,
+    pub size: u8,
+    /// IN.
+    pub is_read: bool,
+    /// It is for a whole string.
+    pub is_string: bool,
 }
 
 /// A move to or from a debug register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DebugMove {
-    pub(crate) number: usize,
-    pub(crate) is_write: bool,
+pub struct DebugMove {
+    /// The debug register.
+    pub number: usize,
+    /// To that.
+    pub is_write: bool,
     /// The general register, if the processor tells.
-    pub(crate) general: Option<usize>,
+    pub general: Option<usize>,
 }

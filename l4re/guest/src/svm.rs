@@ -1,6 +1,7 @@
 //! A guest's state under SVM: the control block (AMD APM volume 2, 15 and appendices B and C).
 
-use super::{DebugMove, Exit, Hardware, PortAccess, Register, Segment, VALID, vector};
+use crate::event::VALID;
+use crate::{DebugMove, Exit, Hardware, PortAccess, Register, Segment, vector};
 use l4_abi::arch::x86_64::vm::{CLEAN_BITS_OFFSET, EFER_SVME, UNCHANGED_SAVE_AREA};
 use l4_sys::arch::vmcb::Vmcb;
 use l4_sys::vcpu::ExtendedVcpu;

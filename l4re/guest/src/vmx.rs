@@ -3,11 +3,10 @@
 //! The processor does not look when a guest takes interrupts. So one is injected when it does, and until then an
 //! exit is asked for at that time. One that was on its way into the guest when that exited has not been taken.
 
-use super::{
-    DebugMove, Exit, Hardware, INTERRUPTS, PortAccess, Register, Segment, VALID, efer,
-    general_register, vector,
+use crate::event::{NON_MASKABLE, VALID};
+use crate::{
+    DebugMove, Exit, Hardware, PortAccess, Register, Segment, general_register, segment, vector,
 };
-use crate::x86_64::msr::NoSuchRegister;
 use l4_abi::arch::x86_64::vmx::{control, field, reason};
 use l4_sys::arch::vmcs::Vmcs;
 use l4_sys::vcpu::{ExtendedVcpu, Vcpu};
@@ -29,7 +28,7 @@ mod own {
 }
 
 /// Where segments and tables are among the fields: LDT and TR before GDT and IDT, which have no rights.
-const PLACES: [u32; super::SEGMENTS] = [0, 1, 2, 3, 4, 5, 8, 6, 9, 7];
+const PLACES: [u32; segment::COUNT] = [0, 1, 2, 3, 4, 5, 8, 6, 9, 7];
 const FIRST_TABLE: u32 = 8;
 
 /// Model-specific registers that are fields, and whether they are addresses.
@@ -56,7 +55,9 @@ const SHADOW: u64 = 3;
 const IN_NMI: u64 = 1 << 3;
 /// Of an event.
 const KIND: u64 = 7 << 8;
-const NMI: u64 = 2 << 8;
+/// Of RFLAGS and EFER.
+const INTERRUPTS: u64 = 1 << 9;
+const LONG_MODE_ACTIVE: u64 = 1 << 10;
 /// Caches are off: bits of CR0 that are the host's.
 const CACHES: u64 = 3 << 29;
 /// Reasons for a debug exception, as in DR6.
@@ -181,19 +182,20 @@ impl Hardware for Vmx {
         Some(self.vmcs.get(*field))
     }
 
-    fn set_msr(&mut self, number: u32, value: u64) -> Result<(), NoSuchRegister> {
+    fn set_msr(&mut self, number: u32, value: u64) -> bool {
         let mut all = REGISTERS.iter();
-        let found = all.find(|(register, ..)| *register == number);
-        let (_, field, is_address) = found.ok_or(NoSuchRegister)?;
-        if *is_address && (value as i64) << 16 >> 16 != value as i64 {
-            return Err(NoSuchRegister);
+        let Some((_, field, is_address)) = all.find(|(register, ..)| *register == number) else {
+            return false;
+        };
+        let is_possible = !is_address || (value as i64) << 16 >> 16 == value as i64;
+        if is_possible {
+            self.vmcs.set(*field, value);
         }
-        self.vmcs.set(*field, value);
-        Ok(())
+        is_possible
     }
 
     fn enter(&mut self) {
-        let is_long = self.get(Register::Efer) & efer::LONG_MODE_ACTIVE != 0;
+        let is_long = self.get(Register::Efer) & LONG_MODE_ACTIVE != 0;
         let long = if is_long { control::LONG_MODE_GUEST } else { 0 };
         let controls = control::LOAD_PAT | control::LOAD_EFER | long;
         self.vmcs.set(field::ENTRY_CONTROLS, controls);
@@ -208,7 +210,7 @@ impl Hardware for Vmx {
             self.inject(event);
             self.vmcs.set(field::ENTRY_ERROR, error);
             self.vmcs.set(field::ENTRY_LENGTH, length);
-            if event & KIND == NMI {
+            if event & KIND == NON_MASKABLE & KIND {
                 let shadow = self.vmcs.get(own::INTERRUPTIBILITY);
                 self.vmcs.set(own::INTERRUPTIBILITY, shadow & !IN_NMI);
             }

@@ -1,9 +1,4 @@
-//! The guest's CPU: its registers, in the vCPU's state and where the host's processor has them ([`svm`], [`vmx`]);
-//! and why it exits, as far as the monitor need not know the processor for that ([`Exit`]).
-
-mod exit;
-mod svm;
-mod vmx;
+//! The guest's CPU: how it starts, and what else the monitor does to it, whatever the host's processor is.
 
 use alloc::boxed::Box;
 
@@ -12,103 +7,11 @@ use crate::x86_64::msr::NoSuchRegister;
 use l4_abi::arch::x86_64::vm::are_memory_types;
 use l4_abi::exception::ExceptionFrame;
 use l4_abi::vcpu::{StateFlags, UserTask};
+use l4_guest::event::{EXCEPTION, HAS_ERROR, NON_MASKABLE, VALID};
+use l4_guest::{Exit, Hardware, Register, Segment, general_register, segment, vector};
 use l4_sys::object::Task;
 use l4_sys::vcpu::{GuestEnd, Vcpu};
 use l4_sys::{Cap, Object, Result};
-
-pub(super) use exit::{DebugMove, Exit, PortAccess};
-
-/// A register that is not in the vCPU's state, or is in some processors' elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Register {
-    Ax,
-    Ip,
-    Sp,
-    Flags,
-    Cr0,
-    Cr3,
-    Cr4,
-    /// As the guest sees it.
-    Efer,
-    PageAttributes,
-}
-
-/// What a processor keeps of a guest, and where.
-trait Hardware {
-    /// The state that all starts have in common, but for registers and segments.
-    fn reset(&mut self);
-
-    fn get(&self, register: Register) -> u64;
-
-    fn set(&mut self, register: Register, value: u64);
-
-    /// Sets one of [`SEGMENTS`].
-    fn set_segment(&mut self, number: usize, segment: Segment);
-
-    /// A model-specific register that is in the guest's state, but EFER and PAT.
-    fn msr(&self, _number: u32) -> Option<u64> {
-        None
-    }
-
-    /// Sets it.
-    fn set_msr(&mut self, _number: u32, _value: u64) -> core::result::Result<(), NoSuchRegister> {
-        Err(NoSuchRegister)
-    }
-
-    /// The guest is about to run.
-    fn enter(&mut self);
-
-    /// It has run, until it exited or before. An event that was on its way into it comes again.
-    fn leave(&mut self, has_exited: bool);
-
-    fn exit(&mut self) -> Exit;
-
-    /// What the processor says of the exit.
-    fn exit_words(&self) -> [u64; 3];
-
-    /// Where the instruction that has exited ends.
-    fn next_instruction(&self) -> u64;
-
-    /// The instruction before is done: it keeps off interrupts no longer.
-    fn end_shadow(&mut self);
-
-    /// Lets the guest take this interrupt as soon as it takes any, or none.
-    fn offer(&mut self, vector: Option<u8>);
-
-    /// Whether the guest has yet to take it.
-    fn has_offer(&self) -> bool;
-
-    /// Whether an event, or an NMI, can be injected with the next run. If not, an exit tells when that may be so.
-    fn has_room_for_nmi(&mut self) -> bool;
-
-    /// The event comes with the next run.
-    fn inject(&mut self, event: u64);
-}
-
-/// Segments and tables, in the order of SVM: ES, CS, SS, DS, FS, GS, GDT, LDT, IDT, TR.
-const SEGMENTS: usize = 10;
-const CODE: usize = 1;
-const GDT: usize = 6;
-const LDT: usize = 7;
-const IDT: usize = 8;
-const TASK_STATE: usize = 9;
-
-/// A segment, or a table, which has only a base and a limit.
-#[derive(Clone, Copy, Default)]
-struct Segment {
-    selector: u16,
-    /// Bits 40 to 47 and 52 to 55 of its descriptor.
-    attributes: u16,
-    limit: u32,
-    base: u64,
-}
-
-/// An event, as both kinds of processors have it: vector, kind, and that it is there.
-const VALID: u64 = 1 << 31;
-const HAS_ERROR: u64 = 1 << 11;
-const EXCEPTION: u64 = 3 << 8;
-const NON_MASKABLE: u64 = 2 << 8 | 2;
-const INTERRUPTS: u64 = 1 << 9;
 
 /// The registers with which a kernel starts (Documentation/x86/boot.rst).
 mod start {
@@ -127,22 +30,13 @@ mod efer {
     pub(super) const ALL: u64 = LONG_MODE_ACTIVE | 1 << 0 | 1 << 8 | 1 << 11;
 }
 
-/// Exceptions that a guest gets.
-pub(super) mod vector {
-    pub(crate) const DEBUG: u64 = 1;
-    pub(crate) const INVALID_OPCODE: u64 = 6;
-    pub(crate) const GENERAL_PROTECTION: u64 = 13;
-    pub(crate) const ALIGNMENT_CHECK: u64 = 17;
-}
-
 /// Registers that the guest's state has on all processors.
 mod msr {
     pub(super) const PAGE_ATTRIBUTES: u32 = 0x277;
     pub(super) const EFER: u32 = 0xc000_0080;
 }
 
-/// CPUID 0x8000_0001 ECX.
-const HAS_SVM: u32 = 1 << 2;
+const INTERRUPTS: u64 = 1 << 9;
 
 /// The CPU.
 pub(super) struct Cpu {
@@ -157,11 +51,7 @@ impl Cpu {
         let vcpu = extended.vcpu();
         vcpu.set_user_task(UserTask::new(vm.selector()));
         vcpu.set_saved_state(StateFlags::USER_MODE | StateFlags::FPU_ENABLED);
-        let has_svm = core::arch::x86_64::__cpuid(0x8000_0001).ecx & HAS_SVM != 0;
-        let hardware: Box<dyn Hardware> = match has_svm {
-            true => Box::new(svm::Svm::new(extended)),
-            false => Box::new(vmx::Vmx::new(extended)),
-        };
+        let hardware = l4_guest::of(extended);
         Ok(Self { vcpu, hardware })
     }
 
@@ -174,7 +64,7 @@ impl Cpu {
             base,
             ..Segment::default()
         };
-        self.hardware.set_segment(GDT, gdt);
+        self.hardware.set_segment(segment::GDT, gdt);
         self.reset(
             start::EFER,
             [start::CR0, entry.page_table, start::CR4],
@@ -192,7 +82,7 @@ impl Cpu {
             limit: 0xffff,
             base: u64::from(page) << 12,
         };
-        self.hardware.set_segment(CODE, code);
+        self.hardware.set_segment(segment::CODE, code);
         self.reset(0, [start::CR0_REAL_MODE, 0, 0], 0);
     }
 
@@ -216,12 +106,12 @@ impl Cpu {
 
     /// Code and data segments, each a selector and attributes; LDT and TR: something valid.
     fn set_segments(&mut self, code: (u16, u16), data: (u16, u16), limit: u32) {
-        for number in 0..SEGMENTS {
+        for number in 0..segment::COUNT {
             let ((selector, attributes), limit) = match number {
-                CODE => (code, limit),
-                GDT | IDT => ((0, 0), 0xffff),
-                LDT => ((0, 0x82), 0xffff),
-                TASK_STATE => ((0, 0x8b), 0xffff),
+                segment::CODE => (code, limit),
+                segment::GDT | segment::IDT => ((0, 0), 0xffff),
+                segment::LDT => ((0, 0x82), 0xffff),
+                segment::TASK_STATE => ((0, 0x8b), 0xffff),
                 _ => (data, limit),
             };
             let segment = Segment {
@@ -323,7 +213,8 @@ impl Cpu {
                 self.hardware.set(Register::PageAttributes, value);
             }
             msr::EFER | msr::PAGE_ATTRIBUTES => return Err(NoSuchRegister),
-            _ => return self.hardware.set_msr(number, value),
+            _ if self.hardware.set_msr(number, value) => {}
+            _ => return Err(NoSuchRegister),
         }
         Ok(())
     }
@@ -370,26 +261,5 @@ impl Cpu {
             _ => 0,
         };
         self.hardware.inject(VALID | EXCEPTION | error | vector);
-    }
-}
-
-/// The place of a general register; that of RSP (4) is elsewhere.
-fn general_register(frame: &mut ExceptionFrame, number: usize) -> &mut u64 {
-    match number {
-        0 => &mut frame.rax,
-        1 => &mut frame.rcx,
-        2 => &mut frame.rdx,
-        3 => &mut frame.rbx,
-        5 => &mut frame.rbp,
-        6 => &mut frame.rsi,
-        7 => &mut frame.rdi,
-        8 => &mut frame.r8,
-        9 => &mut frame.r9,
-        10 => &mut frame.r10,
-        11 => &mut frame.r11,
-        12 => &mut frame.r12,
-        13 => &mut frame.r13,
-        14 => &mut frame.r14,
-        _ => &mut frame.r15,
     }
 }

@@ -1,0 +1,177 @@
+//! What a virtual machine's monitor reads and writes of its guest's CPU, by AMD's SVM or Intel's VMX, whichever the
+//! host's processor has (x86_64; `abi/06` §5).
+//!
+//! [`Hardware`] is the one surface of both. The monitor knows registers, segments, events and reasons for exits
+//! ([`Exit`]); where the processor has them, and how it gives a guest an interrupt, `svm` and `vmx` know.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg(all(target_os = "none", target_arch = "x86_64"))]
+
+extern crate alloc;
+
+mod exit;
+mod svm;
+mod vmx;
+
+use alloc::boxed::Box;
+
+use l4_abi::exception::ExceptionFrame;
+use l4_sys::vcpu::ExtendedVcpu;
+
+pub use exit::{DebugMove, Exit, PortAccess};
+
+/// CPUID 0x8000_0001 ECX.
+const HAS_SVM: u32 = 1 << 2;
+
+/// The state of the guest of `vcpu`, on a processor with SVM or VMX.
+pub fn of(vcpu: ExtendedVcpu) -> Box<dyn Hardware> {
+    let has_svm = core::arch::x86_64::__cpuid(0x8000_0001).ecx & HAS_SVM != 0;
+    match has_svm {
+        true => Box::new(svm::Svm::new(vcpu)),
+        false => Box::new(vmx::Vmx::new(vcpu)),
+    }
+}
+
+/// A register that is not in the vCPU's state, or is in some processors' elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Register {
+    /// RAX.
+    Ax,
+    /// RIP.
+    Ip,
+    /// RSP.
+    Sp,
+    /// RFLAGS.
+    Flags,
+    /// CR0.
+    Cr0,
+    /// CR3.
+    Cr3,
+    /// CR4.
+    Cr4,
+    /// EFER as the guest sees it.
+    Efer,
+    /// The PAT.
+    PageAttributes,
+}
+
+/// What a processor keeps of a guest, and where.
+pub trait Hardware {
+    /// The state that all starts have in common, but for registers and segments.
+    fn reset(&mut self);
+
+    /// A register.
+    fn get(&self, register: Register) -> u64;
+
+    /// Sets it.
+    fn set(&mut self, register: Register, value: u64);
+
+    /// Sets one of the [segments](segment).
+    fn set_segment(&mut self, number: usize, segment: Segment);
+
+    /// A model-specific register that is in the guest's state, but EFER and PAT.
+    fn msr(&self, _number: u32) -> Option<u64> {
+        None
+    }
+
+    /// Sets it. False if it is none, or cannot have that value.
+    fn set_msr(&mut self, _number: u32, _value: u64) -> bool {
+        false
+    }
+
+    /// The guest is about to run.
+    fn enter(&mut self);
+
+    /// It has run, until it exited or before. An event that was on its way into it comes again.
+    fn leave(&mut self, has_exited: bool);
+
+    /// Why it has exited. What only the processor makes exit is done with this.
+    fn exit(&mut self) -> Exit;
+
+    /// What the processor says of the exit.
+    fn exit_words(&self) -> [u64; 3];
+
+    /// Where the instruction that has exited ends.
+    fn next_instruction(&self) -> u64;
+
+    /// The instruction before is done: it keeps off interrupts no longer.
+    fn end_shadow(&mut self);
+
+    /// Lets the guest take this interrupt as soon as it takes any, or none.
+    fn offer(&mut self, vector: Option<u8>);
+
+    /// Whether the guest has yet to take it.
+    fn has_offer(&self) -> bool;
+
+    /// Whether an event, or an NMI, can be injected with the next run. If not, an exit tells when that may be so.
+    fn has_room_for_nmi(&mut self) -> bool;
+
+    /// The event comes with the next run.
+    fn inject(&mut self, event: u64);
+}
+
+/// Segments and tables. Before those named here are ES, CS, SS, DS, FS, GS.
+#[allow(missing_docs, reason = "the names say all")]
+pub mod segment {
+    pub const COUNT: usize = 10;
+    pub const CODE: usize = 1;
+    pub const GDT: usize = 6;
+    pub const LDT: usize = 7;
+    pub const IDT: usize = 8;
+    pub const TASK_STATE: usize = 9;
+}
+
+/// A segment, or a table, which has only a base and a limit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Segment {
+    /// Its selector.
+    pub selector: u16,
+    /// Bits 40 to 47 and 52 to 55 of its descriptor.
+    pub attributes: u16,
+    /// Its last byte.
+    pub limit: u32,
+    /// Where it begins.
+    pub base: u64,
+}
+
+/// Exceptions that a guest gets.
+#[allow(missing_docs, reason = "the names say all")]
+pub mod vector {
+    pub const DEBUG: u64 = 1;
+    pub const INVALID_OPCODE: u64 = 6;
+    pub const GENERAL_PROTECTION: u64 = 13;
+    pub const ALIGNMENT_CHECK: u64 = 17;
+}
+
+/// Events to inject: a vector, of a kind, that is valid.
+pub mod event {
+    /// There is one.
+    pub const VALID: u64 = 1 << 31;
+    /// It has an error code, which is 0.
+    pub const HAS_ERROR: u64 = 1 << 11;
+    /// An exception.
+    pub const EXCEPTION: u64 = 3 << 8;
+    /// The NMI.
+    pub const NON_MASKABLE: u64 = 2 << 8 | 2;
+}
+
+/// The place of the general register that instructions name by this number; that of RSP (4) is elsewhere.
+pub fn general_register(frame: &mut ExceptionFrame, number: usize) -> &mut u64 {
+    match number {
+        0 => &mut frame.rax,
+        1 => &mut frame.rcx,
+        2 => &mut frame.rdx,
+        3 => &mut frame.rbx,
+        5 => &mut frame.rbp,
+        6 => &mut frame.rsi,
+        7 => &mut frame.rdi,
+        8 => &mut frame.r8,
+        9 => &mut frame.r9,
+        10 => &mut frame.r10,
+        11 => &mut frame.r11,
+        12 => &mut frame.r12,
+        13 => &mut frame.r13,
+        14 => &mut frame.r14,
+        _ => &mut frame.r15,
+    }
+}
