@@ -9,13 +9,11 @@ use l4_virtio::memory::Memory;
 pub struct DebugRegisters([u64; 8]);
 
 const STATUS: usize = 6;
-/// Status and control after a reset.
-const RESET_STATUS: u64 = 0xffff_0ff0;
-const RESET_CONTROL: u64 = 0x400;
 
 impl Default for DebugRegisters {
     fn default() -> Self {
-        Self([0, 0, 0, 0, 0, 0, RESET_STATUS, RESET_CONTROL])
+        // As after a reset.
+        Self([0, 0, 0, 0, 0, 0, 0xffff_0ff0, 0x400])
     }
 }
 
@@ -133,6 +131,17 @@ mod tests {
         };
         // mov dr1, r9
         assert_eq!(decoded(&[0x41, 0x0f, 0x23, 0xc9]), Some(extended));
+    }
+
+    #[test]
+    fn reasons_of_exceptions_gather_in_the_status() {
+        let mut registers = DebugRegisters::default();
+        assert_eq!((registers.get(6), registers.get(7)), (0xffff_0ff0, 0x400));
+        registers.note(1 << 14);
+        registers.note(1);
+        assert_eq!(registers.get(6), 0xffff_4ff1);
+        registers.set(6, 0);
+        assert_eq!((registers.get(6), registers.get(0)), (0, 0));
     }
 
     #[test]

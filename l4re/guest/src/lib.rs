@@ -9,16 +9,12 @@
 
 extern crate alloc;
 
-mod exit;
 mod svm;
 mod vmx;
 
 use alloc::boxed::Box;
 
-use l4_abi::exception::ExceptionFrame;
 use l4_sys::vcpu::ExtendedVcpu;
-
-pub use exit::{DebugMove, Exit, PortAccess};
 
 /// CPUID 0x8000_0001 ECX.
 const HAS_SVM: u32 = 1 << 2;
@@ -32,15 +28,15 @@ pub fn of(vcpu: ExtendedVcpu) -> Box<dyn Hardware> {
     }
 }
 
-/// A register that is not in the vCPU's state, or is in some processors' elsewhere.
+/// A register that some processors keep elsewhere than in the vCPU's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Register {
     /// RAX.
     Ax,
-    /// RIP.
-    Ip,
     /// RSP.
     Sp,
+    /// RIP.
+    Ip,
     /// RFLAGS.
     Flags,
     /// CR0.
@@ -55,6 +51,41 @@ pub enum Register {
     PageAttributes,
 }
 
+/// Why a guest has exited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// IN, at this port, of so many bytes.
+    In(u16, u8),
+    /// OUT.
+    Out(u16, u8),
+    /// RDMSR.
+    ReadMsr,
+    /// WRMSR.
+    WriteMsr,
+    /// A move from this debug register, to this general register if the processor tells.
+    ReadDebug(usize, Option<usize>),
+    /// One to that.
+    WriteDebug(usize, Option<usize>),
+    /// CPUID.
+    Cpuid,
+    /// HLT.
+    Halt,
+    /// VMMCALL or VMCALL.
+    Hypercall,
+    /// Caches are to be written back or forgotten.
+    Caches,
+    /// The guest is to get this exception.
+    Exception(u64),
+    /// The guest is to get a debug exception, for these reasons in DR6 if that is not its own.
+    Debug(u64),
+    /// It was the processor's affair, and is done.
+    Done(&'static str),
+    /// The guest cannot go on.
+    TripleFault,
+    /// What no machine has.
+    Other,
+}
+
 /// What a processor keeps of a guest, and where.
 pub trait Hardware {
     /// The state that all starts have in common, but for registers and segments.
@@ -66,17 +97,17 @@ pub trait Hardware {
     /// Sets it.
     fn set(&mut self, register: Register, value: u64);
 
-    /// Sets one of the [segments](segment).
-    fn set_segment(&mut self, number: usize, segment: Segment);
+    /// Sets one of the [segments](segment). Rights are bits 40 to 47 and 52 to 55 of its descriptor.
+    fn set_segment(&mut self, number: usize, selector: u16, rights: u16, limit: u32, base: u64);
 
     /// A model-specific register that is in the guest's state, but EFER and PAT.
     fn msr(&self, _number: u32) -> Option<u64> {
         None
     }
 
-    /// Sets it. False if it is none, or cannot have that value.
-    fn set_msr(&mut self, _number: u32, _value: u64) -> bool {
-        false
+    /// Sets it, unless it is none, or cannot have that value.
+    fn set_msr(&mut self, _number: u32, _value: u64) -> Option<()> {
+        None
     }
 
     /// The guest is about to run.
@@ -94,8 +125,8 @@ pub trait Hardware {
     /// Where the instruction that has exited ends.
     fn next_instruction(&self) -> u64;
 
-    /// The instruction before is done: it keeps off interrupts no longer.
-    fn end_shadow(&mut self);
+    /// Goes on there, or elsewhere: the instruction before is done, and keeps off interrupts no longer.
+    fn go_on_at(&mut self, instruction: u64);
 
     /// Lets the guest take this interrupt as soon as it takes any, or none.
     fn offer(&mut self, vector: Option<u8>);
@@ -103,7 +134,7 @@ pub trait Hardware {
     /// Whether the guest has yet to take it.
     fn has_offer(&self) -> bool;
 
-    /// Whether an event, or an NMI, can be injected with the next run. If not, an exit tells when that may be so.
+    /// Whether an NMI can be injected with the next run. If not, an exit tells when that may be so.
     fn has_room_for_nmi(&mut self) -> bool;
 
     /// The event comes with the next run.
@@ -113,25 +144,11 @@ pub trait Hardware {
 /// Segments and tables. Before those named here are ES, CS, SS, DS, FS, GS.
 #[allow(missing_docs, reason = "the names say all")]
 pub mod segment {
-    pub const COUNT: usize = 10;
     pub const CODE: usize = 1;
     pub const GDT: usize = 6;
     pub const LDT: usize = 7;
     pub const IDT: usize = 8;
     pub const TASK_STATE: usize = 9;
-}
-
-/// A segment, or a table, which has only a base and a limit.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Segment {
-    /// Its selector.
-    pub selector: u16,
-    /// Bits 40 to 47 and 52 to 55 of its descriptor.
-    pub attributes: u16,
-    /// Its last byte.
-    pub limit: u32,
-    /// Where it begins.
-    pub base: u64,
 }
 
 /// Exceptions that a guest gets.
@@ -155,23 +172,8 @@ pub mod event {
     pub const NON_MASKABLE: u64 = 2 << 8 | 2;
 }
 
-/// The place of the general register that instructions name by this number; that of RSP (4) is elsewhere.
-pub fn general_register(frame: &mut ExceptionFrame, number: usize) -> &mut u64 {
-    match number {
-        0 => &mut frame.rax,
-        1 => &mut frame.rcx,
-        2 => &mut frame.rdx,
-        3 => &mut frame.rbx,
-        5 => &mut frame.rbp,
-        6 => &mut frame.rsi,
-        7 => &mut frame.rdi,
-        8 => &mut frame.r8,
-        9 => &mut frame.r9,
-        10 => &mut frame.r10,
-        11 => &mut frame.r11,
-        12 => &mut frame.r12,
-        13 => &mut frame.r13,
-        14 => &mut frame.r14,
-        _ => &mut frame.r15,
-    }
+/// Which of the words of an exception frame is the general register that instructions name by this number. That of
+/// RSP (4) is something else.
+pub fn word_of_register(number: usize) -> usize {
+    15 - (number & 15)
 }

@@ -1,8 +1,8 @@
 //! A guest's state under SVM: the control block (AMD APM volume 2, 15 and appendices B and C).
 
 use crate::event::VALID;
-use crate::{DebugMove, Exit, Hardware, PortAccess, Register, Segment, vector};
-use l4_abi::arch::x86_64::vm::{CLEAN_BITS_OFFSET, EFER_SVME, UNCHANGED_SAVE_AREA};
+use crate::{Exit, Hardware, Register, vector};
+use l4_abi::arch::x86_64::vm::{CLEAN_BITS_OFFSET, EFER_SVME, UNCHANGED_SAVE_AREA, XCR0_OFFSET};
 use l4_sys::arch::vmcb::Vmcb;
 use l4_sys::vcpu::ExtendedVcpu;
 
@@ -18,41 +18,18 @@ mod at {
     pub(super) const NESTED_PAGING: usize = 0x90;
     pub(super) const EVENT: usize = 0xa8;
     pub(super) const SEGMENTS: usize = 0x400;
-    pub(super) const EFER: usize = 0x4d0;
-    pub(super) const CR4: usize = 0x548;
-    pub(super) const CR3: usize = 0x550;
-    pub(super) const CR0: usize = 0x558;
     pub(super) const DR7: usize = 0x560;
     pub(super) const DR6: usize = 0x568;
-    pub(super) const FLAGS: usize = 0x570;
-    pub(super) const IP: usize = 0x578;
-    pub(super) const SP: usize = 0x5d8;
-    pub(super) const AX: usize = 0x5f8;
-    pub(super) const PAGE_ATTRIBUTES: usize = 0x668;
-    pub(super) const XCR0: usize = 0x698;
-}
-
-/// Exit codes.
-mod exit {
-    pub(super) const DEBUG_READ: u64 = 0x20;
-    pub(super) const DEBUG_WRITE: u64 = 0x30;
-    pub(super) const DEBUG_LAST: u64 = 0x3f;
-    pub(super) const DEBUG_EXCEPTION: u64 = 0x41;
-    pub(super) const ALIGNMENT_EXCEPTION: u64 = 0x51;
-    pub(super) const NMI: u64 = 0x61;
-    pub(super) const COUNTER: u64 = 0x6f;
-    pub(super) const CPUID: u64 = 0x72;
-    pub(super) const CACHES: u64 = 0x76;
-    pub(super) const HALT: u64 = 0x78;
-    pub(super) const PORT: u64 = 0x7b;
-    pub(super) const REGISTER: u64 = 0x7c;
-    pub(super) const SHUTDOWN: u64 = 0x7f;
-    pub(super) const HYPERCALL: u64 = 0x81;
-    pub(super) const NO_INSTRUCTION: [u64; 11] = [
-        0x7a, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x8a, 0x8b, 0x8d,
+    /// RAX, RSP, RIP, RFLAGS, CR0, CR3, CR4, EFER, PAT.
+    pub(super) const REGISTERS: [usize; 9] = [
+        0x5f8, 0x5d8, 0x578, 0x570, 0x558, 0x550, 0x548, 0x4d0, 0x668,
     ];
 }
 
+/// Exit codes of which the length of the instruction follows.
+const HALT: u64 = 0x78;
+const PORT: u64 = 0x7b;
+const HYPERCALL: u64 = 0x81;
 /// Of the first word of instructions.
 const CPUID: u32 = 1 << 18;
 /// In the interrupt control: the guest's priority, and an interrupt that it gets as soon as it takes any, whatever
@@ -90,7 +67,7 @@ impl Hardware for Svm {
             (at::DR6, DR6),
             (at::DR7, DR7),
             // All that the host has, so that nothing is switched; the guest sees none of it.
-            (at::XCR0, u64::MAX),
+            (XCR0_OFFSET, u64::MAX),
             (at::EVENT, 0),
             (at::EXIT_INTERRUPTION, 0),
             (at::INTERRUPT_SHADOW, 0),
@@ -100,43 +77,26 @@ impl Hardware for Svm {
     }
 
     fn get(&self, register: Register) -> u64 {
-        let value = self.block.word(place(register));
-        match register {
-            Register::Efer => value & !EFER_SVME,
-            _ => value,
-        }
+        self.block.word(at::REGISTERS[register as usize]) & !own_bits(register)
     }
 
     fn set(&mut self, register: Register, value: u64) {
-        let value = match register {
-            Register::Ax | Register::Ip | Register::Sp | Register::Flags => value,
-            Register::Efer => {
-                self.is_changed = true;
-                value | EFER_SVME
-            }
-            _ => {
-                self.is_changed = true;
-                value
-            }
-        };
-        self.block.set_word(place(register), value);
+        self.is_changed |= register as usize > Register::Flags as usize;
+        let offset = at::REGISTERS[register as usize];
+        self.block.set_word(offset, value | own_bits(register));
     }
 
-    fn set_segment(&mut self, number: usize, segment: Segment) {
+    fn set_segment(&mut self, number: usize, selector: u16, rights: u16, limit: u32, base: u64) {
         self.is_changed = true;
         let offset = at::SEGMENTS + number * 16;
-        self.block.set_half(offset, segment.selector);
-        self.block.set_half(offset + 2, segment.attributes);
-        self.block.set_long(offset + 4, segment.limit);
-        self.block.set_word(offset + 8, segment.base);
+        self.block.set_half(offset, selector);
+        self.block.set_half(offset + 2, rights);
+        self.block.set_long(offset + 4, limit);
+        self.block.set_word(offset + 8, base);
     }
 
     fn enter(&mut self) {
-        let unchanged = if self.is_changed {
-            0
-        } else {
-            UNCHANGED_SAVE_AREA
-        };
+        let unchanged = u64::from(!self.is_changed) * UNCHANGED_SAVE_AREA;
         self.block.set_word(CLEAN_BITS_OFFSET, unchanged);
     }
 
@@ -153,32 +113,35 @@ impl Hardware for Svm {
     }
 
     fn exit(&mut self) -> Exit {
+        const IN: u64 = 1 << 0;
+        const STRING: u64 = 1 << 2;
         let info = self.block.word(at::EXIT_INFO_1);
+        let (port, size) = ((info >> 16) as u16, (info >> 4 & 7) as u8);
         match self.block.word(at::EXIT_CODE) {
-            exit::PORT => Exit::Port(PortAccess {
-                port: (info >> 16) as u16,
-                size: (info >> 4 & 7) as u8,
-                is_read: info & 1 != 0,
-                is_string: info & 1 << 2 != 0,
-            }),
-            exit::REGISTER => Exit::Register {
-                is_write: info == 1,
-            },
-            exit::CPUID => Exit::Cpuid,
-            exit::HALT => Exit::Halt,
-            exit::NMI => Exit::Done("host"),
-            exit::DEBUG_EXCEPTION => Exit::Debug(0),
-            exit::ALIGNMENT_EXCEPTION => Exit::Exception(vector::ALIGNMENT_CHECK),
-            exit::HYPERCALL => Exit::Hypercall,
-            exit::CACHES => Exit::Caches,
-            exit::COUNTER => Exit::Exception(vector::GENERAL_PROTECTION),
-            exit::SHUTDOWN => Exit::TripleFault,
-            code @ exit::DEBUG_READ..=exit::DEBUG_LAST => Exit::DebugRegister(DebugMove {
-                number: (code & 0xf) as usize,
-                is_write: code >= exit::DEBUG_WRITE,
-                general: None,
-            }),
-            code if exit::NO_INSTRUCTION.contains(&code) => Exit::Exception(vector::INVALID_OPCODE),
+            PORT if info & STRING != 0 => Exit::Other,
+            PORT if info & IN != 0 => Exit::In(port, size),
+            PORT => Exit::Out(port, size),
+            0x7c if info == 0 => Exit::ReadMsr,
+            0x7c => Exit::WriteMsr,
+            0x72 => Exit::Cpuid,
+            HALT => Exit::Halt,
+            // NMI.
+            0x61 => Exit::Done("host"),
+            HYPERCALL => Exit::Hypercall,
+            // INVD.
+            0x76 => Exit::Caches,
+            // RDPMC.
+            0x6f => Exit::Exception(vector::GENERAL_PROTECTION),
+            // #DB, #AC.
+            0x41 => Exit::Debug(0),
+            0x51 => Exit::Exception(vector::ALIGNMENT_CHECK),
+            0x7f => Exit::TripleFault,
+            code @ 0x20..=0x2f => Exit::ReadDebug((code & 0xf) as usize, None),
+            code @ 0x30..=0x3f => Exit::WriteDebug((code & 0xf) as usize, None),
+            // INVLPGA, instructions of SVM, RDTSCP, MONITOR, MWAIT, XSETBV.
+            0x7a | 0x80 | 0x82..=0x87 | 0x8a | 0x8b | 0x8d => {
+                Exit::Exception(vector::INVALID_OPCODE)
+            }
             _ => Exit::Other,
         }
     }
@@ -189,15 +152,16 @@ impl Hardware for Svm {
 
     fn next_instruction(&self) -> u64 {
         let length = match self.block.word(at::EXIT_CODE) {
-            exit::PORT => return self.block.word(at::EXIT_INFO_2),
-            exit::HALT => 1,
-            exit::HYPERCALL => 3,
+            PORT => return self.block.word(at::EXIT_INFO_2),
+            HALT => 1,
+            HYPERCALL => 3,
             _ => 2,
         };
-        self.block.word(at::IP).wrapping_add(length)
+        self.get(Register::Ip).wrapping_add(length)
     }
 
-    fn end_shadow(&mut self) {
+    fn go_on_at(&mut self, instruction: u64) {
+        self.set(Register::Ip, instruction);
         self.block.set_word(at::INTERRUPT_SHADOW, 0);
     }
 
@@ -224,16 +188,7 @@ impl Hardware for Svm {
     }
 }
 
-fn place(register: Register) -> usize {
-    match register {
-        Register::Ax => at::AX,
-        Register::Ip => at::IP,
-        Register::Sp => at::SP,
-        Register::Flags => at::FLAGS,
-        Register::Cr0 => at::CR0,
-        Register::Cr3 => at::CR3,
-        Register::Cr4 => at::CR4,
-        Register::Efer => at::EFER,
-        Register::PageAttributes => at::PAGE_ATTRIBUTES,
-    }
+/// Bits of a register that the guest does not see, and which must be set.
+fn own_bits(register: Register) -> u64 {
+    u64::from(register == Register::Efer) * EFER_SVME
 }

@@ -4,44 +4,44 @@
 //! exit is asked for at that time. One that was on its way into the guest when that exited has not been taken.
 
 use crate::event::{NON_MASKABLE, VALID};
-use crate::{
-    DebugMove, Exit, Hardware, PortAccess, Register, Segment, general_register, segment, vector,
-};
+use crate::{Exit, Hardware, Register, vector, word_of_register};
 use l4_abi::arch::x86_64::vmx::{control, field, reason};
+use l4_abi::exception::ExceptionFrame;
 use l4_sys::arch::vmcs::Vmcs;
 use l4_sys::vcpu::{ExtendedVcpu, Vcpu};
 
 /// Fields that `l4_abi` does not name: the first of each kind of a segment's, and others.
-mod own {
-    pub(super) const SELECTORS: u32 = 0x800;
-    pub(super) const LIMITS: u32 = 0x4800;
-    pub(super) const RIGHTS: u32 = 0x4814;
-    pub(super) const BASES: u32 = 0x6806;
-    pub(super) const FS_BASE: u32 = 0x680e;
-    pub(super) const GS_BASE: u32 = 0x6810;
-    pub(super) const INTERRUPTIBILITY: u32 = 0x4824;
-    pub(super) const SYSENTER_CS: u32 = 0x482a;
-    pub(super) const SYSENTER_SP: u32 = 0x6824;
-    pub(super) const SYSENTER_IP: u32 = 0x6826;
-    pub(super) const PENDING_DEBUG: u32 = 0x6822;
-    pub(super) const CR0_SHADOW: u32 = 0x6004;
-}
+const SELECTORS: u32 = 0x800;
+const LIMITS: u32 = 0x4800;
+const RIGHTS: u32 = 0x4814;
+const BASES: u32 = 0x6806;
+const INTERRUPTIBILITY: u32 = 0x4824;
+const PENDING_DEBUG: u32 = 0x6822;
+const CR0_SHADOW: u32 = 0x6004;
 
 /// Where segments and tables are among the fields: LDT and TR before GDT and IDT, which have no rights.
-const PLACES: [u32; segment::COUNT] = [0, 1, 2, 3, 4, 5, 8, 6, 9, 7];
+const PLACES: [u32; 10] = [0, 1, 2, 3, 4, 5, 8, 6, 9, 7];
 const FIRST_TABLE: u32 = 8;
+
+/// RAX, which is no field, RSP, RIP, RFLAGS, CR0, CR3, CR4, EFER, PAT.
+const FIELDS: [u32; 9] = [
+    NONE, 0x681c, 0x681e, 0x6820, 0x6800, 0x6802, 0x6804, 0x2806, 0x2804,
+];
+const NONE: u32 = 0;
 
 /// Model-specific registers that are fields, and whether they are addresses.
 const REGISTERS: [(u32, u32, bool); 10] = [
-    (0x174, own::SYSENTER_CS, false),
-    (0x175, own::SYSENTER_SP, true),
-    (0x176, own::SYSENTER_IP, true),
+    // SYSENTER's.
+    (0x174, 0x482a, false),
+    (0x175, 0x6824, true),
+    (0x176, 0x6826, true),
     (0xc000_0081, field::STAR, false),
     (0xc000_0082, field::LSTAR, true),
     (0xc000_0083, field::CSTAR, true),
     (0xc000_0084, field::FMASK, false),
-    (0xc000_0100, own::FS_BASE, true),
-    (0xc000_0101, own::GS_BASE, true),
+    // Bases of FS and GS.
+    (0xc000_0100, 0x680e, true),
+    (0xc000_0101, 0x6810, true),
     (0xc000_0102, field::KERNEL_GS_BASE, true),
 ];
 
@@ -58,6 +58,8 @@ const KIND: u64 = 7 << 8;
 /// Of RFLAGS and EFER.
 const INTERRUPTS: u64 = 1 << 9;
 const LONG_MODE_ACTIVE: u64 = 1 << 10;
+/// Its number in an exit for a control register.
+const STACK_POINTER: usize = 4;
 /// Caches are off: bits of CR0 that are the host's.
 const CACHES: u64 = 3 << 29;
 /// Reasons for a debug exception, as in DR6.
@@ -95,35 +97,29 @@ impl Vmx {
 
     /// A move to or from a control register, as far as it is no change of what is the host's.
     fn control_register(&mut self, qualification: u64) -> Exit {
-        const DONE: Exit = Exit::Done("control register");
-        let mut frame = self.vcpu.registers();
-        let general = (qualification >> 8 & 0xf) as usize;
-        if general == 4 {
-            return Exit::Other;
-        }
-        let general = general_register(&mut frame, general);
-        let value = *general;
+        let number = (qualification >> 8 & 0xf) as usize;
+        let mut words = self.vcpu.registers().to_words();
+        let general = &mut words[word_of_register(number)];
+        let current = self.get(Register::Cr0) & !CACHES;
         match qualification & 0x3f {
-            0x00 => {
-                let shadow = self.vmcs.get(own::CR0_SHADOW) & CACHES;
-                let current = self.get(Register::Cr0) & !CACHES | shadow;
-                if (value ^ current) & !CACHES != 0 {
-                    return Exit::Other;
-                }
-                self.vmcs.set(own::CR0_SHADOW, value & CACHES);
-            }
+            _ if number == STACK_POINTER => return Exit::Other,
+            // To CR0, CR4, CR8; from CR8.
+            0x00 if *general & !CACHES == current => self.vmcs.set(CR0_SHADOW, *general & CACHES),
             0x04 => return Exit::Exception(vector::GENERAL_PROTECTION),
-            0x08 if value > 0xf => return Exit::Exception(vector::GENERAL_PROTECTION),
-            0x08 => self.priority = value,
-            0x18 => {
-                *general = self.priority;
-                self.vcpu.set_registers(frame);
-            }
+            0x08 if *general > 0xf => return Exit::Exception(vector::GENERAL_PROTECTION),
+            0x08 => self.priority = *general,
+            0x18 => *general = self.priority,
             _ => return Exit::Other,
         }
-        self.set(Register::Ip, self.next_instruction());
-        self.end_shadow();
-        DONE
+        self.vcpu.set_registers(ExceptionFrame::from_words(&words));
+        self.go_on_at(self.next_instruction());
+        Exit::Done("control register")
+    }
+
+    fn register_of(number: u32) -> Option<(u32, bool)> {
+        let mut all = REGISTERS.into_iter();
+        let (_, field, is_address) = all.find(|(register, ..)| *register == number)?;
+        Some((field, is_address))
     }
 }
 
@@ -138,60 +134,54 @@ impl Hardware for Vmx {
             (field::XCR0, u64::MAX),
             (field::ENTRY_EVENT, 0),
             (field::INTERRUPTED_EVENT, 0),
-            (own::INTERRUPTIBILITY, 0),
-            (own::PENDING_DEBUG, 0),
-            (own::CR0_SHADOW, 0),
+            (INTERRUPTIBILITY, 0),
+            (PENDING_DEBUG, 0),
+            (CR0_SHADOW, 0),
         ] {
             self.vmcs.set(field, value);
         }
     }
 
     fn get(&self, register: Register) -> u64 {
-        match place(register) {
-            Some(field) => self.vmcs.get(field),
-            None => self.vcpu.registers().rax,
+        match FIELDS[register as usize] {
+            NONE => self.vcpu.registers().rax,
+            field => self.vmcs.get(field),
         }
     }
 
     fn set(&mut self, register: Register, value: u64) {
-        if let Some(field) = place(register) {
-            return self.vmcs.set(field, value);
-        }
         let mut frame = self.vcpu.registers();
-        frame.rax = value;
+        match FIELDS[register as usize] {
+            NONE => frame.rax = value,
+            field => return self.vmcs.set(field, value),
+        }
         self.vcpu.set_registers(frame);
     }
 
-    fn set_segment(&mut self, number: usize, segment: Segment) {
+    fn set_segment(&mut self, number: usize, selector: u16, rights: u16, limit: u32, base: u64) {
         let number = PLACES[number];
-        let of_segment = |first| first + number * 2;
-        self.vmcs.set(of_segment(own::LIMITS), segment.limit.into());
-        self.vmcs.set(of_segment(own::BASES), segment.base);
+        let set = |first, value| self.vmcs.set(first + number * 2, value);
+        set(LIMITS, limit.into());
+        set(BASES, base);
         if number < FIRST_TABLE {
-            let attributes = u64::from(segment.attributes);
-            let rights = attributes & 0xff | (attributes & 0xf00) << 4;
-            self.vmcs.set(of_segment(own::RIGHTS), rights);
-            let selector = segment.selector.into();
-            self.vmcs.set(of_segment(own::SELECTORS), selector);
+            let rights = u64::from(rights);
+            set(RIGHTS, rights & 0xff | (rights & 0xf00) << 4);
+            set(SELECTORS, selector.into());
         }
     }
 
     fn msr(&self, number: u32) -> Option<u64> {
-        let mut all = REGISTERS.iter();
-        let (_, field, _) = all.find(|(register, ..)| *register == number)?;
-        Some(self.vmcs.get(*field))
+        let (field, _) = Self::register_of(number)?;
+        Some(self.vmcs.get(field))
     }
 
-    fn set_msr(&mut self, number: u32, value: u64) -> bool {
-        let mut all = REGISTERS.iter();
-        let Some((_, field, is_address)) = all.find(|(register, ..)| *register == number) else {
-            return false;
-        };
-        let is_possible = !is_address || (value as i64) << 16 >> 16 == value as i64;
-        if is_possible {
-            self.vmcs.set(*field, value);
+    fn set_msr(&mut self, number: u32, value: u64) -> Option<()> {
+        let (field, is_address) = Self::register_of(number)?;
+        if is_address && (value as i64) << 16 >> 16 != value as i64 {
+            return None;
         }
-        is_possible
+        self.vmcs.set(field, value);
+        Some(())
     }
 
     fn enter(&mut self) {
@@ -211,8 +201,8 @@ impl Hardware for Vmx {
             self.vmcs.set(field::ENTRY_ERROR, error);
             self.vmcs.set(field::ENTRY_LENGTH, length);
             if event & KIND == NON_MASKABLE & KIND {
-                let shadow = self.vmcs.get(own::INTERRUPTIBILITY);
-                self.vmcs.set(own::INTERRUPTIBILITY, shadow & !IN_NMI);
+                let shadow = self.vmcs.get(INTERRUPTIBILITY);
+                self.vmcs.set(INTERRUPTIBILITY, shadow & !IN_NMI);
             }
         }
         // Only one that was offered is of this kind.
@@ -223,7 +213,14 @@ impl Hardware for Vmx {
     }
 
     fn exit(&mut self) -> Exit {
+        // Of moves of debug registers; of ports.
+        const FROM: u64 = 1 << 4;
+        const IN: u64 = 1 << 3;
+        const STRING: u64 = 1 << 4;
         let qualification = self.vmcs.get(field::EXIT_QUALIFICATION);
+        let debug = (qualification & 7) as usize;
+        let general = Some((qualification >> 8 & 0xf) as usize);
+        let (port, size) = ((qualification >> 16) as u16, (qualification & 7) as u8 + 1);
         match self.vmcs.get(field::EXIT_REASON) {
             reason::EXCEPTION => match self.vmcs.get(field::EXIT_EVENT) & 0xff {
                 vector::DEBUG => Exit::Debug(qualification & DEBUG_REASONS),
@@ -242,30 +239,20 @@ impl Hardware for Vmx {
             // GETSEC, VMX, MWAIT, MONITOR, INVEPT, INVVPID, XSETBV.
             11 | 19..=27 | 36 | 39 | 50 | 53 | 55 => Exit::Exception(vector::INVALID_OPCODE),
             28 => self.control_register(qualification),
-            29 => Exit::DebugRegister(DebugMove {
-                number: (qualification & 7) as usize,
-                is_write: qualification & 1 << 4 == 0,
-                general: Some((qualification >> 8 & 0xf) as usize),
-            }),
-            30 => Exit::Port(PortAccess {
-                port: (qualification >> 16) as u16,
-                size: (qualification & 7) as u8 + 1,
-                is_read: qualification & 1 << 3 != 0,
-                is_string: qualification & 1 << 4 != 0,
-            }),
-            31 => Exit::Register { is_write: false },
-            32 => Exit::Register { is_write: true },
+            29 if qualification & FROM != 0 => Exit::ReadDebug(debug, general),
+            29 => Exit::WriteDebug(debug, general),
+            30 if qualification & STRING != 0 => Exit::Other,
+            30 if qualification & IN != 0 => Exit::In(port, size),
+            30 => Exit::Out(port, size),
+            31 => Exit::ReadMsr,
+            32 => Exit::WriteMsr,
             _ => Exit::Other,
         }
     }
 
     fn exit_words(&self) -> [u64; 3] {
-        [
-            field::EXIT_REASON,
-            field::EXIT_QUALIFICATION,
-            field::GUEST_PHYSICAL_ADDRESS,
-        ]
-        .map(|field| self.vmcs.get(field))
+        use field::{EXIT_QUALIFICATION, EXIT_REASON, GUEST_PHYSICAL_ADDRESS};
+        [EXIT_REASON, EXIT_QUALIFICATION, GUEST_PHYSICAL_ADDRESS].map(|field| self.vmcs.get(field))
     }
 
     fn next_instruction(&self) -> u64 {
@@ -273,14 +260,15 @@ impl Hardware for Vmx {
         self.vmcs.get(field::GUEST_RIP).wrapping_add(length)
     }
 
-    fn end_shadow(&mut self) {
-        let shadow = self.vmcs.get(own::INTERRUPTIBILITY);
-        self.vmcs.set(own::INTERRUPTIBILITY, shadow & !SHADOW);
+    fn go_on_at(&mut self, instruction: u64) {
+        self.vmcs.set(field::GUEST_RIP, instruction);
+        let shadow = self.vmcs.get(INTERRUPTIBILITY);
+        self.vmcs.set(INTERRUPTIBILITY, shadow & !SHADOW);
     }
 
     fn offer(&mut self, vector: Option<u8>) {
         let is_on = self.get(Register::Flags) & INTERRUPTS != 0
-            && self.vmcs.get(own::INTERRUPTIBILITY) & SHADOW == 0
+            && self.vmcs.get(INTERRUPTIBILITY) & SHADOW == 0
             && !self.has_event();
         self.has_offer = vector.is_some() && !is_on;
         self.ask_for(INTERRUPT_WINDOW, self.has_offer);
@@ -294,7 +282,7 @@ impl Hardware for Vmx {
     }
 
     fn has_room_for_nmi(&mut self) -> bool {
-        let keeps_off = self.vmcs.get(own::INTERRUPTIBILITY) & (SHADOW | IN_NMI) != 0;
+        let keeps_off = self.vmcs.get(INTERRUPTIBILITY) & (SHADOW | IN_NMI) != 0;
         self.ask_for(NMI_WINDOW, keeps_off || self.has_event());
         !keeps_off && !self.has_event()
     }
@@ -303,19 +291,4 @@ impl Hardware for Vmx {
         self.vmcs.set(field::ENTRY_EVENT, event);
         self.vmcs.set(field::ENTRY_ERROR, 0);
     }
-}
-
-/// The field of a register; RAX has none.
-fn place(register: Register) -> Option<u32> {
-    Some(match register {
-        Register::Ax => return None,
-        Register::Ip => field::GUEST_RIP,
-        Register::Sp => field::GUEST_RSP,
-        Register::Flags => field::GUEST_RFLAGS,
-        Register::Cr0 => field::GUEST_CR0,
-        Register::Cr3 => field::GUEST_CR3,
-        Register::Cr4 => field::GUEST_CR4,
-        Register::Efer => field::GUEST_EFER,
-        Register::PageAttributes => field::GUEST_PAT,
-    })
 }

@@ -3,12 +3,11 @@
 use alloc::boxed::Box;
 
 use crate::x86_64::kernel_image::Entry;
-use crate::x86_64::msr::NoSuchRegister;
 use l4_abi::arch::x86_64::vm::are_memory_types;
 use l4_abi::exception::ExceptionFrame;
 use l4_abi::vcpu::{StateFlags, UserTask};
 use l4_guest::event::{EXCEPTION, HAS_ERROR, NON_MASKABLE, VALID};
-use l4_guest::{Exit, Hardware, Register, Segment, general_register, segment, vector};
+use l4_guest::{Hardware, Register, segment, vector, word_of_register};
 use l4_sys::object::Task;
 use l4_sys::vcpu::{GuestEnd, Vcpu};
 use l4_sys::{Cap, Object, Result};
@@ -31,17 +30,15 @@ mod efer {
 }
 
 /// Registers that the guest's state has on all processors.
-mod msr {
-    pub(super) const PAGE_ATTRIBUTES: u32 = 0x277;
-    pub(super) const EFER: u32 = 0xc000_0080;
-}
-
+const PAGE_ATTRIBUTES: u32 = 0x277;
+const EFER: u32 = 0xc000_0080;
+/// Of RFLAGS.
 const INTERRUPTS: u64 = 1 << 9;
 
 /// The CPU.
 pub(super) struct Cpu {
-    vcpu: Vcpu,
-    hardware: Box<dyn Hardware>,
+    pub(super) vcpu: Vcpu,
+    pub(super) hardware: Box<dyn Hardware>,
 }
 
 impl Cpu {
@@ -57,32 +54,17 @@ impl Cpu {
 
     /// The state at the first instruction of a kernel.
     pub(super) fn start(&mut self, entry: &Entry) {
-        self.set_segments((0x10, 0xa9b), (0x18, 0xc93), u32::MAX);
-        let (base, limit) = entry.gdt;
-        let gdt = Segment {
-            limit: limit.into(),
-            base,
-            ..Segment::default()
-        };
-        self.hardware.set_segment(segment::GDT, gdt);
-        self.reset(
-            start::EFER,
-            [start::CR0, entry.page_table, start::CR4],
-            entry.instruction,
-        );
+        self.set_segments((0x10, 0xa9b, 0), (0x18, 0xc93), u32::MAX, entry.gdt);
+        let control = [start::CR0, entry.page_table, start::CR4];
+        self.reset(start::EFER, control, entry.instruction);
         self.change(|frame| frame.rsi = entry.parameters);
     }
 
     /// The state in which another CPU starts this one: in real mode, at the beginning of a page.
     pub(super) fn start_up(&mut self, page: u8) {
-        self.set_segments((u16::from(page) << 8, 0x9b), (0, 0x93), 0xffff);
-        let code = Segment {
-            selector: u16::from(page) << 8,
-            attributes: 0x9b,
-            limit: 0xffff,
-            base: u64::from(page) << 12,
-        };
-        self.hardware.set_segment(segment::CODE, code);
+        let page = u16::from(page);
+        let code = (page << 8, 0x9b, u64::from(page) << 12);
+        self.set_segments(code, (0, 0x93), 0xffff, (0, 0xffff));
         self.reset(0, [start::CR0_REAL_MODE, 0, 0], 0);
     }
 
@@ -104,24 +86,24 @@ impl Cpu {
         }
     }
 
-    /// Code and data segments, each a selector and attributes; LDT and TR: something valid.
-    fn set_segments(&mut self, code: (u16, u16), data: (u16, u16), limit: u32) {
-        for number in 0..segment::COUNT {
-            let ((selector, attributes), limit) = match number {
-                segment::CODE => (code, limit),
-                segment::GDT | segment::IDT => ((0, 0), 0xffff),
-                segment::LDT => ((0, 0x82), 0xffff),
-                segment::TASK_STATE => ((0, 0x8b), 0xffff),
-                _ => (data, limit),
-            };
-            let segment = Segment {
-                selector,
-                attributes,
-                limit,
-                base: 0,
-            };
-            self.hardware.set_segment(number, segment);
+    /// Selector, rights and base of the code segment; selector and rights of those for data; base and limit
+    /// of the GDT. LDT and TR: something valid.
+    fn set_segments(
+        &mut self,
+        (code, code_rights, code_base): (u16, u16, u64),
+        (data, data_rights): (u16, u16),
+        limit: u32,
+        (gdt, gdt_limit): (u64, u16),
+    ) {
+        let hardware = &mut self.hardware;
+        for number in 0..segment::GDT {
+            hardware.set_segment(number, data, data_rights, limit, 0);
         }
+        hardware.set_segment(segment::CODE, code, code_rights, limit, code_base);
+        hardware.set_segment(segment::GDT, 0, 0, gdt_limit.into(), gdt);
+        hardware.set_segment(segment::LDT, 0, 0x82, 0xffff, 0);
+        hardware.set_segment(segment::IDT, 0, 0, 0xffff, 0);
+        hardware.set_segment(segment::TASK_STATE, 0, 0x8b, 0xffff, 0);
     }
 
     /// Runs the guest until there is something to do.
@@ -132,27 +114,7 @@ impl Cpu {
         Ok(end)
     }
 
-    /// Why it has exited. What only the host's processor makes exit is done with that.
-    pub(super) fn exit(&mut self) -> Exit {
-        self.hardware.exit()
-    }
-
-    /// What the processor says of that.
-    pub(super) fn exit_words(&self) -> [u64; 3] {
-        self.hardware.exit_words()
-    }
-
-    /// A register.
-    pub(super) fn get(&self, register: Register) -> u64 {
-        self.hardware.get(register)
-    }
-
-    /// The general registers: all but RAX and RSP.
-    pub(super) fn registers(&self) -> ExceptionFrame {
-        self.vcpu.registers()
-    }
-
-    /// Changes them.
+    /// Changes general registers: all but RAX and RSP.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut ExceptionFrame)) {
         let mut frame = self.vcpu.registers();
         change(&mut frame);
@@ -173,8 +135,8 @@ impl Cpu {
     pub(super) fn general(&self, number: usize) -> u64 {
         match number {
             0 => self.ax(),
-            4 => self.get(Register::Sp),
-            number => *general_register(&mut self.vcpu.registers(), number),
+            4 => self.hardware.get(Register::Sp),
+            number => self.vcpu.registers().to_words()[word_of_register(number)],
         }
     }
 
@@ -183,66 +145,47 @@ impl Cpu {
         match number {
             0 => self.set_ax(value),
             4 => self.hardware.set(Register::Sp, value),
-            number => self.change(|frame| *general_register(frame, number) = value),
+            number => self.change(|frame| {
+                let mut words = frame.to_words();
+                words[word_of_register(number)] = value;
+                *frame = ExceptionFrame::from_words(&words);
+            }),
         }
     }
 
     /// A model-specific register that is in the guest's state.
     pub(super) fn msr(&self, number: u32) -> Option<u64> {
         match number {
-            msr::EFER => Some(self.get(Register::Efer)),
-            msr::PAGE_ATTRIBUTES => Some(self.get(Register::PageAttributes)),
+            EFER => Some(self.hardware.get(Register::Efer)),
+            PAGE_ATTRIBUTES => Some(self.hardware.get(Register::PageAttributes)),
             _ => self.hardware.msr(number),
         }
     }
 
-    /// Sets it.
-    pub(super) fn set_msr(
-        &mut self,
-        number: u32,
-        value: u64,
-    ) -> core::result::Result<(), NoSuchRegister> {
-        match number {
-            msr::EFER if value & !efer::ALL == 0 => {
+    /// Sets it, unless it is none, or cannot have that value.
+    pub(super) fn set_msr(&mut self, number: u32, value: u64) -> Option<()> {
+        let (register, value) = match number {
+            EFER if value & !efer::ALL == 0 => {
                 // The CPU itself keeps LMA.
-                let active = self.get(Register::Efer) & efer::LONG_MODE_ACTIVE;
-                let value = value & !efer::LONG_MODE_ACTIVE | active;
-                self.hardware.set(Register::Efer, value);
+                let active = self.hardware.get(Register::Efer) & efer::LONG_MODE_ACTIVE;
+                (Register::Efer, value & !efer::LONG_MODE_ACTIVE | active)
             }
-            msr::PAGE_ATTRIBUTES if are_memory_types(value) => {
-                self.hardware.set(Register::PageAttributes, value);
-            }
-            msr::EFER | msr::PAGE_ATTRIBUTES => return Err(NoSuchRegister),
-            _ if self.hardware.set_msr(number, value) => {}
-            _ => return Err(NoSuchRegister),
-        }
-        Ok(())
+            PAGE_ATTRIBUTES if are_memory_types(value) => (Register::PageAttributes, value),
+            _ => return self.hardware.set_msr(number, value),
+        };
+        self.hardware.set(register, value);
+        Some(())
     }
 
     /// Goes on behind the instruction that has exited.
     pub(super) fn skip(&mut self) {
-        self.go_on_at(self.hardware.next_instruction());
-    }
-
-    /// Goes on at `instruction`: the one that exited is done, and a shadow of interrupts is over.
-    pub(super) fn go_on_at(&mut self, instruction: u64) {
-        self.hardware.set(Register::Ip, instruction);
-        self.hardware.end_shadow();
+        let next = self.hardware.next_instruction();
+        self.hardware.go_on_at(next);
     }
 
     /// Whether the guest takes interrupts at all.
     pub(super) fn has_interrupts_on(&self) -> bool {
-        self.get(Register::Flags) & INTERRUPTS != 0
-    }
-
-    /// Lets the guest take this interrupt as soon as it takes any, or none.
-    pub(super) fn offer(&mut self, vector: Option<u8>) {
-        self.hardware.offer(vector);
-    }
-
-    /// Whether the guest has yet to take it.
-    pub(super) fn has_offer(&self) -> bool {
-        self.hardware.has_offer()
+        self.hardware.get(Register::Flags) & INTERRUPTS != 0
     }
 
     /// The interrupt that cannot be masked, taken with the next run, unless something else is; whether it is.

@@ -8,7 +8,7 @@ use crate::x86_64::cpuid;
 use crate::x86_64::debug_registers::decode;
 use crate::x86_64::msr::{NoSuchRegister, Now};
 use crate::x86_64::platform::Platform;
-use l4_guest::{DebugMove, Exit, PortAccess, Register, vector};
+use l4_guest::{Exit, Register, vector};
 use l4_memory::Shared;
 use l4_rt::println;
 
@@ -21,10 +21,13 @@ const NO_SUCH_HYPERCALL: u64 = -1000_i64 as u64;
 impl Processor {
     /// Serves the exit.
     pub(super) fn serve_exit(&mut self) -> Option<Stop> {
-        match self.cpu.exit() {
-            Exit::Port(access) => return self.port(access),
-            Exit::Register { is_write } => self.register(is_write),
-            Exit::DebugRegister(access) => return self.debug_register(access),
+        match self.cpu.hardware.exit() {
+            Exit::In(port, size) => self.read_port(port, size),
+            Exit::Out(port, size) => return self.write_port(port, size).map(Stop::End),
+            Exit::ReadMsr => self.register(false),
+            Exit::WriteMsr => self.register(true),
+            Exit::ReadDebug(number, general) => return self.debug_register(number, general, false),
+            Exit::WriteDebug(number, general) => return self.debug_register(number, general, true),
             Exit::Cpuid => self.cpuid(),
             Exit::Halt => {
                 self.statistics.count("halt", None);
@@ -63,34 +66,34 @@ impl Processor {
         self.cpu.raise(vector);
     }
 
-    fn port(&mut self, access: PortAccess) -> Option<Stop> {
-        let PortAccess { port, size, .. } = access;
-        if access.is_string {
-            return Some(self.fault());
-        }
-        let mask = u64::from(u32::MAX >> (32 - 8 * u32::from(size.clamp(1, 4))));
+    fn read_port(&mut self, port: u16, size: u8) {
+        self.statistics.count("port in", u64::from(port));
         let now = alarm::now();
-        let mut end = None;
-        if access.is_read {
-            self.statistics.count("port in", u64::from(port));
-            let read = |platform: &mut Platform<Shared>| platform.read_port(port, size, now);
-            let value = u64::from(self.with_platform(read)) & mask;
-            // Four bytes clear the upper half of the register.
-            let kept = if size == 4 { 0 } else { self.cpu.ax() & !mask };
-            self.cpu.set_ax(kept | value);
+        let read = |platform: &mut Platform<Shared>| platform.read_port(port, size, now);
+        let value = u64::from(self.with_platform(read)) & mask(size);
+        // Four bytes clear the upper half of the register.
+        let kept = if size == 4 {
+            0
         } else {
-            self.statistics.count("port out", u64::from(port));
-            let value = (self.cpu.ax() & mask) as u32;
-            let memory = &self.machine.ram.shared;
-            end =
-                self.with_platform(|platform| platform.write_port(port, size, value, now, memory));
-        }
+            self.cpu.ax() & !mask(size)
+        };
+        self.cpu.set_ax(kept | value);
         self.cpu.skip();
-        end.map(Stop::End)
+    }
+
+    fn write_port(&mut self, port: u16, size: u8) -> Option<End> {
+        self.statistics.count("port out", u64::from(port));
+        let now = alarm::now();
+        let value = (self.cpu.ax() & mask(size)) as u32;
+        let memory = &self.machine.ram.shared;
+        let end =
+            self.with_platform(|platform| platform.write_port(port, size, value, now, memory));
+        self.cpu.skip();
+        end
     }
 
     fn register(&mut self, is_write: bool) {
-        let frame = self.cpu.registers();
+        let frame = self.cpu.vcpu.registers();
         let (number, ax) = (frame.rcx as u32, self.cpu.ax());
         let done = if is_write {
             self.statistics.count("register write", u64::from(number));
@@ -103,7 +106,9 @@ impl Processor {
                 scale: self.machine.scale,
             };
             match number {
-                _ if self.cpu.msr(number).is_some() => self.cpu.set_msr(number, value),
+                _ if self.cpu.msr(number).is_some() => {
+                    self.cpu.set_msr(number, value).ok_or(NoSuchRegister)
+                }
                 _ if Self::is_of_apic(number) => {
                     let written = self.write_apic(number, value);
                     written.map_err(|_| NoSuchRegister)
@@ -129,7 +134,7 @@ impl Processor {
     }
 
     fn cpuid(&mut self) {
-        let (leaf, sub_leaf) = (self.cpu.ax() as u32, self.cpu.registers().rcx as u32);
+        let (leaf, sub_leaf) = (self.cpu.ax() as u32, self.cpu.vcpu.registers().rcx as u32);
         // Where a guest looks for hypervisors it looks at very many.
         let detail = Some(u64::from(leaf)).filter(|_| leaf >> 28 != 4);
         self.statistics.count("cpuid", detail);
@@ -148,24 +153,26 @@ impl Processor {
         self.cpu.skip();
     }
 
-    fn debug_register(&mut self, access: DebugMove) -> Option<Stop> {
-        let number = access.number;
+    fn debug_register(
+        &mut self,
+        number: usize,
+        general: Option<usize>,
+        is_write: bool,
+    ) -> Option<Stop> {
         self.statistics.count("debug register", number as u64);
-        let general = match access.general {
-            Some(general) => {
-                self.cpu.skip();
-                general
-            }
+        let hardware = &mut self.cpu.hardware;
+        let (general, next) = match general {
+            Some(general) => (general, hardware.next_instruction()),
             None => {
-                let (root, address) = (self.cpu.get(Register::Cr3), self.cpu.get(Register::Ip));
-                let Some(instruction) = decode(&self.machine.ram.shared, root, address) else {
+                let (root, address) = (hardware.get(Register::Cr3), hardware.get(Register::Ip));
+                let Some(found) = decode(&self.machine.ram.shared, root, address) else {
                     return Some(self.fault());
                 };
-                self.cpu.go_on_at(address.wrapping_add(instruction.length));
-                instruction.register
+                (found.register, address.wrapping_add(found.length))
             }
         };
-        if access.is_write {
+        hardware.go_on_at(next);
+        if is_write {
             let value = self.cpu.general(general);
             self.debug_registers.set(number, value);
         } else {
@@ -177,22 +184,28 @@ impl Processor {
 
     /// The guest did what this machine does not have: tells all that is known.
     fn fault(&mut self) -> Stop {
-        let [exit, first, second] = self.cpu.exit_words();
+        let hardware = &self.cpu.hardware;
+        let [exit, first, second] = hardware.exit_words();
         self.statistics.count("fault", exit);
         println!();
         println!("the guest is stopped: exit {exit:#x}, {first:#x} {second:#x}");
         println!(
             "rip {:#x} rsp {:#x} rflags {:#x} rax {:#x} cr0 {:#x} cr3 {:#x} cr4 {:#x} efer {:#x}",
-            self.cpu.get(Register::Ip),
-            self.cpu.get(Register::Sp),
-            self.cpu.get(Register::Flags),
-            self.cpu.ax(),
-            self.cpu.get(Register::Cr0),
-            self.cpu.get(Register::Cr3),
-            self.cpu.get(Register::Cr4),
-            self.cpu.get(Register::Efer)
+            hardware.get(Register::Ip),
+            hardware.get(Register::Sp),
+            hardware.get(Register::Flags),
+            hardware.get(Register::Ax),
+            hardware.get(Register::Cr0),
+            hardware.get(Register::Cr3),
+            hardware.get(Register::Cr4),
+            hardware.get(Register::Efer)
         );
-        println!("{:#x?}", self.cpu.registers());
+        println!("{:#x?}", self.cpu.vcpu.registers());
         Stop::Fault
     }
+}
+
+/// What so many bytes can hold.
+fn mask(size: u8) -> u64 {
+    (u32::MAX >> (32 - 8 * u32::from(size.clamp(1, 4)))).into()
 }

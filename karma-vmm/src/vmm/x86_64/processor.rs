@@ -141,7 +141,7 @@ impl Processor {
             Waiting::Interrupt(interrupt) => Some(interrupt),
             _ => None,
         };
-        self.cpu.offer(self.offered.map(|offered| offered.vector));
+        (self.cpu.hardware).offer(self.offered.map(|offered| offered.vector));
         waiting != Waiting::Reset
     }
 
@@ -150,7 +150,7 @@ impl Processor {
         let Some(Interrupt {
             vector,
             is_external,
-        }) = self.offered.filter(|_| !self.cpu.has_offer())
+        }) = self.offered.filter(|_| !self.cpu.hardware.has_offer())
         else {
             return;
         };

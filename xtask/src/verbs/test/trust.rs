@@ -16,9 +16,9 @@ const MACHINE: (&str, &str, &str) = ("karma", "linux", "karma-vmm");
 /// Most lines of the parts of a virtual machine's base; what is below stays below.
 const MOST_PROGRAM: usize = 2_500;
 const MOST_DEVICES: usize = 1_500;
-const MOST_OWN: usize = 39_700;
+const MOST_OWN: usize = 39_850;
 /// With all crates.
-const MOST_ALL: usize = 39_700;
+const MOST_ALL: usize = 39_850;
 
 /// Files that are in everybody's base, on one architecture or on all; and what only tests have.
 const TRUSTED: [&str; 4] = [
