@@ -153,7 +153,12 @@ impl State {
 
     /// Makes the calling thread the vCPU with this state.
     pub fn enter(self) -> ExtendedVcpu {
-        Thread::SELF.vcpu_control_extended(self.0).unwrap();
+        self.enter_for(&Thread::SELF)
+    }
+
+    /// Makes `thread` that vCPU.
+    pub fn enter_for(self, thread: &Thread) -> ExtendedVcpu {
+        thread.vcpu_control_extended(self.0).unwrap();
         // SAFETY: a page of kernel-user memory of its own, which stays.
         unsafe { ExtendedVcpu::new(self.address()) }
     }

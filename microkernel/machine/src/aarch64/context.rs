@@ -7,7 +7,9 @@ use l4_abi::arch::aarch64::exception::{
 };
 use l4_abi::error::ResultCode;
 
+use super::irqchip::IrqChip;
 use super::processor_state;
+use super::vm::Level;
 use crate::event::OperationReply;
 use crate::per_cpu::CpuBlock;
 use crate::utcb::Utcb;
@@ -103,40 +105,21 @@ impl Frame {
         self.x[number].set(value);
     }
 
-    /// What ex_regs answers as flags: the exception level in its own code.
+    /// Takes back what user mode must not choose of its processor state: EL1
+    /// is for those who have it.
     #[inline]
-    pub fn flags(&self) -> u64 {
-        privilege::EL0
-    }
-
-    /// Sets the exception level that ex_regs asks for: its flags under
-    /// [`PRIVILEGE_MASK`].
-    ///
-    /// # Errors
-    /// EINVAL for anything but EL0; programs at EL1 need their EL1 registers
-    /// switched, which comes with virtual machines.
-    pub fn set_privilege(&self, flags: u64) -> Result<(), ResultCode> {
-        match flags & PRIVILEGE_MASK {
-            privilege::KEEP => Ok(()),
-            privilege::EL0 => {
-                self.pstate.set(self.pstate.get() & !pstate::MODE_MASK);
-                Ok(())
-            }
-            _ => Err(ResultCode::EINVAL),
-        }
-    }
-
-    /// Takes back what user mode must not choose of its processor state.
-    #[inline]
-    pub(super) fn sanitise_state(&self) {
-        let state = processor_state::from_user(self.pstate.get(), has_aarch32);
+    pub(super) fn sanitise_state(&self, with_el1: bool) {
+        let state = match with_el1 {
+            true => processor_state::from_guest(self.pstate.get(), has_aarch32),
+            false => processor_state::from_user(self.pstate.get(), has_aarch32),
+        };
         self.pstate.set(state);
     }
 
-    /// The same for a guest.
-    pub(super) fn sanitise_guest_state(&self) {
-        let state = processor_state::from_guest(self.pstate.get(), has_aarch32);
-        self.pstate.set(state);
+    /// Goes on in this mode.
+    pub(super) fn set_mode(&self, mode: u64) {
+        self.pstate
+            .set(self.pstate.get() & !pstate::MODE_MASK | mode);
     }
 
     /// All words.
@@ -180,13 +163,11 @@ fn has_aarch32() -> bool {
     read_register!("id_aa64pfr0_el1") & 0xf == 2
 }
 
-/// The bits of ex_regs' flags that are the architecture's (abi/05).
-const PRIVILEGE_MASK: u64 = 0xff00_0000;
-
-/// Exception levels under [`PRIVILEGE_MASK`].
+/// Exception levels in ex_regs' flags (abi/05).
 mod privilege {
     pub(super) const KEEP: u64 = 0;
     pub(super) const EL0: u64 = 1 << 24;
+    pub(super) const EL1: u64 = 2 << 24;
 }
 
 /// All of a thread that is switched with it, but for the FPU.
@@ -201,8 +182,7 @@ pub struct Context {
     tpidr: Cell<u64>,
     /// Its state as an extended vCPU.
     pub(super) extended: Cell<Option<ExtendedPointer>>,
-    /// The same while it is in a guest at EL1.
-    pub(super) guest: Cell<Option<ExtendedPointer>>,
+    pub(super) level: Cell<Level>,
 }
 
 impl Context {
@@ -213,8 +193,52 @@ impl Context {
             tpidrro: Cell::new(0),
             tpidr: Cell::new(0),
             extended: Cell::new(None),
-            guest: Cell::new(None),
+            level: Cell::new(Level::El0),
         }
+    }
+
+    /// What ex_regs answers as flags: the exception level in its own code.
+    #[inline]
+    pub fn flags(&self) -> u64 {
+        match self.level.get() {
+            Level::El0 => privilege::EL0,
+            Level::El1 | Level::Guest => privilege::EL1,
+        }
+    }
+
+    /// Whether it has more to be switched than programs at EL0.
+    #[inline]
+    pub fn is_privileged(&self) -> bool {
+        self.level.get() != Level::El0
+    }
+
+    /// Sets the exception level that ex_regs asks for.
+    ///
+    /// # Errors
+    /// EINVAL for others than EL0 and EL1, and for extended vCPUs, whose state
+    /// tells it.
+    pub fn set_privilege(
+        &self,
+        block: &CpuBlock,
+        chip: &IrqChip,
+        level: u64,
+    ) -> Result<(), ResultCode> {
+        let level = match level {
+            privilege::KEEP => return Ok(()),
+            privilege::EL0 => Level::El0,
+            privilege::EL1 => Level::El1,
+            _ => return Err(ResultCode::EINVAL),
+        };
+        if self.extended.get().is_some() {
+            return Err(ResultCode::EINVAL);
+        }
+        self.set_level(block, chip, level, self.is_loaded(block));
+        Ok(())
+    }
+
+    /// Whether the CPU has its registers.
+    pub(super) fn is_loaded(&self, block: &CpuBlock) -> bool {
+        core::ptr::eq(block.frame(), &self.frame)
     }
 
     /// Tells user mode where its UTCB is. For a thread that is not current.
@@ -266,7 +290,7 @@ impl Context {
         frame.sp.set(utcb.word(35));
         frame.pc.set(utcb.word(36));
         frame.pstate.set(utcb.word(37));
-        frame.sanitise_state();
+        frame.sanitise_state(self.is_privileged());
         self.tpidrro.set(utcb.word(THREAD_REGISTERS));
         self.tpidr.set(utcb.word(THREAD_REGISTERS + 1));
     }
@@ -288,7 +312,7 @@ impl Context {
         let &[_, value, ..] = words else {
             return Err(ResultCode::EINVAL);
         };
-        self.set_tpidrro(value, core::ptr::eq(block.frame(), &self.frame));
+        self.set_tpidrro(value, self.is_loaded(block));
         Ok(OperationReply::default())
     }
 
@@ -297,7 +321,7 @@ impl Context {
         self.tpidrro.get()
     }
 
-    /// Takes over the register that a guest has written. For the current
+    /// Takes over the register that EL1 may have written. For the current
     /// thread.
     pub(super) fn save_tpidrro(&self) {
         self.tpidrro.set(read_register!("tpidrro_el0"));

@@ -55,7 +55,7 @@ pub(super) unsafe extern "C" fn fault(cpu: *mut CpuBlock, syndrome: u64) {
     context.save_live();
     let address = if has_address(syndrome) {
         let address = read_register!("far_el2");
-        if context.is_in_guest() {
+        if context.level.get() == vm::Level::Guest {
             vm::fault_address(syndrome, address)
         } else {
             address

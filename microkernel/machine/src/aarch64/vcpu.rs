@@ -10,6 +10,7 @@ use l4_abi::arch::aarch64::exception::{class, pstate};
 
 use super::context::{Context, Frame};
 use super::irqchip::IrqChip;
+use super::vm::Level;
 use crate::per_cpu::{CpuBlock, ShortWay};
 use crate::vcpu::{TrapRegisters, VcpuArea};
 
@@ -53,8 +54,9 @@ impl Frame {
     /// them.
     #[inline]
     pub fn load_from(&self, registers: &TrapRegisters) {
+        let with_el1 = self.pstate.get() & pstate::EL1T != 0;
         self.copy_from(registers);
-        self.sanitise_state();
+        self.sanitise_state(with_el1);
     }
 
     #[inline]
@@ -83,7 +85,7 @@ impl Frame {
 
     #[inline]
     fn entry_state(&self) -> u64 {
-        self.pstate.get() & !(pstate::MODE_MASK | pstate::ILLEGAL) | ENTRY_MASKS
+        self.pstate.get() & !NO_ENTRY | ENTRY_MASKS
     }
 
     #[inline]
@@ -94,6 +96,9 @@ impl Frame {
         self.pstate.set(state);
     }
 }
+
+/// What an entry does not keep: all of the mode but whether it is EL1.
+const NO_ENTRY: u64 = pstate::MODE_MASK & !pstate::EL1T | pstate::ILLEGAL;
 
 /// What is masked at an entry.
 const ENTRY_MASKS: u64 = pstate::SERROR_MASK | pstate::IRQ_MASK | pstate::FIQ_MASK;
@@ -163,35 +168,30 @@ impl Context {
         }
         self.set_tpidrro(area.thread_registers[0].load(Relaxed), is_loaded);
         if let Some(extended) = extended {
-            self.enter_guest(block, chip, extended, is_loaded);
+            self.enter_guest(block, chip, &extended, is_loaded);
         }
     }
 
     /// Takes back what user mode must not choose of its processor state.
     #[inline(always)]
     fn sanitise_user_mode(&self) {
-        if self.is_in_guest() {
-            self.frame.sanitise_guest_state();
-        } else {
-            self.frame.sanitise_state();
-        }
+        self.frame.sanitise_state(self.is_privileged());
     }
 
     /// The vCPU leaves its user mode.
     #[inline]
     pub fn leave_user_task(
         &self,
-        _block: &CpuBlock,
+        block: &CpuBlock,
         chip: &IrqChip,
         area: &VcpuArea,
         is_loaded: bool,
     ) {
-        if let Some(extended) = self.guest.get() {
-            if is_loaded {
-                self.save_tpidrro();
-            }
+        if let Some(extended) = self.extended.get() {
+            self.leave_guest(block, chip, &extended, is_loaded);
             area.thread_registers[0].store(self.tpidrro(), Relaxed);
-            self.leave_guest(chip, extended, is_loaded);
+        } else if self.level.get() == Level::El1 {
+            self.frame.set_mode(pstate::EL1T);
         }
         self.set_tpidrro(area.host[0].load(Relaxed), is_loaded);
     }

@@ -6,6 +6,7 @@ use core::cell::Cell;
 
 use l4_abi::error::ResultCode;
 
+use super::irqchip::IrqChip;
 use crate::event::OperationReply;
 use crate::per_cpu::CpuBlock;
 use crate::utcb::Utcb;
@@ -74,8 +75,6 @@ impl Frame {
         ip, set_ip: IP;
         /// The stack pointer.
         sp, set_sp: SP;
-        /// What ex_regs tells of the flags.
-        flags, set_flags: FLAGS;
         /// The trap's error code.
         error, set_error: ERROR;
         /// The address of the last page fault.
@@ -152,20 +151,7 @@ impl Frame {
     pub fn clear_syscall_marker(&self) {
         self.words[IN_SYSCALL].set(0);
     }
-
-    /// Sets the execution level that ex_regs asks for with its
-    /// architecture-specific flags.
-    pub fn set_privilege(&self, flags: u64) -> Result<(), ResultCode> {
-        if flags == 0 {
-            Ok(())
-        } else {
-            Err(ResultCode::EINVAL)
-        }
-    }
 }
-
-/// The bits of ex_regs' flags that are the architecture's (abi/05).
-pub const PRIVILEGE_MASK: u64 = 0xff00_0000;
 
 /// Writes what user mode expects in a new UTCB at `address`: nothing.
 pub fn prepare_utcb(_utcb: &Utcb, _address: u64) {}
@@ -190,6 +176,24 @@ impl Context {
     pub fn set_utcb(&self, address: u64) {
         self.utcb.set(address);
         self.thread_pointer.set(address);
+    }
+
+    /// What ex_regs tells of the flags.
+    pub fn flags(&self) -> u64 {
+        self.frame.words[FLAGS].get()
+    }
+
+    /// Whether it has more to be switched than other programs.
+    pub fn is_privileged(&self) -> bool {
+        false
+    }
+
+    /// Sets the execution level that ex_regs asks for: there is one.
+    pub fn set_privilege(&self, _: &CpuBlock, _: &IrqChip, level: u64) -> Result<(), ResultCode> {
+        match level {
+            0 => Ok(()),
+            _ => Err(ResultCode::EINVAL),
+        }
     }
 
     /// Writes what a thread finds in its UTCB: nothing (abi/02).

@@ -19,6 +19,7 @@ use l4_abi::protocol::thread::OpcodeX86;
 use l4_abi::utcb::KERNEL_WORD_OFFSET;
 
 use super::cpu::{USER_SEGMENTS, selector};
+use super::irqchip::IrqChip;
 use crate::event::OperationReply;
 use crate::per_cpu::CpuBlock;
 use crate::utcb::Utcb;
@@ -29,9 +30,6 @@ pub(super) const SYSCALL_MARKER: u64 = CS_SYSTEM_CALL;
 
 /// Words of an exception message (abi/02).
 pub const EXCEPTION_WORDS: usize = FRAME_WORDS;
-
-/// The bits of ex_regs' flags that are the architecture's (abi/05).
-const PRIVILEGE_MASK: u64 = 0xff00_0000;
 
 /// Bytes of the `syscall` instruction.
 pub(super) const SYSCALL_LENGTH: u64 = 2;
@@ -144,12 +142,6 @@ impl Frame {
         self.r8.get() as u32
     }
 
-    /// The CPU's flags, as the thread operation ex_regs tells them.
-    #[inline]
-    pub fn flags(&self) -> u64 {
-        self.rflags.get()
-    }
-
     /// Argument 0 or 1 of a function that user mode enters.
     #[inline]
     pub fn argument(&self, number: usize) -> u64 {
@@ -160,18 +152,6 @@ impl Frame {
     #[inline]
     pub fn set_argument(&self, number: usize, value: u64) {
         [&self.rdi, &self.rsi][number].set(value);
-    }
-
-    /// Sets the execution level that ex_regs asks for with its flags under
-    /// [`PRIVILEGE_MASK`].
-    ///
-    /// # Errors
-    /// EINVAL for any: there is one level here.
-    pub fn set_privilege(&self, flags: u64) -> Result<(), ResultCode> {
-        match flags & PRIVILEGE_MASK {
-            0 => Ok(()),
-            _ => Err(ResultCode::EINVAL),
-        }
     }
 
     /// Turns a system call into an exception at its instruction. The registers
@@ -264,6 +244,25 @@ impl Context {
     /// Whether the thread is the one whose registers this CPU has.
     fn is_loaded(&self) -> bool {
         core::ptr::eq(super::syscall::current_frame(), &self.frame)
+    }
+
+    /// The CPU's flags, as the thread operation ex_regs tells them.
+    #[inline]
+    pub fn flags(&self) -> u64 {
+        self.frame.rflags.get()
+    }
+
+    /// Whether it has more to be switched than other programs.
+    pub fn is_privileged(&self) -> bool {
+        false
+    }
+
+    /// Sets the execution level that ex_regs asks for.
+    ///
+    /// # Errors
+    /// EINVAL for any: there is one level here.
+    pub fn set_privilege(&self, _: &CpuBlock, _: &IrqChip, level: u64) -> Result<(), ResultCode> {
+        (level == 0).then_some(()).ok_or(ResultCode::EINVAL)
     }
 
     /// Puts the exception message of this thread into `utcb` (abi/02).

@@ -109,11 +109,14 @@ impl Thread {
         let state = self.state(cpu);
         let frame = &state.context.frame;
         let (ip, sp) = (call.word(1), call.word(2));
-        let old = [frame.flags(), frame.ip(), frame.sp()];
+        let old = [state.context.flags(), frame.ip(), frame.sp()];
         let cancels = flags.contains(ExRegsFlags::CANCEL);
         ensure(state.life.get() != Life::Dead, ResultCode::EINVAL)?;
         if cancels || !self.is_in_exception(cpu) {
-            frame.set_privilege(call.word(0) & EX_REGS_ARCHITECTURE_MASK)?;
+            let chip = &cpu.kernel.platform.chip;
+            let privilege = call.word(0) & EX_REGS_ARCHITECTURE_MASK;
+            (state.context).set_privilege(cpu.block(), chip, privilege)?;
+            self.review(cpu);
             if cancels {
                 self.cancel(cpu);
             }

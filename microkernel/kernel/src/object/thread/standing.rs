@@ -27,7 +27,7 @@ pub enum Standing {
     /// It waits for the answer to its page fault, and is no vCPU.
     Faulted,
     /// Its system calls are not just carried out: it is an alien, or in the
-    /// user task of its vCPU.
+    /// user task of its vCPU, or privileged.
     Intercepted,
 }
 
@@ -59,7 +59,7 @@ impl Thread {
 
     fn judge(&self, cpu: &Cpu) -> Standing {
         let state = self.state(cpu);
-        if state.intercepts_syscalls() {
+        if state.intercepts_syscalls() || state.context.is_privileged() {
             return Standing::Intercepted;
         }
         if state.stop.get().is_some() || !self.lives_here(cpu) || self.timeout.is_linked() {

@@ -16,6 +16,31 @@ const CNTHCTL: u64 = 1 << 0;
 /// CNTV_CTL_EL0: the interrupt is masked.
 const TIMER_MASKED: u64 = 1 << 1;
 
+/// What the CPU is for a program at EL1: stage 1 stays off, whatever the
+/// program writes to its registers. A VMM finds the deadline of its guest's
+/// timer, which is off.
+pub(super) fn load_program(guest: Option<&GuestState>) {
+    let hcr = Hcr::FORCED | Hcr::DC | Hcr::RW;
+    // SAFETY: the program has less than a guest has.
+    unsafe {
+        write_register!("hcr_el2", hcr.bits());
+        write_register!("vpidr_el2", read_register!("midr_el1"));
+        write_register!("vmpidr_el2", read_register!("mpidr_el1"));
+        write_register!("cnthctl_el2", CNTHCTL);
+        let deadline = guest.map_or(0, |guest| guest.cntv_cval.load(Relaxed));
+        write_register!("cntv_cval_el0", deadline);
+    }
+}
+
+/// Takes the CPU from a program at EL1.
+pub(super) fn unload_program(guest: Option<&GuestState>) {
+    if let Some(guest) = guest {
+        let deadline = read_register!("cntv_cval_el0");
+        guest.cntv_cval.store(deadline, Relaxed);
+    }
+    cpu::leave_guest();
+}
+
 /// Gives it to the CPU.
 pub(super) fn load(state: &GuestState, chip: &IrqChip) {
     let choice = Hcr::from_bits_retain(state.guest_hcr.load(Relaxed)) & Hcr::CHOICE;

@@ -13,6 +13,9 @@
 //! Both lie in the vCPU's extended state meanwhile, where user mode reads and
 //! writes them. So no value of them may harm more than the guest: what could
 //! is masked in [`environment`] and in the interrupt chip's part.
+//!
+//! Other programs can be at EL1 too ([`Level::El1`]): VMMs, which find the
+//! registers of their guest in the CPU, and any others, which find none.
 
 mod environment;
 pub(super) mod gic_v2;
@@ -21,8 +24,9 @@ mod registers;
 mod state;
 
 use core::ptr;
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use l4_abi::arch::aarch64::exception::pstate;
 use l4_abi::arch::aarch64::vm::{Hcr, SCTLR_GENERIC, VMPIDR_INITIAL};
 
 use super::context::Context;
@@ -50,20 +54,28 @@ pub fn format() -> Option<Format> {
 /// that is not extended.
 pub fn begin(cpu: &CpuBlock, chip: &IrqChip, context: &Context, extended: Option<ExtendedPointer>) {
     let is_first = context.extended.get().is_none();
-    release(cpu, chip, context, false);
+    let is_loaded = context.is_loaded(cpu);
+    release(cpu, chip, context, is_loaded);
     context.extended.set(extended);
     if let Some(area) = extended.filter(|_| is_first) {
         initialise(&area, chip);
+    }
+    match (extended, context.level.get()) {
+        // Its guest has become a program.
+        (None, Level::Guest) => context.level.set(Level::El1),
+        (None, _) | (_, Level::Guest) => {}
+        (Some(area), level) => set_host_level(state(&area), level),
+    }
+    if is_loaded {
+        context.load(cpu, chip);
     }
 }
 
 fn initialise(area: &ExtendedArea, chip: &IrqChip) {
     area.set_info(u64::from(chip.version()) << 8);
     let state = state(area);
-    let forced = Hcr::FORCED | Hcr::DC;
-    let guest_hcr = forced | Hcr::TGE;
+    let guest_hcr = Hcr::FORCED | Hcr::DC | Hcr::TGE;
     state.guest_hcr.store(guest_hcr.bits(), Relaxed);
-    state.host_hcr.store((guest_hcr | Hcr::RW).bits(), Relaxed);
     state.guest_sctlr.store(0, Relaxed);
     state.sctlr.store(SCTLR_GENERIC, Relaxed);
     for register in [&state.actlr, &state.amair, &state.cntvoff] {
@@ -73,6 +85,13 @@ fn initialise(area: &ExtendedArea, chip: &IrqChip) {
     let midr = read_register!("midr_el1");
     state.vpidr.store(midr as u32, Relaxed);
     chip.initialise_guest(state);
+}
+
+/// The VMM stays at its level.
+fn set_host_level(state: &GuestState, level: Level) {
+    let mut hcr = Hcr::FORCED | Hcr::DC | Hcr::RW;
+    hcr.set(Hcr::TGE, level == Level::El0);
+    state.host_hcr.store(hcr.bits(), Relaxed);
 }
 
 /// Runs the guest: virtual machines are ordinary tasks here.
@@ -86,78 +105,134 @@ pub fn mark_pending(_cpu: &CpuBlock, _area: &ExtendedArea) {}
 /// Another thread is loaded; before [`switch`](super::context::switch).
 #[inline]
 pub fn switch(cpu: &CpuBlock, chip: &IrqChip, from: &Context, to: &Context) {
-    if let Some(area) = from.guest.get() {
-        from.save_tpidrro();
-        environment::unload(state(&area), chip);
+    if from.is_privileged() {
+        from.unload(chip);
     }
-    if let Some(area) = to.guest.get() {
-        load(cpu, chip, area);
+    if to.is_privileged() {
+        to.load(cpu, chip);
     }
 }
 
 /// The thread with `context` leaves this CPU, or ends.
 pub fn release(cpu: &CpuBlock, chip: &IrqChip, context: &Context, is_loaded: bool) {
-    let guest = context.guest.get();
-    if let Some(area) = guest.filter(|_| is_loaded) {
-        environment::unload(state(&area), chip);
+    if is_loaded {
+        context.unload(chip);
     }
-    let owner = cpu.arch.el1_owner.get();
-    for area in [guest, context.extended.get()].into_iter().flatten() {
-        if is_same(owner, area) {
-            registers::save(state(&area));
-            cpu.arch.el1_owner.set(None);
+    let owner = &cpu.arch.el1_owner;
+    if let Some(area) = context.extended.get()
+        && is_same(owner.get(), area)
+    {
+        registers::save(state(&area));
+        owner.set(None);
+    }
+}
+
+/// Where a thread's code runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    /// A program at EL0.
+    El0,
+    /// A program at EL1, or at EL0 below itself.
+    El1,
+    /// The guest of an extended vCPU, at EL1 or EL0.
+    Guest,
+}
+
+impl Level {
+    /// With HCR_EL2 as the user wants it, who wants `privileged` without TGE.
+    fn of(hcr: &AtomicU64, privileged: Level) -> Self {
+        match Hcr::from_bits_retain(hcr.load(Relaxed)).contains(Hcr::TGE) {
+            true => Level::El0,
+            false => privileged,
         }
     }
 }
 
 impl Context {
-    /// Whether the vCPU's user mode is a guest at EL1.
-    #[inline]
-    pub(super) fn is_in_guest(&self) -> bool {
-        self.guest.get().is_some()
-    }
-
     /// The vCPU enters its user mode, which is a guest if it says so.
     pub(super) fn enter_guest(
         &self,
         cpu: &CpuBlock,
         chip: &IrqChip,
-        area: ExtendedPointer,
+        area: &ExtendedArea,
         is_loaded: bool,
     ) {
-        let hcr = Hcr::from_bits_retain(state(&area).guest_hcr.load(Relaxed));
-        if hcr.contains(Hcr::TGE) {
-            return;
-        }
-        self.guest.set(Some(area));
+        let level = Level::of(&state(area).guest_hcr, Level::Guest);
+        self.set_level(cpu, chip, level, is_loaded);
+    }
+
+    /// The vCPU leaves its user mode.
+    pub(super) fn leave_guest(
+        &self,
+        cpu: &CpuBlock,
+        chip: &IrqChip,
+        area: &ExtendedArea,
+        is_loaded: bool,
+    ) {
+        let level = Level::of(&state(area).host_hcr, Level::El1);
+        self.set_level(cpu, chip, level, is_loaded);
+    }
+
+    /// Goes on at this level. No frame at EL1 is left to a program at EL0: the
+    /// CPU would go on at EL2 with it.
+    pub(super) fn set_level(&self, cpu: &CpuBlock, chip: &IrqChip, level: Level, is_loaded: bool) {
         if is_loaded {
-            load(cpu, chip, area);
+            self.unload(chip);
+        }
+        self.level.set(level);
+        self.frame.set_mode(match level {
+            Level::El0 => pstate::EL0T,
+            Level::El1 | Level::Guest => pstate::EL1T,
+        });
+        if is_loaded {
+            self.load(cpu, chip);
         }
     }
 
-    /// The vCPU leaves its guest.
-    pub(super) fn leave_guest(&self, chip: &IrqChip, area: ExtendedPointer, is_loaded: bool) {
-        self.guest.set(None);
-        if is_loaded {
-            environment::unload(state(&area), chip);
+    /// Gives the CPU to it, as its level needs that.
+    fn load(&self, cpu: &CpuBlock, chip: &IrqChip) {
+        match (self.level.get(), self.extended.get()) {
+            (Level::El0, _) => {}
+            (Level::Guest, Some(area)) => {
+                own_registers(cpu, Some(area));
+                environment::load(state(&area), chip);
+            }
+            (_, area) => {
+                own_registers(cpu, area);
+                environment::load_program(area.as_deref().map(state));
+            }
         }
+    }
+
+    /// Leaves a CPU as for any program at EL0, with its own TPIDRRO_EL0.
+    fn unload(&self, chip: &IrqChip) {
+        match (self.level.get(), self.extended.get()) {
+            (Level::El0, _) => return,
+            (Level::Guest, Some(area)) => environment::unload(state(&area), chip),
+            (_, area) => environment::unload_program(area.as_deref().map(state)),
+        }
+        self.save_tpidrro();
     }
 }
 
-/// Gives the CPU to the guest with this state.
-fn load(cpu: &CpuBlock, chip: &IrqChip, area: ExtendedPointer) {
+/// Puts the registers of EL1 that this vCPU's guest has into the CPU. A
+/// program at EL1 without a guest has none: it finds zeros at each switch.
+fn own_registers(cpu: &CpuBlock, area: Option<ExtendedPointer>) {
     let owner = &cpu.arch.el1_owner;
-    if !is_same(owner.get(), area) {
-        if let Some(old) = owner.replace(Some(area)) {
-            registers::save(state(&old));
-        }
-        registers::load(state(&area));
-        // Another vCPU of the same virtual machine may have left translations
-        // by other page tables; they have the same VMID.
-        barrier!("tlbi alle1");
-        barrier!("dsb nsh");
+    if area.is_some_and(|area| is_same(owner.get(), area)) {
+        return;
     }
-    environment::load(state(&area), chip);
+    if let Some(old) = owner.replace(area) {
+        registers::save(state(&old));
+    }
+    match area {
+        Some(area) => registers::load(state(&area)),
+        None => return registers::clear(),
+    }
+    // Another vCPU of the same virtual machine may have left translations
+    // by other page tables; they have the same VMID.
+    barrier!("tlbi alle1");
+    barrier!("dsb nsh");
 }
 
 fn is_same(owner: Option<ExtendedPointer>, area: ExtendedPointer) -> bool {

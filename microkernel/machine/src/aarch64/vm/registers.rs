@@ -22,6 +22,14 @@ macro_rules! registers {
                 $(write_register!($register, state.$field.load(Relaxed).into());)*
             }
         }
+
+        /// Leaves nothing of a guest in them.
+        pub(super) fn clear() {
+            // SAFETY: as in `load`.
+            unsafe {
+                $(write_register!($register, 0);)*
+            }
+        }
     };
 }
 

@@ -10,7 +10,7 @@ use l4_test::memory::{PAGE, PAGE_ORDER, allocate, load, store};
 use l4_test::own;
 use l4_test::sys::arch::guest::Guest;
 use l4_test::sys::object::Task;
-use l4_test::sys::vcpu::Vcpu;
+use l4_test::sys::vcpu::{ExtendedVcpu, Vcpu};
 use l4_test::sys::{Cap, Object, OwnedCap};
 
 use super::code::{self, Code};
@@ -86,7 +86,16 @@ pub(crate) struct VirtualCpu {
 impl VirtualCpu {
     /// About to run `code` at EL1, in `machine`, where that is mapped already.
     pub(crate) fn new(machine: &Cap<Task>, code: Code, argument: u64) -> Self {
-        let extended = State::new().enter();
+        Self::of(State::new().enter(), machine, code, argument)
+    }
+
+    /// The same for the thread with this state.
+    pub(crate) fn of(
+        extended: ExtendedVcpu,
+        machine: &Cap<Task>,
+        code: Code,
+        argument: u64,
+    ) -> Self {
         let (vcpu, guest) = (extended.vcpu(), Guest::of(extended));
         vcpu.set_user_task(UserTask::new(machine.selector()));
         vcpu.set_saved_state(GUEST);

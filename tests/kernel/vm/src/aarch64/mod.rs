@@ -6,6 +6,7 @@ mod interrupts;
 mod machine;
 mod many;
 mod memory;
+mod privileged;
 mod registers;
 mod wild;
 
@@ -39,5 +40,8 @@ l4_test::suite![
     many::a_vcpu_moves_with_its_registers,
     many::a_running_guest_can_be_destroyed,
     many::a_machine_can_be_destroyed_under_its_guest,
+    privileged::a_program_can_be_at_el1,
+    privileged::programs_at_el1_find_nothing_of_guests_and_leave_nothing,
+    privileged::a_vmm_at_el1_reaches_the_registers_of_its_guest,
     wild::no_state_of_a_guest_does_harm,
 ];

@@ -4,7 +4,7 @@ use core::mem::size_of;
 use core::time::Duration;
 
 use l4_test::abi::arch::aarch64::exception::ExceptionFrame;
-use l4_test::abi::arch::aarch64::vm::ExtendedState;
+use l4_test::abi::arch::aarch64::vm::{ExtendedState, Hcr};
 use l4_test::guest::Random;
 use l4_test::own;
 use l4_test::spawn_at;
@@ -34,6 +34,8 @@ pub(crate) fn no_state_of_a_guest_does_harm() {
             // Some words of the state, some registers; or all of them.
             let keep = random.number() & random.number();
             spoil::<{ size_of::<ExtendedState>() / 8 }, _>(&mut state, keep, &mut random);
+            // This code can be at EL0 only.
+            state.host_hcr |= Hcr::TGE.bits();
             let keep = random.number() | 1 << 36;
             spoil::<{ size_of::<ExceptionFrame>() / 8 }, _>(&mut registers, keep, &mut random);
             cpu.guest.set_all(state);

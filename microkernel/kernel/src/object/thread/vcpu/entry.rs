@@ -102,7 +102,9 @@ impl Thread {
         let stack = area.stack_after(flags);
         area.set_reserved_stack(stack);
         if was_in_user_task {
-            let standing = match state.is_alien.get() {
+            let chip = &cpu.kernel.platform.chip;
+            (state.context).leave_user_task(cpu.block(), chip, area, is_loaded);
+            let standing = match state.is_alien.get() || state.context.is_privileged() {
                 true => Standing::Intercepted,
                 false => Standing::Plain,
             };
@@ -111,8 +113,6 @@ impl Thread {
                 state.vcpu.without_fpu.set(false);
                 scheduling::fpu_access_changed(cpu, self);
             }
-            let chip = &cpu.kernel.platform.chip;
-            (state.context).leave_user_task(cpu.block(), chip, area, is_loaded);
         }
         stack
     }
