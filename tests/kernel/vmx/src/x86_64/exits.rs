@@ -5,11 +5,11 @@ use l4_test::abi::flexpage::Flexpage;
 use l4_test::abi::protocol::task::UnmapMask;
 use l4_test::abi::rights::MemoryRights;
 use l4_test::guest::{AFTER, CODE, DATA, Guest as _, NOTHING};
-use l4_test::memory::{PAGE_ORDER, load};
+use l4_test::memory::{PAGE_ORDER, load, store};
 use l4_test::own;
 use l4_test::sys::vcpu::GuestEnd;
 
-use super::guest::{Guest, HALT, Machine, exit};
+use super::guest::{FLAGS, Guest, HALT, Machine, exit};
 
 /// Runs `code`; why it exits, and the exit's qualification.
 fn exit_of(code: &[u8]) -> (u64, u64) {
@@ -44,6 +44,61 @@ pub(crate) fn instructions_exit_with_their_reasons() {
         assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
         assert_eq!(guest.get(field::GUEST_RIP), CODE + 2);
     });
+}
+
+pub(crate) fn string_instructions_exit_before_they_do_anything() {
+    // outsb; rep insw. What is told: size, in, string, repeated.
+    for (instruction, how) in [([0x6e, 0x90], 1 << 4), ([0xf3, 0x6d], 1 | 7 << 3)] {
+        // mov dx, 0x3f8; mov cx, 4; mov si, DATA; mov di, DATA
+        let mut code = [
+            0xba, 0xf8, 0x03, 0xb9, 4, 0, 0xbe, 0x00, 0x20, 0xbf, 0x00, 0x20, 0, 0,
+        ];
+        code[12..].copy_from_slice(&instruction);
+        let machine = Machine::new(&code);
+        let data = machine.memory + DATA;
+        store(data, 0x1234);
+        machine.run(move |guest| {
+            let (reason, qualification) = (guest.exit(), guest.get(field::EXIT_QUALIFICATION));
+            assert_eq!((reason, qualification), (exit::PORT, 0x3f8 << 16 | how));
+            let frame = guest.vcpu.registers();
+            assert_eq!((frame.rcx, frame.rsi, frame.rdi), (4, DATA, DATA));
+            assert_eq!(load(data), 0x1234);
+        });
+    }
+}
+
+pub(crate) fn a_change_of_components_exits() {
+    let reason = Machine::new(&[0x0f, 0x01, 0xd1]).run_prepared(
+        // CR4.OSXSAVE: else it is no instruction.
+        |guest| guest.set(field::GUEST_CR4, 1 << 18),
+        |guest| guest.exit(),
+    );
+    assert_eq!(reason, exit::SET_COMPONENTS);
+}
+
+pub(crate) fn ports_and_registers_exit_whatever_bitmaps_say() {
+    const BITMAPS: u64 = 1 << 25 | 1 << 28;
+    // in al, 0x80; mov ecx, STAR; rdmsr; wrmsr; hlt
+    let code = [
+        0xe4, 0x80, 0x66, 0xb9, 0x81, 0, 0, 0xc0, 0x0f, 0x32, 0x0f, 0x30, 0xf4,
+    ];
+    Machine::new(&code).run_prepared(
+        |guest| {
+            guest.set(field::CPU_CONTROLS, BITMAPS);
+            // Where the bitmaps are: a page of zeros, for all the user knows.
+            for bitmap in [0x2000, 0x2002, 0x2004] {
+                guest.set(bitmap, DATA);
+            }
+        },
+        |guest| {
+            for reason in [exit::PORT, exit::READ_REGISTER, exit::WRITE_REGISTER] {
+                assert_eq!(guest.exit(), reason);
+                guest.skip();
+                guest.run();
+            }
+            assert_eq!(guest.exit(), exit::HALT);
+        },
+    );
 }
 
 pub(crate) fn registers_of_the_machine_exit() {
@@ -97,6 +152,52 @@ pub(crate) fn a_page_that_may_not_be_written_exits() {
     });
 }
 
+pub(crate) fn code_runs_where_it_may_be_run_only() {
+    let readable = |rights| {
+        // jmp NOTHING
+        let machine = Machine::new(&[0xb8, 0x00, 0x80, 0xff, 0xe0]);
+        let page = Flexpage::memory(machine.memory + DATA, PAGE_ORDER, rights);
+        machine.map(page, NOTHING);
+        machine.write(DATA, HALT);
+        machine.run(|guest| (guest.exit(), guest.get(field::EXIT_QUALIFICATION) & 0x3f))
+    };
+    assert_eq!(readable(MemoryRights::RWX).0, exit::HALT);
+    // Fetched; may be read, and written.
+    assert_eq!(readable(MemoryRights::RW), (exit::PAGE_FAULT, 0x1c));
+}
+
+pub(crate) fn addresses_beyond_all_memory_exit() {
+    const BEYOND: u64 = 1 << 38;
+    // One page of 2 MiB at 0, one beyond; and a table that is beyond.
+    let run = |code: &[u8]| {
+        let machine = Machine::new(code);
+        for (address, entry) in [
+            (DATA, 0x3000 | 3),
+            (DATA + 8, BEYOND | 3),
+            (0x3000, 3),
+            (0, 1 << 7 | 3),
+            (8, BEYOND | 1 << 7 | 3),
+        ] {
+            machine.write(address, &u64::to_le_bytes(entry));
+        }
+        machine.run_prepared(
+            |guest| guest.enter_long_mode(DATA),
+            |guest| {
+                assert_eq!(guest.exit(), exit::PAGE_FAULT);
+                let address = guest.get(field::GUEST_PHYSICAL_ADDRESS);
+                // Whether it is what the guest wants, or a table of the guest's.
+                (address, guest.get(field::EXIT_QUALIFICATION) >> 8 & 1)
+            },
+        )
+    };
+    // mov al, [0x20_0000]
+    let page = run(&[0x8a, 0x04, 0x25, 0, 0, 0x20, 0]);
+    assert_eq!(page, (BEYOND, 1));
+    // mov al, [1 << 39]
+    let table = run(&[0xa0, 0, 0, 0, 0, 0x80, 0, 0, 0]);
+    assert_eq!(table, (BEYOND, 0));
+}
+
 pub(crate) fn a_page_that_is_taken_away_is_gone() {
     // mov [DATA], al; cpuid; jmp back
     let machine = Machine::new(&[0xa2, 0x00, 0x20, 0x0f, 0xa2, 0xeb, 0xf9]);
@@ -130,6 +231,19 @@ pub(crate) fn a_triple_fault_is_an_exit() {
         |guest| guest.exit(),
     );
     assert_eq!(reason, exit::TRIPLE_FAULT);
+}
+
+pub(crate) fn debug_exceptions_exit_whatever_the_user_wants() {
+    // int1, which goes on without end where its handler does the same; a single step
+    for (code, flags) in [(&[0xf1][..], FLAGS), (&[0x90, 0x90], FLAGS | 1 << 8)] {
+        Machine::new(code).run_prepared(
+            move |guest| guest.set(field::GUEST_RFLAGS, flags),
+            |guest| {
+                let event = guest.get(field::EXIT_EVENT);
+                assert_eq!((guest.exit(), event & 0xff), (exit::EXCEPTION, 1));
+            },
+        );
+    }
 }
 
 pub(crate) fn exceptions_exit_if_the_user_wants_it() {

@@ -3,7 +3,7 @@
 use core::ptr;
 
 use l4_test::abi::arch::x86_64::vcpu::EXTENDED_STATE_OFFSET;
-use l4_test::abi::arch::x86_64::vmx::control::LOAD_EFER;
+use l4_test::abi::arch::x86_64::vmx::control::{LOAD_EFER, LONG_MODE_GUEST};
 use l4_test::abi::arch::x86_64::vmx::{at, field, offset, width};
 use l4_test::abi::vcpu::EXTENDED_INFO_OFFSET;
 use l4_test::guest::{self, CODE, GUEST, STACK, State};
@@ -14,6 +14,8 @@ pub(crate) mod exit {
     pub(crate) const EXCEPTION: u64 = 0;
     pub(crate) const INTERRUPT: u64 = 1;
     pub(crate) const TRIPLE_FAULT: u64 = 2;
+    pub(crate) const INTERRUPT_WINDOW: u64 = 7;
+    pub(crate) const NMI_WINDOW: u64 = 8;
     pub(crate) const CPUID: u64 = 10;
     pub(crate) const HALT: u64 = 12;
     pub(crate) const READ_COUNTER: u64 = 15;
@@ -22,7 +24,9 @@ pub(crate) mod exit {
     pub(crate) const DEBUG_REGISTER: u64 = 29;
     pub(crate) const PORT: u64 = 30;
     pub(crate) const READ_REGISTER: u64 = 31;
+    pub(crate) const WRITE_REGISTER: u64 = 32;
     pub(crate) const PAGE_FAULT: u64 = 48;
+    pub(crate) const SET_COMPONENTS: u64 = 55;
     pub(crate) const BAD_STATE: u64 = 1 << 31 | 33;
 }
 
@@ -115,7 +119,21 @@ impl guest::Guest for Guest {
     }
 }
 
+/// What keeps events off, and the rights of the code segment: fields.
+pub(crate) const INTERRUPTIBILITY: u32 = 0x4824;
+pub(crate) const CODE_RIGHTS: u32 = 0x4816;
+
 impl Guest {
+    /// In 64-bit mode, with this page table.
+    pub(crate) fn enter_long_mode(self, root: u64) {
+        self.set(field::ENTRY_CONTROLS, LOAD_EFER | LONG_MODE_GUEST);
+        self.set(field::GUEST_EFER, 0x501);
+        self.set(field::GUEST_CR0, 0x8000_0031);
+        self.set(field::GUEST_CR3, root);
+        self.set(field::GUEST_CR4, 0x20);
+        self.set(CODE_RIGHTS, 0xa09b);
+    }
+
     /// A word of the state.
     fn word(self, offset: usize) -> *mut u64 {
         assert!(offset < 0x1000 && offset.is_multiple_of(8));

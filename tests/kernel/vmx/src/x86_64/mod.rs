@@ -1,6 +1,7 @@
 //! x86_64: guests under VMX.
 
 mod errors;
+mod events;
 mod exits;
 mod guest;
 mod messages;
@@ -9,22 +10,33 @@ mod wild;
 
 l4_test::suite![
     exits::instructions_exit_with_their_reasons,
+    exits::string_instructions_exit_before_they_do_anything,
+    exits::a_change_of_components_exits,
+    exits::ports_and_registers_exit_whatever_bitmaps_say,
     exits::registers_of_the_machine_exit,
     exits::what_is_not_mapped_exits_with_its_address,
     exits::a_page_that_may_not_be_written_exits,
+    exits::code_runs_where_it_may_be_run_only,
+    exits::addresses_beyond_all_memory_exit,
     exits::a_page_that_is_taken_away_is_gone,
     exits::a_triple_fault_is_an_exit,
+    exits::debug_exceptions_exit_whatever_the_user_wants,
     exits::exceptions_exit_if_the_user_wants_it,
     errors::the_user_is_told_what_there_is,
     errors::a_state_that_no_guest_can_have_is_told,
+    errors::what_is_the_kernels_the_user_cannot_change,
+    errors::bits_that_guests_do_not_have_are_off,
     errors::what_the_kernel_refuses_does_not_run,
     errors::what_the_processor_refuses_does_not_run,
     errors::no_guest_runs_without_an_extended_vcpu,
     state::all_registers_go_both_ways,
-    state::an_injected_event_goes_through_the_guests_table,
     state::a_guest_with_64_bits_has_its_own_gs,
     state::the_kernels_registers_come_back,
     state::a_value_counts_when_it_is_marked_as_changed,
+    events::an_injected_event_goes_through_the_guests_table,
+    events::an_exit_tells_when_interrupts_are_taken,
+    events::an_interrupt_comes_between_two_instructions_and_once,
+    events::an_nmi_keeps_off_others_until_its_handler_ends,
     messages::a_message_ends_the_run,
     messages::a_message_ends_the_run_of_a_guest_that_masks_interrupts,
     messages::a_message_that_waits_ends_the_next_run,

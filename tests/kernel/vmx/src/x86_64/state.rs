@@ -2,8 +2,7 @@
 
 use core::arch::asm;
 
-use l4_test::abi::arch::x86_64::vmx::control::{LOAD_EFER, LONG_MODE_GUEST};
-use l4_test::abi::arch::x86_64::vmx::{EVENT_VALID, field};
+use l4_test::abi::arch::x86_64::vmx::field;
 use l4_test::guest::{CODE, DATA, Guest as _, STACK};
 use l4_test::spawn;
 use l4_test::sys::vcpu::GuestEnd;
@@ -52,25 +51,6 @@ pub(crate) fn all_registers_go_both_ways() {
     worker.join();
 }
 
-pub(crate) fn an_injected_event_goes_through_the_guests_table() {
-    let machine = Machine::new(HALT);
-    // Vector 0x21 of the interrupt table: a handler in the data page.
-    machine.write(0x21 * 4, &(DATA as u32).to_le_bytes());
-    machine.write(DATA, &[0x90, 0xf4]);
-    let worker = spawn(move || {
-        let guest = machine.vcpu();
-        guest.set(field::ENTRY_EVENT, EVENT_VALID | 0x21);
-        assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
-        assert_eq!(guest.get(field::GUEST_RIP), DATA + 1);
-        assert_eq!(guest.get(field::ENTRY_EVENT) & EVENT_VALID, 0);
-        // Once only.
-        guest.set(field::GUEST_RIP, CODE);
-        guest.run();
-        assert_eq!(guest.get(field::GUEST_RIP), CODE);
-    });
-    worker.join();
-}
-
 pub(crate) fn a_guest_with_64_bits_has_its_own_gs() {
     const PRESENT: u64 = 3;
     // swapgs; mov rax, gs:[0]; hlt
@@ -84,13 +64,7 @@ pub(crate) fn a_guest_with_64_bits_has_its_own_gs() {
     machine.write(DATA + 0x800, &0x1122_3344_5566_7788_u64.to_le_bytes());
     machine.run_prepared(
         |guest| {
-            guest.set(field::ENTRY_CONTROLS, LOAD_EFER | LONG_MODE_GUEST);
-            guest.set(field::GUEST_EFER, 0x501);
-            guest.set(field::GUEST_CR0, 0x8000_0031);
-            guest.set(field::GUEST_CR3, DATA);
-            guest.set(field::GUEST_CR4, 0x20);
-            // 64-bit code.
-            guest.set(0x4816, 0xa09b);
+            guest.enter_long_mode(DATA);
             guest.set(0x6810, 0x5555_0000);
             guest.set(field::KERNEL_GS_BASE, DATA + 0x800);
         },
