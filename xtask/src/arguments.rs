@@ -4,7 +4,15 @@ use crate::architecture::Architecture;
 use crate::failure::{Context, Result, fail};
 use crate::size;
 use crate::suggest::suggestion;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
+
+/// The options that a verb has: how each is written, `--flag` or `--option VALUE`, and what it means.
+pub type Options = [(&'static str, &'static str)];
+
+/// The numbers of CPUs that a machine can have.
+pub const CPUS: RangeInclusive<u64> = 1..=64;
 
 /// The arguments of one verb.
 pub struct Arguments {
@@ -13,9 +21,9 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Sorts `args` into words and options. An option in `flags` stands alone, one in `values` is
-    /// followed by its value (or has it after `=`); any other is an error.
-    pub fn parse(args: &[String], flags: &[&str], values: &[&str]) -> Result<Self> {
+    /// Sorts `args` into words and options. A flag stands alone, another option is followed by its value
+    /// (or has it after `=`); one that is not in `known` is an error.
+    pub fn parse(args: &[String], known: &Options) -> Result<Self> {
         let mut parsed = Self {
             words: vec![],
             options: vec![],
@@ -30,16 +38,21 @@ impl Arguments {
                 Some((name, value)) => (name, Some(value.to_owned())),
                 None => (arg.as_str(), None),
             };
-            if flags.contains(&name) && value.is_none() {
-                parsed.options.push((name.to_owned(), String::new()));
-            } else if values.contains(&name) {
-                let Some(value) = value.or_else(|| args.next().cloned()) else {
-                    fail!("option `{name}` needs a value");
-                };
-                parsed.options.push((name.to_owned(), value));
-            } else {
-                let known: Vec<&str> = flags.iter().chain(values).copied().collect();
-                fail!("unknown option `{arg}`{}", suggestion(name, &known));
+            let mut written = known.iter().map(|(usage, _)| *usage);
+            match written.find(|usage| usage.split(' ').next() == Some(name)) {
+                Some(usage) if usage != name => {
+                    let Some(value) = value.or_else(|| args.next().cloned()) else {
+                        fail!("option `{name}` needs a value: `{usage}`");
+                    };
+                    parsed.options.push((name.to_owned(), value));
+                }
+                Some(_) if value.is_none() => parsed.options.push((name.to_owned(), String::new())),
+                Some(_) => fail!("option `{name}` has no value"),
+                None => {
+                    let names = known.iter().flat_map(|(usage, _)| usage.split(' ').next());
+                    let near = suggestion(name, &names.collect::<Vec<&str>>());
+                    fail!("unknown option `{arg}`{near} (`--help` lists them)");
+                }
             }
         }
         Ok(parsed)
@@ -89,11 +102,32 @@ impl Arguments {
         }
     }
 
-    /// A size such as `512M`.
-    pub fn size(&self, name: &str) -> Result<Option<u64>> {
-        self.text(name)
-            .map(|text| size::parse(text).context(|| format!("option `{name}`")))
-            .transpose()
+    /// A number that must be in `range`.
+    pub fn number_in<T: FromStr + PartialOrd + Display>(
+        &self,
+        name: &str,
+        range: RangeInclusive<T>,
+    ) -> Result<Option<T>> {
+        let number = self.number(name)?;
+        if let Some(number) = &number
+            && !range.contains(number)
+        {
+            let (first, last) = (range.start(), range.end());
+            fail!("option `{name}` can be from {first} to {last}, not {number}");
+        }
+        Ok(number)
+    }
+
+    /// The memory of a machine, such as `512M`: emulators take whole megabytes.
+    pub fn memory(&self, name: &str) -> Result<Option<u64>> {
+        let Some(text) = self.text(name) else {
+            return Ok(None);
+        };
+        let bytes = size::parse(text).context(|| format!("option `{name}`"))?;
+        if bytes == 0 || !bytes.is_multiple_of(1 << 20) {
+            fail!("option `{name}` expects whole megabytes such as `512M`, not `{text}`");
+        }
+        Ok(Some(bytes))
     }
 
     pub fn architecture(&self) -> Result<Option<Architecture>> {
@@ -107,7 +141,13 @@ mod tests {
 
     fn parse(args: &[&str]) -> Result<Arguments, String> {
         let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-        Arguments::parse(&args, &["--kvm"], &["--arch", "--smp"]).map_err(|e| e.to_string())
+        let known = [
+            ("--kvm", ""),
+            ("--arch A", ""),
+            ("--smp N", ""),
+            ("--mem SIZE", ""),
+        ];
+        Arguments::parse(&args, &known).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -128,17 +168,26 @@ mod tests {
                 .contains("did you mean `--smp`")
         );
         assert!(parse(&["--smp"]).err().unwrap().contains("needs a value"));
-        assert!(
-            parse(&["--kvm=1"])
-                .err()
-                .unwrap()
-                .contains("unknown option")
-        );
+        assert!(parse(&["--kvm=1"]).err().unwrap().contains("has no value"));
+        assert!(parse(&["--kv"]).err().unwrap().contains("--kvm"));
+        assert!(parse(&["smp", "-N"]).err().unwrap().contains("unknown"));
         assert!(
             parse(&["--smp", "x"])
                 .unwrap()
                 .number::<u32>("--smp")
                 .is_err()
         );
+    }
+
+    #[test]
+    fn what_no_machine_can_be_is_refused() {
+        for (text, good) in [("1", true), ("64", true), ("0", false), ("65", false)] {
+            let cpus = parse(&["--smp", text]).unwrap();
+            assert_eq!(cpus.number_in("--smp", super::CPUS).is_ok(), good, "{text}");
+        }
+        for (text, good) in [("64M", true), ("1G", true), ("5", false), ("0M", false)] {
+            let memory = parse(&["--mem", text]).unwrap();
+            assert_eq!(memory.memory("--mem").is_ok(), good, "{text}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::failure::{Context, Result, fail};
 use crate::iso;
 use crate::qemu::{Emulator, Machine, Medium};
 use crate::setup;
+use crate::suggest::suggestion;
 use crate::temporary::Temporary;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
@@ -16,6 +17,30 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 pub const PROGRAM: &str = "bochs";
+
+/// Fails if Bochs has no processor of this name.
+pub fn check_model(model: &str) -> Result<()> {
+    setup::bochs()?;
+    let output = Command::new(PROGRAM).args(["-help", "cpu"]).output();
+    let output = output.context(|| format!("running {PROGRAM}"))?;
+    // A word a line, between messages of more words.
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let models: Vec<&str> = text.lines().filter(|line| is_model(line)).collect();
+    if !models.contains(&model) {
+        let near = suggestion(model, &models);
+        fail!(
+            "Bochs has no processor `{model}`{near}\n  = there are: {}",
+            models.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn is_model(line: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    line.contains(|c: char| c.is_ascii_lowercase()) && line.chars().all(part)
+}
 
 /// Starts the machine with a processor of this model.
 pub fn start(machine: &Machine, model: &str) -> Result<Emulator> {

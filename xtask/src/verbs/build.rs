@@ -1,6 +1,6 @@
 //! `cargo xtask build`: builds kernel, servers and all programs.
 
-use super::Verb;
+use super::{ONE_ARCH, Verb};
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
 use crate::build::{Builder, Kernel, OptionsBlock, Profile};
@@ -9,13 +9,24 @@ use crate::workspace::{Workspace, relative};
 
 pub(super) const VERB: Verb = Verb {
     name: "build",
-    usage: "[--arch x86_64|aarch64] [--release] [--options-block 5|6]",
-    about: "builds everything; the kernel is target/brio/ARCH/kernel.elf, programs lie beside it",
+    words: "",
+    about: "builds everything into target/brio/ARCH/, where kernel.elf is the kernel",
+    options: &[
+        ONE_ARCH,
+        (
+            "--release",
+            "the kernel without assertions, as images have it",
+        ),
+        (
+            "--options-block 5|6",
+            "version of the kernel's options, for a bootstrap of L4Re",
+        ),
+    ],
     run,
 };
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &["--release"], &["--arch", "--options-block"])?;
+    let args = Arguments::parse(args, VERB.options)?;
     args.no_words()?;
     let options_block = match args.text("--options-block") {
         None | Some("5") => OptionsBlock::V5,

@@ -9,13 +9,14 @@ use crate::workspace::Workspace;
 
 pub(super) const VERB: Verb = Verb {
     name: "check",
-    usage: "[SYSTEM…]",
-    about: "checks configuration files, all of configs/ if none is named",
+    words: "[SYSTEM…]",
+    about: "finds what is wrong with systems, all of configs/ if none is named",
+    options: &[],
     run,
 };
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &[], &[])?;
+    let args = Arguments::parse(args, VERB.options)?;
     let workspace = Workspace::load()?;
     let mut names = args.words().to_vec();
     if names.is_empty() {

@@ -1,8 +1,8 @@
 //! `cargo xtask debug`: boots a system, stopped at its first instruction, with a debugger attached.
 
-use super::Verb;
 use super::run::{build, default_arch, load};
-use crate::arguments::Arguments;
+use super::{THE_ARCH, Verb};
+use crate::arguments::{Arguments, CPUS};
 use crate::boot_image::write_file;
 use crate::build::{Kernel, Profile, kernel_path};
 use crate::failure::{Context, Result, fail};
@@ -17,19 +17,25 @@ use std::time::{Duration, Instant};
 
 pub(super) const VERB: Verb = Verb {
     name: "debug",
-    usage: "SYSTEM [--arch x86_64|aarch64] [--smp N] [-x FILE]",
-    about: "boots a system under gdb; with -x, runs the gdb commands in FILE and ends",
+    words: "SYSTEM",
+    about: "boots a system under gdb, stopped at its first instruction",
+    options: &[
+        THE_ARCH,
+        ("--smp N", "CPUs, up to 64"),
+        ("-x FILE", "runs the gdb commands in FILE and ends"),
+    ],
     run,
 };
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &[], &["--arch", "--smp", "-x"])?;
+    let args = Arguments::parse(args, VERB.options)?;
     let workspace = Workspace::load()?;
     let mut system = load(&workspace, args.word("SYSTEM")?)?;
     system.kernel = Kernel::Gdb;
     let arch = args
         .architecture()?
         .unwrap_or_else(|| default_arch(&system));
+    let cpus = args.number_in("--smp", CPUS)?;
     setup::qemu(arch)?;
     let gdb = setup::gdb()?;
     let mut machine = Machine::new(
@@ -37,7 +43,7 @@ fn run(args: &[String]) -> Result<()> {
         arch,
         build(&system, &workspace, arch, Profile::Checked)?,
     );
-    machine.cpus = args.number("--smp")?.unwrap_or(machine.cpus);
+    machine.cpus = cpus.unwrap_or(machine.cpus);
     let port = free_port()?;
     machine.extra = vec!["-S".into(), "-gdb".into(), format!("tcp:127.0.0.1:{port}")];
 

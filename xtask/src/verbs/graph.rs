@@ -11,17 +11,18 @@ use std::path::PathBuf;
 
 pub(super) const VERB: Verb = Verb {
     name: "graph",
-    usage: "SYSTEM… [-o FILE]",
-    about: "draws systems as SVG files: components, channels and rights",
+    words: "SYSTEM…",
+    about: "draws systems: components, channels and rights",
+    options: &[("-o FILE", "where to draw it, as SVG")],
     run,
 };
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &[], &["-o"])?;
+    let args = Arguments::parse(args, VERB.options)?;
     let workspace = Workspace::load()?;
     let output = args.text("-o").map(PathBuf::from);
     match args.words() {
-        [] => fail!("which system? See `cargo xtask help`"),
+        [] => fail!("a SYSTEM is missing; see `cargo xtask help`"),
         [_, _, ..] if output.is_some() => {
             fail!("-o names one file; draw one system at a time with it")
         }

@@ -3,8 +3,8 @@
 //! x86_64: an ISO for CD and USB stick, by BIOS and by UEFI, with GRUB in front of the boot image.
 //! aarch64: the boot image itself, which is a Linux `Image`.
 
-use super::Verb;
 use super::run::{build, default_arch, load};
+use super::{THE_ARCH, Verb};
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
 use crate::boot_image::{TEXT_MODULE, kernel_command_line, read, write_file};
@@ -19,14 +19,21 @@ use std::path::{Path, PathBuf};
 
 pub(super) const VERB: Verb = Verb {
     name: "image",
-    usage: "SYSTEM [--arch x86_64|aarch64] [-o FILE] [--replace-config IMAGE]",
-    about: "makes a bootable image (x86_64: ISO for BIOS and UEFI, aarch64: Linux Image); \
-            with --replace-config, a copy of IMAGE that boots as SYSTEM says, nothing built",
+    words: "SYSTEM",
+    about: "makes what machines boot from: an ISO, on aarch64 a Linux Image",
+    options: &[
+        THE_ARCH,
+        ("-o FILE", "where to write it"),
+        (
+            "--replace-config IMAGE",
+            "builds nothing, copies IMAGE and lets it boot as SYSTEM says",
+        ),
+    ],
     run,
 };
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &[], &["--arch", "-o", "--replace-config"])?;
+    let args = Arguments::parse(args, VERB.options)?;
     let workspace = Workspace::load()?;
     let system = load(&workspace, args.word("SYSTEM")?)?;
     let output = args.text("-o").map(PathBuf::from);

@@ -14,14 +14,17 @@ mod tcb;
 mod test;
 mod trace;
 
+use crate::arguments::Options;
 use crate::failure::{Result, fail};
 use crate::suggest::suggestion;
 
 /// One verb.
 struct Verb {
     name: &'static str,
-    usage: &'static str,
+    /// What it is about: its arguments that are not options.
+    words: &'static str,
     about: &'static str,
+    options: &'static Options,
     run: fn(&[String]) -> Result<()>,
 }
 
@@ -43,14 +46,16 @@ const VERBS: &[Verb] = &[
 
 /// Does what the command line says.
 pub fn dispatch(args: &[String]) -> Result<()> {
+    let asks_for_help = |arg: &String| arg == "--help" || arg == "-h";
+    // `help VERB` is `VERB --help`.
+    let (is_help, args) = match args {
+        [first, rest @ ..] if first == "help" || asks_for_help(first) => (true, rest),
+        _ => (args.iter().any(asks_for_help), args),
+    };
     let Some((name, rest)) = args.split_first() else {
         help();
         return Ok(());
     };
-    if ["help", "--help", "-h"].contains(&name.as_str()) {
-        help();
-        return Ok(());
-    }
     let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
         let names: Vec<&str> = VERBS.iter().map(|verb| verb.name).collect();
         fail!(
@@ -58,23 +63,44 @@ pub fn dispatch(args: &[String]) -> Result<()> {
             suggestion(name, &names)
         );
     };
-    if rest.iter().any(|arg| arg == "--help" || arg == "-h") {
-        println!(
-            "cargo xtask {} {}\n    {}",
-            verb.name, verb.usage, verb.about
-        );
+    if is_help {
+        verb.help();
         return Ok(());
     }
     (verb.run)(rest)
 }
 
+/// The option for one architecture, of verbs that have to do with one and with both.
+const THE_ARCH: (&str, &str) = (
+    "--arch x86_64|aarch64",
+    "its architecture; x86_64 if not given and the system is for that",
+);
+const ONE_ARCH: (&str, &str) = ("--arch x86_64|aarch64", "one architecture instead of both");
+
+/// What names a system on the command line.
+const SYSTEM: &str = "A SYSTEM is the stem of a file in configs/ or a path to one.";
+
 fn help() {
-    println!("Builds, boots, tests and draws Brio systems.\n");
+    println!("Builds, boots, tests, measures and draws systems of components.\n");
     for verb in VERBS {
-        println!(
-            "  cargo xtask {} {}\n      {}",
-            verb.name, verb.usage, verb.about
-        );
+        let command = format!("{} {}", verb.name, verb.words);
+        println!("  cargo xtask {command:16} {}", verb.about);
     }
-    println!("\nA SYSTEM is the stem of a file in configs/ or a path to one.");
+    println!("\n`cargo xtask VERB --help` lists the options of one. {SYSTEM}");
+}
+
+impl Verb {
+    fn help(&self) {
+        println!("cargo xtask {} {}", self.name, self.words);
+        println!("    {}", self.about);
+        if !self.options.is_empty() {
+            println!();
+        }
+        for (usage, about) in self.options {
+            println!("  {usage:24} {about}");
+        }
+        if self.words.contains("SYSTEM") {
+            println!("\n{SYSTEM}");
+        }
+    }
 }

@@ -10,8 +10,9 @@ use crate::workspace::{Workspace, relative};
 
 pub(super) const VERB: Verb = Verb {
     name: "new",
-    usage: "APP",
-    about: "makes a program in configs/programs/APP and a system configs/APP.toml that runs it",
+    words: "APP",
+    about: "makes a program in configs/programs/ and a system that runs it",
+    options: &[],
     run,
 };
 
@@ -32,7 +33,7 @@ const TAKEN: [&str; 9] = [
 ];
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &[], &[])?;
+    let args = Arguments::parse(args, VERB.options)?;
     let workspace = Workspace::load()?;
     let name = args.word("name for the APP")?;
     check_name(name)?;

@@ -1,12 +1,13 @@
 //! `cargo xtask run`: builds, checks and boots a system, with its console on the terminal.
 
-use super::Verb;
+use super::{THE_ARCH, Verb};
 use crate::architecture::Architecture;
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, CPUS};
+use crate::bochs;
 use crate::boot_image;
 use crate::build::{Builder, Kernel, OptionsBlock, Profile};
 use crate::capture::Capture;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, fail};
 use crate::qemu::{Machine, Output, Session, Typing};
 use crate::setup;
 use crate::symbols::Symbols;
@@ -18,25 +19,42 @@ use std::time::Duration;
 
 pub(super) const VERB: Verb = Verb {
     name: "run",
-    usage: "SYSTEM [--arch x86_64|aarch64] [--smp N] [--mem SIZE] [--gic 2|3] [--kvm] [--bochs MODEL] [--debugger] [--timeout S] [--capture PORT=FILE]",
-    about: "boots a system in QEMU, or on a processor that Bochs emulates, console on the terminal; with --debugger, Esc enters the kernel debugger; with --capture, what goes through the switch to and from component PORT is in FILE, for Wireshark",
+    words: "SYSTEM",
+    about: "boots a system, with its console on the terminal",
+    options: &[
+        THE_ARCH,
+        ("--smp N", "CPUs, up to 64, whatever the system says"),
+        (
+            "--mem SIZE",
+            "memory, for example 512M, whatever the system says",
+        ),
+        (
+            "--gic 2|3",
+            "version of the interrupt controller on aarch64",
+        ),
+        (
+            "--kvm",
+            "runs on the host's processor instead of an emulated one (x86_64)",
+        ),
+        (
+            "--bochs MODEL",
+            "runs in Bochs instead of QEMU; `bochs -help cpu` lists the processors",
+        ),
+        (
+            "--debugger",
+            "Esc on the console enters the kernel debugger",
+        ),
+        (
+            "--capture PORT=FILE",
+            "writes what goes through the switch to and from component PORT, for Wireshark",
+        ),
+        ("--timeout S", "ends the system after so many seconds"),
+    ],
     run,
 };
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(
-        args,
-        &["--kvm", "--debugger"],
-        &[
-            "--arch",
-            "--smp",
-            "--mem",
-            "--gic",
-            "--bochs",
-            "--timeout",
-            "--capture",
-        ],
-    )?;
+    let args = Arguments::parse(args, VERB.options)?;
     let workspace = Workspace::load()?;
     let mut system = load(&workspace, args.word("SYSTEM")?)?;
     if args.flag("--debugger") {
@@ -53,17 +71,24 @@ fn run(args: &[String]) -> Result<()> {
     if kvm {
         setup::kvm(arch)?;
     }
+    let bochs = args.text("--bochs").map(str::to_owned);
+    if bochs.is_some() && (kvm || arch != Architecture::X86_64) {
+        fail!("--bochs is for x86_64, and without --kvm");
+    }
+    bochs.as_deref().map(bochs::check_model).transpose()?;
+    let gic = args.number_in("--gic", 2..=3)?;
+    if gic.is_some() && arch != Architecture::Aarch64 {
+        fail!("--gic is for aarch64");
+    }
+    let (memory, cpus) = (args.memory("--mem")?, args.number_in("--smp", CPUS)?);
     let timeout = args.number("--timeout")?.map(Duration::from_secs);
     let image = build(&system, &workspace, arch, Profile::Checked)?;
     let mut machine = Machine::new(&system, arch, image);
-    machine.memory = args.size("--mem")?.unwrap_or(machine.memory);
-    machine.cpus = args.number("--smp")?.unwrap_or(machine.cpus);
-    machine.gic = args.number("--gic")?.unwrap_or(machine.gic);
+    machine.memory = memory.unwrap_or(machine.memory);
+    machine.cpus = cpus.unwrap_or(machine.cpus);
+    machine.gic = gic.unwrap_or(machine.gic);
     machine.kvm = kvm;
-    machine.bochs = args.text("--bochs").map(str::to_owned);
-    if machine.bochs.is_some() && (kvm || arch != Architecture::X86_64) {
-        return Err(Failure::new("--bochs is for x86_64, and without --kvm"));
-    }
+    machine.bochs = bochs;
     let hint = match std::io::stdin().is_terminal() {
         true => "; control-C stops it",
         false => "",

@@ -10,13 +10,14 @@ use crate::workspace::Workspace;
 
 pub(super) const VERB: Verb = Verb {
     name: "setup",
-    usage: "",
-    about: "installs what is missing; the other commands do it too, each for itself",
+    words: "",
+    about: "installs what any command needs; each also does it for itself",
+    options: &[],
     run,
 };
 
 fn run(args: &[String]) -> Result<()> {
-    Arguments::parse(args, &[], &[])?.no_words()?;
+    Arguments::parse(args, VERB.options)?.no_words()?;
     setup::everything()?;
     let workspace = Workspace::load()?;
     for arch in Architecture::ALL {

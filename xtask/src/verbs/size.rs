@@ -13,8 +13,9 @@ use l4_loader::elf::segment_type::LOAD;
 
 pub(super) const VERB: Verb = Verb {
     name: "size",
-    usage: "",
-    about: "counts the lines of code of each part, tests excluded, and the kernels that were built",
+    words: "",
+    about: "counts the lines of code of each part, tests excluded",
+    options: &[],
     run,
 };
 
@@ -148,7 +149,7 @@ const OTHERS: &[Part] = &[
 ];
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &[], &[])?;
+    let args = Arguments::parse(args, VERB.options)?;
     args.no_words()?;
     let workspace = Workspace::load()?;
     println!("{:<26} {:>8}", "part", "lines");

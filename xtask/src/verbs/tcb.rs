@@ -1,13 +1,14 @@
 //! `cargo xtask tcb`: how many lines each component of a system has to trust.
 
-use super::Verb;
 use super::run::load;
+use super::{THE_ARCH, Verb};
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
 use crate::boot_image::write_file;
 use crate::build::{Builder, OptionsBlock, Profile};
 use crate::code_lines::Lines;
 use crate::failure::{Result, fail};
+use crate::system::System;
 use crate::tcb::chart::{self, grouped};
 use crate::tcb::{Base, Counter, Part};
 use crate::workspace::{Workspace, relative};
@@ -17,18 +18,45 @@ use std::path::{Path, PathBuf};
 
 pub(super) const VERB: Verb = Verb {
     name: "tcb",
-    usage: "SYSTEM… [--arch A] [--explain COMPONENT] [--max LINES] [--csv FILE] [-o FILE]",
-    about: "counts the lines of code that each component has to trust, and draws them beside other systems",
+    words: "SYSTEM…",
+    about: "counts the lines of code that each component has to trust",
+    options: &[
+        THE_ARCH,
+        (
+            "--explain COMPONENT",
+            "lists the files that one component trusts, instead of the table",
+        ),
+        ("--max LINES", "fails if a component trusts more own lines"),
+        ("--csv FILE", "writes the figures"),
+        (
+            "-o FILE",
+            "where to draw them beside those of other systems, as SVG",
+        ),
+    ],
     run,
 };
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &[], &["--arch", "--explain", "--max", "--csv", "-o"])?;
+    let args = Arguments::parse(args, VERB.options)?;
     if args.words().is_empty() {
-        fail!("which system? See `cargo xtask help`");
+        fail!("a SYSTEM is missing; see `cargo xtask help`");
     }
     let most: Option<usize> = args.number("--max")?;
     let workspace = Workspace::load()?;
+    let systems: Vec<System> = (args.words().iter())
+        .map(|name| load(&workspace, name))
+        .collect::<Result<_>>()?;
+    let explained = args.text("--explain");
+    if let Some(component) = explained {
+        let components = systems.iter().flat_map(|system| &system.components);
+        let names: Vec<&str> = components.map(|c| c.name.get_ref().as_str()).collect();
+        if !names.contains(&component) {
+            fail!(
+                "no component is called `{component}`; there are {}",
+                names.join(", ")
+            );
+        }
+    }
     let mut bases = vec![];
     for arch in Architecture::ALL {
         if args.architecture()?.unwrap_or(Architecture::DEFAULT) != arch {
@@ -40,18 +68,13 @@ fn run(args: &[String]) -> Result<()> {
             profile: Profile::Checked,
             options_block: OptionsBlock::V5,
         });
-        for name in args.words() {
-            bases.extend(counter.count(&load(&workspace, name)?)?);
+        for system in &systems {
+            bases.extend(counter.count(system)?);
         }
     }
-    if let Some(component) = args.text("--explain") {
-        let named: Vec<&Base> = (bases.iter())
-            .filter(|base| base.component == component)
-            .collect();
-        if named.is_empty() {
-            fail!("no component `{component}` is in there");
-        }
-        (named.iter()).for_each(|base| print!("{}", explanation(base, workspace.root())));
+    if let Some(component) = explained {
+        let named = bases.iter().filter(|base| base.component == component);
+        named.for_each(|base| print!("{}", explanation(base, workspace.root())));
     } else {
         print!("{}", table(&bases));
     }

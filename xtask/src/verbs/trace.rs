@@ -1,9 +1,9 @@
 //! `cargo xtask trace`: what happened in a system, as a file for a standard viewer.
 
-use super::Verb;
 use super::run::{build, default_arch, load, show};
+use super::{THE_ARCH, Verb};
 use crate::architecture::Architecture;
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, CPUS};
 use crate::boot_image::write_file;
 use crate::build::{Kernel, Profile};
 use crate::console::Report;
@@ -20,13 +20,22 @@ use std::time::Duration;
 
 pub(super) const VERB: Verb = Verb {
     name: "trace",
-    usage: "SYSTEM [--arch x86_64|aarch64] [--smp N] [--timeout S] [-o FILE]",
-    about: "boots a system and writes what its threads did, for ui.perfetto.dev or chrome://tracing",
+    words: "SYSTEM",
+    about: "boots a system and writes what its threads did, for ui.perfetto.dev",
+    options: &[
+        THE_ARCH,
+        ("--smp N", "CPUs, up to 64"),
+        ("--timeout S", "ends the system after so many seconds"),
+        (
+            "-o FILE",
+            "where to write it, in the format of Chrome's trace viewer",
+        ),
+    ],
     run,
 };
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &[], &["--arch", "--smp", "--timeout", "-o"])?;
+    let args = Arguments::parse(args, VERB.options)?;
     let workspace = Workspace::load()?;
     let mut system = load(&workspace, args.word("SYSTEM")?)?;
     system.kernel = Kernel::Trace;
@@ -36,7 +45,7 @@ fn run(args: &[String]) -> Result<()> {
     let recording = Recording {
         system,
         arch,
-        cpus: args.number("--smp")?,
+        cpus: args.number_in("--smp", CPUS)?,
         timeout: args.number("--timeout")?.map(Duration::from_secs),
     };
     let (end, trace) = recording.run(&workspace, Typing::User, show)?;

@@ -13,6 +13,7 @@ use super::source::{Problem, Problems, Source};
 use super::value::{Reader, Table, Value};
 use super::{Channel, Component, System};
 use crate::architecture::Architecture;
+use crate::arguments::CPUS;
 use crate::build::Kernel;
 use system_description::NAME_MAX;
 use toml::Spanned;
@@ -105,7 +106,7 @@ fn read(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<System> {
         ram: table
             .size("memory")
             .unwrap_or_else(|| Spanned::new(start(), DEFAULT_RAM)),
-        cpus: table.number("cpus", 1..=64).map_or(1, Spanned::into_inner),
+        cpus: table.number("cpus", CPUS).map_or(1, Spanned::into_inner),
         kernel_memory: table.size("kernel_memory"),
         isolate: table.boolean("isolate").map(Spanned::into_inner),
         kernel: match table.boolean("debugger").map(Spanned::into_inner) {

@@ -1,5 +1,6 @@
 //! The table `[test]`.
 
+use crate::arguments::CPUS;
 use crate::system::value::{Table, Value};
 use crate::system::{Input, Test};
 use toml::Spanned;
@@ -38,7 +39,7 @@ pub(in crate::system) fn expectations(table: &Table<'_, '_, '_>, test: &mut Test
     test.timeout = table
         .number("timeout", 1..=86_400)
         .map_or(test.timeout, Spanned::into_inner);
-    test.smp = numbers(table.numbers("smp", 1..=64), vec![1]);
+    test.smp = numbers(table.numbers("smp", CPUS), vec![1]);
     test.gic = numbers(table.numbers("gic", 2..=3), vec![3]);
     test.long = table.boolean("long").is_some_and(Spanned::into_inner);
     test.virtual_time = (table.boolean("virtual_time")).is_some_and(Spanned::into_inner);

@@ -7,7 +7,7 @@ mod figures;
 mod report;
 mod rows;
 
-use super::{Verb, run};
+use super::{ONE_ARCH, Verb, run};
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
 use crate::boot_image::write_file;
@@ -22,9 +22,20 @@ use std::time::Duration;
 
 pub(super) const VERB: Verb = Verb {
     name: "bench",
-    usage: "[--arch x86_64|aarch64] [--check] [--csv FILE] [--interrupts]",
-    about: "measures the kernel's operations, in instructions; --check fails if one misses its target; --interrupts\n\
-            tells only how long interrupts are off, in what",
+    words: "",
+    about: "measures the kernel's operations, in instructions",
+    options: &[
+        ONE_ARCH,
+        (
+            "--check",
+            "fails if a figure misses its target, and names it",
+        ),
+        ("--csv FILE", "writes the figures"),
+        (
+            "--interrupts",
+            "tells only how long interrupts are off, in what",
+        ),
+    ],
     run,
 };
 
@@ -40,7 +51,7 @@ const LONG_OPERATIONS: &str = "tests/kernel/latency.toml";
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &["--check", "--interrupts"], &["--arch", "--csv"])?;
+    let args = Arguments::parse(args, VERB.options)?;
     args.no_words()?;
     let workspace = Workspace::load()?;
     let archs = args

@@ -19,7 +19,7 @@ mod terminal;
 mod traces;
 mod trust;
 
-use super::Verb;
+use super::{ONE_ARCH, Verb};
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
 use crate::failure::{Context, Result, fail};
@@ -32,8 +32,16 @@ use std::time::{Duration, Instant};
 
 pub(super) const VERB: Verb = Verb {
     name: "test",
-    usage: "[--long] [--arch x86_64|aarch64] [--images DIR] [FILTER…]",
-    about: "runs all tests, or those whose name contains a FILTER; `host` and `style` stand for those of the host and of the source; DIR has L4Re boot images for `conformance`",
+    words: "[FILTER…]",
+    about: "runs all tests, or those whose name contains a FILTER; `host` and `style` are the first",
+    options: &[
+        ONE_ARCH,
+        ("--long", "also those that take long"),
+        (
+            "--images DIR",
+            "L4Re boot images for the test `conformance`",
+        ),
+    ],
     run,
 };
 
@@ -102,7 +110,7 @@ impl fmt::Display for Report {
 }
 
 fn run(args: &[String]) -> Result<()> {
-    let args = Arguments::parse(args, &["--long"], &["--arch", "--images"])?;
+    let args = Arguments::parse(args, VERB.options)?;
     program()?;
     let workspace = Workspace::load()?;
     let filters = args.words();
