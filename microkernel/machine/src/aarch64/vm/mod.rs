@@ -66,7 +66,7 @@ pub fn begin(cpu: &CpuBlock, chip: &IrqChip, context: &Context, extended: Option
         (None, _) | (_, Level::Guest) => {}
         (Some(area), level) => set_host_level(state(&area), level),
     }
-    if is_loaded {
+    if is_loaded && context.is_privileged() {
         context.load(cpu, chip);
     }
 }
@@ -115,7 +115,7 @@ pub fn switch(cpu: &CpuBlock, chip: &IrqChip, from: &Context, to: &Context) {
 
 /// The thread with `context` leaves this CPU, or ends.
 pub fn release(cpu: &CpuBlock, chip: &IrqChip, context: &Context, is_loaded: bool) {
-    if is_loaded {
+    if is_loaded && context.is_privileged() {
         context.unload(chip);
     }
     let owner = &cpu.arch.el1_owner;
@@ -149,7 +149,9 @@ impl Level {
 }
 
 impl Context {
-    /// The vCPU enters its user mode, which is a guest if it says so.
+    /// The vCPU enters its user mode, which is a guest if it says so. The state
+    /// to return to follows.
+    #[inline(always)]
     pub(super) fn enter_guest(
         &self,
         cpu: &CpuBlock,
@@ -158,7 +160,7 @@ impl Context {
         is_loaded: bool,
     ) {
         let level = Level::of(&state(area).guest_hcr, Level::Guest);
-        self.set_level(cpu, chip, level, is_loaded);
+        self.change_level(cpu, chip, level, is_loaded);
     }
 
     /// The vCPU leaves its user mode.
@@ -175,54 +177,62 @@ impl Context {
 
     /// Goes on at this level. No frame at EL1 is left to a program at EL0: the
     /// CPU would go on at EL2 with it.
+    #[inline(always)]
     pub(super) fn set_level(&self, cpu: &CpuBlock, chip: &IrqChip, level: Level, is_loaded: bool) {
-        if is_loaded {
-            self.unload(chip);
-        }
-        self.level.set(level);
+        self.change_level(cpu, chip, level, is_loaded);
         self.frame.set_mode(match level {
             Level::El0 => pstate::EL0T,
             Level::El1 | Level::Guest => pstate::EL1T,
         });
-        if is_loaded {
+    }
+
+    #[inline(always)]
+    fn change_level(&self, cpu: &CpuBlock, chip: &IrqChip, level: Level, is_loaded: bool) {
+        if is_loaded && self.is_privileged() {
+            self.unload(chip);
+        }
+        self.level.set(level);
+        if is_loaded && self.is_privileged() {
             self.load(cpu, chip);
         }
     }
 
-    /// Gives the CPU to it, as its level needs that.
+    /// Gives the CPU to it, as its level needs that, which is not EL0.
     fn load(&self, cpu: &CpuBlock, chip: &IrqChip) {
-        match (self.level.get(), self.extended.get()) {
-            (Level::El0, _) => {}
-            (Level::Guest, Some(area)) => {
-                own_registers(cpu, Some(area));
+        let area = self.extended.get();
+        own_registers(cpu, area);
+        match area {
+            Some(area) if self.level.get() == Level::Guest => {
                 environment::load(state(&area), chip);
             }
-            (_, area) => {
-                own_registers(cpu, area);
-                environment::load_program(area.as_deref().map(state));
-            }
+            _ => environment::load_program(area.as_deref().map(state)),
         }
     }
 
     /// Leaves a CPU as for any program at EL0, with its own TPIDRRO_EL0.
     fn unload(&self, chip: &IrqChip) {
-        match (self.level.get(), self.extended.get()) {
-            (Level::El0, _) => return,
-            (Level::Guest, Some(area)) => environment::unload(state(&area), chip),
-            (_, area) => environment::unload_program(area.as_deref().map(state)),
-        }
         self.save_tpidrro();
+        match self.extended.get() {
+            Some(area) if self.level.get() == Level::Guest => {
+                environment::unload(state(&area), chip);
+            }
+            area => environment::unload_program(area.as_deref().map(state)),
+        }
     }
 }
 
 /// Puts the registers of EL1 that this vCPU's guest has into the CPU. A
 /// program at EL1 without a guest has none: it finds zeros at each switch.
+#[inline(always)]
 fn own_registers(cpu: &CpuBlock, area: Option<ExtendedPointer>) {
-    let owner = &cpu.arch.el1_owner;
-    if area.is_some_and(|area| is_same(owner.get(), area)) {
-        return;
+    if !area.is_some_and(|area| is_same(cpu.arch.el1_owner.get(), area)) {
+        exchange_registers(cpu, area);
     }
-    if let Some(old) = owner.replace(area) {
+}
+
+#[inline(never)]
+fn exchange_registers(cpu: &CpuBlock, area: Option<ExtendedPointer>) {
+    if let Some(old) = cpu.arch.el1_owner.replace(area) {
         registers::save(state(&old));
     }
     match area {
