@@ -269,10 +269,7 @@ macro_rules! upcalls {
         extern "C" fn brio_start(boot: &mut $crate::boot::Boot) -> ! {
             <$local as $crate::per_cpu::Upcalls>::start(boot)
         }
-        #[unsafe(no_mangle)]
-        extern "C" fn brio_start_cpu(cpu: &mut $crate::per_cpu::PerCpu<$local>) {
-            <$local as $crate::per_cpu::Upcalls>::start_cpu(cpu);
-        }
+
         #[unsafe(no_mangle)]
         extern "C" fn brio_short_syscall(
             cpu: &$crate::per_cpu::PerCpu<$local>,
@@ -292,6 +289,7 @@ macro_rules! upcalls {
             unsafe { $crate::syscall::leave_by(cpu.block(), led) };
             led
         }
+
         #[unsafe(no_mangle)]
         extern "C" fn brio_task_syscall(
             cpu: &$crate::per_cpu::PerCpu<$local>,
@@ -301,6 +299,7 @@ macro_rules! upcalls {
         ) -> $crate::per_cpu::TaskAnswer {
             <$local as $crate::per_cpu::Upcalls>::task_syscall(cpu, destination, tag)
         }
+
         #[unsafe(no_mangle)]
         extern "C" fn brio_resume(
             cpu: &$crate::per_cpu::PerCpu<$local>,
@@ -311,31 +310,24 @@ macro_rules! upcalls {
                 $crate::per_cpu::TaskAnswer::NOWHERE
             })
         }
-        #[unsafe(no_mangle)]
-        extern "C" fn brio_finish(cpu: &mut $crate::per_cpu::PerCpu<$local>) {
-            <$local as $crate::per_cpu::Upcalls>::finish(cpu);
+
+        $crate::upcalls! { $local:
+            brio_start_cpu = start_cpu(&mut);
+            brio_finish = finish(&mut);
+            brio_syscall = syscall(&mut);
+            brio_fault = fault(&mut, fault: &$crate::trap::Fault);
+            brio_interrupt = interrupt(&mut, interrupt: $crate::trap::Interrupt);
+            brio_panicked = panicked(&);
         }
-        #[unsafe(no_mangle)]
-        extern "C" fn brio_syscall(cpu: &mut $crate::per_cpu::PerCpu<$local>) {
-            <$local as $crate::per_cpu::Upcalls>::syscall(cpu);
-        }
-        #[unsafe(no_mangle)]
-        extern "C" fn brio_fault(
-            cpu: &mut $crate::per_cpu::PerCpu<$local>,
-            fault: &$crate::trap::Fault,
-        ) {
-            <$local as $crate::per_cpu::Upcalls>::fault(cpu, fault);
-        }
-        #[unsafe(no_mangle)]
-        extern "C" fn brio_interrupt(
-            cpu: &mut $crate::per_cpu::PerCpu<$local>,
-            interrupt: $crate::trap::Interrupt,
-        ) {
-            <$local as $crate::per_cpu::Upcalls>::interrupt(cpu, interrupt);
-        }
-        #[unsafe(no_mangle)]
-        extern "C" fn brio_panicked(cpu: &$crate::per_cpu::PerCpu<$local>) {
-            <$local as $crate::per_cpu::Upcalls>::panicked(cpu);
-        }
+    };
+    ($local:ty: $($symbol:ident = $upcall:ident(& $($mutable:ident)? $(, $name:ident: $type:ty)?);)*) => {
+        $(
+            #[unsafe(no_mangle)]
+            extern "C" fn $symbol(
+                cpu: & $($mutable)? $crate::per_cpu::PerCpu<$local> $(, $name: $type)?
+            ) {
+                <$local as $crate::per_cpu::Upcalls>::$upcall(cpu $(, $name)?);
+            }
+        )*
     };
 }
