@@ -35,14 +35,18 @@ pub fn syscall(cpu: &Cpu) {
         thread.set_stop(cpu, Stop::SyscallExecuted);
         cpu.reschedule.set(true);
     }
-    if let Err(error) = dispatch(cpu, thread) {
-        finish::failed(cpu, thread, error);
-    }
+    resume(cpu, thread);
 }
 
-/// The system call of `thread`, which runs now, has paused: it goes on.
+/// Carries the system call of `thread`, which runs now, out; or goes on with it,
+/// if it has paused.
 pub fn resume(cpu: &Cpu, thread: &Thread) {
-    if let Err(error) = dispatch(cpu, thread) {
+    end(cpu, thread, dispatch(cpu, thread));
+}
+
+/// What `thread` has asked for is done, or has failed.
+fn end(cpu: &Cpu, thread: &Thread, result: Result<(), IpcError>) {
+    if let Err(error) = result {
         finish::failed(cpu, thread, error);
     }
 }
@@ -72,180 +76,163 @@ fn dispatch(cpu: &Cpu, thread: &Thread) -> Result<(), IpcError> {
     {
         prepare_reply_slot(cpu, thread, index)?;
     }
+    let call = Call {
+        cpu,
+        thread,
+        operation,
+        request,
+        again: Deferred::Syscall,
+    };
     match destination.target() {
-        Target::Reply(slot) => reply(cpu, thread, slot, operation, request),
-        Target::CallingThread => {
-            let rights = CapabilityRights::INVOCATION;
-            thread_capability(cpu, thread, thread, None, rights, operation, request)
-        }
+        Target::Reply(slot) => call.reply(slot),
+        Target::CallingThread => call.thread_capability(thread, None, CapabilityRights::INVOCATION),
         Target::Object(index) => {
             let task = thread.task(cpu).ok_or(IpcError::NOT_EXISTENT)?;
-            let entry = task
-                .capabilities
-                .lookup(cpu, index)
-                .ok_or(IpcError::NOT_EXISTENT)?;
-            capability(cpu, thread, entry, operation, request)
+            let entry = task.capabilities.lookup(cpu, index);
+            call.capability(entry.ok_or(IpcError::NOT_EXISTENT)?)
         }
     }
 }
 
-/// Answers the caller that the reply slot names.
-fn reply(
-    cpu: &Cpu,
-    thread: &Thread,
-    slot: ReplySlot,
+/// An operation of a thread that runs now, on its way to whom it is for.
+struct Call<'cpu> {
+    cpu: &'cpu Cpu,
+    thread: &'cpu Thread,
     operation: Operation,
-    mut request: Request,
-) -> Result<(), IpcError> {
-    let place = ipc::reply::place(cpu, thread, slot).ok_or(IpcError::NOT_EXISTENT)?;
-    let caller = place.caller(cpu).ok_or(IpcError::NOT_EXISTENT)?;
-    if !operation.contains(Operation::SEND) {
-        ipc::reply::forgo(cpu, place);
-    } else if caller.is_here(cpu) {
-        // A message with items may pause; the place is used up at its end.
-        request.rights = match request.tag.items() {
-            0 => ipc::reply::take(cpu, place, caller),
-            _ => ipc::reply::rights(place, caller),
-        }
-        .ok_or(IpcError::NOT_EXISTENT)?;
-    }
-    to_thread(cpu, thread, caller, operation, request, Deferred::Syscall)
+    request: Request,
+    /// What the thread does when it has come to another CPU for it.
+    again: Deferred,
 }
 
-fn capability(
-    cpu: &Cpu,
-    thread: &Thread,
-    entry: Entry<'_>,
-    operation: Operation,
-    mut request: Request,
-) -> Result<(), IpcError> {
-    let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
-    match entry.object.common().kind {
-        Kind::IpcGate => {
-            let Some(gate) = entry.object.downcast::<IpcGate>() else {
-                return Err(IpcError::NOT_EXISTENT);
-            };
-            let is_control = request.tag.label() == label::KERNEL_OBJECT
-                && operation.contains(Operation::SEND)
-                && entry.rights.contains(CapabilityRights::IPC_GATE_SERVER);
-            if is_control {
-                return invoke(cpu, thread, Some(entry.object), rights, operation, request);
+impl Call<'_> {
+    /// Answers the caller that the reply slot names.
+    fn reply(mut self, slot: ReplySlot) -> Result<(), IpcError> {
+        let cpu = self.cpu;
+        let place = ipc::reply::place(cpu, self.thread, slot).ok_or(IpcError::NOT_EXISTENT)?;
+        let caller = place.caller(cpu).ok_or(IpcError::NOT_EXISTENT)?;
+        if !self.operation.contains(Operation::SEND) {
+            ipc::reply::forgo(cpu, place);
+        } else if caller.is_here(cpu) {
+            // A message with items may pause; the place is used up at its end.
+            self.request.rights = match self.request.tag.items() {
+                0 => ipc::reply::take(cpu, place, caller),
+                _ => ipc::reply::rights(place, caller),
             }
-            request.rights = rights;
-            thread.state(cpu).request.set(request);
-            through_gate(
-                cpu,
-                thread,
-                gate,
-                entry.object,
-                operation,
-                Deferred::Syscall,
-            )
+            .ok_or(IpcError::NOT_EXISTENT)?;
         }
-        Kind::Thread => {
-            let Some(target) = entry.object.downcast::<Thread>() else {
-                return Err(IpcError::NOT_EXISTENT);
-            };
-            thread_capability(
-                cpu,
-                thread,
-                target,
-                Some(entry.object),
-                rights,
-                operation,
-                request,
-            )
+        self.exchange(caller)
+    }
+
+    fn capability(mut self, entry: Entry<'_>) -> Result<(), IpcError> {
+        let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
+        match entry.object.common().kind {
+            Kind::IpcGate => {
+                let is_control = self.request.tag.label() == label::KERNEL_OBJECT
+                    && self.operation.contains(Operation::SEND)
+                    && entry.rights.contains(CapabilityRights::IPC_GATE_SERVER);
+                if is_control {
+                    return self.invoke(Some(entry.object), rights);
+                }
+                self.request.rights = rights;
+                self.through_gate(entry.object)
+            }
+            Kind::Thread => {
+                let target = entry.object.downcast().ok_or(IpcError::NOT_EXISTENT)?;
+                self.thread_capability(target, Some(entry.object), rights)
+            }
+            _ => self.invoke(Some(entry.object), rights),
         }
-        _ => invoke(cpu, thread, Some(entry.object), rights, operation, request),
     }
-}
 
-/// A thread capability: the kernel's protocol, or a message to the thread.
-fn thread_capability(
-    cpu: &Cpu,
-    thread: &Thread,
-    target: &Thread,
-    header: Option<&Header>,
-    rights: CapabilityRights,
-    operation: Operation,
-    mut request: Request,
-) -> Result<(), IpcError> {
-    if request.tag.label() == label::THREAD {
-        return invoke(cpu, thread, header, rights, operation, request);
-    }
-    request.rights = rights;
-    to_thread(cpu, thread, target, operation, request, Deferred::Syscall)
-}
-
-/// Sends to and receives from `partner`, or whoever the receive phase is for.
-/// The thread goes to the CPU of whom it sends to, to begin with `again`
-/// there.
-fn to_thread(
-    cpu: &Cpu,
-    thread: &Thread,
-    partner: &Thread,
-    operation: Operation,
-    mut request: Request,
-    again: Deferred,
-) -> Result<(), IpcError> {
-    if operation.contains(Operation::SEND) && !partner.is_here(cpu) {
-        remote::visit(cpu, thread, partner.home(), again);
-        return Ok(());
-    }
-    if request.receive == Some(PARTNER) {
-        request.receive = Some(Source::Thread(partner.id));
-    }
-    if operation.contains(Operation::SEND) {
-        ipc::send(cpu, thread, partner, request, again);
-    } else if request.receive.is_some() {
-        ipc::receive(cpu, thread, request);
-    } else {
-        return Err(IpcError::NOT_EXISTENT);
-    }
-    Ok(())
-}
-
-/// Goes on with the thread's [`Request`] at the thread that `gate` is bound
-/// to; waits while it is bound to none (abi/03 §9).
-fn through_gate(
-    cpu: &Cpu,
-    thread: &Thread,
-    gate: &IpcGate,
-    header: &Header,
-    operation: Operation,
-    again: Deferred,
-) -> Result<(), IpcError> {
-    let mut request = thread.state(cpu).request.get();
-    loop {
-        if let Some((partner, label)) = gate.target(cpu) {
-            request.label = label | u64::from(request.rights.bits());
-            return to_thread(cpu, thread, partner, operation, request, again);
+    /// A thread capability: the kernel's protocol, or a message to the thread.
+    fn thread_capability(
+        mut self,
+        target: &Thread,
+        header: Option<&Header>,
+        rights: CapabilityRights,
+    ) -> Result<(), IpcError> {
+        if self.request.tag.label() == label::THREAD {
+            return self.invoke(header, rights);
         }
-        if gate.wait(cpu, thread, header, operation)? {
+        self.request.rights = rights;
+        self.exchange(target)
+    }
+
+    /// Sends to and receives from `partner`, or whoever the receive phase is for.
+    /// The thread goes to the CPU of whom it sends to, to begin again there.
+    fn exchange(mut self, partner: &Thread) -> Result<(), IpcError> {
+        let sends = self.operation.contains(Operation::SEND);
+        if sends && !partner.is_here(self.cpu) {
+            remote::visit(self.cpu, self.thread, partner.home(), self.again);
             return Ok(());
         }
+        if self.request.receive == Some(PARTNER) {
+            self.request.receive = Some(Source::Thread(partner.id));
+        }
+        if sends {
+            ipc::send(self.cpu, self.thread, partner, self.request, self.again);
+        } else if self.request.receive.is_some() {
+            ipc::receive(self.cpu, self.thread, self.request);
+        } else {
+            return Err(IpcError::NOT_EXISTENT);
+        }
+        Ok(())
+    }
+
+    /// Goes on at the thread to which the gate with this header is bound; waits
+    /// while it is bound to none (abi/03 §9).
+    fn through_gate(mut self, header: &Header) -> Result<(), IpcError> {
+        let gate = header.downcast::<IpcGate>().ok_or(IpcError::NOT_EXISTENT)?;
+        self.thread.state(self.cpu).request.set(self.request);
+        loop {
+            if let Some((partner, label)) = gate.target(self.cpu) {
+                self.request.label = label | u64::from(self.request.rights.bits());
+                return self.exchange(partner);
+            }
+            if gate.wait(self.cpu, self.thread, header, self.operation)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// An operation of the kernel on one of its objects; `None`: on the thread
+    /// itself.
+    fn invoke(self, object: Option<&Header>, rights: CapabilityRights) -> Result<(), IpcError> {
+        let Self {
+            cpu,
+            thread,
+            operation,
+            request,
+            ..
+        } = self;
+        let (tag, timeouts) = (request.tag, request.timeouts);
+        let state = thread.state(cpu);
+        if perform(cpu, thread, state, object, rights, operation, tag, timeouts)? {
+            receive_from_object(cpu, thread, object, request);
+        }
+        Ok(())
     }
 }
 
 /// The gate at which `thread`, which runs now, has waited is bound.
 pub fn repeat(cpu: &Cpu, thread: &Thread) {
     let state = thread.state(cpu);
-    let operation = state.gate_operation.get();
-    let result = match state.gate.replace(None) {
-        Some(gate) => {
-            let header = gate.header();
-            let result = through_gate(cpu, thread, &gate, header, operation, Deferred::Gate);
-            if state.deferred.get() == Deferred::Gate {
-                // For when it is there, or goes on.
-                state.gate.replace(Some(gate));
-            }
-            result
-        }
-        None => Err(IpcError::NOT_EXISTENT),
+    let Some(gate) = state.gate.replace(None) else {
+        return finish::failed(cpu, thread, IpcError::NOT_EXISTENT);
     };
-    if let Err(error) = result {
-        finish::failed(cpu, thread, error);
+    let call = Call {
+        cpu,
+        thread,
+        operation: state.gate_operation.get(),
+        request: state.request.get(),
+        again: Deferred::Gate,
+    };
+    let result = call.through_gate(gate.header());
+    if state.deferred.get() == Deferred::Gate {
+        // For when it is there, or goes on.
+        state.gate.replace(Some(gate));
     }
+    end(cpu, thread, result);
 }
 
 /// Sends the kernel's own message for `thread` through a capability of its
@@ -253,19 +240,18 @@ pub fn repeat(cpu: &Cpu, thread: &Thread) {
 pub fn call_for(cpu: &Cpu, thread: &Thread, entry: Entry<'_>, mut request: Request) {
     request.rights = entry.rights.intersection(CapabilityRights::INVOCATION);
     request.receive = Some(PARTNER);
-    let result = if let Some(gate) = entry.object.downcast::<IpcGate>() {
-        thread.state(cpu).request.set(request);
-        let again = Deferred::Fault;
-        through_gate(cpu, thread, gate, entry.object, Operation::CALL, again)
-    } else if let Some(target) = entry.object.downcast::<Thread>() {
-        let again = Deferred::Fault;
-        to_thread(cpu, thread, target, Operation::CALL, request, again)
-    } else {
-        Err(IpcError::NOT_EXISTENT)
+    let call = Call {
+        cpu,
+        thread,
+        operation: Operation::CALL,
+        request,
+        again: Deferred::Fault,
     };
-    if let Err(error) = result {
-        finish::failed(cpu, thread, error);
-    }
+    let result = match entry.object.downcast() {
+        Some(target) => call.exchange(target),
+        None => call.through_gate(entry.object),
+    };
+    end(cpu, thread, result);
 }
 
 fn prepare_reply_slot(cpu: &Cpu, thread: &Thread, index: u64) -> Result<(), IpcError> {
@@ -302,24 +288,6 @@ pub fn invoke_short(
         }
         Err(error) => finish::failed(cpu, thread, error),
     }
-}
-
-/// An operation of the kernel on one of its objects; `None`: on the thread
-/// itself.
-fn invoke(
-    cpu: &Cpu,
-    thread: &Thread,
-    object: Option<&Header>,
-    rights: CapabilityRights,
-    operation: Operation,
-    request: Request,
-) -> Result<(), IpcError> {
-    let (tag, timeouts) = (request.tag, request.timeouts);
-    let state = thread.state(cpu);
-    if perform(cpu, thread, state, object, rights, operation, tag, timeouts)? {
-        receive_from_object(cpu, thread, object, request);
-    }
-    Ok(())
 }
 
 /// Performs the operation, and answers; false. Or there is no answer, and the
