@@ -88,32 +88,34 @@ impl<T> Drop for KernelBox<T> {
 }
 
 /// A place that is empty until it gets a [`KernelBox`], which it then keeps
-/// until its owner takes it apart. Reading it takes no lock.
-pub struct OnceBox<T> {
+/// until its owner takes it apart. Reading it takes no lock, and no look at
+/// whether it is empty: then it gives what stands for nothing there, which is
+/// the same each time that its owner names it.
+pub struct OnceBox<T: 'static> {
     value: AtomicPtr<T>,
 }
 
 impl<T: 'static> OnceBox<T> {
-    /// An empty place.
-    pub const fn empty() -> Self {
+    /// An empty place, where `nothing` stands.
+    pub const fn empty(nothing: &'static T) -> Self {
         Self {
-            value: AtomicPtr::new(ptr::null_mut()),
+            value: AtomicPtr::new(ptr::from_ref(nothing).cast_mut()),
         }
     }
 
-    /// What is here.
+    /// What is here, or stands for nothing.
     #[inline]
-    pub fn get(&self) -> Option<&T> {
+    pub fn get(&self) -> &T {
         // SAFETY: what is set stays until `take`, which needs the place
         // exclusively.
-        unsafe { self.value.load(Ordering::Acquire).as_ref() }
+        unsafe { &*self.value.load(Ordering::Acquire) }
     }
 
     /// Puts `value` here; gives it back if something is here already, which
     /// another CPU may just have put.
-    pub fn set(&self, value: KernelBox<T>) -> Result<&T, KernelBox<T>> {
+    pub fn set(&self, nothing: &'static T, value: KernelBox<T>) -> Result<&T, KernelBox<T>> {
         match self.value.compare_exchange(
-            ptr::null_mut(),
+            ptr::from_ref(nothing).cast_mut(),
             value.value.as_ptr(),
             Ordering::AcqRel,
             Ordering::Acquire,
@@ -124,9 +126,9 @@ impl<T: 'static> OnceBox<T> {
     }
 
     /// Empties the place.
-    pub fn take(&mut self) -> Option<KernelBox<T>> {
-        let value = NonNull::new(*self.value.get_mut())?;
-        *self.value.get_mut() = ptr::null_mut();
-        Some(KernelBox { value })
+    pub fn take(&mut self, nothing: &'static T) -> Option<KernelBox<T>> {
+        let value = NonNull::from_ref(self.get());
+        *self = Self::empty(nothing);
+        (value != NonNull::from_ref(nothing)).then(|| KernelBox { value })
     }
 }

@@ -38,12 +38,6 @@ impl<T> Links<T> {
     }
 }
 
-impl<T> Default for Links<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<T> Drop for Links<T> {
     fn drop(&mut self) {
         assert!(!self.is_linked(), "an item was freed while on a list");

@@ -7,6 +7,7 @@
 
 use l4_abi::capability::OBJECT_SPACE_SLOTS;
 use l4_abi::rights::CapabilityRights;
+use machine::boxed::OnceBox;
 use machine::list::{Links, List, Node};
 use machine::object::Slot;
 
@@ -18,7 +19,6 @@ const PAGE_SLOTS: usize = 128;
 const PAGES: usize = OBJECT_SPACE_SLOTS as usize / PAGE_SLOTS;
 
 /// One slot.
-#[derive(Default)]
 pub struct Capability {
     /// The object, and a [`CapabilityRights`] beside it.
     object: Slot<Common>,
@@ -48,7 +48,19 @@ pub struct Entry<'cpu> {
     pub rights: CapabilityRights,
 }
 
+impl Default for Capability {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 impl Capability {
+    #[expect(clippy::declare_interior_mutable_const, reason = "it is copied")]
+    const EMPTY: Self = Self {
+        object: Slot::empty(),
+        siblings: Links::new(),
+    };
+
     /// What the slot holds.
     #[inline]
     pub fn get<'cpu>(&self, cpu: &'cpu Cpu) -> Option<Entry<'cpu>> {
@@ -105,13 +117,22 @@ impl Capability {
     }
 }
 
+static NO_PAGE: [Capability; PAGE_SLOTS] = [Capability::EMPTY; PAGE_SLOTS];
+static NO_PAGES: [OnceBox<[Capability; PAGE_SLOTS]>; PAGES] =
+    [const { OnceBox::empty(&NO_PAGE) }; PAGES];
+
 /// The slots of one task.
 pub type CapabilitySpace = SparseArray<Capability, PAGE_SLOTS, PAGES>;
 
 impl CapabilitySpace {
+    /// One without any capability.
+    pub const fn empty() -> Self {
+        Self::new(&NO_PAGES)
+    }
+
     /// What slot `index` holds.
     #[inline]
     pub fn lookup<'cpu>(&self, cpu: &'cpu Cpu, index: u64) -> Option<Entry<'cpu>> {
-        self.get(index)?.get(cpu)
+        self.read(index)?.get(cpu)
     }
 }

@@ -1,5 +1,8 @@
 //! Arrays of which most is not there: pages of elements, each with memory from
-//! the first use of one of its elements on.
+//! the first use of one of its elements on. Before that a page of which all
+//! arrays of the type read the same empty elements stands there.
+
+use core::ptr;
 
 use machine::boxed::{KernelBox, OnceBox};
 
@@ -7,27 +10,44 @@ use super::quota::QuotaRef;
 use super::{KernelHeap, OutOfMemory};
 
 type Page<T, const LENGTH: usize> = [T; LENGTH];
+type Pages<T, const LENGTH: usize, const PAGES: usize> = [OnceBox<Page<T, LENGTH>>; PAGES];
 
 /// An array of `PAGES` pages of `LENGTH` elements. Elements are read without a
 /// lock.
 pub struct SparseArray<T: 'static, const LENGTH: usize, const PAGES: usize> {
-    pages: OnceBox<[OnceBox<Page<T, LENGTH>>; PAGES]>,
+    pages: OnceBox<Pages<T, LENGTH, PAGES>>,
+    nothing: &'static Pages<T, LENGTH, PAGES>,
 }
 
 impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<T, LENGTH, PAGES> {
-    /// An array without any memory yet.
-    pub const fn new() -> Self {
+    /// An array without any memory yet; `nothing` is that of all arrays of the
+    /// type: the same empty page everywhere.
+    pub const fn new(nothing: &'static Pages<T, LENGTH, PAGES>) -> Self {
         Self {
-            pages: OnceBox::empty(),
+            pages: OnceBox::empty(nothing),
+            nothing,
         }
+    }
+
+    /// The page that stands where there is no memory.
+    #[inline]
+    fn no_page(&self) -> &'static Page<T, LENGTH> {
+        self.nothing[0].get()
+    }
+
+    /// The element `index`, to be read: where there is no memory, an empty one.
+    #[inline]
+    pub fn read(&self, index: u64) -> Option<&T> {
+        let index = usize::try_from(index).ok()?;
+        Some(&self.pages.get().get(index / LENGTH)?.get()[index % LENGTH])
     }
 
     /// The element `index`, if there is memory for it.
     #[inline]
     pub fn get(&self, index: u64) -> Option<&T> {
         let index = usize::try_from(index).ok()?;
-        let page = self.pages.get()?.get(index / LENGTH)?.get()?;
-        Some(&page[index % LENGTH])
+        let page = self.pages.get().get(index / LENGTH)?.get();
+        (!ptr::eq(page, self.no_page())).then(|| &page[index % LENGTH])
     }
 
     /// The element `index`, with memory for it from `quota`.
@@ -45,15 +65,10 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
         if index >= PAGES * LENGTH {
             return Err(OutOfMemory);
         }
-        let pages = match self.pages.get() {
-            Some(pages) => pages,
-            None => install(&self.pages, heap, quota, |_| OnceBox::empty())?,
-        };
+        let place = |_| OnceBox::empty(self.no_page());
+        let pages = install(&self.pages, self.nothing, heap, quota, place)?;
         let place = &pages[index / LENGTH];
-        let page = match place.get() {
-            Some(page) => page,
-            None => install(place, heap, quota, |_| T::default())?,
-        };
+        let page = install(place, self.no_page(), heap, quota, |_| T::default())?;
         Ok(&page[index % LENGTH])
     }
 
@@ -64,10 +79,13 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
         let pages = self.pages.get();
         let mut next = first;
         core::iter::from_fn(move || {
-            let pages = pages?;
+            if ptr::eq(pages, self.nothing) {
+                return None;
+            }
             while next <= last {
                 let index = usize::try_from(next).ok()?;
-                if let Some(page) = pages.get(index / LENGTH)?.get() {
+                let page = pages.get(index / LENGTH)?.get();
+                if !ptr::eq(page, self.no_page()) {
                     next += 1;
                     return Some((index as u64, &page[index % LENGTH]));
                 }
@@ -79,13 +97,17 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
 
     /// Gives a part of the memory back; false if there is none any more.
     pub fn release_part(&mut self, heap: &KernelHeap, quota: QuotaRef) -> bool {
-        let Some(mut pages) = self.pages.take() else {
+        let (nothing, no_page) = (self.nothing, self.no_page());
+        let Some(mut pages) = self.pages.take(nothing) else {
             return false;
         };
-        if let Some(page) = pages.iter_mut().find_map(OnceBox::take) {
+        if let Some(page) = pages.iter_mut().find_map(|place| place.take(no_page)) {
             heap.free_charged(quota, page.into_storage());
             // Nobody else has the array any more.
-            assert!(self.pages.set(pages).is_ok(), "the place was emptied");
+            assert!(
+                self.pages.set(nothing, pages).is_ok(),
+                "the place was emptied"
+            );
         } else {
             heap.free_charged(quota, pages.into_storage());
         }
@@ -93,25 +115,21 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
     }
 }
 
-impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> Default
-    for SparseArray<T, LENGTH, PAGES>
-{
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 fn install<'a, T: 'static, const N: usize>(
     place: &'a OnceBox<[T; N]>,
+    nothing: &'static [T; N],
     heap: &KernelHeap,
     quota: QuotaRef,
     element: impl Fn(usize) -> T,
 ) -> Result<&'a [T; N], OutOfMemory> {
+    if !ptr::eq(place.get(), nothing) {
+        return Ok(place.get());
+    }
     let storage = heap.allocate_charged(quota, size_of::<[T; N]>())?;
     let page = KernelBox::new_array(storage, element);
-    Ok(place.set(page).unwrap_or_else(|page| {
+    Ok(place.set(nothing, page).unwrap_or_else(|page| {
         // Another CPU was faster.
         heap.free_charged(quota, page.into_storage());
-        place.get().expect("what was put first")
+        place.get()
     }))
 }

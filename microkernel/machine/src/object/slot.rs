@@ -176,9 +176,3 @@ impl<C: 'static, T: 'static> Drop for RefSlot<C, T> {
         }
     }
 }
-
-impl<C: 'static> Default for Slot<C> {
-    fn default() -> Self {
-        Self::empty()
-    }
-}

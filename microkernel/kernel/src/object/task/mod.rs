@@ -12,6 +12,7 @@ mod ports;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use machine::boxed::OnceBox;
 use machine::lock::Lock;
 
 use crate::capability::{Capability, CapabilitySpace};
@@ -50,12 +51,15 @@ pub struct Task {
 /// The explicit reply slots of a task (abi/00: 2^18).
 pub type ReplySpace = SparseArray<ReplyPlace, 512, 512>;
 
+static NO_PAGE: [ReplyPlace; 512] = [const { ReplyPlace::new() }; 512];
+static NO_PAGES: [OnceBox<[ReplyPlace; 512]>; 512] = [const { OnceBox::empty(&NO_PAGE) }; 512];
+
 impl Task {
     fn new(quota: QuotaRef, memory: TaskMemory) -> Self {
         Self {
             quota,
-            capabilities: CapabilitySpace::new(),
-            reply_space: ReplySpace::new(),
+            capabilities: CapabilitySpace::empty(),
+            reply_space: ReplySpace::new(&NO_PAGES),
             ports: TaskPorts::new(memory.is_physical()),
             memory,
             threads: AtomicU64::new(0),
