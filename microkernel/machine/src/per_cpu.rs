@@ -240,8 +240,8 @@ pub trait Upcalls: Sized + 'static {
         tag: u64,
         timeouts: u64,
     ) -> ShortWay;
-    /// The same for a system call with the label of tasks, before anything else
-    /// is tried. The registers that a C function preserves are not in its frame
+    /// The same for a system call that may have the label of tasks, before anything
+    /// else is tried. The registers that a C function preserves are not in its frame
     /// yet.
     fn task_syscall(cpu: &PerCpu<Self>, destination: u64, tag: u64) -> TaskAnswer;
     /// The current thread made a system call that is [`RESUME`]. The registers

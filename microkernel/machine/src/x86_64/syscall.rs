@@ -49,13 +49,15 @@ pub unsafe fn leave_by(cpu: &CpuBlock, way: ShortWay) {
     // SAFETY: promised by the caller.
     unsafe {
         match way {
-            ShortWay::ToASyscall => asm!("jmp brio_leave_syscall", options(noreturn)),
+            ShortWay::ToTheEnd | ShortWay::ToASyscall => {
+                asm!("jmp brio_leave_syscall", options(noreturn))
+            }
             ShortWay::ToTheFrame => asm!("jmp brio_leave", options(noreturn)),
             ShortWay::ToAnEntry => asm!("jmp brio_leave_entry", options(noreturn)),
             ShortWay::ToARegisterSet => {
                 asm!("jmp brio_leave_registers", in("rdi") cpu.registers(), options(noreturn))
             }
-            ShortWay::Nowhere | ShortWay::ToTheEnd | ShortWay::ToTheExit => {}
+            ShortWay::Nowhere | ShortWay::ToTheExit => {}
         }
     }
 }
@@ -76,10 +78,9 @@ pub(super) mod block {
 /// flags; all other registers are the user's. Of these two the frame keeps
 /// what it had, for the way back does not look at them.
 ///
-/// If the short way through the kernel leads back to the thread, only those
-/// registers are loaded that a C function destroys. To another one it goes
-/// straight ([`leave_by`]). What is asked of tasks leads back to the thread, so
-/// for that the other registers are not even saved.
+/// The short way through the kernel goes straight to user mode
+/// ([`leave_by`]). What is asked of tasks leads back to the thread, so for that
+/// those registers are not even saved that a C function preserves.
 ///
 /// Then, at `brio_leave`, the ways out. `sysret` if the frame is marked to be
 /// in a system call. With an address outside the user range Intel's `sysret`
@@ -101,7 +102,8 @@ pub(super) unsafe extern "C" fn entry() {
         "mov [rsp + {r8}], r8",
         "mov [rsp + {r9}], r9",
         "mov [rsp + {r10}], r10",
-        "cmp rax, {task_tags_last}",
+        // The label is above the tag's first 16 bits.
+        "cmp dword ptr [rsp + {rax} + 2], {task_label}",
         "jle 9f",
         "20:",
         ".macro brio_save_rest",
@@ -122,25 +124,6 @@ pub(super) unsafe extern "C" fn entry() {
         "mov rdi, gs:[{this}]",
         "mov rcx, rax",
         "call {short}",
-        "cmp al, {done}",
-        "jne 6f",
-        "mov rsp, gs:[{frame}]",
-        "cmp dword ptr [rsp + {rip} + 4], 0x7fff",
-        "ja 2f",
-        "mov rcx, [rsp + {rip}]",
-        "mov r11, [rsp + {rflags}]",
-        "mov rax, [rsp + {rax}]",
-        "mov rdx, [rsp + {rdx}]",
-        "mov rsi, [rsp + {rsi}]",
-        "mov rdi, [rsp + {rdi}]",
-        "mov r8, [rsp + {r8}]",
-        "mov r9, [rsp + {r9}]",
-        "mov r10, [rsp + {r10}]",
-        "mov rsp, [rsp + {user_rsp}]",
-        detour!("brio_isolated_sysret"),
-        "swapgs",
-        "sysretq",
-        "",
         "6:",
         "mov rdi, gs:[{this}]",
         "test al, al",
@@ -151,9 +134,7 @@ pub(super) unsafe extern "C" fn entry() {
         "call {upcall}",
         "jmp brio_leave",
         "",
-        // The label is that of tasks, or one below.
         "9:",
-        "cmp rax, {task_tags_first}",
         "jl 23f",
         // (cpu, label, destination, tag)
         "mov rdi, gs:[{this}]",
@@ -354,13 +335,11 @@ pub(super) unsafe extern "C" fn entry() {
         upcall = sym brio_syscall,
         short = sym brio_short_syscall,
         task = sym brio_task_syscall,
-        task_tags_first = const label::TASK << 16,
-        task_tags_last = const label::TASK << 16 | 0xffff,
+        task_label = const label::TASK as i32,
         resume = sym brio_resume,
         resume_tag = const RESUME[0] as i64,
         resume_destination = const RESUME[1] as i64,
         finish = sym brio_finish,
-        done = const ShortWay::ToTheEnd as u8,
     );
 }
 

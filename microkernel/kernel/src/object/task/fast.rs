@@ -11,6 +11,7 @@ use l4_abi::flexpage::{Flexpage, Space};
 use l4_abi::item::{ItemControl, ItemFlags, MapItem};
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::{Destination, Operation};
+use l4_abi::protocol::label;
 use l4_abi::protocol::task::{Opcode, UnmapMask};
 use l4_abi::rights::CapabilityRights;
 use machine::per_cpu::TaskAnswer;
@@ -22,13 +23,12 @@ use crate::cpu::Cpu;
 use crate::object::thread::{Standing, ThreadState};
 use crate::scheduling;
 
-// The tags, without the label, which entry code has looked at.
-/// Of the question whether there is a capability.
-const QUESTION: u16 = MessageTag::words_only(0, 2).raw() as u16;
-/// Of a map of one item: three words, and the source.
-const MAP: u16 = MessageTag::new(0, 3, 1, TagFlags::empty()).raw() as u16;
-/// Of an unmap of one flexpage.
-const UNMAP: u16 = MessageTag::words_only(0, 3).raw() as u16;
+/// The tag of the question whether there is a capability.
+const QUESTION: u64 = MessageTag::words_only(label::TASK, 2).raw();
+/// The tag of a map of one item: three words, and the source.
+const MAP: u64 = MessageTag::new(label::TASK, 3, 1, TagFlags::empty()).raw();
+/// The tag of an unmap of one flexpage.
+const UNMAP: u64 = MessageTag::words_only(label::TASK, 3).raw();
 
 /// What in a selector is not the index of a slot.
 const REST: u64 = !((OBJECT_SPACE_SLOTS - 1) << Selector::SHIFT);
@@ -46,7 +46,6 @@ pub fn syscall(cpu: &Cpu, destination: u64, tag: u64) -> Option<TaskAnswer> {
     let index = Destination::from_raw(destination).selector().index();
     let entry = caller.capabilities.lookup(cpu, index)?;
     let task = entry.object.downcast::<Task>()?;
-    let tag = tag as u16;
     if tag != QUESTION {
         // Of these two a smaller part is the way to here.
         cold_path();
