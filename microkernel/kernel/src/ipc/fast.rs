@@ -464,21 +464,25 @@ fn invoke(
         TimeoutPair::from_raw(timeouts as u32),
     );
     // It may have changed its own registers, or go on in another task.
-    if thread.is_behind(entry.object) || !cpu.current.is(thread) {
+    if thread.is_behind(entry.object) {
         ShortWay::ToTheExit
     } else {
         end_of(cpu, thread)
     }
 }
 
-/// What follows an operation of `thread`, the current one, after which that
-/// goes on, or another one that the operation made ready.
+/// What follows an operation of `thread`, after which that goes on, or another
+/// one that the operation switched to or made ready.
 #[inline(always)]
 fn end_of(cpu: &Cpu, thread: &Thread) -> ShortWay {
     if !cpu.kernel.reaper.is_empty() {
         ShortWay::ToTheExit
     } else if scheduling::is_settled(cpu) {
-        ShortWay::ToTheEnd
+        match cpu.current.get(cpu) {
+            Some(current) if core::ptr::eq(current, thread) => ShortWay::ToTheEnd,
+            Some(current) if cpu.loaded.is(current) => ShortWay::ToTheFrame,
+            _ => ShortWay::ToTheExit,
+        }
     } else if cpu.preempt.get() && scheduling::give_way(cpu, thread) {
         ShortWay::ToTheFrame
     } else {

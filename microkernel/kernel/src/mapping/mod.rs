@@ -95,7 +95,7 @@ pub struct Cursor(Node);
 
 impl Cursor {
     /// A cursor that is nowhere.
-    pub fn new() -> Cursor {
+    pub const fn new() -> Cursor {
         Cursor(Node::cursor())
     }
 

@@ -78,7 +78,7 @@ impl Node {
         }
     }
 
-    fn nowhere(place: Place) -> Node {
+    const fn nowhere(place: Place) -> Node {
         Node {
             parent: Link::empty(),
             next: Link::empty(),
@@ -92,7 +92,7 @@ impl Node {
     }
 
     /// A cursor that is nowhere.
-    pub(super) fn cursor() -> Node {
+    pub(super) const fn cursor() -> Node {
         Node::nowhere(Place(Place::CURSOR))
     }
 

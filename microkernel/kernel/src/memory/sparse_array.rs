@@ -104,10 +104,8 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
         if let Some(page) = pages.iter_mut().find_map(|place| place.take(no_page)) {
             heap.free_charged(quota, page.into_storage());
             // Nobody else has the array any more.
-            assert!(
-                self.pages.set(nothing, pages).is_ok(),
-                "the place was emptied"
-            );
+            let set = self.pages.set(nothing, pages);
+            assert!(set.is_ok(), "the place was emptied");
         } else {
             heap.free_charged(quota, pages.into_storage());
         }

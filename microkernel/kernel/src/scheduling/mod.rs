@@ -39,12 +39,18 @@ pub type ReadyList = List<Thread, Ready>;
 /// it goes home, if it runs on another CPU.
 #[inline]
 pub fn make_ready(cpu: &Cpu, thread: &Thread) {
-    if thread.is_runnable(cpu) {
-        enqueue(cpu, thread);
+    make_ready_in(cpu, thread, thread.state(cpu));
+}
+
+/// The same, with the thread's state.
+#[inline]
+pub fn make_ready_in(cpu: &Cpu, thread: &Thread, state: &ThreadState) {
+    if thread.could_run(state) {
+        enqueue(cpu, thread, state);
     }
 }
 
-fn enqueue(cpu: &Cpu, thread: &Thread) {
+fn enqueue(cpu: &Cpu, thread: &Thread, state: &ThreadState) {
     if cpu.current.is(thread) || thread.ready_links().is_linked() {
         return;
     }
@@ -52,7 +58,7 @@ fn enqueue(cpu: &Cpu, thread: &Thread) {
         remote::go_home(cpu, thread);
         return;
     }
-    let priority = thread.state(cpu).priority.get();
+    let priority = state.priority.get();
     cpu.ready.push_front(thread, priority);
     if priority >= cpu.budget.priority() {
         cpu.preempt.set(true);
@@ -168,10 +174,8 @@ fn change_time(cpu: &Cpu, thread: &Thread, state: &ThreadState) {
 pub fn next<'cpu>(cpu: &'cpu Cpu, least: u8) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
     let priority = cpu.ready.highest().filter(|highest| *highest >= least)?;
     let thread = cpu.ready.front(cpu, priority)?;
-    let state = thread.stands(cpu, Standing::Plain)?;
-    if thread.has_deferred(cpu) {
-        return None;
-    }
+    let state = thread.stands(cpu, Standing::Plain);
+    let state = state.filter(|state| !state.has_deferred())?;
     cpu.ready.remove(thread, priority);
     if !cpu.budget.is_of(thread) {
         change_time(cpu, thread, &state);
@@ -190,12 +194,10 @@ pub fn give_way(cpu: &Cpu, current: &Thread) -> bool {
         && !cpu.paused.get()
         && !has_endings(cpu)
         && cpu.departures.is_empty();
-    let Some(from) = current.stands(cpu, Standing::Plain) else {
+    let from = current.stands(cpu, Standing::Plain);
+    let Some(from) = from.filter(|from| is_all && current.could_run(from)) else {
         return false;
     };
-    if !is_all || !current.is_runnable(cpu) {
-        return false;
-    }
     let priority = from.priority.get();
     let Some((thread, to)) = next(cpu, priority.max(cpu.budget.priority())) else {
         return false;
@@ -230,10 +232,34 @@ pub fn yield_now(cpu: &Cpu, thread: &Thread) {
     }
 }
 
-/// `thread` changes its priority and gets a new time slice.
+/// What [`make_ready`] and [`leave`] do if the current thread, in its system
+/// call, only has to give way to `thread`, which has not run yet: that one is
+/// switched to. False: nothing is done.
+#[inline(always)]
+pub fn start(cpu: &Cpu, thread: &Thread) -> bool {
+    let Some(current) = cpu.current.get(cpu).filter(|now| cpu.loaded.is(now)) else {
+        return false;
+    };
+    let stand = [current, thread].map(|thread| thread.stands(cpu, Standing::Plain));
+    let [Some(from), Some(to)] = stand else {
+        return false;
+    };
+    let is_new = thread.could_run(&to)
+        && thread.lives_here(cpu)
+        && !(thread.ready_links().is_linked() || cpu.current.is(thread) || to.has_deferred());
+    let goes = is_new && is_settled(cpu) && goes_first(cpu, &from, &to);
+    if goes {
+        preempt(cpu, current, &from, thread, &to);
+        trace::switch(cpu, Some(thread));
+        switch_to(cpu, current, &from, thread, &to);
+    }
+    goes
+}
+
+/// `thread`, whose state is `state`, changes its priority and gets a new time
+/// slice. To be [made ready](make_ready) again.
 #[inline]
-pub fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
-    let state = thread.state(cpu);
+pub fn set_parameters(cpu: &Cpu, thread: &Thread, state: &ThreadState, priority: u8, quantum: u64) {
     cpu.ready.remove(thread, state.priority.get());
     state.priority.set(priority);
     // So its end, as a time, fits into a word.
@@ -245,7 +271,6 @@ pub fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
         cpu.budget.change(cpu, thread);
         cpu.reschedule.set(true);
     }
-    make_ready(cpu, thread);
 }
 
 /// `thread` runs on CPU `to` from now on. One that waits goes there when it

@@ -12,7 +12,7 @@ use machine::event::{Fault, Source};
 
 use super::*;
 use crate::object::Ref;
-use crate::testing::{Doing, Syscall, TEST_MEMORY, World, run};
+use crate::testing::{Doing, Syscall, TEST_MEMORY, World, run, set_parameters};
 
 /// Who runs is the most urgent thread, or runs on the most urgent one's time.
 pub(crate) fn check(cpu: &Cpu) {

@@ -18,6 +18,7 @@ mod syscall;
 
 pub(crate) use entries::short_way;
 pub(crate) use meanwhile::Meanwhile;
+pub(crate) use objects::set_parameters;
 pub(crate) use syscall::Syscall;
 
 use core::cell::{Cell, RefCell};

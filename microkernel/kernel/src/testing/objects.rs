@@ -7,6 +7,7 @@ use l4_abi::utcb::SIZE;
 use machine::event::Source;
 
 use super::{FIRST_SLOT, TEST_MEMORY, TestTask, UTCB_AREA, UTCB_AREA_ORDER, World, invariants};
+use crate::cpu::Cpu;
 use crate::mapping::Cursor;
 use crate::memory::OutOfMemory;
 use crate::object::factory::Factory;
@@ -17,6 +18,12 @@ use crate::object::task::{Mapping, Task};
 use crate::object::thread::Thread;
 use crate::object::{self, Header, Kind, ObjectRef, Ref, create};
 use crate::scheduling;
+
+/// Gives `thread` a priority and a time slice, as the scheduler object does.
+pub(crate) fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
+    scheduling::set_parameters(cpu, thread, thread.state(cpu), priority, quantum);
+    scheduling::make_ready(cpu, thread);
+}
 
 impl World {
     /// An object that the root quota pays for, with a capability in the root
@@ -53,10 +60,11 @@ impl World {
             .memory
             .find_shared(self.cpu, utcb)
             .expect("a UTCB");
-        thread.start_in(self.cpu, task.task.clone(), utcb, pointer);
+        let state = thread.state(self.cpu);
+        thread.start_in(self.cpu, state, task.task.clone(), utcb, pointer);
         let quantum = scheduling::DEFAULT_QUANTUM;
-        scheduling::set_parameters(self.cpu, &thread, priority, quantum);
-        thread.resurrect(self.cpu);
+        set_parameters(self.cpu, &thread, priority, quantum);
+        thread.resurrect(self.cpu, thread.state(self.cpu));
         self.enter(Source::Spurious);
         thread
     }

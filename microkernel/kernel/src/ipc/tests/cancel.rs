@@ -57,7 +57,7 @@ fn a_receive_phase_that_was_put_off_is_cancelled_too() {
         let third = world.thread(&pair.server_task, 10);
         world.syscall(&third, Syscall::send(to_client));
         // The server is more urgent, so the client does not get on.
-        crate::scheduling::set_parameters(world.cpu, &pair.server, 100, 10_000);
+        crate::testing::set_parameters(world.cpu, &pair.server, 100, 10_000);
         world.syscall(&pair.server, Syscall::wait());
         assert!(world.runs(&pair.server));
         cancel(world, &pair.client);

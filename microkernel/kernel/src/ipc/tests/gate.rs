@@ -78,7 +78,7 @@ fn a_gate_that_ends_before_those_who_waited_got_on_ends_them() {
         let slot = world.give_full(&pair.client_task, gate.header());
         world.syscall(&pair.client, Syscall::call(slot));
         // The server is more urgent, so the client does not get on in between.
-        crate::scheduling::set_parameters(world.cpu, &pair.server, 100, 10_000);
+        crate::testing::set_parameters(world.cpu, &pair.server, 100, 10_000);
         world.enter(machine::event::Source::Spurious);
         bind_by(world, &pair, &gate);
         assert!(world.runs(&pair.server));
@@ -96,7 +96,7 @@ fn who_waited_at_a_gate_is_cancelled_before_it_got_on() {
         let gate = world.unbound_gate();
         let slot = world.give_full(&pair.client_task, gate.header());
         world.syscall(&pair.client, Syscall::call(slot));
-        crate::scheduling::set_parameters(world.cpu, &pair.server, 100, 10_000);
+        crate::testing::set_parameters(world.cpu, &pair.server, 100, 10_000);
         world.enter(machine::event::Source::Spurious);
         bind_by(world, &pair, &gate);
         pair.client.cancel(world.cpu);

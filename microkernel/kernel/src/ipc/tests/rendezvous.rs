@@ -147,7 +147,7 @@ fn a_thread_without_registers_and_a_dead_one_do_not_exist() {
         let failed = Doing::Failed(IpcError::NOT_EXISTENT);
         assert_eq!(world.syscall(&pair.client, Syscall::send(slot)), failed);
         // With registers, it may come to receive some time.
-        new.resurrect(world.cpu);
+        new.resurrect(world.cpu, new.state(world.cpu));
         assert_eq!(world.syscall(&pair.client, Syscall::send(slot)), SENDS);
 
         pair.server.kill(world.cpu);

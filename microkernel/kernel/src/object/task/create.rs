@@ -64,7 +64,7 @@ impl Thread {
     pub fn bind_initial(&self, cpu: &Cpu, task: &Ref<Task>) -> Result<(), OutOfMemory> {
         let address = paging::initial_utcb();
         let utcb = task.memory.find_shared(cpu, address).ok_or(OutOfMemory)?;
-        self.start_in(cpu, task.clone(), address, utcb);
+        self.start_in(cpu, self.state(cpu), task.clone(), address, utcb);
         Ok(())
     }
 
@@ -77,6 +77,6 @@ impl Thread {
         state.pager.set(pager);
         state.exception_handler.set(0);
         state.scheduled.set(true);
-        self.resurrect(cpu);
+        self.resurrect(cpu, state);
     }
 }

@@ -6,7 +6,7 @@ use l4_abi::utcb::FREE_MARKER_OFFSET;
 use machine::context::Context;
 use machine::utcb::UtcbPointer;
 
-use super::{Deferred, Life, Thread, Waiting, end_waits};
+use super::{Deferred, Life, Thread, ThreadState, Waiting, end_waits};
 use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc;
 use crate::object::task::Task;
@@ -223,14 +223,20 @@ impl Thread {
 
     /// Binds it to `task`, for good, with the UTCB at `address` there.
     #[inline(always)]
-    pub fn start_in(&self, cpu: &Cpu, task: Ref<Task>, address: u64, utcb: UtcbPointer) {
-        let state = self.state(cpu);
+    pub fn start_in(
+        &self,
+        cpu: &Cpu,
+        state: &ThreadState,
+        task: Ref<Task>,
+        address: u64,
+        utcb: UtcbPointer,
+    ) {
         state.utcb.set(utcb);
         state.context.set_utcb(address);
         Context::prepare_utcb(utcb.get(cpu), address);
         task.thread_joined();
         self.task.replace(Some(task));
-        scheduling::make_ready(cpu, self);
+        scheduling::make_ready_in(cpu, self, state);
     }
 
     /// Makes its system calls exceptions, or not any more.
@@ -240,19 +246,11 @@ impl Thread {
     }
 
     /// Gives it an instruction pointer, which makes a new thread ready.
-    pub fn resurrect(&self, cpu: &Cpu) {
-        let state = self.state(cpu);
+    pub fn resurrect(&self, cpu: &Cpu, state: &ThreadState) {
         if state.life.get() == Life::New {
             state.life.set(Life::Alive);
-            scheduling::make_ready(cpu, self);
+            scheduling::make_ready_in(cpu, self, state);
         }
-    }
-
-    /// Whether its exception waits for a handler, which ex_regs respects.
-    pub(super) fn is_in_exception(&self, cpu: &Cpu) -> bool {
-        let state = self.state(cpu);
-        matches!(state.purpose.get(), super::Purpose::Exception)
-            && state.waiting.get() != Waiting::Nothing
     }
 
     /// Direct switch to it, if it is ready; else the next in turn.

@@ -255,6 +255,17 @@ impl ThreadState {
     pub fn intercepts_syscalls(&self) -> bool {
         self.is_alien.get() || self.vcpu.is_in_user_task()
     }
+
+    /// Whether the thread's exception waits for a handler, which ex_regs respects.
+    pub(super) fn is_in_exception(&self) -> bool {
+        matches!(self.purpose.get(), Purpose::Exception) && self.waiting.get() != Waiting::Nothing
+    }
+
+    /// True if the thread has something to do before it goes on in user mode.
+    #[inline(always)]
+    pub fn has_deferred(&self) -> bool {
+        self.deferred.get() != Deferred::Nothing || self.stop.get().is_some()
+    }
 }
 
 impl Paired<ReplyPlace> for Thread {
@@ -334,7 +345,7 @@ impl Thread {
                     allow_syscall: Cell::new(false),
                     stop: Cell::new(None),
                     operation: RefCell::new(None),
-                    cursor: Cursor::new(),
+                    cursor: const { Cursor::new() },
                     fpu: crate::scheduling::FpuPlace::new(),
                     vcpu: const { Vcpu::new() },
                     trampoline: const { Trampoline::new() },
@@ -407,6 +418,12 @@ impl Thread {
         self.local(cpu).value()
     }
 
+    /// The same, if this is the home CPU.
+    #[inline]
+    pub fn local_state<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<&'cpu ThreadState> {
+        self.state.get(cpu).map(LocalState::value)
+    }
+
     /// The same, with what proves that this is the home CPU.
     #[inline]
     pub fn local<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> LocalState<'cpu> {
@@ -452,7 +469,12 @@ impl Thread {
     /// True if it could run now.
     #[inline(always)]
     pub fn is_runnable(&self, cpu: &Cpu) -> bool {
-        let state = self.state(cpu);
+        self.could_run(self.state(cpu))
+    }
+
+    /// The same, with its state.
+    #[inline(always)]
+    pub fn could_run(&self, state: &ThreadState) -> bool {
         state.waiting.get() == Waiting::Nothing
             && state.life.get() == Life::Alive
             && state.scheduled.get()
@@ -462,8 +484,7 @@ impl Thread {
     /// True if it has something to do before it goes on in user mode.
     #[inline(always)]
     pub fn has_deferred(&self, cpu: &Cpu) -> bool {
-        let state = self.state(cpu);
-        state.deferred.get() != Deferred::Nothing || state.stop.get().is_some()
+        self.state(cpu).has_deferred()
     }
 
     pub(crate) fn ready_links(&self) -> &Links<Thread> {

@@ -10,7 +10,7 @@ use l4_abi::protocol::thread::{
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::ALIGNMENT;
 
-use super::{Deferred, Life, LongOperation, Stop, Thread};
+use super::{Deferred, Life, LongOperation, Stop, Thread, ThreadState};
 use crate::cpu::CpuLocal;
 use crate::object::ipc_gate::reference;
 use crate::object::irq::Irq;
@@ -23,20 +23,21 @@ impl Thread {
     #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         let operation = call.word(0) & OPCODE_MASK;
-        match Opcode::from_word(operation) {
+        let state = self.local_state(call.cpu);
+        match (Opcode::from_word(operation), state) {
             _ if call.tag.words() == 0 => Err(ResultCode::EMSGTOOSHORT.into()),
-            Some(Opcode::SwitchTo) => self.switch_to(call.cpu),
-            Some(Opcode::ModifySenders) => self.modify_senders(call),
-            _ if !self.is_here(call.cpu) => self.let_visit(call),
-            Some(Opcode::Control) => self.control(call),
-            Some(Opcode::ExRegs) => self.exchange_registers(call),
-            Some(Opcode::StatsTime) => self.stats_time(call),
-            Some(Opcode::RegisterDeletionIrq) => self.register_deletion_irq(call),
-            Some(Opcode::VcpuResume) => self.resume_vcpu(call),
-            Some(Opcode::VcpuControl) => self.control_vcpu(call),
-            Some(Opcode::PageFaultTrampoline) => self.control_trampoline(call),
-            Some(Opcode::RegisterDoorbellIrq) => Err(ResultCode::ENOSYS.into()),
-            None => self.architecture_operation(call, operation),
+            (Some(Opcode::SwitchTo), _) => self.switch_to(call.cpu),
+            (Some(Opcode::ModifySenders), _) => self.modify_senders(call),
+            (_, None) => self.let_visit(call),
+            (Some(Opcode::Control), Some(state)) => self.control(call, state),
+            (Some(Opcode::ExRegs), Some(state)) => self.exchange_registers(call, state),
+            (Some(Opcode::StatsTime), _) => self.stats_time(call),
+            (Some(Opcode::RegisterDeletionIrq), _) => self.register_deletion_irq(call),
+            (Some(Opcode::VcpuResume), _) => self.resume_vcpu(call),
+            (Some(Opcode::VcpuControl), _) => self.control_vcpu(call),
+            (Some(Opcode::PageFaultTrampoline), _) => self.control_trampoline(call),
+            (Some(Opcode::RegisterDoorbellIrq), _) => Err(ResultCode::ENOSYS.into()),
+            (None, _) => self.architecture_operation(call, operation),
         }
     }
 
@@ -54,13 +55,12 @@ impl Thread {
     }
 
     #[inline(never)]
-    fn control(&self, call: &Invocation<'_>) -> OperationResult {
+    fn control(&self, call: &Invocation<'_>, state: &ThreadState) -> OperationResult {
         call.require_rights(CapabilityRights::SPECIAL)?;
         call.require_words(CONTROL_WORDS, ResultCode::EINVAL)?;
         let flags = ControlFlags::from_bits_retain(call.word(0));
-        let state = self.state(call.cpu);
         if flags.contains(ControlFlags::BIND_TASK) {
-            self.bind(call)?;
+            self.bind(call, state)?;
         }
         if flags.contains(ControlFlags::ALIEN) {
             let value = ControlFlags::from_bits_retain(call.word(word::FLAG_VALUES));
@@ -81,13 +81,12 @@ impl Thread {
         Ok(Outcome::words(CONTROL_REPLY_WORDS))
     }
 
-    fn bind(&self, call: &Invocation<'_>) -> Result<(), Fail> {
+    fn bind(&self, call: &Invocation<'_>, state: &ThreadState) -> Result<(), Fail> {
         let (task, entry) = call.argument_at::<Task>(CONTROL_WORDS)?;
         ensure(
             entry.rights.contains(CapabilityRights::SPECIAL),
             ResultCode::EPERM,
         )?;
-        let state = self.state(call.cpu);
         let can_be_bound = self.task.is_empty() && state.life.get() != Life::Dead;
         ensure(can_be_bound, ResultCode::EINVAL)?;
         let address = call.word(word::UTCB);
@@ -97,22 +96,21 @@ impl Thread {
             .find_shared(call.cpu, address)
             .ok_or(ResultCode::EINVAL)?;
         let task_reference = reference::<Task>(entry.object)?;
-        self.start_in(call.cpu, task_reference, address, utcb);
+        self.start_in(call.cpu, state, task_reference, address, utcb);
         Ok(())
     }
 
     #[inline(never)]
-    fn exchange_registers(&self, call: &Invocation<'_>) -> OperationResult {
+    fn exchange_registers(&self, call: &Invocation<'_>, state: &ThreadState) -> OperationResult {
         ensure(call.tag.words() == EX_REGS_WORDS, ResultCode::EINVAL)?;
         let cpu = call.cpu;
         let flags = ExRegsFlags::from_bits_retain(call.word(0));
-        let state = self.state(cpu);
         let frame = &state.context.frame;
         let (ip, sp) = (call.word(1), call.word(2));
         let old = [state.context.flags(), frame.ip(), frame.sp()];
         let cancels = flags.contains(ExRegsFlags::CANCEL);
         ensure(state.life.get() != Life::Dead, ResultCode::EINVAL)?;
-        if cancels || !self.is_in_exception(cpu) {
+        if cancels || !state.is_in_exception() {
             let chip = &cpu.kernel.platform.chip;
             let privilege = call.word(0) & EX_REGS_ARCHITECTURE_MASK;
             (state.context).set_privilege(cpu.block(), chip, privilege)?;
@@ -130,7 +128,7 @@ impl Thread {
                 self.set_stop(cpu, Stop::Triggered);
                 cpu.reschedule.set(true);
             }
-            self.resurrect(cpu);
+            self.resurrect(cpu, state);
         }
         for (index, value) in old.into_iter().enumerate() {
             call.reply(index, value);
