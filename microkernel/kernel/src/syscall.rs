@@ -13,6 +13,7 @@ use crate::cpu::Cpu;
 use crate::ipc::{self, Request, finish};
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::Irq;
+use crate::object::task::Task;
 use crate::object::thread::{Deferred, Source, Stop, Thread, ThreadState};
 use crate::object::{self, Fail, Header, Invocation, Kind, Outcome};
 use crate::remote;
@@ -206,8 +207,9 @@ impl Call<'_> {
             ..
         } = self;
         let (tag, timeouts) = (request.tag, request.timeouts);
-        let state = thread.state(cpu);
-        if perform(cpu, thread, state, object, rights, operation, tag, timeouts)? {
+        let task = thread.task(cpu).ok_or(IpcError::NOT_EXISTENT)?;
+        let caller = (thread, thread.state(cpu), task);
+        if perform(cpu, caller, object, rights, operation, tag, timeouts)? {
             receive_from_object(cpu, thread, object, request);
         }
         Ok(())
@@ -262,13 +264,14 @@ fn prepare_reply_slot(cpu: &Cpu, thread: &Thread, index: u64) -> Result<(), IpcE
         .map_err(|_| IpcError::NO_REPLY_CAPABILITY)
 }
 
-/// An operation of the kernel on an object for `thread`, which runs now and
-/// whose state is `state`.
+/// A thread that makes a system call, its state, and its task.
+type Caller<'a> = (&'a Thread, &'a ThreadState, &'a Task);
+
+/// An operation of the kernel on an object for `caller`, which runs now.
 #[inline(always)]
 pub fn invoke_short(
     cpu: &Cpu,
-    thread: &Thread,
-    state: &ThreadState,
+    caller: Caller<'_>,
     entry: Entry<'_>,
     operation: Operation,
     tag: MessageTag,
@@ -276,7 +279,7 @@ pub fn invoke_short(
 ) {
     let object = Some(entry.object);
     let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
-    match perform(cpu, thread, state, object, rights, operation, tag, timeouts) {
+    match perform(cpu, caller, object, rights, operation, tag, timeouts) {
         Ok(false) => {}
         Ok(true) => {
             let receive = operation.contains(Operation::RECEIVE).then_some(PARTNER);
@@ -284,20 +287,18 @@ pub fn invoke_short(
                 receive,
                 ..Request::new(tag, timeouts)
             };
-            receive_from_object(cpu, thread, object, request);
+            receive_from_object(cpu, caller.0, object, request);
         }
-        Err(error) => finish::failed(cpu, thread, error),
+        Err(error) => finish::failed(cpu, caller.0, error),
     }
 }
 
 /// Performs the operation, and answers; false. Or there is no answer, and the
 /// receive phase follows.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "they are registers")]
 fn perform(
     cpu: &Cpu,
-    thread: &Thread,
-    state: &ThreadState,
+    (thread, state, task): Caller<'_>,
     object: Option<&Header>,
     rights: CapabilityRights,
     operation: Operation,
@@ -313,7 +314,7 @@ fn perform(
     let outcome = object::invoke(&Invocation {
         cpu,
         caller: thread,
-        task: thread.task(cpu).ok_or(IpcError::NOT_EXISTENT)?,
+        task,
         utcb: state.utcb.get().get(cpu),
         object,
         rights,

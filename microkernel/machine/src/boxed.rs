@@ -106,9 +106,10 @@ impl<T: 'static> OnceBox<T> {
     /// What is here, or stands for nothing.
     #[inline]
     pub fn get(&self) -> &T {
-        // SAFETY: what is set stays until `take`, which needs the place
-        // exclusively.
-        unsafe { &*self.value.load(Ordering::Acquire) }
+        let value = NonNull::new(self.value.load(Ordering::Acquire));
+        // SAFETY: there is always something. What is set stays until `take`,
+        // which needs the place exclusively.
+        unsafe { value.unwrap_unchecked().as_ref() }
     }
 
     /// Puts `value` here; gives it back if something is here already, which

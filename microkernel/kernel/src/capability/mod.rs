@@ -3,7 +3,7 @@
 mod space;
 mod transfer;
 
-pub use space::{Capability, CapabilityList, CapabilitySpace, Entry};
+pub use space::{Capability, CapabilityList, CapabilitySpace, Entry, NO_PAGES};
 pub use transfer::{Mapping, map_one, put, unmap_one, unmap_some};
 
 #[cfg(test)]

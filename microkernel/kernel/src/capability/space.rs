@@ -118,18 +118,14 @@ impl Capability {
 }
 
 static NO_PAGE: [Capability; PAGE_SLOTS] = [Capability::EMPTY; PAGE_SLOTS];
-static NO_PAGES: [OnceBox<[Capability; PAGE_SLOTS]>; PAGES] =
+/// What stands in spaces without memory.
+pub static NO_PAGES: [OnceBox<[Capability; PAGE_SLOTS]>; PAGES] =
     [const { OnceBox::empty(&NO_PAGE) }; PAGES];
 
 /// The slots of one task.
 pub type CapabilitySpace = SparseArray<Capability, PAGE_SLOTS, PAGES>;
 
 impl CapabilitySpace {
-    /// One without any capability.
-    pub const fn empty() -> Self {
-        Self::new(&NO_PAGES)
-    }
-
     /// What slot `index` holds.
     #[inline]
     pub fn lookup<'cpu>(&self, cpu: &'cpu Cpu, index: u64) -> Option<Entry<'cpu>> {

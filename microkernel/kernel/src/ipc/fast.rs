@@ -29,7 +29,7 @@ use crate::cpu::Cpu;
 use crate::object::Kind;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::{Irq, State};
-use crate::object::task;
+use crate::object::task::{self, Task};
 use crate::object::thread::{
     LocalState, Purpose, Source, Standing, Thread, ThreadState, Waiting, standing, vcpu,
 };
@@ -71,7 +71,7 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
             None => return answer_fault(cpu, thread, tag, timeouts),
         }
     } else if destination & ANY == CALL {
-        let Some(entry) = look_up(cpu, thread, destination) else {
+        let Some((task, entry)) = look_up(cpu, thread, destination) else {
             return ShortWay::Nowhere;
         };
         match target(cpu, &entry, label, tag) {
@@ -79,7 +79,7 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
                 call(cpu, from, server, &entry, label, tag)
             }
             Target::Kernel => {
-                return invoke(cpu, from, entry, Operation::CALL, tag, timeouts);
+                return invoke(cpu, from, task, entry, Operation::CALL, tag, timeouts);
             }
             _ => None,
         }
@@ -109,7 +109,7 @@ fn others(
     let Sender { thread, state } = current;
     match destination & ANY {
         SEND => {
-            let Some(entry) = look_up(cpu, thread, destination) else {
+            let Some((task, entry)) = look_up(cpu, thread, destination) else {
                 return ShortWay::Nowhere;
             };
             if !matches!(target(cpu, &entry, label, tag), Target::Kernel) {
@@ -117,12 +117,12 @@ fn others(
             }
             match triggered(cpu, &state, &entry, tag) {
                 Some(irq) => trigger(cpu, current, irq),
-                None => invoke(cpu, current, entry, Operation::SEND, tag, timeouts),
+                None => invoke(cpu, current, task, entry, Operation::SEND, tag, timeouts),
             }
         }
         RECEIVE => {
-            let entry = look_up(cpu, thread, destination);
-            match entry.map(|entry| target(cpu, &entry, label, tag)) {
+            let found = look_up(cpu, thread, destination);
+            match found.map(|(_, entry)| target(cpu, &entry, label, tag)) {
                 Some(Target::Thread(partner, _)) => {
                     wait(cpu, current, Some(partner), tag, timeouts)
                 }
@@ -356,10 +356,16 @@ fn map_item(cpu: &Cpu, from: &Thread, to: &Thread, tag: MessageTag) -> Option<()
     }
 }
 
+/// The thread's task, and the capability there.
 #[inline(always)]
-fn look_up<'cpu>(cpu: &'cpu Cpu, thread: &'cpu Thread, destination: u64) -> Option<Entry<'cpu>> {
+fn look_up<'cpu>(
+    cpu: &'cpu Cpu,
+    thread: &Thread,
+    destination: u64,
+) -> Option<(&'cpu Task, Entry<'cpu>)> {
+    let task = thread.task(cpu)?;
     let index = Destination::from_raw(destination).selector().index();
-    thread.task(cpu)?.capabilities.lookup(cpu, index)
+    Some((task, task.capabilities.lookup(cpu, index)?))
 }
 
 /// Who takes a message.
@@ -448,6 +454,7 @@ fn trigger_any(cpu: &Cpu, current: &Thread, irq: &Irq, held: Guard<'_, State>) -
 fn invoke(
     cpu: &Cpu,
     current: Sender<'_>,
+    task: &Task,
     entry: Entry<'_>,
     operation: Operation,
     tag: u64,
@@ -456,8 +463,7 @@ fn invoke(
     let Sender { thread, state } = current;
     crate::syscall::invoke_short(
         cpu,
-        thread,
-        &state,
+        (thread, &state, task),
         entry,
         operation,
         MessageTag::from_raw(tag),

@@ -38,7 +38,7 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
     /// The element `index`, to be read: where there is no memory, an empty one.
     #[inline]
     pub fn read(&self, index: u64) -> Option<&T> {
-        let index = usize::try_from(index).ok()?;
+        let index = index as usize;
         Some(&self.pages.get().get(index / LENGTH)?.get()[index % LENGTH])
     }
 

@@ -71,13 +71,13 @@ impl Scheduler {
         call.require_words(word::COUNT, ResultCode::EINVAL)?;
         let (priority, quantum) = parameters(call)?;
         let (thread, _) = call.argument::<Thread>()?;
-        let Some(state) = thread.local_state(call.cpu) else {
+        if !thread.is_here(call.cpu) {
             remote::visit(call.cpu, call.caller, thread.home(), Deferred::Syscall);
             return Ok(Outcome::Done);
-        };
+        }
         // A set without a present CPU: the thread stays where it is.
         if let Some(home) = choose(call, thread) {
-            scheduling::set_parameters(call.cpu, thread, state, priority, quantum);
+            scheduling::set_parameters(call.cpu, thread, priority, quantum);
             if home != thread.residence() || !scheduling::start(call.cpu, thread) {
                 scheduling::make_ready(call.cpu, thread);
                 scheduling::migrate(call.cpu, thread, home);

@@ -256,10 +256,11 @@ pub fn start(cpu: &Cpu, thread: &Thread) -> bool {
     goes
 }
 
-/// `thread`, whose state is `state`, changes its priority and gets a new time
-/// slice. To be [made ready](make_ready) again.
+/// `thread` changes its priority and gets a new time slice. To be
+/// [made ready](make_ready) again.
 #[inline]
-pub fn set_parameters(cpu: &Cpu, thread: &Thread, state: &ThreadState, priority: u8, quantum: u64) {
+pub fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
+    let state = thread.state(cpu);
     cpu.ready.remove(thread, state.priority.get());
     state.priority.set(priority);
     // So its end, as a time, fits into a word.

@@ -21,7 +21,7 @@ use crate::scheduling;
 
 /// Gives `thread` a priority and a time slice, as the scheduler object does.
 pub(crate) fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
-    scheduling::set_parameters(cpu, thread, thread.state(cpu), priority, quantum);
+    scheduling::set_parameters(cpu, thread, priority, quantum);
     scheduling::make_ready(cpu, thread);
 }
 

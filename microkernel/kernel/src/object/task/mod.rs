@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use machine::boxed::OnceBox;
 use machine::lock::Lock;
 
-use crate::capability::{Capability, CapabilitySpace};
+use crate::capability::{self, Capability, CapabilitySpace};
 use crate::cpu::Cpu;
 use crate::ipc::ReplyPlace;
 use crate::mapping::Cursor;
@@ -58,7 +58,7 @@ impl Task {
     fn new(quota: QuotaRef, memory: TaskMemory) -> Self {
         Self {
             quota,
-            capabilities: CapabilitySpace::empty(),
+            capabilities: CapabilitySpace::new(&capability::NO_PAGES),
             reply_space: ReplySpace::new(&NO_PAGES),
             ports: TaskPorts::new(memory.is_physical()),
             memory,

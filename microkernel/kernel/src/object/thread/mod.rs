@@ -418,12 +418,6 @@ impl Thread {
         self.local(cpu).value()
     }
 
-    /// The same, if this is the home CPU.
-    #[inline]
-    pub fn local_state<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<&'cpu ThreadState> {
-        self.state.get(cpu).map(LocalState::value)
-    }
-
     /// The same, with what proves that this is the home CPU.
     #[inline]
     pub fn local<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> LocalState<'cpu> {

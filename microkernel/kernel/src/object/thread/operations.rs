@@ -10,7 +10,7 @@ use l4_abi::protocol::thread::{
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::ALIGNMENT;
 
-use super::{Deferred, Life, LongOperation, Stop, Thread, ThreadState};
+use super::{Deferred, Life, LocalState, LongOperation, Stop, Thread, ThreadState};
 use crate::cpu::CpuLocal;
 use crate::object::ipc_gate::reference;
 use crate::object::irq::Irq;
@@ -23,7 +23,7 @@ impl Thread {
     #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
         let operation = call.word(0) & OPCODE_MASK;
-        let state = self.local_state(call.cpu);
+        let state = self.state.get(call.cpu).map(LocalState::value);
         match (Opcode::from_word(operation), state) {
             _ if call.tag.words() == 0 => Err(ResultCode::EMSGTOOSHORT.into()),
             (Some(Opcode::SwitchTo), _) => self.switch_to(call.cpu),
