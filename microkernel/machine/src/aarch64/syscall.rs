@@ -126,8 +126,8 @@ global_asm!(
     "tbz x0, #63, brio_any_syscall",
     "asr x10, x0, #16",
     "cmn x10, #{task}",
-    "b.ne brio_resume_entry",
-    "b brio_task_entry",
+    "b.eq brio_task_entry",
+    "b brio_resume_entry",
     ".balign 128", // IRQ
     "save_frame",
     "to_kernel_stack",

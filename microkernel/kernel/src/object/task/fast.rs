@@ -10,7 +10,7 @@ use l4_abi::capability::{OBJECT_SPACE_SLOTS, Selector};
 use l4_abi::flexpage::{Flexpage, Space};
 use l4_abi::item::{ItemControl, ItemFlags, MapItem};
 use l4_abi::message_tag::{MessageTag, TagFlags};
-use l4_abi::operation::{Destination, Operation};
+use l4_abi::operation::Operation;
 use l4_abi::protocol::label;
 use l4_abi::protocol::task::{Opcode, UnmapMask};
 use l4_abi::rights::CapabilityRights;
@@ -39,32 +39,51 @@ pub fn syscall(cpu: &Cpu, destination: u64, tag: u64) -> Option<TaskAnswer> {
     const CALL: u64 = Operation::CALL.bits();
     let thread = cpu.current.get(cpu)?;
     let state = thread.stands(cpu, Standing::Plain)?;
-    if destination & REST != CALL {
+    let selector = destination.wrapping_sub(CALL);
+    if selector & REST != 0 {
         return None;
     }
     let caller = thread.task(cpu)?;
-    let index = Destination::from_raw(destination).selector().index();
-    let entry = caller.capabilities.lookup(cpu, index)?;
-    let task = entry.object.downcast::<Task>()?;
-    if tag != QUESTION {
-        // Of these two a smaller part is the way to here.
-        cold_path();
-        return match tag {
-            UNMAP => Some(unmap(cpu, &state, task)),
-            MAP => Some(map(cpu, &state, entry.rights, task, caller)),
-            _ => None,
-        };
+    if tag == QUESTION {
+        return is_there(cpu, &state, target(cpu, caller, selector)?.0);
     }
+    // Of these two a smaller part is the way to here.
+    cold_path();
+    if tag != MAP && tag != UNMAP {
+        return None;
+    }
+    let (task, rights) = target(cpu, caller, selector)?;
+    Some(match tag {
+        MAP => map(cpu, &state, rights, task, caller),
+        _ => unmap(cpu, &state, task),
+    })
+}
+
+/// The task that `selector`, a slot of `caller`, names, and the rights on it.
+#[inline(always)]
+fn target<'cpu>(
+    cpu: &'cpu Cpu,
+    caller: &Task,
+    selector: u64,
+) -> Option<(&'cpu Task, CapabilityRights)> {
+    let index = Selector::from_raw(selector).index();
+    let entry = caller.capabilities.lookup(cpu, index)?;
+    Some((entry.object.downcast()?, entry.rights))
+}
+
+/// Whether `task` has a capability in a slot.
+#[inline(always)]
+fn is_there(cpu: &Cpu, state: &ThreadState, task: &Task) -> Option<TaskAnswer> {
     let utcb = state.utcb.get().get(cpu);
     if utcb.word(0) != Opcode::CapabilityInfo.word() {
         return None;
     }
     let selector = Selector::from_raw(utcb.word(1));
-    let entry = match selector.raw() & REST {
-        0 => task.capabilities.lookup(cpu, selector.index()),
-        _ => task.look_up(cpu, selector),
-    };
-    let is_there = i64::from(entry.is_some());
+    if selector.raw() & REST != 0 {
+        return None;
+    }
+    let capability = task.capabilities.lookup(cpu, selector.index());
+    let is_there = i64::from(capability.is_some());
     Some(TaskAnswer::new(MessageTag::label_only(is_there)))
 }
 

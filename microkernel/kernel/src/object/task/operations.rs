@@ -109,8 +109,7 @@ impl Task {
     }
 
     /// What `selector` names in this task.
-    #[inline]
-    pub fn look_up<'cpu>(&self, cpu: &'cpu Cpu, selector: Selector) -> Option<Entry<'cpu>> {
+    fn look_up<'cpu>(&self, cpu: &'cpu Cpu, selector: Selector) -> Option<Entry<'cpu>> {
         if selector.is_valid() {
             self.capabilities.lookup(cpu, selector.index())
         } else {
