@@ -82,7 +82,10 @@ impl Mailbox {
     /// Takes the first thread that waits out: whoever does that ends its wait.
     pub fn pop_sender<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
         let _guard = self.closed.lock();
-        self.threads.pop_front(cpu)
+        let first = self.threads.pop_front(cpu)?;
+        // The receiver is dead, and so is a change of its senders' labels.
+        self.next.remove(first);
+        Some(first)
     }
 
     /// True if `sender` waits here.

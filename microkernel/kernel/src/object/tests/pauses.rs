@@ -528,3 +528,24 @@ fn a_second_change_of_labels_is_refused_while_one_pauses() {
         assert_eq!(labels.count(world, 0x20), 2 * MANY);
     });
 }
+
+#[test]
+fn senders_of_a_receiver_that_dies_while_labels_change_can_end() {
+    run(|world| {
+        let labels = Labels::new(world);
+        begin_interrupts(world);
+        labels.change(world, 0);
+        assert!(labels.receiver.mailbox.is_rewritten());
+        // Who changes them does not get on meanwhile.
+        let task = world.task();
+        let urgent = world.thread(&task, 20);
+        world.destroy(labels.receiver.header());
+        take_interrupts(world);
+        assert!(world.runs(&urgent));
+        for sender in &labels.senders {
+            world.destroy(sender.header());
+        }
+        drop(labels);
+        world.enter(Source::Spurious);
+    });
+}
