@@ -5,7 +5,7 @@
 //! one that idles has passed already, and one that runs user mode is
 //! interrupted. Whoever waits for a CPU is told by it.
 
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicBool, AtomicU64, Ordering, fence};
 
 /// CPUs that a kernel can have. Two are as many as loom can try out.
 pub const MAX_CPUS: usize = if cfg!(loom) { 2 } else { 64 };
@@ -13,23 +13,25 @@ pub const MAX_CPUS: usize = if cfg!(loom) { 2 } else { 64 };
 /// What each CPU tells the others about itself.
 #[repr(align(64))]
 struct Passage {
-    /// Goes up by two when the CPU leaves the kernel; odd while it idles.
-    passed: AtomicU64,
-    /// The CPUs that wait for this one to pass, a bit each.
+    /// It idles, so it has passed.
+    idles: AtomicBool,
+    /// The CPUs that wait for this one to pass, a bit each, which it takes away
+    /// when it does.
     watchers: AtomicU64,
 }
 
-/// The CPUs, and how often each has left the kernel.
+/// The CPUs, and who waits for which.
 pub struct Quiescence {
     passages: [Passage; MAX_CPUS],
     /// A bit for each CPU that takes part.
     online: AtomicU64,
 }
 
-/// A moment, told by how often each CPU had passed.
+/// A grace period of one CPU, which has no other at the same time.
 #[derive(Clone)]
 pub struct Grace {
-    passed: [u64; MAX_CPUS],
+    /// The bit of that CPU.
+    own: u64,
     /// The CPUs that have yet to pass.
     lagging: u64,
 }
@@ -39,7 +41,7 @@ impl Quiescence {
     pub fn new() -> Self {
         Self {
             passages: core::array::from_fn(|_| Passage {
-                passed: AtomicU64::new(0),
+                idles: AtomicBool::new(false),
                 watchers: AtomicU64::new(0),
             }),
             online: AtomicU64::new(0),
@@ -63,24 +65,24 @@ impl Quiescence {
     #[inline]
     pub fn pass(&self, id: u32, idles: bool) -> u64 {
         let passage = &self.passages[id as usize];
-        let passed = passage.passed.load(Ordering::Relaxed);
-        passage
-            .passed
-            .store(passed + 2 - u64::from(idles), Ordering::Release);
+        if idles {
+            passage.idles.store(true, Ordering::Release);
+        }
         // Who watches since just now has interrupted this CPU, which will
         // pass once more.
         if passage.watchers.load(Ordering::Relaxed) == 0 {
             return 0;
         }
-        passage.watchers.swap(0, Ordering::Relaxed)
+        // An exchange: whatever this CPU reads next, it reads after what the
+        // watchers wrote before they watched.
+        passage.watchers.swap(0, Ordering::AcqRel)
     }
 
     /// CPU `id`, which is the caller's, idles no more. Before it reads
     /// anything.
     pub fn wake(&self, id: u32) {
-        let passed = &self.passages[id as usize].passed;
-        let old = passed.load(Ordering::Relaxed);
-        passed.store(old + old % 2, Ordering::Relaxed);
+        let passage = &self.passages[id as usize];
+        passage.idles.store(false, Ordering::Relaxed);
         // Either who begins a grace period sees this, or this CPU sees what
         // was unlinked before.
         fence(Ordering::SeqCst);
@@ -97,28 +99,24 @@ impl Quiescence {
 
     #[cold]
     fn begin_with(&self, own: u32, others: u64) -> Grace {
-        let mut grace = Grace {
-            passed: [0; MAX_CPUS],
-            lagging: 0,
-        };
+        let own = 1 << own;
+        let mut lagging = 0;
         for id in bits(others) {
             let passage = &self.passages[id as usize];
-            let passed = passage.passed.load(Ordering::Acquire);
-            if passed.is_multiple_of(2) {
-                grace.passed[id as usize] = passed;
-                grace.lagging |= 1 << id;
-                passage.watchers.fetch_or(1 << own, Ordering::Relaxed);
+            if !passage.idles.load(Ordering::Acquire) {
+                lagging |= 1 << id;
+                passage.watchers.fetch_or(own, Ordering::Release);
             }
         }
-        grace
+        Grace { own, lagging }
     }
 
     /// The CPUs that have not passed since `grace` began, a bit each; none:
     /// it is over.
     pub fn lagging(&self, grace: &mut Grace) -> u64 {
         for id in bits(grace.lagging) {
-            let passed = &self.passages[id as usize].passed;
-            if passed.load(Ordering::Acquire) != grace.passed[id as usize] {
+            let watchers = &self.passages[id as usize].watchers;
+            if watchers.load(Ordering::Acquire) & grace.own == 0 {
                 grace.lagging &= !(1 << id);
             }
         }

@@ -145,4 +145,20 @@ mod loom {
             assert!(is_freed || told | world.quiescence.pass(1, false) == 1);
         });
     }
+
+    #[test]
+    fn nothing_ends_while_a_cpu_that_was_in_user_mode_looks_at_it() {
+        ::loom::model(|| {
+            let world = World::new();
+            let other = Arc::clone(&world);
+            let cpu = thread::spawn(move || {
+                other.quiescence.pass(1, false);
+                // The next entry.
+                other.look();
+                other.quiescence.pass(1, false);
+            });
+            world.unlink_and_free();
+            cpu.join().unwrap();
+        });
+    }
 }
