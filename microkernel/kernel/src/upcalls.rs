@@ -87,10 +87,14 @@ impl Upcalls for CpuLocal {
         trace::interrupt(cpu, source);
         match source {
             Source::Timer => scheduling::timer(cpu),
-            Source::Pin(pin) if cpu.kernel.platform.console.interrupt_pin() == Some(pin) => {
-                vlog::input(cpu, pin);
+            Source::Pin(pin) => {
+                match cpu.kernel.platform.console.interrupt_pin() == Some(pin) {
+                    true => vlog::input(cpu, pin),
+                    false => icu::hit(cpu, pin),
+                }
+                // Whatever another CPU has done to what was bound to it.
+                cpu.kernel.platform.chip.acknowledge(pin);
             }
-            Source::Pin(pin) => icu::hit(cpu, pin),
             Source::Ipi => {
                 cpu.space.serve(cpu);
                 debugger::attend(cpu);

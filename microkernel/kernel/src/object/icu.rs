@@ -69,22 +69,10 @@ impl PinBinding {
             .is_some_and(|pin| cpu.kernel.platform.chip.mode(pin) & Mode::LEVEL.bits() != 0)
     }
 
-    /// Ends the handling of an interrupt.
-    pub fn acknowledge(&self, cpu: &Cpu) {
-        self.at_chip(cpu, IrqChip::acknowledge);
-    }
-
-    /// Ends the handling of an interrupt, and lets no further one through.
-    pub fn mask_and_acknowledge(&self, cpu: &Cpu) {
-        self.enabled.store(false, Relaxed);
-        self.at_chip(cpu, IrqChip::mask_and_acknowledge);
-    }
-
     /// Lets no interrupt through.
     pub fn mask(&self, cpu: &Cpu) {
-        if self.enabled.swap(false, Relaxed) {
-            self.at_chip(cpu, IrqChip::mask);
-        }
+        self.enabled.store(false, Relaxed);
+        self.at_chip(cpu, IrqChip::mask);
     }
 
     /// Lets interrupts through.
@@ -158,10 +146,7 @@ pub fn hit(cpu: &Cpu, pin: u32) {
                 semaphore.hit(cpu);
             }
         }
-        None if pin < cpu.kernel.platform.chip.lines() => {
-            cpu.kernel.platform.chip.mask_and_acknowledge(pin)
-        }
-        None => {}
+        None => cpu.kernel.platform.chip.mask(pin),
     }
 }
 

@@ -165,9 +165,7 @@ impl Irq {
         let level = self.pin.is_level(cpu);
         let queued = state.queued || state.pending;
         if level || !bound || queued {
-            self.pin.mask_and_acknowledge(cpu);
-        } else {
-            self.pin.acknowledge(cpu);
+            self.pin.mask(cpu);
         }
         match (bound, queued) {
             (true, false) => {

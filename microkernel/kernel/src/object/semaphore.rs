@@ -64,9 +64,7 @@ impl Semaphore {
     /// Its pin raised an interrupt.
     pub fn hit(&self, cpu: &Cpu) {
         if self.pin.is_level(cpu) {
-            self.pin.mask_and_acknowledge(cpu);
-        } else {
-            self.pin.acknowledge(cpu);
+            self.pin.mask(cpu);
         }
         self.up(cpu);
     }

@@ -148,7 +148,7 @@ fn byte(call: &Invocation<'_>, first_word: usize, index: usize) -> u8 {
 /// The console's device has input. Its pin stays masked until somebody has
 /// read all of it.
 pub fn input(cpu: &Cpu, pin: u32) {
-    cpu.kernel.platform.chip.mask_and_acknowledge(pin);
+    cpu.kernel.platform.chip.mask(pin);
     if debugger::filter_input(cpu) {
         hit(cpu, INPUT_PIN);
     }

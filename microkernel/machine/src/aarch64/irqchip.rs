@@ -270,12 +270,6 @@ impl IrqChip {
         self.end(pin);
     }
 
-    /// Both, so that a level does not interrupt again in between.
-    pub fn mask_and_acknowledge(&self, pin: u32) {
-        self.mask(pin);
-        self.acknowledge(pin);
-    }
-
     /// Sends a pin's interrupts to the CPU with this hardware id.
     pub fn route(&self, pin: u32, hardware_id: u64) {
         if self.is_usable(pin) {

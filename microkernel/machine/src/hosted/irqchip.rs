@@ -136,12 +136,6 @@ impl IrqChip {
         self.with(pin, |pin| pin.acknowledged += 1);
     }
 
-    /// Both.
-    pub fn mask_and_acknowledge(&self, pin: u32) {
-        self.mask(pin);
-        self.acknowledge(pin);
-    }
-
     /// Sends a pin's interrupts to the CPU with this hardware id.
     pub fn route(&self, pin: u32, hardware_id: u64) {
         self.with(pin, |pin| pin.cpu = hardware_id);

@@ -259,12 +259,6 @@ impl IrqChip {
         self.local.end_of_interrupt();
     }
 
-    /// Both.
-    pub fn mask_and_acknowledge(&self, pin: u32) {
-        self.mask(pin);
-        self.acknowledge(pin);
-    }
-
     /// Sends a pin's interrupts to the CPU with this hardware id.
     pub fn route(&self, pin: u32, hardware_id: u64) {
         self.with_pin(pin, |pin| pin.set_destination(hardware_id as u32));
