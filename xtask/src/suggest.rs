@@ -7,7 +7,9 @@ pub fn suggestion(word: &str, known: &[&str]) -> String {
 
 /// The name with the smallest edit distance, if that is small enough to be a slip of the finger.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
+    let length = word.chars().count();
+    // A word of one letter that is wrong is another word.
+    let limit = (length / 3).max(1).min(length.saturating_sub(1));
     let candidates = known.iter().map(|&name| (distance(word, name), name));
     candidates
         .filter(|&(distance, _)| distance <= limit)
@@ -45,6 +47,7 @@ mod tests {
         assert_eq!(nearest("memroy", &["memory", "priority"]), Some("memory"));
         assert_eq!(nearest("prio", &["memory", "priority"]), None);
         assert_eq!(nearest("", &["memory"]), None);
+        assert_eq!(nearest("b", &["a"]), None);
     }
 
     #[test]

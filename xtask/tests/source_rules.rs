@@ -1,6 +1,8 @@
 //! Rules that the source keeps: where unsafe code and code for one architecture may be.
 
-use std::path::{Path, PathBuf};
+mod files;
+
+use files::texts;
 
 /// Folders that may hold unsafe code: what touches hardware, and what stands directly on the kernel.
 const UNSAFE: [&str; 12] = [
@@ -22,41 +24,9 @@ const UNSAFE: [&str; 12] = [
 /// Programs that attack the system do what others may not.
 const HOSTILE: &str = "tests/programs/";
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 /// All Rust files of the project, with their path from its root.
 fn sources() -> Vec<(String, String)> {
     texts(&["rs"])
-}
-
-/// All files with these endings, with their path from the project's root.
-fn texts(endings: &[&str]) -> Vec<(String, String)> {
-    let mut files = vec![];
-    let mut folders = vec![root()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap().flatten() {
-            let path = entry.path();
-            let name = entry.file_name();
-            if path.is_dir() {
-                if name != "target" && !name.to_string_lossy().starts_with('.') {
-                    folders.push(path);
-                }
-            } else if (path.extension()).is_some_and(|ending| endings.iter().any(|e| ending == *e))
-            {
-                let short = path
-                    .strip_prefix(root())
-                    .unwrap()
-                    .to_string_lossy()
-                    .into_owned();
-                // One of them is not text on purpose.
-                let text = std::fs::read(&path).unwrap();
-                files.push((short, String::from_utf8_lossy(&text).into_owned()));
-            }
-        }
-    }
-    files
 }
 
 /// A file's lines without comments, numbered from 1.

@@ -42,7 +42,8 @@ impl<'s> Reader<'s> {
         let help = match nearest(name, known) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => format!("there is no {what} yet"),
-            None => format!("there is {}", join(known)),
+            None if known.len() == 1 => format!("there is {}", join(known)),
+            None => format!("there are {}", join(known)),
         };
         self.problem_with_help(span, format_args!("unknown {what} `{name}`"), help);
     }

@@ -75,7 +75,10 @@ fn run(args: &[String]) -> Result<()> {
     if bochs.is_some() && (kvm || arch != Architecture::X86_64) {
         fail!("--bochs is for x86_64, and without --kvm");
     }
-    bochs.as_deref().map(bochs::check_model).transpose()?;
+    match &bochs {
+        Some(model) => bochs::check_model(model)?,
+        None => setup::qemu(arch)?,
+    }
     let gic = args.number_in("--gic", 2..=3)?;
     if gic.is_some() && arch != Architecture::Aarch64 {
         fail!("--gic is for aarch64");
