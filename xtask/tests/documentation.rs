@@ -116,6 +116,22 @@ fn source_files_that_the_text_names_exist() {
     assert!(missing.is_empty(), "no such files:\n{}", missing.join("\n"));
 }
 
+#[test]
+fn every_system_to_try_is_in_the_list() {
+    let list = std::fs::read_to_string(root().join("configs/README.md")).unwrap();
+    for (path, _) in texts(&["toml"]) {
+        let name = path
+            .strip_prefix("configs/")
+            .and_then(|name| name.strip_suffix(".toml"));
+        if let Some(name) = name.filter(|name| !name.contains('/')) {
+            assert!(
+                list.contains(&format!("`{name}`")),
+                "configs/README.md lacks {name}"
+            );
+        }
+    }
+}
+
 /// A code block that names a file after its language is made of pieces of that file, in its order; a line with `…`
 /// stands for what is left out.
 #[test]
