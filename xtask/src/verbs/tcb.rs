@@ -57,20 +57,16 @@ fn run(args: &[String]) -> Result<()> {
             );
         }
     }
+    let arch = args.architecture()?.unwrap_or(Architecture::DEFAULT);
+    let mut counter = Counter::new(Builder {
+        workspace: &workspace,
+        arch,
+        profile: Profile::Checked,
+        options_block: OptionsBlock::V5,
+    });
     let mut bases = vec![];
-    for arch in Architecture::ALL {
-        if args.architecture()?.unwrap_or(Architecture::DEFAULT) != arch {
-            continue;
-        }
-        let mut counter = Counter::new(Builder {
-            workspace: &workspace,
-            arch,
-            profile: Profile::Checked,
-            options_block: OptionsBlock::V5,
-        });
-        for system in &systems {
-            bases.extend(counter.count(system)?);
-        }
+    for system in &systems {
+        bases.extend(counter.count(system)?);
     }
     if let Some(component) = explained {
         let named = bases.iter().filter(|base| base.component == component);
@@ -82,7 +78,7 @@ fn run(args: &[String]) -> Result<()> {
         write_file(Path::new(path), csv(&bases).as_bytes())?;
     }
     let default = || {
-        let folder = workspace.built_folder().join("tcb");
+        let folder = workspace.output(arch).join("tcb");
         folder.join(format!("{}.svg", bases[0].system))
     };
     let chart = args.text("-o").map_or_else(default, PathBuf::from);
