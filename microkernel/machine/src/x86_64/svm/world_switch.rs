@@ -17,10 +17,11 @@ macro_rules! at {
 /// `registers`. `host` is a VMCB for the kernel's own.
 ///
 /// The CPU takes interrupts in the guest only, where each is an exit, and
-/// nothing at all between CLGI and STGI. VMRUN keeps less of the host than a
-/// guest can change: VMSAVE and VMLOAD keep the rest, among it GS base. It
-/// takes data segments out of the descriptor table again, so those that
-/// user mode has chosen are put aside.
+/// nothing at all between CLGI and STGI. STI is not next to VMRUN: in QEMU
+/// (7.2) its shadow would keep off interrupts until the guest's second
+/// instruction. VMRUN keeps less of the host than a guest can change: VMSAVE
+/// and VMLOAD keep the rest, among it GS base. It takes data segments out of
+/// the descriptor table again, so those that user mode has chosen are put aside.
 ///
 /// # Safety
 /// SVM is on. The VMCB of the guest leaves nothing to it that is the kernel's.
@@ -45,6 +46,7 @@ pub(super) unsafe extern "C" fn enter(guest: u64, host: u64, registers: &TrapReg
         "mov ds, eax",
         "mov es, eax",
         "clgi",
+        "sti",
         "mov rax, rsi",
         "vmsave rax",
         "mov rax, rdi",
@@ -63,7 +65,6 @@ pub(super) unsafe extern "C" fn enter(guest: u64, host: u64, registers: &TrapReg
         "mov rbx, [rdx + {rbx}]",
         "mov rcx, [rdx + {rcx}]",
         "mov rdx, [rdx + {rdx}]",
-        "sti",
         "vmrun rax",
         "cli",
         "vmsave rax",

@@ -31,6 +31,7 @@ l4_test::suite![
     state::protection_keys_are_no_other_guests,
     state::an_injected_event_goes_through_the_guests_table,
     state::a_virtual_interrupt_comes_when_the_guest_takes_it,
+    state::a_virtual_interrupt_comes_before_the_first_instruction,
     state::a_virtual_interrupt_is_taken_once_and_can_be_withdrawn,
     state::the_kernels_registers_come_back,
     memory::each_machine_has_its_own_memory,

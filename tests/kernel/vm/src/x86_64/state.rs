@@ -164,6 +164,20 @@ pub(crate) fn a_virtual_interrupt_comes_when_the_guest_takes_it() {
     worker.join();
 }
 
+pub(crate) fn a_virtual_interrupt_comes_before_the_first_instruction() {
+    let machine = Machine::new(HALT);
+    machine.write(0x21 * 4, &(DATA as u32).to_le_bytes());
+    machine.write(DATA, &[0x90, 0xf4]);
+    machine.run_prepared(
+        |guest| {
+            guest.vmcb.set_word(at::FLAGS, 1 << 9 | 2);
+            guest.vmcb.set_long(at::INTERRUPT_CONTROL, 1 << 8 | 1 << 20);
+            guest.vmcb.set_byte(at::INTERRUPT_VECTOR, 0x21);
+        },
+        |guest| assert_eq!(guest.vmcb.word(at::IP), DATA + 1),
+    );
+}
+
 pub(crate) fn a_virtual_interrupt_is_taken_once_and_can_be_withdrawn() {
     // hlt; sti; nop; nop; vmmcall; jmp to itself
     let machine = Machine::new(&[0xf4, 0xfb, 0x90, 0x90, 0x0f, 0x01, 0xd9, 0xeb, 0xfe]);
