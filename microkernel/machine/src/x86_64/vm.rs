@@ -9,6 +9,24 @@ use super::{paging, svm, vmx};
 use crate::per_cpu::CpuBlock;
 use crate::vcpu::{ExtendedArea, ExtendedPointer};
 
+/// Instructions of a world switch that load or store the general registers which
+/// neither a VMCB nor a VMCS has: from or to [`TrapRegisters`] at rdi, or at rax.
+///
+/// [`TrapRegisters`]: crate::vcpu::TrapRegisters
+macro_rules! general_registers {
+    ($way:ident) => {
+        general_registers!($way "r15" 0 "r14" 1 "r13" 2 "r12" 3 "r11" 4 "r10" 5 "r9" 6 "r8" 7
+            "rsi" 9 "rbp" 10 "rbx" 12 "rdx" 13 "rcx" 14 "rdi" 8)
+    };
+    (load $($register:literal $place:literal)*) => {
+        concat!($("mov ", $register, ", [rdi + 8 * ", $place, "]\n"),*)
+    };
+    (store $($register:literal $place:literal)*) => {
+        concat!($("mov [rax + 8 * ", $place, "], ", $register, "\n"),*)
+    };
+}
+pub(super) use general_registers;
+
 /// Whether the CPUs can run virtual machines.
 pub fn is_supported(cpu: &CpuBlock) -> bool {
     svm::is_supported(cpu) || vmx::is_supported(cpu)

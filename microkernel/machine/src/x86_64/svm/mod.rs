@@ -176,7 +176,7 @@ pub fn run(cpu: &CpuBlock, area: &ExtendedArea, guest: &Guest<'_>) -> Exit {
     }
     let (block, host) = (state.guest_block.get(), state.host_block.get());
     // SAFETY: the guest's VMCB is made by `load`, the other is the kernel's.
-    unsafe { world_switch::enter(block, host, &area.vcpu.registers) };
+    unsafe { world_switch::enter(&area.vcpu.registers, host, block) };
     if own != 0 {
         set_components(own);
     }

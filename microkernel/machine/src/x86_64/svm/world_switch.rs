@@ -3,14 +3,8 @@
 use core::arch::naked_asm;
 
 use super::super::cpu::selector;
+use super::super::vm::general_registers;
 use crate::vcpu::TrapRegisters;
-
-/// Offset of a register in [`TrapRegisters`], in bytes.
-macro_rules! at {
-    ($index:literal) => {
-        $index * 8
-    };
-}
 
 /// Runs the guest whose VMCB is at the physical address `guest`, until it
 /// exits. Of its registers those that a VMCB does not have are in
@@ -26,7 +20,7 @@ macro_rules! at {
 /// # Safety
 /// SVM is on. The VMCB of the guest leaves nothing to it that is the kernel's.
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn enter(guest: u64, host: u64, registers: &TrapRegisters) {
+pub(super) unsafe extern "C" fn enter(registers: &TrapRegisters, host: u64, guest: u64) {
     naked_asm!(
         "push rbx",
         "push rbp",
@@ -34,7 +28,7 @@ pub(super) unsafe extern "C" fn enter(guest: u64, host: u64, registers: &TrapReg
         "push r13",
         "push r14",
         "push r15",
-        "push rdx",
+        "push rdi",
         "push rsi",
         "mov eax, ds",
         "push rax",
@@ -49,40 +43,14 @@ pub(super) unsafe extern "C" fn enter(guest: u64, host: u64, registers: &TrapReg
         "sti",
         "mov rax, rsi",
         "vmsave rax",
-        "mov rax, rdi",
+        "mov rax, rdx",
         "vmload rax",
-        "mov r15, [rdx + {r15}]",
-        "mov r14, [rdx + {r14}]",
-        "mov r13, [rdx + {r13}]",
-        "mov r12, [rdx + {r12}]",
-        "mov r11, [rdx + {r11}]",
-        "mov r10, [rdx + {r10}]",
-        "mov r9, [rdx + {r9}]",
-        "mov r8, [rdx + {r8}]",
-        "mov rdi, [rdx + {rdi}]",
-        "mov rsi, [rdx + {rsi}]",
-        "mov rbp, [rdx + {rbp}]",
-        "mov rbx, [rdx + {rbx}]",
-        "mov rcx, [rdx + {rcx}]",
-        "mov rdx, [rdx + {rdx}]",
+        general_registers!(load),
         "vmrun rax",
         "cli",
         "vmsave rax",
         "mov rax, [rsp + 24]",
-        "mov [rax + {r15}], r15",
-        "mov [rax + {r14}], r14",
-        "mov [rax + {r13}], r13",
-        "mov [rax + {r12}], r12",
-        "mov [rax + {r11}], r11",
-        "mov [rax + {r10}], r10",
-        "mov [rax + {r9}], r9",
-        "mov [rax + {r8}], r8",
-        "mov [rax + {rdi}], rdi",
-        "mov [rax + {rsi}], rsi",
-        "mov [rax + {rbp}], rbp",
-        "mov [rax + {rbx}], rbx",
-        "mov [rax + {rcx}], rcx",
-        "mov [rax + {rdx}], rdx",
+        general_registers!(store),
         "mov rax, [rsp + 16]",
         "vmload rax",
         "stgi",
@@ -99,19 +67,5 @@ pub(super) unsafe extern "C" fn enter(guest: u64, host: u64, registers: &TrapReg
         "pop rbx",
         "ret",
         kernel_data = const selector::KERNEL_DATA,
-        r15 = const at!(0),
-        r14 = const at!(1),
-        r13 = const at!(2),
-        r12 = const at!(3),
-        r11 = const at!(4),
-        r10 = const at!(5),
-        r9 = const at!(6),
-        r8 = const at!(7),
-        rdi = const at!(8),
-        rsi = const at!(9),
-        rbp = const at!(10),
-        rbx = const at!(12),
-        rdx = const at!(13),
-        rcx = const at!(14),
     );
 }

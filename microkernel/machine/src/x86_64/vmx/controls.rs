@@ -159,5 +159,6 @@ pub(super) const CR4_VMXE: u64 = 1 << 13;
 /// Bits of CR4 that a guest can change: what they turn on is the guest's alone.
 /// Not among them are protection keys and what is newer.
 pub(super) const GUEST_CR4: u64 = 0x37_0fff;
-/// Exceptions that always exit: #DB and #AC, which can come without end.
-pub(super) const EXCEPTIONS: u64 = 1 << 1 | 1 << 17;
+/// Exceptions that always exit: #DB and #AC, which can come without end, and
+/// machine checks, which are the host's.
+pub(super) const EXCEPTIONS: u64 = 1 << 1 | 1 << 17 | 1 << 18;

@@ -51,14 +51,16 @@ const EPT_POINTER_ACCESS_BITS: u64 = 1 << 6;
 const RESET_PAT: u64 = 0x0007_0406_0007_0406;
 const EFER_LONG_MODE: u64 = 1 << 8;
 const EFER_LONG_MODE_ACTIVE: u64 = 1 << 10;
-/// Of an event's description: vector, kind, and that there is an error code.
+/// Of an event's description: vector and kind, and that there is an error code.
 const EVENT: u64 = 0xfff;
 const EVENT_HAS_ERROR: u64 = 1 << 11;
-const EVENT_KIND: u64 = 7 << 8;
-const EVENT_NMI: u64 = 2 << 8;
+const EVENT_NAME: u64 = 0x7ff;
+const EVENT_NMI: u64 = 2 << 8 | 2;
+const EVENT_MACHINE_CHECK: u64 = 3 << 8 | 18;
 /// The guest is halted. States above could not be left by an interrupt.
 const HALTED: u64 = 1;
 const ENTRY_FAILED: u64 = 1 << 31;
+const ENTRY_MACHINE_CHECK: u64 = ENTRY_FAILED | 41;
 const EXIT_BY_PAGE_TABLE: core::ops::RangeInclusive<u64> = 48..=49;
 
 /// What a CPU knows of guests.
@@ -298,14 +300,16 @@ fn store(software: &Software<'_>) -> u64 {
 
 /// What an exit is for.
 fn end(software: &Software<'_>, reason: u64) -> Exit {
-    let is_nmi =
-        reason == reason::EXCEPTION && software.get(field::EXIT_EVENT) & EVENT_KIND == EVENT_NMI;
-    if is_nmi {
+    match (reason, read(field::EXIT_EVENT) & EVENT_NAME) {
         // SAFETY: nobody asks for NMIs, so nothing is done; its IRET lets the
         // next one come.
-        unsafe { asm!("int 2", options(nomem)) };
-    } else if reason != reason::INTERRUPT {
-        return Exit::Vmm;
+        (reason::EXCEPTION, EVENT_NMI) => unsafe { asm!("int 2", options(nomem)) },
+        // SAFETY: the kernel ends here, as it does when one comes to itself.
+        (reason::EXCEPTION, EVENT_MACHINE_CHECK) | (ENTRY_MACHINE_CHECK, _) => unsafe {
+            asm!("int 18", options(nomem));
+        },
+        (reason::INTERRUPT, _) => {}
+        _ => return Exit::Vmm,
     }
     let event = software.get(field::INTERRUPTED_EVENT);
     if event & EVENT_VALID != 0 {

@@ -2,28 +2,10 @@
 
 use core::arch::naked_asm;
 
+use super::super::vm::general_registers;
 use super::vmcs::own::{HOST_RIP, HOST_RSP};
 use crate::vcpu::TrapRegisters;
 
-/// All registers but rdi and rax that a VMCS does not have, with their
-/// places in [`TrapRegisters`].
-macro_rules! each {
-    ($do:ident) => {
-        $do!("r15" 0 "r14" 1 "r13" 2 "r12" 3 "r11" 4 "r10" 5 "r9" 6 "r8" 7 "rsi" 9 "rbp" 10
-            "rbx" 12 "rdx" 13 "rcx" 14)
-    };
-}
-macro_rules! load {
-    ($($register:literal $place:literal)*) => {
-        concat!($("mov ", $register, ", [rdi + 8 * ", $place, "]\n"),*)
-    };
-}
-macro_rules! store {
-    ($($register:literal $place:literal)*) => {
-        concat!($("mov [rax + 8 * ", $place, "], ", $register, "\n"),*)
-    };
-}
-const RDI: usize = 8 * 8;
 const RAX: usize = 15 * 8;
 
 /// Runs the guest of the VMCS that is loaded, until it exits. Of its registers
@@ -49,9 +31,8 @@ pub(super) unsafe extern "C" fn enter(registers: &TrapRegisters, is_launched: bo
         "vmwrite rax, rdx",
         // None of the loads changes the flags.
         "test sil, sil",
-        each!(load),
         "mov rax, [rdi + {rax}]",
-        "mov rdi, [rdi + {rdi}]",
+        general_registers!(load),
         "jz 2f",
         "vmresume",
         "jmp 3f",
@@ -64,8 +45,7 @@ pub(super) unsafe extern "C" fn enter(registers: &TrapRegisters, is_launched: bo
         // The exit, with the guest's registers.
         "4:",
         "xchg rax, [rsp]",
-        each!(store),
-        "mov [rax + {rdi}], rdi",
+        general_registers!(store),
         "pop [rax + {rax}]",
         "mov eax, 1",
         "5:",
@@ -78,7 +58,6 @@ pub(super) unsafe extern "C" fn enter(registers: &TrapRegisters, is_launched: bo
         "ret",
         host_rsp = const HOST_RSP,
         host_rip = const HOST_RIP,
-        rdi = const RDI,
         rax = const RAX,
     );
 }
