@@ -8,7 +8,6 @@ use l4_abi::capability::{SIGMA0_ROOT_TASK_LABEL, slot};
 use l4_abi::kip::{Header, MemoryDescriptor, MemoryType, reserved};
 use l4_abi::rights::CapabilityRights;
 use machine::boot::{Boot, CPU_STORAGE};
-use machine::boxed::KernelBox;
 use machine::kernel_memory::{self, Descriptors};
 use machine::lock::Lock;
 use machine::object::Reaper;
@@ -60,7 +59,7 @@ pub(crate) fn prepare(boot: &mut Boot) -> Result<&'static mut Cpu, OutOfMemory> 
     let kernel = make_kernel(boot)?;
     let quota = kernel.heap.new_root_quota()?;
     let options = &boot.options();
-    let cpu = new_cpu(kernel, 0, options)?.leak();
+    let cpu = new_cpu(kernel, 0, options)?;
     kernel.quiescence.join(cpu.id());
     trace::announce(cpu);
     describe(boot, kernel);
@@ -110,11 +109,11 @@ fn new_cpu(
     kernel: &'static Kernel,
     id: u32,
     options: &Options,
-) -> Result<KernelBox<Cpu>, OutOfMemory> {
+) -> Result<&'static mut Cpu, OutOfMemory> {
     let storage = kernel.heap.allocate(size_of::<Cpu>())?;
     let trace = trace::Buffer::new(&kernel.heap, options)?;
     let local = CpuLocal::new(kernel, trace);
-    Ok(KernelBox::new(storage, PerCpu::new(id, local)))
+    Ok(storage.into_value(PerCpu::new(id, local)))
 }
 
 /// So is what all share.
@@ -133,9 +132,9 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         heap,
         reaper: Reaper::new(),
         quiescence: Quiescence::new(),
-        reachable: KernelBox::new_array(reachable, |_| Reachable::new()),
+        reachable: reachable.into_slice(|_| Reachable::new()),
         platform,
-        pins: KernelBox::new_array(pins, |_| PinSlot::empty()),
+        pins: pins.into_slice(|_| PinSlot::empty()),
         pin_lock: Lock::new(()),
         input_pin: PinSlot::empty(),
         hotplug_pin: PinSlot::empty(),
@@ -143,7 +142,7 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         last_id: AtomicU64::new(0),
         debugger,
     };
-    Ok(KernelBox::new(storage, kernel).leak())
+    Ok(storage.into_value(kernel))
 }
 
 fn wanted_memory(boot: &Boot) -> u64 {

@@ -2,11 +2,10 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use machine::boxed::KernelBox;
 use machine::lock::Lock;
 use machine::object::Reaper;
 use machine::platform::Platform;
-use machine::quiescence::{MAX_CPUS, Quiescence};
+use machine::quiescence::Quiescence;
 use machine::tlb::Tlbs;
 use machine::utcb::Utcb;
 
@@ -29,11 +28,11 @@ pub struct Kernel {
     /// When no CPU can refer to them any more.
     pub quiescence: Quiescence,
     /// What the CPUs show to each other.
-    pub reachable: KernelBox<[Reachable; MAX_CPUS]>,
+    pub reachable: &'static [Reachable],
     /// The devices that the kernel drives.
     pub platform: Platform,
     /// What is bound to the pins of the interrupt chip.
-    pub pins: KernelBox<[PinSlot; MAX_PINS]>,
+    pub pins: &'static [PinSlot],
     /// Guards what is bound to which pin; read without it.
     pub pin_lock: Lock<()>,
     /// What the console's input triggers.

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::Deref;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::memory::{STORAGE_ALIGNMENT, Storage};
 
@@ -127,31 +127,6 @@ impl<T> Deref for Handle<T> {
 unsafe impl<T: Send + Sync> Send for Handle<T> {}
 // SAFETY: likewise.
 unsafe impl<T: Send + Sync> Sync for Handle<T> {}
-
-/// What may start as zeros.
-///
-/// # Safety
-/// All bytes zero is a value of the type.
-pub unsafe trait Zeroed {}
-
-// SAFETY: null is the empty link.
-unsafe impl<T> Zeroed for Link<T> {}
-// SAFETY: zero is a number.
-unsafe impl Zeroed for AtomicU64 {}
-// SAFETY: as its elements.
-unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
-
-impl<T: Zeroed> Handle<T> {
-    /// Puts a value of zeros into `storage`, in place: for large values.
-    ///
-    /// # Panics
-    /// If the value does not fit.
-    pub fn zeroed(mut storage: Storage) -> Self {
-        assert!(size_of::<T>() <= storage.size() && align_of::<T>() <= STORAGE_ALIGNMENT);
-        storage.zero();
-        Self(storage.into_raw().0.cast())
-    }
-}
 
 /// A place for a [`Handle`], or for none. What orders accesses is the lock of the data structure
 /// that the place is part of.

@@ -36,7 +36,6 @@ pub use arch::inspect;
 pub use arch::meanwhile;
 
 pub mod address;
-pub mod boxed;
 pub mod cell;
 pub mod event;
 pub mod fpu_area;
@@ -52,6 +51,7 @@ pub mod list;
 pub mod lock;
 pub mod memory;
 pub mod object;
+pub mod once_array;
 pub mod options;
 pub mod page_table;
 // A hosted kernel panics as its test does.

@@ -8,7 +8,7 @@
 //! Data structures whose parts refer to each other (page tables, mapping nodes, quotas) use
 //! [`Handle`](crate::handle::Handle)s: plain pointers that may be copied.
 
-use core::ops::{Deref, DerefMut, Range};
+use core::ops::{Deref, Range};
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
@@ -209,6 +209,37 @@ impl Storage {
         }
     }
 
+    /// Becomes as many values as fit, which `element` makes. They stay for the rest of the kernel's
+    /// life, as far as safe code can tell.
+    ///
+    /// # Panics
+    /// If `T` wants more alignment than storage has.
+    pub fn into_slice<T>(self, element: impl Fn(usize) -> T) -> &'static mut [T] {
+        assert!(align_of::<T>() <= STORAGE_ALIGNMENT && size_of::<T>() > 0);
+        let (first, length) = (self.start.cast::<T>(), self.size / size_of::<T>());
+        // SAFETY: inside the storage, which is ours, and aligned.
+        unsafe {
+            for index in 0..length {
+                first.add(index).write(element(index));
+            }
+            core::slice::from_raw_parts_mut(first.as_ptr(), length)
+        }
+    }
+
+    /// Becomes one value in the same way.
+    ///
+    /// # Panics
+    /// If it does not fit.
+    pub fn into_value<T>(self, value: T) -> &'static mut T {
+        assert!(size_of::<T>() <= self.size && align_of::<T>() <= STORAGE_ALIGNMENT);
+        let mut place = self.start.cast::<T>();
+        // SAFETY: the value fits into the storage, which is ours.
+        unsafe {
+            place.write(value);
+            place.as_mut()
+        }
+    }
+
     /// Fills it with zeros.
     #[inline]
     pub fn zero(&mut self) {
@@ -224,49 +255,6 @@ impl Storage {
         assert!(part.start <= part.end && part.end <= self.size);
         // SAFETY: inside the memory, which is ours.
         unsafe { self.start.add(part.start).write_bytes(0, part.len()) }
-    }
-}
-
-/// A slice in storage that has one owner.
-pub struct KernelSlice<T>(NonNull<[T]>);
-
-// SAFETY: it owns the elements.
-unsafe impl<T: Send> Send for KernelSlice<T> {}
-// SAFETY: shared, it lends the elements out shared.
-unsafe impl<T: Sync> Sync for KernelSlice<T> {}
-
-impl<T: Copy> KernelSlice<T> {
-    /// As many copies of `value` as fit.
-    ///
-    /// # Panics
-    /// If `T` wants more alignment than storage has.
-    pub fn new(storage: Storage, value: T) -> Self {
-        assert!(align_of::<T>() <= STORAGE_ALIGNMENT && size_of::<T>() > 0);
-        let (start, size) = storage.into_raw();
-        let length = size / size_of::<T>();
-        let first = start.cast::<T>();
-        for index in 0..length {
-            // SAFETY: inside the storage, aligned, and ours.
-            unsafe { first.add(index).write(value) };
-        }
-        Self(NonNull::slice_from_raw_parts(first, length))
-    }
-}
-
-impl<T> Deref for KernelSlice<T> {
-    type Target = [T];
-    #[inline]
-    fn deref(&self) -> &[T] {
-        // SAFETY: owned and initialised.
-        unsafe { self.0.as_ref() }
-    }
-}
-
-impl<T> DerefMut for KernelSlice<T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: owned exclusively and initialised.
-        unsafe { self.0.as_mut() }
     }
 }
 
@@ -428,9 +416,9 @@ mod tests {
     #[test]
     fn a_slice_has_room_for_all_that_fits() {
         let memory = KernelMemory::hosted(BASE, 1);
-        let mut slice = KernelSlice::new(memory.claim(0, 100), 7_u64);
+        let slice = memory.claim(0, 100).into_slice(|index| index as u64);
         assert_eq!(slice.len(), 12);
-        slice[11] = 8;
-        assert_eq!(slice.iter().sum::<u64>(), 7 * 11 + 8);
+        slice[11] = 12;
+        assert_eq!(slice.iter().sum::<u64>(), (0..=10).sum::<u64>() + 12);
     }
 }

@@ -7,9 +7,9 @@
 
 use l4_abi::capability::OBJECT_SPACE_SLOTS;
 use l4_abi::rights::CapabilityRights;
-use machine::boxed::OnceBox;
 use machine::list::{Links, List, Node};
 use machine::object::Slot;
+use machine::once_array::OnceArray;
 
 use crate::cpu::Cpu;
 use crate::memory::sparse_array::SparseArray;
@@ -119,8 +119,8 @@ impl Capability {
 
 static NO_PAGE: [Capability; PAGE_SLOTS] = [Capability::EMPTY; PAGE_SLOTS];
 /// What stands in spaces without memory.
-pub static NO_PAGES: [OnceBox<[Capability; PAGE_SLOTS]>; PAGES] =
-    [const { OnceBox::empty(&NO_PAGE) }; PAGES];
+pub static NO_PAGES: [OnceArray<Capability, PAGE_SLOTS>; PAGES] =
+    [const { OnceArray::empty(&NO_PAGE) }; PAGES];
 
 /// The slots of one task.
 pub type CapabilitySpace = SparseArray<Capability, PAGE_SLOTS, PAGES>;

@@ -6,8 +6,8 @@
 
 use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
-use machine::handle::Handle;
-use machine::page_table::{Access, Content, size_of_page};
+use machine::handle::{Handle, Link};
+use machine::page_table::{Access, Content, ENTRIES, size_of_page};
 
 use super::memory_space::{SpaceRef, SpaceSlot};
 use super::tree::{self, Node, NodeRef, Parts, Place};
@@ -106,7 +106,7 @@ fn ensure_parts<F>(context: &Context<F>, node: NodeRef) -> Result<(), OutOfMemor
         let storage = context
             .heap
             .allocate_charged(payer.quota, size_of::<Parts>())?;
-        node.set_parts(Handle::zeroed(storage));
+        node.set_parts(Handle::new(storage, [const { Link::empty() }; ENTRIES]));
     }
     Ok(())
 }

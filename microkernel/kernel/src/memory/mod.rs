@@ -18,7 +18,7 @@ use buddy::Buddy;
 use l4_abi::error::ResultCode;
 use machine::handle::Handle;
 use machine::lock::Lock;
-use machine::memory::{FRAME_ORDER, FRAME_SIZE, KernelMemory, KernelSlice, Storage, Window};
+use machine::memory::{FRAME_ORDER, FRAME_SIZE, KernelMemory, Storage, Window};
 
 use quota::{Quota, QuotaRef};
 use slab::{Class, Place, Slab, Slabs};
@@ -36,7 +36,7 @@ impl From<OutOfMemory> for ResultCode {
 /// All kernel memory that is not part of the kernel's image.
 pub struct KernelHeap {
     slabs: Lock<Slabs>,
-    frames: Lock<Buddy<KernelSlice<u64>>>,
+    frames: Lock<Buddy<&'static mut [u64]>>,
     /// Bytes handed out, in the sizes that are charged.
     used: AtomicUsize,
     /// Dropped last: everything above lives in it.
@@ -54,8 +54,8 @@ impl KernelHeap {
         if books >= frames * FRAME_SIZE {
             return Err(OutOfMemory);
         }
-        let slabs = KernelSlice::new(memory.claim(0, slab_books), Slab::UNUSED);
-        let words = KernelSlice::new(memory.claim(slab_books, frame_books), 0);
+        let slabs = (memory.claim(0, slab_books)).into_slice(|_| Slab::UNUSED);
+        let words = (memory.claim(slab_books, frame_books)).into_slice(|_| 0);
         let mut free = Buddy::new(words, frames);
         let first_free = books / FRAME_SIZE;
         free.free_range(first_free, frames - first_free);

@@ -6,7 +6,7 @@
 //! the same few steps always. A class keeps one frame without used blocks at hand and gives
 //! further ones back.
 
-use machine::memory::{FRAME_SIZE, KernelSlice};
+use machine::memory::FRAME_SIZE;
 
 /// Block sizes in bytes. Larger ones are whole frames.
 pub(super) const SIZES: [usize; CLASSES] =
@@ -96,7 +96,7 @@ pub(super) struct List {
 
 /// All slabs.
 pub(super) struct Slabs {
-    pub(super) frames: KernelSlice<Slab>,
+    pub(super) frames: &'static mut [Slab],
     pub(super) lists: [List; CLASSES],
 }
 
@@ -114,7 +114,7 @@ impl Slabs {
     }
 
     /// No slabs; `frames` has an unused entry for each frame of kernel memory.
-    pub(super) fn new(frames: KernelSlice<Slab>) -> Slabs {
+    pub(super) fn new(frames: &'static mut [Slab]) -> Slabs {
         Slabs {
             frames,
             lists: [List {

@@ -4,18 +4,17 @@
 
 use core::ptr;
 
-use machine::boxed::{KernelBox, OnceBox};
+use machine::once_array::OnceArray;
 
 use super::quota::QuotaRef;
 use super::{KernelHeap, OutOfMemory};
 
-type Page<T, const LENGTH: usize> = [T; LENGTH];
-type Pages<T, const LENGTH: usize, const PAGES: usize> = [OnceBox<Page<T, LENGTH>>; PAGES];
+type Pages<T, const LENGTH: usize, const PAGES: usize> = [OnceArray<T, LENGTH>; PAGES];
 
 /// An array of `PAGES` pages of `LENGTH` elements. Elements are read without a
 /// lock.
 pub struct SparseArray<T: 'static, const LENGTH: usize, const PAGES: usize> {
-    pages: OnceBox<Pages<T, LENGTH, PAGES>>,
+    pages: OnceArray<OnceArray<T, LENGTH>, PAGES>,
     nothing: &'static Pages<T, LENGTH, PAGES>,
 }
 
@@ -24,14 +23,14 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
     /// type: the same empty page everywhere.
     pub const fn new(nothing: &'static Pages<T, LENGTH, PAGES>) -> Self {
         Self {
-            pages: OnceBox::empty(nothing),
+            pages: OnceArray::empty(nothing),
             nothing,
         }
     }
 
     /// The page that stands where there is no memory.
     #[inline]
-    fn no_page(&self) -> &'static Page<T, LENGTH> {
+    fn no_page(&self) -> &'static [T; LENGTH] {
         self.nothing[0].get()
     }
 
@@ -65,7 +64,7 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
         if index >= PAGES * LENGTH {
             return Err(OutOfMemory);
         }
-        let place = |_| OnceBox::empty(self.no_page());
+        let place = |_| OnceArray::empty(self.no_page());
         let pages = install(&self.pages, self.nothing, heap, quota, place)?;
         let place = &pages[index / LENGTH];
         let page = install(place, self.no_page(), heap, quota, |_| T::default())?;
@@ -98,23 +97,18 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
     /// Gives a part of the memory back; false if there is none any more.
     pub fn release_part(&mut self, heap: &KernelHeap, quota: QuotaRef) -> bool {
         let (nothing, no_page) = (self.nothing, self.no_page());
-        let Some(mut pages) = self.pages.take(nothing) else {
+        let mut pages = self.pages.get_mut(nothing).into_iter().flatten();
+        let page = pages.find_map(|place| place.take(no_page));
+        let Some(storage) = page.or_else(|| self.pages.take(nothing)) else {
             return false;
         };
-        if let Some(page) = pages.iter_mut().find_map(|place| place.take(no_page)) {
-            heap.free_charged(quota, page.into_storage());
-            // Nobody else has the array any more.
-            let set = self.pages.set(nothing, pages);
-            assert!(set.is_ok(), "the place was emptied");
-        } else {
-            heap.free_charged(quota, pages.into_storage());
-        }
+        heap.free_charged(quota, storage);
         true
     }
 }
 
 fn install<'a, T: 'static, const N: usize>(
-    place: &'a OnceBox<[T; N]>,
+    place: &'a OnceArray<T, N>,
     nothing: &'static [T; N],
     heap: &KernelHeap,
     quota: QuotaRef,
@@ -124,10 +118,9 @@ fn install<'a, T: 'static, const N: usize>(
         return Ok(place.get());
     }
     let storage = heap.allocate_charged(quota, size_of::<[T; N]>())?;
-    let page = KernelBox::new_array(storage, element);
-    Ok(place.set(nothing, page).unwrap_or_else(|page| {
+    if let Err(storage) = place.fill(nothing, storage, element) {
         // Another CPU was faster.
-        heap.free_charged(quota, page.into_storage());
-        place.get()
-    }))
+        heap.free_charged(quota, storage);
+    }
+    Ok(place.get())
 }

@@ -10,7 +10,6 @@ use super::platform::{Devices, Platform};
 use super::stacks::{self, STACK_SIZE};
 use super::{cpu, secondary, start, syscall};
 use crate::address::PhysicalAddress;
-use crate::boxed::KernelBox;
 use crate::kip::KipPage;
 use crate::memory::{FRAME_SIZE, KernelMemory, Storage};
 use crate::options::{Options, OptionsBlock};
@@ -93,10 +92,10 @@ impl Boot {
     pub fn start_cpu<L: Upcalls>(
         &mut self,
         platform: &Platform,
-        cpu: KernelBox<PerCpu<L>>,
+        cpu: &'static mut PerCpu<L>,
         storage: Storage,
     ) -> bool {
-        let block = PerCpu::block(cpu.leak());
+        let block = PerCpu::block(cpu);
         let stack = storage.address() as u64;
         block.set_stack_top(stacks::map(&mut self.space, block.id(), stack));
         secondary::start(platform, block)

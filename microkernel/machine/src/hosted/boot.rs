@@ -8,7 +8,6 @@ use l4_abi::kip::{MemoryDescriptor, MemoryType};
 
 use super::platform::Platform;
 use crate::address::PhysicalAddress;
-use crate::boxed::KernelBox;
 use crate::kernel_memory::Descriptors;
 use crate::kip::KipPage;
 use crate::memory::{FRAME_SIZE, KernelMemory, Storage};
@@ -82,10 +81,9 @@ impl Boot {
     pub fn start_cpu<L: Upcalls>(
         &mut self,
         _platform: &Platform,
-        cpu: KernelBox<PerCpu<L>>,
+        _cpu: &'static mut PerCpu<L>,
         _storage: Storage,
     ) -> bool {
-        cpu.leak();
         false
     }
 

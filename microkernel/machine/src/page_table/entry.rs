@@ -5,7 +5,6 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use l4_abi::rights::MemoryRights;
 
 use crate::address::PhysicalAddress;
-use crate::handle::Zeroed;
 use crate::memory::FRAME_ORDER;
 
 /// A level of a page table, named by its leaves: 0 for 4 KiB, 1 for 2 MiB.
@@ -191,6 +190,3 @@ impl Entry {
         }
     }
 }
-
-// SAFETY: zero is the empty entry.
-unsafe impl Zeroed for Entry {}

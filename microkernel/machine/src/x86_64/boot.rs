@@ -12,7 +12,6 @@ use super::platform::Platform;
 use super::stacks::{self, STACK_SIZE};
 use super::{isolation, paging, secondary, start, syscall, trap};
 use crate::address::PhysicalAddress;
-use crate::boxed::KernelBox;
 use crate::kip::KipPage;
 use crate::memory::{FRAME_SIZE, KernelMemory, Storage};
 use crate::options::{Options, OptionsBlock};
@@ -114,10 +113,10 @@ impl Boot {
     pub fn start_cpu<L: Upcalls>(
         &mut self,
         platform: &Platform,
-        cpu: KernelBox<PerCpu<L>>,
+        cpu: &'static mut PerCpu<L>,
         storage: Storage,
     ) -> bool {
-        let block = PerCpu::block(cpu.leak());
+        let block = PerCpu::block(cpu);
         let (stack, tables) = storage.split(STACK_SIZE);
         let stack = stack.address() as u64 - paging::WINDOW_OFFSET;
         block.set_stack_top(stacks::map(block.id(), stack));

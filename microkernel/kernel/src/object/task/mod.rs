@@ -12,8 +12,8 @@ mod ports;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use machine::boxed::OnceBox;
 use machine::lock::Lock;
+use machine::once_array::OnceArray;
 
 use crate::capability::{self, Capability, CapabilitySpace};
 use crate::cpu::Cpu;
@@ -52,7 +52,7 @@ pub struct Task {
 pub type ReplySpace = SparseArray<ReplyPlace, 512, 512>;
 
 static NO_PAGE: [ReplyPlace; 512] = [const { ReplyPlace::new() }; 512];
-static NO_PAGES: [OnceBox<[ReplyPlace; 512]>; 512] = [const { OnceBox::empty(&NO_PAGE) }; 512];
+static NO_PAGES: [OnceArray<ReplyPlace, 512>; 512] = [const { OnceArray::empty(&NO_PAGE) }; 512];
 
 impl Task {
     fn new(quota: QuotaRef, memory: TaskMemory) -> Self {
