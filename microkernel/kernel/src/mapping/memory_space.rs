@@ -29,17 +29,8 @@ pub(super) type Table = PageTable<Format, Node>;
 /// An entry of it.
 pub(super) type SpaceSlot<'a> = Slot<'a, Format, Node>;
 
-/// A reference to a space, good until its [`Teardown`](super::teardown::Teardown) is done.
+/// A reference to a space, good until it is [torn down](super::teardown).
 pub type SpaceRef = Handle<MemorySpace>;
-
-/// Where a space's memory comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Origin {
-    /// From other spaces.
-    Mapped,
-    /// The first task's: all physical memory, at its physical address.
-    Physical,
-}
 
 /// A memory space.
 pub struct MemorySpace {
@@ -48,7 +39,9 @@ pub struct MemorySpace {
     pub(super) chunks: Link<Chunk>,
     pub(super) chunk_count: AtomicU64,
     pub(super) spare: Lock<Option<Spare>>,
-    origin: Origin,
+    is_physical: bool,
+    /// Below this address there are no tables left.
+    pub(super) pruned: AtomicU64,
     closed: AtomicBool,
     residence: Residence,
 }
@@ -66,13 +59,14 @@ pub fn handle_root_fault(
 }
 
 impl MemorySpace {
-    /// An empty space that `quota` pays for. `prepare` may fill in the part of the root table
+    /// An empty space that `quota` pays for; one that `is_physical` has all memory there is, as the
+    /// first task's. `prepare` may fill in the part of the root table
     /// that is not the user's.
     pub fn new(
         heap: &KernelHeap,
         quota: QuotaRef,
         format: Format,
-        origin: Origin,
+        is_physical: bool,
         prepare: impl FnOnce(&mut [u64]),
     ) -> Result<SpaceRef, OutOfMemory> {
         let storage = heap.allocate_charged(quota, size_of::<MemorySpace>())?;
@@ -89,7 +83,8 @@ impl MemorySpace {
             chunks: Link::empty(),
             chunk_count: AtomicU64::new(0),
             spare: Lock::new(None),
-            origin,
+            is_physical,
+            pruned: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             residence: Residence::new(),
         };
@@ -128,8 +123,8 @@ impl MemorySpace {
 
     /// Whether all physical memory is here.
     #[inline]
-    pub(super) fn is_physical(&self) -> bool {
-        self.origin == Origin::Physical
+    pub fn is_physical(&self) -> bool {
+        self.is_physical
     }
 
     /// The pages between two addresses: where each starts, and the binary logarithm of its size.

@@ -57,8 +57,9 @@ impl Unmap {
         } else {
             Action::Restrict(rights)
         };
-        // What the first task has is made up: it always has it, with all rights.
-        let scope = if space.is_physical() && action != Action::Query {
+        // What the first task has is made up: it has it until it ends, with all rights.
+        let is_made_up = space.is_physical() && !space.is_closed();
+        let scope = if is_made_up && action != Action::Query {
             Scope::Descendants
         } else {
             scope
@@ -77,15 +78,6 @@ impl Unmap {
             scope,
             sweep: None,
             access: Access::NONE,
-        }
-    }
-
-    /// Revokes all that a space has, and all that was mapped from it: before it is destroyed.
-    pub fn everything(space: SpaceRef) -> Unmap {
-        let all = Flexpage::memory(0, Flexpage::WHOLE_SPACE_ORDER, MemoryRights::RWX);
-        Unmap {
-            scope: Scope::All,
-            ..Unmap::new(space, all, Scope::All)
         }
     }
 

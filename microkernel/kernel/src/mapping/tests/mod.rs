@@ -15,8 +15,8 @@ use machine::entry_format::{Format, aarch64, x86_64};
 use machine::page_table::{Access, Content, EntryFormat, Leaf, Level, Next};
 
 use super::map::Map;
-use super::memory_space::{MemorySpace, Origin, SpaceRef};
-use super::teardown::Teardown;
+use super::memory_space::{MemorySpace, SpaceRef};
+use super::teardown::release_part;
 use super::tree::NodeRef;
 use super::unmap::{Scope, Unmap};
 use super::*;
@@ -112,13 +112,10 @@ impl World {
             short_ways: 0,
         };
         for index in 0..=spaces {
-            let (origin, limit) = if index == 0 {
-                (Origin::Physical, 1 << 40)
-            } else {
-                (Origin::Mapped, limit)
-            };
+            let is_first = index == 0;
+            let limit = if is_first { 1 << 40 } else { limit };
             let quota = world.heap.new_quota(root, limit).unwrap();
-            let space = MemorySpace::new(&world.heap, quota, format, origin, |_| ()).unwrap();
+            let space = MemorySpace::new(&world.heap, quota, format, is_first, |_| ()).unwrap();
             world.quotas.push(quota);
             world.spaces.push(space);
         }
@@ -339,10 +336,10 @@ impl World {
         let (space, quota) = (self.spaces.remove(index), self.quotas.remove(index));
         space.close();
         let (mut context, cursor) = self.context();
-        let mut unmap = Unmap::everything(space);
+        let all = Flexpage::ALL_SPACES.with_rights(MemoryRights::RWX.bits());
+        let mut unmap = Unmap::new(space, all, Scope::All);
         while unmap.run(&mut context, cursor).is_none() {}
-        let mut teardown = Teardown::new(space);
-        while teardown.run(&self.heap) {}
+        while release_part(space, &self.heap) {}
         assert_eq!(quota.used(), 0);
         self.heap.close_quota(quota);
     }

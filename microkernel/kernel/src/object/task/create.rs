@@ -7,7 +7,7 @@ use machine::vm;
 
 use super::{MemoryKind, Task, TaskMemory};
 use crate::cpu::Cpu;
-use crate::mapping::teardown::Teardown;
+use crate::mapping::teardown::release_part;
 use crate::memory::OutOfMemory;
 use crate::memory::quota::QuotaRef;
 use crate::object::thread::Thread;
@@ -28,10 +28,10 @@ impl Task {
 
     fn empty(cpu: &Cpu, quota: QuotaRef, kind: MemoryKind) -> Result<Ref<Task>, OutOfMemory> {
         let memory = TaskMemory::new(cpu, quota, kind)?;
-        let mut teardown = Teardown::new(memory.space());
+        let space = memory.space();
         let task = create(cpu, quota, Kind::Task, Task::new(quota, memory));
         if task.is_err() {
-            while teardown.run(&cpu.kernel.heap) {}
+            while release_part(space, &cpu.kernel.heap) {}
         }
         task
     }

@@ -7,6 +7,7 @@ use core::sync::atomic::{Ordering, fence};
 use l4_abi::flexpage::{Flexpage, Space};
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
+use l4_abi::rights::MemoryRights;
 
 use super::memory::{CpuFlush, context, prepare_map};
 use super::{Task, ports};
@@ -73,8 +74,6 @@ impl Mapping {
 pub struct Revocation {
     flexpage: Flexpage,
     mask: UnmapMask,
-    /// The task ends: its spaces are closed.
-    is_end: bool,
     stage: Stage,
     access: u8,
 }
@@ -93,7 +92,6 @@ impl Revocation {
         Self {
             flexpage,
             mask,
-            is_end: false,
             stage: Stage::Objects(0),
             access: 0,
         }
@@ -105,10 +103,8 @@ impl Revocation {
         task.ports.close();
         // See `capability::put`.
         fence(Ordering::SeqCst);
-        Self {
-            is_end: true,
-            ..Self::new(Flexpage::ALL_SPACES, UnmapMask::ALL_SPACES)
-        }
+        let all = Flexpage::ALL_SPACES.with_rights(MemoryRights::RWX.bits());
+        Self::new(all, UnmapMask::ALL_SPACES)
     }
 
     /// Goes on. At the end, what hardware noted about the memory. It is always
@@ -155,21 +151,12 @@ impl Revocation {
     }
 
     fn memory(&self, task: &Task) -> Option<Stage> {
-        let unmap = || match self.is_end {
-            true => Unmap::everything(task.memory.space()),
-            false => task.memory.prepare_unmap(self.flexpage, self.mask),
-        };
+        let unmap = || task.memory.prepare_unmap(self.flexpage, self.mask);
         (self.flexpage.covers(Space::Memory)).then(|| Stage::Memory(unmap()))
     }
 
     fn ports(&self, task: &Task) -> Option<Stage> {
-        if !self.flexpage.covers(Space::IoPort) {
-            return None;
-        }
-        let unmap = match self.is_end {
-            true => task.ports.revoke_all(),
-            false => task.ports.prepare_unmap(self.flexpage, self.mask),
-        };
+        let unmap = task.ports.prepare_unmap(self.flexpage, self.mask);
         unmap.map(Stage::Ports)
     }
 }

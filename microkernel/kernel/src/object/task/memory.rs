@@ -16,9 +16,9 @@ use crate::cpu::Cpu;
 use crate::kernel::Kernel;
 use crate::mapping::kernel_user_memory;
 use crate::mapping::map::Map;
-use crate::mapping::memory_space::{self, MemorySpace, Origin, SpaceRef};
+use crate::mapping::memory_space::{self, MemorySpace, SpaceRef};
 use crate::mapping::page;
-use crate::mapping::teardown::Teardown;
+use crate::mapping::teardown;
 use crate::mapping::unmap::{Scope, Unmap};
 use crate::mapping::{Context, Flush};
 use crate::memory::quota::QuotaRef;
@@ -40,8 +40,8 @@ pub enum MemoryKind {
 pub struct TaskMemory {
     space: SpaceRef,
     kind: MemoryKind,
-    /// How far the end of the space is.
-    teardown: Teardown,
+    /// The space is given back.
+    is_gone: bool,
 }
 
 impl TaskMemory {
@@ -50,16 +50,14 @@ impl TaskMemory {
         let heap = &cpu.kernel.heap;
         let (format, tasks) = (paging::format(), paging::prepare_root);
         let space = match kind {
-            MemoryKind::Task => MemorySpace::new(heap, quota, format, Origin::Mapped, tasks),
-            MemoryKind::Physical => MemorySpace::new(heap, quota, format, Origin::Physical, tasks),
-            MemoryKind::Guest(format) => {
-                MemorySpace::new(heap, quota, format, Origin::Mapped, |_| ())
-            }
+            MemoryKind::Task => MemorySpace::new(heap, quota, format, false, tasks),
+            MemoryKind::Physical => MemorySpace::new(heap, quota, format, true, tasks),
+            MemoryKind::Guest(format) => MemorySpace::new(heap, quota, format, false, |_| ()),
         }?;
         Ok(Self {
             space,
             kind,
-            teardown: Teardown::new(space),
+            is_gone: false,
         })
     }
 
@@ -133,7 +131,8 @@ impl TaskMemory {
     /// Gives back a part of the page tables and the kernel-user memory; false
     /// if nothing is left. Nothing refers to the task any more.
     pub fn release_part(&mut self, heap: &KernelHeap) -> bool {
-        self.teardown.run(heap)
+        self.is_gone = self.is_gone || !teardown::release_part(self.space, heap);
+        !self.is_gone
     }
 }
 

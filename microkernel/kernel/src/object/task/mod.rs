@@ -60,7 +60,7 @@ impl Task {
             quota,
             capabilities: CapabilitySpace::new(&capability::NO_PAGES),
             reply_space: ReplySpace::new(&NO_PAGES),
-            ports: TaskPorts::new(memory.is_physical()),
+            ports: TaskPorts::new(),
             memory,
             threads: AtomicU64::new(0),
             end: Lock::new(None),

@@ -6,7 +6,7 @@
 //! a bitmap, of which a small part is filled from the space when a thread of the
 //! task is refused a port, and which is out of force whenever any ports change.
 
-use l4_abi::flexpage::{Flexpage, Transfer};
+use l4_abi::flexpage::{Flexpage, Space, Transfer};
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::MemoryRights;
@@ -18,32 +18,22 @@ use super::Task;
 use super::memory::context;
 use crate::cpu::Cpu;
 use crate::mapping::map::Map;
-use crate::mapping::memory_space::{MemorySpace, Origin, SpaceRef};
-use crate::mapping::teardown::Teardown;
+use crate::mapping::memory_space::{MemorySpace, SpaceRef};
+use crate::mapping::teardown;
 use crate::mapping::unmap::{Scope, Unmap};
 use crate::mapping::{Cursor, Flush};
-use crate::memory::quota::QuotaRef;
 use crate::memory::{KernelHeap, OutOfMemory};
 
 /// The ports of a task.
 pub struct TaskPorts {
     space: Lock<Option<SpaceRef>>,
-    origin: Origin,
-    /// How far the end of the space is.
-    teardown: Option<Teardown>,
 }
 
 impl TaskPorts {
-    /// No ports; or, `has_all`, all of them to give away, none to use.
-    pub fn new(has_all: bool) -> Self {
+    /// No ports.
+    pub const fn new() -> Self {
         Self {
             space: Lock::new(None),
-            origin: if has_all {
-                Origin::Physical
-            } else {
-                Origin::Mapped
-            },
-            teardown: None,
         }
     }
 
@@ -51,25 +41,13 @@ impl TaskPorts {
         *self.space.lock()
     }
 
-    /// The space, which is made if need be; none on a machine without ports.
-    fn make_space(&self, cpu: &Cpu, quota: QuotaRef) -> Result<Option<SpaceRef>, OutOfMemory> {
-        let mut place = self.space.lock();
-        if let (None, Some(format)) = (&*place, ports::format()) {
-            let heap = &cpu.kernel.heap;
-            *place = Some(MemorySpace::new(heap, quota, format, self.origin, |_| ())?);
-        }
-        Ok(*place)
-    }
-
     /// Lets the CPU use the task's ports that an instruction may have meant:
     /// those near `port`, and those below 256, which some name in themselves.
     /// False if it has none of them, or the CPU can already.
     pub fn load(&self, cpu: &Cpu, port: u16) -> bool {
         const NEAR: u16 = 15;
-        if self.origin == Origin::Physical {
-            return false;
-        }
-        let Some(space) = self.space() else {
+        // The first task has all of them to give away, none to use.
+        let Some(space) = self.space().filter(|space| !space.is_physical()) else {
             return false;
         };
         cpu.kernel.tlbs.keep(cpu.block(), space.residence());
@@ -90,9 +68,9 @@ impl TaskPorts {
     /// stands for the whole port.
     pub fn prepare_unmap(&self, flexpage: Flexpage, mask: UnmapMask) -> Option<Unmap> {
         let space = self.space()?;
-        let rights = flexpage.memory_rights();
-        let unmap = || Unmap::new(space, as_pages(flexpage), Scope::of(mask));
-        rights.intersects(MemoryRights::RW).then(unmap)
+        let is_meant = flexpage.covers(Space::IoPort)
+            && (flexpage.memory_rights()).intersects(MemoryRights::RW);
+        is_meant.then(|| Unmap::new(space, as_pages(flexpage), Scope::of(mask)))
     }
 
     /// Takes no ports any more.
@@ -102,19 +80,12 @@ impl TaskPorts {
         }
     }
 
-    /// Prepares to revoke all ports, if there are any.
-    pub fn revoke_all(&self) -> Option<Unmap> {
-        self.space().map(Unmap::everything)
-    }
-
     /// Gives back a part of the tables; false if nothing is left. Nothing
     /// refers to the task any more.
     pub fn release_part(&mut self, heap: &KernelHeap) -> bool {
-        let Some(space) = self.space() else {
-            return false;
-        };
-        let teardown = self.teardown.get_or_insert_with(|| Teardown::new(space));
-        teardown.run(heap)
+        let mut place = self.space.lock();
+        *place = place.filter(|space| teardown::release_part(*space, heap));
+        place.is_some()
     }
 }
 
@@ -126,6 +97,20 @@ fn as_pages(flexpage: Flexpage) -> Flexpage {
         ports.order() + FRAME_ORDER,
         MemoryRights::RWX,
     )
+}
+
+/// The space of the task's ports, which is made if need be; none on a machine without ports, or if
+/// the task has ended.
+fn make_space(cpu: &Cpu, task: &Task) -> Result<Option<SpaceRef>, OutOfMemory> {
+    let mut place = task.ports.space.lock();
+    if task.memory.is_closed() {
+        return Ok(None);
+    }
+    if let (None, Some(format)) = (&*place, ports::format()) {
+        let (heap, has_all) = (&cpu.kernel.heap, task.memory.is_physical());
+        *place = Some(MemorySpace::new(heap, task.quota, format, has_all, |_| ())?);
+    }
+    Ok(*place)
 }
 
 /// Prepares to map the ports of an item from `source` to `destination`, as far
@@ -140,17 +125,14 @@ pub(super) fn prepare_map(
 ) -> Result<Option<Map>, OutOfMemory> {
     let whole = Flexpage::WHOLE_IO_PORT_ORDER;
     let transfer = Transfer::same_numbers(item.flexpage.block(whole), window.block(whole));
-    let (Some(transfer), false) = (transfer, destination.memory.is_closed()) else {
+    let from = match source.memory.is_physical() {
+        true => make_space(cpu, source)?,
+        false => source.ports.space(),
+    };
+    let (Some(transfer), Some(from)) = (transfer, from) else {
         return Ok(None);
     };
-    let from = match source.ports.origin {
-        Origin::Physical => source.ports.make_space(cpu, source.quota)?,
-        Origin::Mapped => source.ports.space(),
-    };
-    let Some(from) = from else {
-        return Ok(None);
-    };
-    let to = destination.ports.make_space(cpu, destination.quota)?;
+    let to = make_space(cpu, destination)?;
     let ports = as_pages(Flexpage::io_ports(
         transfer.send.start() as u16,
         transfer.send.order(),
