@@ -18,7 +18,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use l4_abi::error::IpcError;
-use machine::inbox::{Delivery, Envelope, Inbox, Posted};
+use machine::inbox::{Envelope, Inbox, Posted};
 use machine::ipi;
 
 use crate::cpu::Cpu;
@@ -140,7 +140,7 @@ pub fn tell(kernel: &Kernel, thread: &Thread) {
     let Some(reachable) = kernel.reachable.get(home as usize) else {
         return;
     };
-    if reachable.inbox.post(thread) == Delivery::First {
+    if reachable.inbox.post(thread) {
         ipi::send(&kernel.platform, home);
     }
 }

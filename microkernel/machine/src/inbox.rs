@@ -63,17 +63,6 @@ pub trait Posted: Sized {
     fn let_go(&self) -> Self::Kept;
 }
 
-/// What came of posting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// The inbox was empty: its CPU has to be told.
-    First,
-    /// Something is there already, of which the CPU was told.
-    More,
-    /// The item itself is there already.
-    Already,
-}
-
 /// The inbox of a CPU.
 pub struct Inbox<T> {
     /// The item posted last; null: none is there.
@@ -94,13 +83,14 @@ impl<T: Posted> Inbox<T> {
         }
     }
 
-    /// Posts `item`. What the poster wrote before, the CPU sees when it has
+    /// Posts `item`, if it is not there already. True if the inbox was empty:
+    /// its CPU has to be told. What the poster wrote before, the CPU sees when it has
     /// taken it; also if it was there already, as long as what was written is
     /// atomic.
-    pub fn post(&self, item: &T) -> Delivery {
+    pub fn post(&self, item: &T) -> bool {
         let envelope = item.envelope();
         if envelope.posted.swap(1, Ordering::AcqRel) == 1 {
-            return Delivery::Already;
+            return false;
         }
         item.keep();
         envelope.next.store(ptr::null_mut(), Ordering::Relaxed);
@@ -108,16 +98,12 @@ impl<T: Posted> Inbox<T> {
         let before = self.last.swap(item, Ordering::AcqRel);
         // SAFETY: an item that was the last one stays in the inbox until the
         // next is linked to it.
-        match unsafe { before.as_ref() } {
-            Some(before) => {
-                before.envelope().next.store(item, Ordering::Release);
-                Delivery::More
-            }
-            None => {
-                self.first.store(item, Ordering::Release);
-                Delivery::First
-            }
-        }
+        let place = match unsafe { before.as_ref() } {
+            Some(before) => &before.envelope().next,
+            None => &self.first,
+        };
+        place.store(item, Ordering::Release);
+        before.is_null()
     }
 
     /// True if nothing is there.
