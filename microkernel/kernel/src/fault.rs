@@ -12,7 +12,6 @@ use machine::trap::Fault;
 
 use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc::Request;
-use crate::ipc::finish::FaultAnswer;
 use crate::object::task::Task;
 use crate::object::thread::{Deferred, Purpose, Source, Stop, Thread, Waiting};
 use crate::scheduling;
@@ -152,16 +151,21 @@ pub fn stop(cpu: &Cpu, thread: &Thread, stop: Stop) {
     report_exception(cpu, thread);
 }
 
-/// The exchange that reported a fault of `thread` is over.
-pub fn answered(cpu: &Cpu, thread: &Thread, purpose: Purpose, answer: FaultAnswer) {
+/// The exchange that reported a fault of `thread` is over: this was the answer.
+pub fn answered(
+    cpu: &Cpu,
+    thread: &Thread,
+    purpose: Purpose,
+    answer: Result<MessageTag, IpcError>,
+) {
     let state = thread.state(cpu);
     thread.release_messages(cpu);
     match purpose {
         Purpose::Syscall | Purpose::Upcall => {}
         Purpose::PageFault(_) => {
             let unhandled = match answer {
-                FaultAnswer::Reply(tag) => tag.label() < 0,
-                FaultAnswer::Failed(error) => error == IpcError::NOT_EXISTENT,
+                Ok(tag) => tag.label() < 0,
+                Err(error) => error == IpcError::NOT_EXISTENT,
             };
             if unhandled {
                 state.deferred.set(Deferred::Exception);
@@ -170,17 +174,17 @@ pub fn answered(cpu: &Cpu, thread: &Thread, purpose: Purpose, answer: FaultAnswe
             }
         }
         Purpose::Exception => match answer {
-            FaultAnswer::Reply(tag) if tag.label() == ALLOW_SYSCALL => {
+            Ok(tag) if tag.label() == ALLOW_SYSCALL => {
                 state.allow_syscall.set(true);
             }
-            FaultAnswer::Reply(_) => {}
+            Ok(_) => {}
             // The exception comes again. If its registers are such that it does not even get
             // to user mode before, nothing else would let an interrupt in.
-            FaultAnswer::Failed(_) if CpuLocal::has_waiting_interrupt(cpu) => {
+            Err(_) if CpuLocal::has_waiting_interrupt(cpu) => {
                 cpu.paused.set(true);
                 cpu.reschedule.set(true);
             }
-            FaultAnswer::Failed(_) => {}
+            Err(_) => {}
         },
     }
 }

@@ -11,14 +11,6 @@ use crate::cpu::Cpu;
 use crate::fault;
 use crate::object::thread::{Purpose, Thread};
 
-/// How the exchange of a fault message ended.
-pub enum FaultAnswer {
-    /// With a reply.
-    Reply(MessageTag),
-    /// With an IPC error.
-    Failed(IpcError),
-}
-
 /// `receiver` got the message of `request`, or the part of it that was
 /// transferred before the error.
 pub fn received(cpu: &Cpu, receiver: &Thread, request: &Request, result: Result<(), IpcError>) {
@@ -26,11 +18,7 @@ pub fn received(cpu: &Cpu, receiver: &Thread, request: &Request, result: Result<
     let purpose = receiver.state(cpu).purpose.replace(Purpose::Syscall);
     let result = result.map_err(IpcError::for_receiver);
     if let Purpose::PageFault(_) | Purpose::Exception = purpose {
-        let answer = match result {
-            Ok(()) => FaultAnswer::Reply(tag),
-            Err(error) => FaultAnswer::Failed(error),
-        };
-        return fault::answered(cpu, receiver, purpose, answer);
+        return fault::answered(cpu, receiver, purpose, result.map(|()| tag));
     }
     let tag = match result {
         Ok(()) => tag,
@@ -88,6 +76,6 @@ pub fn failed(cpu: &Cpu, thread: &Thread, error: IpcError) {
                 area.set_tag(area.tag().with_error());
             }
         }
-        purpose => fault::answered(cpu, thread, purpose, FaultAnswer::Failed(error)),
+        purpose => fault::answered(cpu, thread, purpose, Err(error)),
     }
 }
