@@ -107,9 +107,10 @@ impl Budget {
         ends
     }
 
-    /// Writes down what the owner has used up to `now`.
-    fn account(&self, cpu: &Cpu, now: u64) {
+    /// Writes down what the owner has used up to now.
+    fn account(&self, cpu: &Cpu) {
         if let Some(owner) = self.owner.get(cpu) {
+            let now = cpu.kernel.platform.timer.now();
             self.charge(owner.state(cpu), now);
             self.started.set(now);
         }
@@ -124,25 +125,12 @@ impl Budget {
         state.remaining.set(remaining as i64);
     }
 
-    /// The time slice is used up: its owner has a new one for later, and the
-    /// current thread goes on with its own.
-    pub fn end(&self, cpu: &Cpu, now: u64) {
-        self.account(cpu, now);
-        self.clear();
-    }
-
-    /// Nobody runs.
+    /// Nobody's time passes, after the owner's is written down. If its time
+    /// slice is used up, it has a new one for later.
     pub fn stop(&self, cpu: &Cpu) {
         if !self.owner.is_empty() {
-            self.account(cpu, cpu.kernel.platform.timer.now());
+            self.account(cpu);
             self.clear();
-        }
-    }
-
-    /// `thread` leaves for another CPU.
-    pub fn leave(&self, cpu: &Cpu, thread: &Thread) {
-        if self.owner.is(thread) {
-            self.stop(cpu);
         }
     }
 
@@ -157,7 +145,7 @@ impl Budget {
     /// The µs that `thread` has used.
     pub fn consumed(&self, cpu: &Cpu, thread: &Thread) -> u64 {
         if self.owner.is(thread) {
-            self.account(cpu, cpu.kernel.platform.timer.now());
+            self.account(cpu);
         }
         thread.state(cpu).consumed.get()
     }

@@ -309,7 +309,9 @@ pub fn unload(cpu: &Cpu, thread: &Thread) {
     }
     release_guest(cpu, thread);
     fpu::unload(cpu, thread);
-    cpu.budget.leave(cpu, thread);
+    if cpu.budget.is_of(thread) {
+        cpu.budget.stop(cpu);
+    }
 }
 
 /// `thread` has come to this CPU.
@@ -353,7 +355,8 @@ pub fn timer(cpu: &Cpu) {
         }
     }
     if cpu.budget.is_used_up(now) {
-        cpu.budget.end(cpu, now);
+        // The current thread goes on with its own.
+        cpu.budget.stop(cpu);
         if let Some(current) = cpu.current.get(cpu) {
             yield_now(cpu, current);
         }
