@@ -78,26 +78,6 @@ impl IoApic {
     }
 }
 
-/// A pin of one I/O APIC.
-struct Pin<'a> {
-    chip: &'a IoApic,
-    low: u32,
-}
-
-impl Pin<'_> {
-    fn entry(&self) -> u32 {
-        self.chip.read(self.low)
-    }
-
-    fn set_entry(&self, entry: u32) {
-        self.chip.write(self.low, entry);
-    }
-
-    fn set_destination(&self, apic_id: u32) {
-        self.chip.write(self.low + 1, apic_id << 24);
-    }
-}
-
 type IoApics = [Option<IoApic>; MAX_IO_APICS];
 
 /// All interrupt controllers.
@@ -127,15 +107,15 @@ impl IrqChip {
             pins,
         };
         for pin in 0..pins {
-            chip.with_pin(pin, |entry| {
-                entry.set_entry(entry::MASKED | (vector::FIRST_PIN + pin));
-                entry.set_destination(boot_cpu);
-            });
+            chip.change(pin, |_| entry::MASKED | (vector::FIRST_PIN + pin));
+            chip.route(pin, u64::from(boot_cpu));
         }
         chip
     }
 
-    fn with_pin<R>(&self, pin: u32, use_it: impl FnOnce(Pin<'_>) -> R) -> Option<R> {
+    /// Lets `act` have the I/O APIC of a pin, and which register its entry
+    /// begins with. `None` if there is no such pin.
+    fn with_pin<R>(&self, pin: u32, act: impl FnOnce(&IoApic, u32) -> R) -> Option<R> {
         if pin >= self.pins {
             return None;
         }
@@ -144,10 +124,13 @@ impl IrqChip {
             pin.checked_sub(chip.first_pin)
                 .is_some_and(|pin| pin < chip.pins)
         })?;
-        Some(use_it(Pin {
-            chip,
-            low: register::REDIRECTION + 2 * (pin - chip.first_pin),
-        }))
+        let low = register::REDIRECTION + 2 * (pin - chip.first_pin);
+        Some(act(chip, low))
+    }
+
+    /// Changes the lower half of a pin's entry.
+    fn change(&self, pin: u32, change: impl FnOnce(u32) -> u32) -> Option<()> {
+        self.with_pin(pin, |chip, low| chip.write(low, change(chip.read(low))))
     }
 
     /// Where the page with a guest's CPU interface is: there is none.
@@ -221,22 +204,22 @@ impl IrqChip {
         if mode.contains(Mode::BOTH) {
             return Err(ResultCode::EINVAL);
         }
-        self.with_pin(pin, |pin| {
-            let mut entry = pin.entry() & !(entry::LEVEL | entry::LOW);
+        self.change(pin, |entry| {
+            let mut entry = entry & !(entry::LEVEL | entry::LOW);
             if mode.contains(Mode::LEVEL) {
                 entry |= entry::LEVEL;
             }
             if mode.contains(Mode::LOW) {
                 entry |= entry::LOW;
             }
-            pin.set_entry(entry);
+            entry
         })
         .ok_or(ResultCode::EINVAL)
     }
 
     /// The mode bits of a pin.
     pub fn mode(&self, pin: u32) -> u64 {
-        let entry = self.with_pin(pin, |pin| pin.entry()).unwrap_or(0);
+        let entry = self.with_pin(pin, IoApic::read).unwrap_or(0);
         let mut mode = Mode::SET;
         mode.set(Mode::LEVEL, entry & entry::LEVEL != 0);
         mode.set(Mode::LOW, entry & entry::LOW != 0);
@@ -245,12 +228,12 @@ impl IrqChip {
 
     /// Keeps a pin's interrupts back.
     pub fn mask(&self, pin: u32) {
-        self.with_pin(pin, |pin| pin.set_entry(pin.entry() | entry::MASKED));
+        self.change(pin, |entry| entry | entry::MASKED);
     }
 
     /// Lets a pin's interrupts through.
     pub fn unmask(&self, pin: u32) {
-        self.with_pin(pin, |pin| pin.set_entry(pin.entry() & !entry::MASKED));
+        self.change(pin, |entry| entry & !entry::MASKED);
     }
 
     /// Ends the handling of an interrupt.
@@ -261,7 +244,9 @@ impl IrqChip {
 
     /// Sends a pin's interrupts to the CPU with this hardware id.
     pub fn route(&self, pin: u32, hardware_id: u64) {
-        self.with_pin(pin, |pin| pin.set_destination(hardware_id as u32));
+        self.with_pin(pin, |chip, low| {
+            chip.write(low + 1, (hardware_id as u32) << 24)
+        });
     }
 }
 
