@@ -10,8 +10,6 @@ use super::instructions::{read_port_8, write_port_8};
 /// COM1.
 const DEFAULT_BASE: u16 = 0x3f8;
 const DEFAULT_IRQ: u32 = 4;
-const DEFAULT_BASE_BAUD: u32 = 115_200;
-const DEFAULT_BAUD: u32 = 115_200;
 
 /// Registers, as offsets from the base.
 mod register {
@@ -29,7 +27,6 @@ const DATA_READY: u8 = 1;
 const TRANSMITTER_READY: u8 = 1 << 5;
 const TRANSMITTER_IDLE: u8 = 1 << 6;
 const EIGHT_BITS: u8 = 3;
-const DIVISOR_ACCESS: u8 = 1 << 7;
 /// Enable and clear both FIFOs, interrupt at the first byte.
 const FIFOS: u8 = 0b111;
 /// DTR, RTS, and the line through which its interrupt leaves the UART.
@@ -77,26 +74,11 @@ impl Console {
         Self { base, irq }
     }
 
-    /// Sets the line's speed and format, interrupts off.
+    /// Turns its interrupts off. The line's speed is as the loader has set it.
     pub(super) fn initialise(&self) {
-        let options = options();
-        let uart = options.uart;
-        let (base_baud, baud) = (uart.base_baud, uart.baud);
-        let given = Flags::from_bits_retain(options.flags).contains(Flags::UART_BAUD)
-            && baud != 0
-            && base_baud != 0;
-        let (base_baud, baud) = if given {
-            (base_baud, baud)
-        } else {
-            (DEFAULT_BASE_BAUD, DEFAULT_BAUD)
-        };
-        let [low, high, ..] = (base_baud / baud).max(1).to_le_bytes();
         for (register, value) in [
-            (register::INTERRUPT_ENABLE, 0),
-            (register::LINE_CONTROL, EIGHT_BITS | DIVISOR_ACCESS),
-            (register::DATA, low),
-            (register::INTERRUPT_ENABLE, high),
             (register::LINE_CONTROL, EIGHT_BITS),
+            (register::INTERRUPT_ENABLE, 0),
             (register::FIFO_CONTROL, FIFOS),
             (register::MODEM_CONTROL, MODEM_LINES),
         ] {
