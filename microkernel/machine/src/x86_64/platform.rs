@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::acpi::{Acpi, MAX_CPUS, MAX_IO_APICS, Registers};
 use super::console::Console;
-use super::instructions::{halt, read_port_8, read_port_16, write_port_8, write_port_16};
+use super::instructions::{halt, read_port_16, write_port_8, write_port_16};
 use super::irqchip::IrqChip;
 use super::local_apic::LocalApic;
 use super::timer::Timer;
@@ -158,23 +158,15 @@ pub(crate) fn power_off() -> ! {
 /// Resets the machine, or at least stops this CPU.
 pub(super) fn reset() -> ! {
     const CHIPSET_CONTROL: u16 = 0xcf9;
-    const KEYBOARD_CONTROL: u16 = 0x64;
-    const KEYBOARD_BUSY: u8 = 1 << 1;
     let way = RESET.load(Ordering::Relaxed);
     // SAFETY: nothing runs any more.
     unsafe {
         if way != 0 {
             write_port_8(way as u16, (way >> 16) as u8);
         }
-        // Hard reset by PC chipsets, then by the keyboard controller.
+        // Hard reset by PC chipsets.
         write_port_8(CHIPSET_CONTROL, 0x02);
         write_port_8(CHIPSET_CONTROL, 0x06);
-        for _ in 0..PATIENCE {
-            if read_port_8(KEYBOARD_CONTROL) & KEYBOARD_BUSY == 0 {
-                break;
-            }
-        }
-        write_port_8(KEYBOARD_CONTROL, 0xfe);
     }
     halt()
 }
