@@ -429,14 +429,18 @@ def tasks(_argument):
 def capabilities(argument):
     """brio caps NUMBER|NAME: the capabilities of a task."""
     task = find("Task", argument)
-    pages = inner(task.value()["capabilities"]["pages"])
+    space = task.value()["capabilities"]
+    # Where there is no memory, all spaces share the same pages of nothing.
+    nothing = space["nothing"]
+    no_page = inner(nothing.dereference()[0])
     print("capabilities of task %s" % task.label())
-    if not address(pages):
+    pages = inner(space["pages"])
+    if address(pages) == address(nothing):
         return
     directory = pages.dereference()
     for page_index in range(directory.type.range()[1] + 1):
         page = inner(directory[page_index])
-        if not address(page):
+        if address(page) == address(no_page):
             continue
         slots = page.dereference()
         for index in range(slots.type.range()[1] + 1):
