@@ -127,7 +127,13 @@ pub fn run_deferred(cpu: &Cpu, thread: &Thread) {
         Deferred::Receive => resume(cpu, thread),
         Deferred::Exception => crate::fault::report_exception(cpu, thread),
         Deferred::Fault => crate::fault::report(cpu, thread),
-        Deferred::Syscall => crate::syscall::resume(cpu, thread),
+        Deferred::Syscall => {
+            crate::syscall::resume(cpu, thread);
+            // Somebody may have come while it had paused.
+            if !thread.mailbox.is_empty() {
+                thread.sender_came(cpu);
+            }
+        }
         Deferred::Gate => crate::syscall::repeat(cpu, thread),
         Deferred::Upcall => thread.take_upcall(cpu),
     }

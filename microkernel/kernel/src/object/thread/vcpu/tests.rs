@@ -2,10 +2,12 @@
 
 use l4_abi::capability::Selector;
 use l4_abi::error::IpcError;
+use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{MapItem, SendItem};
 use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::Operation;
 use l4_abi::protocol::label;
+use l4_abi::protocol::task::UnmapMask;
 use l4_abi::protocol::thread::Opcode;
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::vcpu::{StateFlags, UserTask};
@@ -203,6 +205,39 @@ fn a_device_interrupts_the_user_task() {
         world.enter(Device::Pin(3));
         assert!(setup.has_entered(world) && !setup.is_in_user_task(world));
         assert_eq!(setup.trap(world), MESSAGE_TRAP);
+    });
+}
+
+#[test]
+fn a_message_that_comes_while_an_operation_pauses_enters_when_that_is_over() {
+    const FROM: u64 = 0x1000_0000;
+    run(|world| {
+        let setup = Setup::new(world);
+        world.give_memory(&setup.task, FROM);
+        let task = world.give_full(&setup.task, setup.task.header());
+        let other = world.task();
+        let sender = world.thread(&other, 10);
+        let slot = world.give(&other, setup.vcpu.header(), CapabilityRights::RWS);
+        setup.takes_messages(world);
+        world.cpu.kernel.platform.chip.set_pending(true);
+        let all = Flexpage::memory(FROM, 19, MemoryRights::RWX).raw();
+        world.start_invocation(
+            &setup.vcpu,
+            task,
+            label::TASK,
+            &[1, UnmapMask::ALL_SPACES.raw(), all],
+            None,
+        );
+        assert!(world.cpu.unfinished.get());
+        world.cpu.kernel.platform.chip.set_pending(false);
+        world.syscall(&sender, Syscall::send(slot));
+        while !setup.has_entered(world) {
+            assert!(!world.runs(&setup.vcpu), "the message waits");
+            world.enter(Device::Spurious);
+        }
+        assert_eq!(setup.trap(world), MESSAGE_TRAP);
+        assert_eq!(world.doing(&sender), Doing::Done(MessageTag::EMPTY));
+        assert!(setup.task.task.memory.space().page_at(FROM).is_none());
     });
 }
 
