@@ -41,6 +41,12 @@ mod aarch64_scaler;
 mod aarch64_syndrome;
 #[cfg(test)]
 mod invalidate;
+#[cfg(all(test, not(loom)))]
+mod window;
+#[cfg(all(test, not(loom)))]
+#[path = "../x86_64/acpi.rs"]
+#[allow(dead_code, reason = "for the machine itself")]
+mod x86_64_acpi;
 #[cfg(test)]
 #[path = "../x86_64/clock_offset.rs"]
 mod x86_64_clock_offset;

@@ -138,8 +138,10 @@ impl Acpi {
         }
     }
 
+    /// Adds a CPU; some tables tell of one twice.
     fn add_cpu(&mut self, id: u32) {
-        if let Some(place) = self.cpus.get_mut(self.cpu_count) {
+        let is_new = !self.cpus[..self.cpu_count].contains(&id);
+        if let Some(place) = self.cpus.get_mut(self.cpu_count).filter(|_| is_new) {
             *place = id;
             self.cpu_count += 1;
         }
@@ -264,3 +266,7 @@ fn find_sleep_types(bytes: &[u8]) -> Option<[u8; 2]> {
     };
     Some([value()?, value()?])
 }
+
+#[cfg(test)]
+#[path = "acpi/tests.rs"]
+mod tests;
