@@ -8,13 +8,14 @@ use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::ipc_gate::Opcode;
 use l4_abi::protocol::label;
 use l4_abi::protocol::task::UnmapMask;
+use l4_abi::protocol::thread::Opcode as ThreadOpcode;
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::timeout::Timeout;
 use machine::event::{Fault, Source};
 
 use crate::object::thread::{Thread, Waiting};
 use crate::object::{Ref, doom};
-use crate::testing::{Doing, Syscall, TEST_MEMORY, TestTask, World, run, run_on};
+use crate::testing::{Doing, Syscall, TEST_MEMORY, TestTask, UTCB_AREA, World, run, run_on};
 
 /// More than an operation handles without a pause.
 const MANY: usize = 12;
@@ -547,5 +548,29 @@ fn senders_of_a_receiver_that_dies_while_labels_change_can_end() {
         }
         drop(labels);
         world.enter(Source::Spurious);
+    });
+}
+
+#[test]
+fn a_thread_that_is_dead_becomes_no_vcpu_before_its_partners_know_of_its_end() {
+    run_on(2, |world| {
+        let task = world.task();
+        let dies = world.thread(&task, 10);
+        let slot = world.give_full(&task, dies.header());
+        let other = world.on(1).thread(&task, 10);
+        world.on(0);
+        threads(world, &task, Syscall::send(slot));
+        begin_interrupts(world);
+        dies.kill(world.cpu);
+        world.enter(Source::Spurious);
+        assert!(world.cpu.unfinished.get() && dies.task(world.cpu).is_some());
+        let words = [ThreadOpcode::VcpuControl.word(), UTCB_AREA + 0x3000];
+        world.start_invocation(&other, slot, label::THREAD, &words, None);
+        world.deliver_all();
+        assert!(!dies.state(world.on(0).cpu).vcpu.is_one());
+        take_interrupts(world);
+        world.deliver_all();
+        let refused = MessageTag::label_only(ResultCode::EINVAL.label());
+        assert_eq!(world.doing(&other), Doing::Done(refused));
     });
 }

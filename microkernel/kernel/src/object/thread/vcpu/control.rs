@@ -15,7 +15,7 @@ use super::entry::go_on_at_entry;
 use crate::cpu::Cpu;
 use crate::object::ipc_gate::reference;
 use crate::object::task::{Mapping, Task};
-use crate::object::thread::{Deferred, Standing, Thread, standing};
+use crate::object::thread::{Deferred, Life, Standing, Thread, standing};
 use crate::object::{Fail, Invocation, OperationResult, Outcome};
 use crate::scheduling;
 
@@ -31,7 +31,8 @@ impl Thread {
         let (cpu, address) = (call.cpu, call.word(1));
         let memory = &self
             .task(cpu)
-            .filter(|_| address != 0)
+            // A dead one may be in it still, but not for as long as it has the state.
+            .filter(|_| address != 0 && self.state(cpu).life.get() != Life::Dead)
             .ok_or(ResultCode::EINVAL)?
             .memory;
         let extended = match memory.find_shared(cpu, address) {
