@@ -124,9 +124,11 @@ pub(crate) fn without_the_interface_nothing_is_shown() {
         cpu.guest.set_gic_control(0);
         let irq = own::factory().create_irq().unwrap();
         irq.bind_thread(current(), 0x10).unwrap();
+        // It stays until its message has come, even if that is before the run.
+        let stop = *irq;
         let stopper = spawn(move || {
             ipc::sleep(core::time::Duration::from_millis(3));
-            irq.trigger().unwrap();
+            stop.trigger().unwrap();
         });
         assert_eq!(cpu.run().class, class::IPC);
         stopper.join();
