@@ -1,12 +1,16 @@
 //! The guest's memory: a dataspace of the component, all of which the virtual machine has from the start.
 
+use alloc::boxed::Box;
+use alloc::format;
+use core::error::Error;
+
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{ItemControl, ItemFlags};
 use l4_abi::rights::MemoryRights;
 use l4_memory::Shared;
 use l4_rt::env;
 use l4_sys::object::Task;
-use l4_sys::{Cap, OwnedCap, Result};
+use l4_sys::{Cap, OwnedCap};
 use l4re::Dataspace;
 use l4re::mem_alloc::DataspaceFlags;
 
@@ -23,9 +27,12 @@ pub struct Ram {
 
 impl Ram {
     /// Takes `size` bytes, and gives them to `vm`.
-    pub fn new(size: u64, vm: Cap<Task>) -> Result<Self> {
+    pub fn new(size: u64, vm: Cap<Task>) -> Result<Self, Box<dyn Error>> {
         let flags = DataspaceFlags::CONTINUOUS | DataspaceFlags::SUPER_PAGES;
-        let dataspace = env::mem_alloc().create_dataspace(size, flags, ORDER)?;
+        let dataspace = env::mem_alloc().create_dataspace(size, flags, ORDER);
+        let dataspace = dataspace.map_err(|error| {
+            format!("the guest's memory: {error}; does the component have more?")
+        })?;
         let shared = Shared::for_guest(*dataspace, ORDER)?;
         let mut at = 0;
         while at < size {

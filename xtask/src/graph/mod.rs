@@ -60,6 +60,19 @@ mod tests {
     }
 
     #[test]
+    fn the_picture_in_the_readme_is_what_is_drawn() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let system = System::read(&root.join("configs/pingpong.toml"));
+        let picture = std::fs::read_to_string(root.join("docs/pictures/pingpong.svg")).unwrap();
+        // Not `assert_eq`: nobody wants to read both.
+        let drawn = system.map_err(|problems| problems.to_string()).unwrap();
+        assert!(
+            super::draw(&drawn) == picture,
+            "draw it anew with `cargo xtask graph`"
+        );
+    }
+
+    #[test]
     fn texts_cannot_break_out() {
         assert_eq!(
             super::svg::escape("<a & \"b\">"),
