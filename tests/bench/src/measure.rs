@@ -25,13 +25,12 @@ pub(crate) fn calibrate() {
     let instructions = arch::count_down(ROUNDS);
     let ticks = arch::counter() - start;
     print(format_args!("bench scale {instructions} {ticks}"));
-    let mut costs = [0; SAMPLES];
-    costs.fill_with(|| {
+    let costs = (0..SAMPLES).map(|round| {
+        stagger(round);
         let start = arch::counter();
         arch::counter() - start
     });
-    costs.sort_unstable();
-    COST.store(costs[SAMPLES / 2], Relaxed);
+    COST.store(costs.sum::<u64>() / SAMPLES as u64, Relaxed);
 }
 
 /// Lets instructions pass, in each round of a loop another odd number more. So operations that are
