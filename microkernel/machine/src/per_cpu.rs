@@ -30,10 +30,10 @@ pub struct CpuBlock {
     stack_top: Cell<u64>,
     /// Room for entry code to put registers aside.
     scratch: [Cell<u64>; 4],
-    /// The registers for [`ShortWay::ToARegisterSet`]. On x86_64 they begin a
-    /// word later, as in a [`Frame`], and entry code saves those of a system
-    /// call there: it is the frame that is entered, or a vCPU's state while it
-    /// is in its user mode.
+    /// The registers for [`ShortWay::ToARegisterSet`], a vCPU's, to which entry
+    /// code saves until the vCPU leaves its user mode or is interrupted. On
+    /// aarch64 none otherwise; on x86_64, where they begin a word later, as in a
+    /// [`Frame`], and are for system calls, those of the frame that is entered.
     registers: Cell<*const TrapRegisters>,
     /// The CPU's number.
     id: u32,

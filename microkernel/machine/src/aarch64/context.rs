@@ -132,12 +132,7 @@ impl Frame {
     /// Turns a system call into an exception at its instruction.
     #[inline]
     pub fn rewind_syscall(&self) {
-        let length = if self.error.get() & SYNDROME_LONG != 0 {
-            4
-        } else {
-            2
-        };
-        self.pc.set(self.pc.get().wrapping_sub(length));
+        self.pc.set(before_syscall(self.pc.get(), self.error.get()));
     }
 
     /// Tells that the exception is a system call, not executed yet (aliens).
@@ -156,6 +151,12 @@ impl Frame {
     pub fn mark_triggered(&self) {
         self.error.set(syndrome(class::TRIGGERED));
     }
+}
+
+/// The address of the system call instruction before `ip`, with that syndrome.
+#[inline]
+pub(super) fn before_syscall(ip: u64, syndrome: u64) -> u64 {
+    ip.wrapping_sub(if syndrome & SYNDROME_LONG != 0 { 4 } else { 2 })
 }
 
 /// Whether EL0 can run AArch32 code (ID_AA64PFR0_EL1.EL0).

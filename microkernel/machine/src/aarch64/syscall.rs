@@ -1,8 +1,10 @@
 //! The way into the kernel from user mode, and the only way out.
 //!
 //! In user mode SP_EL2 points to the current thread's [`Frame`], so that
-//! entry saves registers without a free one. Interrupts are masked at EL2;
-//! in idle the CPU waits for one with them masked and takes it by a call.
+//! entry saves registers without a free one; or, if the block names some, to
+//! the registers in a vCPU's state, where those of its system calls are to be.
+//! Interrupts are masked at EL2; in idle the CPU waits for one with them
+//! masked and takes it by a call.
 
 use core::arch::{asm, global_asm};
 use core::mem::offset_of;
@@ -13,6 +15,7 @@ use crate::per_cpu::{CpuBlock, RESUME, ShortWay, TaskAnswer};
 /// Offsets in [`CpuBlock`](crate::per_cpu::CpuBlock), which `per_cpu.rs` fixes.
 const BLOCK_FRAME: usize = 8;
 const BLOCK_STACK_TOP: usize = 16;
+const BLOCK_REGISTERS: usize = 56;
 
 unsafe extern "C" {
     /// Leaves the kernel: to the frame that this CPU's block (TPIDR_EL2)
@@ -105,6 +108,21 @@ global_asm!(
     "msr sp_el0, x2",
     "msr elr_el2, x3",
     "msr spsr_el2, x4",
+    ".endm",
+    // With all registers but what `load_control` has loaded.
+    ".macro return_to_user",
+    "ldr x30, [sp, #{x} + 240]",
+    "ldp x28, x29, [sp, #{x} + 224]",
+    "ldp x26, x27, [sp, #{x} + 208]",
+    "ldp x24, x25, [sp, #{x} + 192]",
+    "ldp x22, x23, [sp, #{x} + 176]",
+    "ldp x20, x21, [sp, #{x} + 160]",
+    "ldp x18, x19, [sp, #{x} + 144]",
+    "load_first",
+    "eret",
+    // No CPU speculates past this.
+    "dsb nsh",
+    "isb",
     ".endm",
     // With the CPU's block in x0.
     ".macro to_kernel_stack",
@@ -214,17 +232,22 @@ global_asm!(
     "to_kernel_stack",
     "bl brio_task_syscall",
     "8: mrs x9, tpidr_el2",
+    "tbnz w0, #{no_tag}, 7f",
     "ldr x10, [x9, #{frame}]",
     "mov sp, x10",
     "ldr x18, [sp, #{x} + 144]",
-    "tbnz w0, #{no_tag}, 7f",
     "ldr x30, [sp, #{x} + 240]",
     "load_behind_first",
     "ldr x1, [sp, #{x} + 8]",
     "eret",
     "dsb nsh",
     "isb",
-    "7: mrs x9, esr_el2",
+    "7: ldr x10, [x9, #{registers}]",
+    "cbnz x10, 9f",
+    "ldr x10, [x9, #{frame}]",
+    "9: mov sp, x10",
+    "ldr x18, [sp, #{x} + 144]",
+    "mrs x9, esr_el2",
     "str x9, [sp, #{error}]",
     "save_rest",
     "and w1, w0, #0xff",
@@ -262,18 +285,7 @@ global_asm!(
     ".global brio_leave_for",
     "brio_leave_for:",
     "load_control",
-    "ldr x30, [sp, #{x} + 240]",
-    "ldp x28, x29, [sp, #{x} + 224]",
-    "ldp x26, x27, [sp, #{x} + 208]",
-    "ldp x24, x25, [sp, #{x} + 192]",
-    "ldp x22, x23, [sp, #{x} + 176]",
-    "ldp x20, x21, [sp, #{x} + 160]",
-    "ldp x18, x19, [sp, #{x} + 144]",
-    "load_first",
-    "eret",
-    // No CPU speculates past this.
-    "dsb nsh",
-    "isb",
+    "return_to_user",
     // All registers but x0 are zero, as this table's entries are.
     ".global brio_leave_entry",
     "brio_leave_entry:",
@@ -299,30 +311,12 @@ global_asm!(
     "eret",
     "dsb nsh",
     "isb",
-    // Those behind the first word of the register set in x0.
+    // The registers in x0, but for what `eret` loads. They are saved there too.
     ".global brio_leave_registers",
     "brio_leave_registers:",
     "load_control",
-    "mov x30, x0",
-    "ldp x0, x1, [x30, #{x}]",
-    "ldp x2, x3, [x30, #{x} + 16]",
-    "ldp x4, x5, [x30, #{x} + 32]",
-    "ldp x6, x7, [x30, #{x} + 48]",
-    "ldp x8, x9, [x30, #{x} + 64]",
-    "ldp x10, x11, [x30, #{x} + 80]",
-    "ldp x12, x13, [x30, #{x} + 96]",
-    "ldp x14, x15, [x30, #{x} + 112]",
-    "ldp x16, x17, [x30, #{x} + 128]",
-    "ldp x18, x19, [x30, #{x} + 144]",
-    "ldp x20, x21, [x30, #{x} + 160]",
-    "ldp x22, x23, [x30, #{x} + 176]",
-    "ldp x24, x25, [x30, #{x} + 192]",
-    "ldp x26, x27, [x30, #{x} + 208]",
-    "ldp x28, x29, [x30, #{x} + 224]",
-    "ldr x30, [x30, #{x} + 240]",
-    "eret",
-    "dsb nsh",
-    "isb",
+    "mov sp, x0",
+    "return_to_user",
     // Idle. A wake-up for no reason finds no interrupt and comes back here.
     "2: ldr x1, [x0, #{stack_top}]",
     "mov sp, x1",
@@ -336,6 +330,7 @@ global_asm!(
     sp = const offset_of!(Frame, sp),
     pstate = const offset_of!(Frame, pstate),
     frame = const BLOCK_FRAME,
+    registers = const BLOCK_REGISTERS,
     stack_top = const BLOCK_STACK_TOP,
     zeros = sym super::paging::EMPTY_ROOT,
     done = const ShortWay::ToTheEnd as u8,

@@ -3,7 +3,7 @@
 use l4_abi::arch::aarch64::exception::exception_class;
 use l4_abi::arch::aarch64::fault::fault_word;
 
-use super::context::Context;
+use super::context::{Context, Frame};
 use super::syndrome::{Cause, has_address};
 use super::vm;
 pub use crate::event::{Fault, Source};
@@ -36,7 +36,10 @@ mod kernel_class {
 /// Only for entry code; `cpu` is this CPU's block.
 pub(super) unsafe extern "C" fn interrupt(cpu: *mut CpuBlock) {
     // SAFETY: promised by the caller.
-    unsafe { brio_interrupt(cpu, Interrupt(0)) }
+    unsafe {
+        Frame::take_registers(&*cpu);
+        brio_interrupt(cpu, Interrupt(0));
+    }
 }
 
 /// Calls the kernel for a synchronous exception of user mode that is not an
@@ -45,6 +48,8 @@ pub(super) unsafe extern "C" fn interrupt(cpu: *mut CpuBlock) {
 /// # Safety
 /// Only for entry code; `cpu` is this CPU's block, its frame has been saved.
 pub(super) unsafe extern "C" fn fault(cpu: *mut CpuBlock, syndrome: u64) {
+    // SAFETY: promised by the caller.
+    Frame::take_registers(unsafe { &*cpu });
     let cause = Cause::of(syndrome);
     if cause == Cause::Syscall {
         // SAFETY: promised by the caller.

@@ -4,11 +4,13 @@
 //! both modes.
 
 use core::arch::asm;
+use core::hint::cold_path;
+use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 
 use l4_abi::arch::aarch64::exception::{class, pstate};
 
-use super::context::{Context, Frame};
+use super::context::{Context, Frame, before_syscall};
 use super::irqchip::IrqChip;
 use super::vm::Level;
 use crate::per_cpu::{CpuBlock, ShortWay};
@@ -18,6 +20,7 @@ use crate::vcpu::{TrapRegisters, VcpuArea};
 const ERROR: usize = 33;
 const FAULT_ADDRESS: usize = 34;
 pub(crate) const STACK_POINTER: usize = 35;
+const INSTRUCTION: usize = 36;
 
 /// The exception class in a syndrome.
 const CLASS: u64 = 0x3f << 26;
@@ -32,12 +35,16 @@ impl Frame {
         );
     }
 
-    /// The same when a system call, not executed yet, is the reason.
+    /// Has the interrupted registers in user memory, with a system call, not
+    /// executed yet, as the reason. Entry code may have saved them there.
     #[inline]
-    pub fn save_syscall(&self, _block: &CpuBlock, registers: &TrapRegisters) {
-        self.rewind_syscall();
-        self.mark_syscall_exception();
-        self.save_to(registers);
+    pub fn save_syscall(&self, block: &CpuBlock, registers: &TrapRegisters) {
+        if !ptr::eq(block.registers(), registers) {
+            cold_path();
+            self.save_to(registers);
+        }
+        let [error, ip] = [ERROR, INSTRUCTION].map(|index| registers[index].load(Relaxed));
+        registers[INSTRUCTION].store(before_syscall(ip, error), Relaxed);
     }
 
     /// The same when a message, not a fault, is the reason.
@@ -83,6 +90,15 @@ impl Frame {
         self.begin_entry(state, instruction, stack, argument);
     }
 
+    /// Has the current thread's registers that entry code has saved, if that was
+    /// to a vCPU's state, whose user mode may go on with them later.
+    #[inline]
+    pub(super) fn take_registers(block: &CpuBlock) {
+        if !block.registers().is_null() {
+            take_registers(block);
+        }
+    }
+
     #[inline]
     fn entry_state(&self) -> u64 {
         self.pstate.get() & !NO_ENTRY | ENTRY_MASKS
@@ -95,6 +111,18 @@ impl Frame {
         self.set_sp(stack);
         self.pstate.set(state);
     }
+}
+
+#[cold]
+fn take_registers(block: &CpuBlock) {
+    let registers = block.registers();
+    block.set_registers(ptr::null());
+    // SAFETY: of the thread that was in user mode, as is its task, which keeps
+    // the vCPU's state.
+    let (frame, registers) = unsafe { (&*block.frame(), &*registers) };
+    frame.copy_from(registers);
+    // Any may have been written by user mode since; this one matters.
+    frame.pstate.set(read_register!("spsr_el2"));
 }
 
 /// What an entry does not keep: all of the mode but whether it is EL1.
@@ -149,6 +177,17 @@ impl Context {
         chip: &IrqChip,
         area: &VcpuArea,
     ) -> ShortWay {
+        if !area
+            .registers
+            .as_ptr()
+            .addr()
+            .is_multiple_of(align_of::<Frame>())
+        {
+            // No stack for the CPU.
+            cold_path();
+            self.enter_user_task(block, chip, area, true);
+            return ShortWay::ToTheFrame;
+        }
         self.begin_user_mode(block, chip, area, true);
         let [.., sp, pc, state] = &area.registers;
         self.frame.set_sp(sp.load(Relaxed));
@@ -187,6 +226,9 @@ impl Context {
         area: &VcpuArea,
         is_loaded: bool,
     ) {
+        if is_loaded {
+            block.set_registers(ptr::null());
+        }
         if let Some(extended) = self.extended.get() {
             self.leave_guest(block, chip, &extended, is_loaded);
             area.thread_registers[0].store(self.tpidrro(), Relaxed);

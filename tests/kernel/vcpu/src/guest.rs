@@ -157,7 +157,11 @@ pub(crate) fn user_registers(code: Code, argument: u64) -> ExceptionFrame {
 
 /// Makes the calling thread a vCPU.
 pub(crate) fn new_vcpu() -> Vcpu {
-    let address = kernel_user_page();
+    new_vcpu_at(kernel_user_page())
+}
+
+/// The same with its state at `address`, in a new page of kernel-user memory.
+pub(crate) fn new_vcpu_at(address: u64) -> Vcpu {
     Thread::SELF.vcpu_control(address).unwrap();
     // SAFETY: a page of kernel-user memory of its own, which stays.
     unsafe { Vcpu::new(address as usize) }

@@ -12,7 +12,10 @@ use l4_test::suite::PRIORITY;
 use l4_test::{Worker, spawn, spawn_at};
 
 use crate::arch::{self, Access};
-use crate::guest::{AFTER, Code, DATA, Entry, Guest, NOTHING, SAVED, USER, new_vcpu};
+use crate::guest::{
+    AFTER, Code, DATA, Entry, Guest, NOTHING, SAVED, USER, kernel_user_page, new_vcpu, new_vcpu_at,
+    user_registers,
+};
 
 fn address(code: Code) -> u64 {
     code as *const () as u64
@@ -55,15 +58,22 @@ pub(crate) fn all_registers_go_both_ways() {
     assert!(arch::are_filled(&registers, 101), "{registers:?}");
 }
 
-/// Runs `code`, which makes a system call, with registers that `ask` changes, and checks them.
+/// Runs `code`, which makes a system call, with registers that `ask` changes, and checks them. The
+/// vCPU's state is `offset` bytes from the start of a page.
 fn call_with(
     guest: Guest,
     code: Code,
+    offset: u64,
     ask: impl FnOnce(&mut ExceptionFrame) + 'static,
 ) -> Worker<()> {
     spawn_at(PRIORITY - 1, move || {
-        let vcpu = guest.vcpu(code, 0);
-        let mut registers = vcpu.registers();
+        let vcpu = new_vcpu_at(kernel_user_page() + offset);
+        // The kernel knows the task after it, and goes there faster.
+        guest.prepare(vcpu, arch::system_call, 0);
+        vcpu.run(&[]).unwrap();
+        guest.map_code(code);
+        vcpu.set_saved_state(USER);
+        let mut registers = user_registers(code, 0);
         arch::fill(&mut registers, 1);
         ask(&mut registers);
         vcpu.set_registers(registers);
@@ -75,25 +85,34 @@ fn call_with(
 
 pub(crate) fn a_system_call_has_all_registers_whatever_it_asks() {
     const OWN: Destination = Destination::new(Selector::INVALID, Operation::CALL);
-    for tag in [
+    let tags = [
         MessageTag::EMPTY,
         MessageTag::words_only(label::TASK, 2),
         MessageTag::words_only(label::THREAD, 1),
         MessageTag::words_only(label::THREAD, 2),
-    ] {
+    ];
+    for (tag, offset) in tags
+        .into_iter()
+        .flat_map(|tag| OFFSETS.map(|offset| (tag, offset)))
+    {
         let ask = move |registers: &mut _| arch::set_request(registers, tag.raw(), OWN.raw());
-        call_with(Guest::new(), arch::system_call, ask).join();
+        call_with(Guest::new(), arch::system_call, offset, ask).join();
     }
 }
 
+/// States need not be aligned to more than words.
+const OFFSETS: [u64; 2] = [0, 8];
+
 pub(crate) fn a_system_call_after_an_interruption_has_all_registers() {
-    let guest = Guest::new();
-    let page = guest.page;
-    let ask = |registers: &mut _| arch::set_argument(registers, DATA);
-    let worker = call_with(guest, arch::system_call_later, ask);
-    Guest::await_sign(page);
-    store(page, 2);
-    worker.join();
+    for offset in OFFSETS {
+        let guest = Guest::new();
+        let page = guest.page;
+        let ask = |registers: &mut _| arch::set_argument(registers, DATA);
+        let worker = call_with(guest, arch::system_call_later, offset, ask);
+        Guest::await_sign(page);
+        store(page, 2);
+        worker.join();
+    }
 }
 
 pub(crate) fn page_faults_enter() {
