@@ -35,6 +35,9 @@ pub struct CpuBlock {
     /// aarch64 none otherwise; on x86_64, where they begin a word later, as in a
     /// [`Frame`], and are for system calls, those of the frame that is entered.
     registers: Cell<*const TrapRegisters>,
+    /// It does not wait while it idles: an interrupt is taken if there still is
+    /// one. For aarch64: a local APIC keeps what it has accepted.
+    pub(crate) is_paused: Cell<bool>,
     /// The CPU's number.
     id: u32,
     /// What the architecture keeps for each CPU.
@@ -64,6 +67,14 @@ impl CpuBlock {
     #[inline]
     pub fn set_idle(&self) {
         self.frame.set(core::ptr::null());
+        self.is_paused.set(false);
+    }
+
+    /// Take the interrupt that waits when the kernel is left; if another CPU
+    /// has withdrawn it, that is one without a source.
+    pub fn pause(&self) {
+        self.frame.set(core::ptr::null());
+        self.is_paused.set(true);
     }
 
     /// Enter `frame` when the kernel is left. Only for
@@ -123,6 +134,7 @@ impl<L> PerCpu<L> {
                 stack_top: Cell::new(0),
                 scratch: [const { Cell::new(0) }; 4],
                 registers: Cell::new(core::ptr::null()),
+                is_paused: Cell::new(false),
                 id,
                 arch: CpuState::new(),
             },

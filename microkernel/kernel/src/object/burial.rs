@@ -23,9 +23,10 @@ pub struct Burial {
 pub fn bury(cpu: &mut Cpu) {
     // Freeing one may be the end of another.
     while let Some(mut burial) = next_burial(cpu) {
-        if !is_grace_over(cpu) || !free(cpu, &mut burial) {
+        let is_over = is_grace_over(cpu);
+        if !is_over || !free(cpu, &mut burial) {
             cpu.burial.set(Some(burial));
-            hold(cpu);
+            hold(cpu, is_over);
             return;
         }
     }
@@ -62,11 +63,14 @@ fn next_burial(cpu: &mut Cpu) -> Option<Burial> {
 }
 
 /// Lets the CPU wait for an interrupt in place of its thread, which may count
-/// on the memory that it has just given back. One waits already, or the CPUs
-/// that lag behind were interrupted, and interrupt this one.
-fn hold(cpu: &Cpu) {
-    if !cpu.block().is_idle() {
-        cpu.unfinished.set(true);
+/// on the memory that it has just given back. One `is_there` already, or the
+/// CPUs that lag behind were interrupted, and interrupt this one.
+fn hold(cpu: &Cpu, is_there: bool) {
+    cpu.unfinished
+        .set(cpu.unfinished.get() || !cpu.block().is_idle());
+    if is_there {
+        cpu.block().pause();
+    } else if !cpu.block().is_idle() {
         cpu.block().set_idle();
     }
 }

@@ -402,7 +402,7 @@ pub fn leave(cpu: &Cpu) {
         // The interrupt that waits comes at once. It may be the timer's, which
         // would be gone if the timer were set now.
         cpu.unfinished.set(true);
-        cpu.block().set_idle();
+        cpu.block().pause();
         return;
     }
     program_timer(cpu);

@@ -1,13 +1,23 @@
 //! Interrupts of a device.
 
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use core::time::Duration;
+
 use l4_test::abi::error::IpcError;
+use l4_test::abi::flexpage::Flexpage;
+use l4_test::abi::item::{ItemControl, ItemFlags};
 use l4_test::abi::protocol::icu::{Mode, PIN_MSI};
 use l4_test::abi::protocol::label;
+use l4_test::abi::protocol::scheduler::CpuSet;
+use l4_test::abi::protocol::task::UnmapMask;
+use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::timeout::Timeout;
+use l4_test::memory;
 use l4_test::message::wait_for;
 use l4_test::sys::OwnedCap;
+use l4_test::sys::ipc;
 use l4_test::sys::object::Irq;
-use l4_test::{Message, failed, own};
+use l4_test::{Message, failed, own, spawn_on, suite};
 
 use crate::arch::{self, PIN};
 use crate::trigger::own_irq;
@@ -124,4 +134,61 @@ pub(crate) fn a_semaphore_counts_interrupts() {
     }
     let empty = failed(IpcError::RECEIVE_TIMEOUT);
     assert_eq!(semaphore.down(Timeout::from_micros(10_000)), empty);
+}
+
+/// The kernel lets interrupts in while it does what takes long. The one that it
+/// saw may be gone by then.
+pub(crate) fn nobody_waits_for_an_interrupt_that_is_withdrawn() {
+    static ROUNDS: AtomicU64 = AtomicU64::new(0);
+    static STOP: AtomicBool = AtomicBool::new(false);
+    /// Of many small pages, and how long a time slice is, in µs.
+    const ORDER: u32 = 21;
+    const SLICE: u64 = 1 << 40;
+    if own::scheduler().info().unwrap().cpus.count_ones() < 2 {
+        return;
+    }
+    let irq = irq(Mode::LEVEL_HIGH);
+    let busy = spawn_on(1, || {
+        let pages = memory::allocate(ORDER);
+        let all = Flexpage::memory(pages, ORDER, MemoryRights::RWX);
+        let task = own::factory().create_task(Flexpage::NIL).unwrap();
+        for page in (pages..pages + (1 << ORDER)).step_by(memory::PAGE as usize) {
+            let to = ItemControl::map(page ^ memory::PAGE, ItemFlags::empty());
+            let page = Flexpage::memory(page, memory::PAGE_ORDER, MemoryRights::RWX);
+            task.map(own::task(), to, page).unwrap();
+        }
+        while !STOP.load(SeqCst) {
+            let lost = Flexpage::memory(pages, ORDER, MemoryRights::empty());
+            own::task().unmap(lost, UnmapMask::OTHER_SPACES).unwrap();
+            ROUNDS.fetch_add(1, SeqCst);
+        }
+        own::task().unmap(all, UnmapMask::OTHER_SPACES).unwrap();
+    });
+    let alone = CpuSet::single(1);
+    own::scheduler()
+        .run_thread(busy.thread(), alone, suite::PRIORITY, SLICE)
+        .unwrap();
+    // Its interrupts come to that CPU, and nobody takes them.
+    irq.bind_thread(busy.thread(), LABEL).unwrap();
+    arch::raise();
+    for attempt in 0..1000 {
+        let before = ROUNDS.load(SeqCst);
+        own::icu().unmask(PIN).unwrap();
+        for _ in 0..attempt % 64 {
+            core::hint::spin_loop();
+        }
+        own::icu().mask(PIN).unwrap();
+        let goes_on = || ROUNDS.load(SeqCst) > before + 1;
+        let soon = (0..1 << 16).any(|_| goes_on());
+        let later = || {
+            (0..10_000).any(|_| {
+                ipc::sleep(Duration::from_millis(1));
+                goes_on()
+            })
+        };
+        assert!(soon || later(), "after {attempt} attempts");
+    }
+    STOP.store(true, SeqCst);
+    busy.join();
+    arch::clear();
 }

@@ -55,4 +55,5 @@ l4_test::suite![
     device::an_unbound_pin_is_silent,
     device::the_controller_can_mask_a_pin,
     device::a_semaphore_counts_interrupts,
+    device::nobody_waits_for_an_interrupt_that_is_withdrawn,
 ];
