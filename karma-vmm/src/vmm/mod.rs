@@ -2,23 +2,20 @@
 //! input, and in a folder for each architecture the loop that runs the guest and serves its exits.
 
 pub mod alarm;
+pub mod devices;
 pub mod files;
 pub mod input;
 pub mod memory;
 pub mod options;
-pub mod remote;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::error::Error;
 
-use crate::devices::virtio::{Transport, console::Console};
 use crate::end::End;
 use crate::guest_loop;
 use l4_abi::protocol::scheduler::CpuSet;
-use l4_memory::Shared;
 use l4_rt::{console, env, print, println};
-use memory::Ram;
 use options::Options;
 
 /// Runs the guest until it ends; the program's exit code.
@@ -35,16 +32,6 @@ pub fn main() -> Result<i32, Box<dyn Error>> {
 /// Prints what a guest prints.
 pub fn print(byte: u8) {
     print!("{}", byte as char);
-}
-
-/// The guest's virtio devices, as the configuration lists them; a console of the monitor's own is the last.
-pub fn devices(options: &Options, ram: &Ram) -> Result<Vec<Transport<Shared>>, Box<dyn Error>> {
-    let mut devices = remote::open(options, ram)?;
-    if options.console {
-        let console = Console::new(|bytes: &[u8]| bytes.iter().copied().for_each(print));
-        devices.push(Transport::new(Box::new(console)));
-    }
-    Ok(devices)
 }
 
 /// The machine's CPUs are on those of the host that the component may use, in turns.

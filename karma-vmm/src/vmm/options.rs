@@ -1,6 +1,6 @@
 //! What the configuration says of the virtual machine: the program's arguments.
 
-use super::remote::Backing;
+use super::devices::remote::Backing;
 use alloc::vec::Vec;
 use core::fmt;
 

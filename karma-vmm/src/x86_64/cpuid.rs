@@ -86,29 +86,16 @@ pub fn answer(leaf: u32, subleaf: u32, own: Answer, cpu: Cpu) -> Answer {
         }
         0xb | 0x1f => answer = [0; 4],
         HYPERVISOR => {
-            let name = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
-            answer = [
-                HYPERVISOR + 1,
-                name(b"KVMK"),
-                name(b"VMKV"),
-                name(b"M\0\0\0"),
-            ];
+            let [b, c, d] = [b"KVMK", b"VMKV", b"M\0\0\0"].map(|part| u32::from_le_bytes(*part));
+            answer = [HYPERVISOR + 1, b, c, d];
         }
         0x4000_0001 => answer = [CLOCK_FEATURES, 0, 0, 0],
         0x4000_0002..=0x4fff_ffff => answer = [0; 4],
         0x8000_0001 => {
             // No SVM, extended APIC space, instruction sampling, watchdog, XOP, FMA4, topology, counters, MONITORX.
-            answer[ECX] &= !(1 << 2
-                | 1 << 3
-                | 1 << 10
-                | 1 << 11
-                | 1 << 13
-                | 1 << 15
-                | 1 << 16
-                | 1 << 22
-                | 0b11 << 23
-                | 1 << 28
-                | 1 << 29);
+            for bit in [2, 3, 10, 11, 13, 15, 16, 22, 23, 24, 28, 29] {
+                answer[ECX] &= !(1 << bit);
+            }
             // No RDTSCP: TSC_AUX is the host's.
             const RDTSCP: u32 = 1 << 27;
             answer[EDX] &= !(leaf_1::MACHINE_CHECK | leaf_1::APIC | leaf_1::MTRR | RDTSCP);

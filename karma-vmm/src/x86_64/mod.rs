@@ -7,7 +7,7 @@
 //!
 //! * [`kernel_image`]: loads a bzImage and what it needs to start.
 //! * [`platform`]: the table of devices; ports and interrupt lines.
-//! * [`cpuid`], [`msr`], [`paravirtual_clock`]: what a CPU says about itself.
+//! * [`cpuid`], [`msr`]: what a CPU says about itself.
 //! * [`acpi`]: the tables.
 //! * [`debug_registers`]: the one instruction whose bytes are looked at.
 
@@ -17,5 +17,4 @@ pub mod debug_registers;
 pub mod devices;
 pub mod kernel_image;
 pub mod msr;
-pub mod paravirtual_clock;
 pub mod platform;

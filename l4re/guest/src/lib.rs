@@ -51,6 +51,14 @@ pub enum Register {
     PageAttributes,
 }
 
+impl Register {
+    /// All of them.
+    pub const ALL: [Self; 9] = {
+        use Register::*;
+        [Ax, Sp, Ip, Flags, Cr0, Cr3, Cr4, Efer, PageAttributes]
+    };
+}
+
 /// Why a guest has exited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {

@@ -11,8 +11,8 @@ use karma_vmm::devices::virtio::console::Console;
 use karma_vmm::x86_64::cpuid::{self, Cpu};
 use karma_vmm::x86_64::debug_registers::decode;
 use karma_vmm::x86_64::devices::local_apic::{LocalApic, TSC_DEADLINE};
-use karma_vmm::x86_64::msr::{Now, Registers};
-use karma_vmm::x86_64::paravirtual_clock::Scale;
+use karma_vmm::x86_64::devices::paravirtual_clock::Scale;
+use karma_vmm::x86_64::msr::Registers;
 use karma_vmm::x86_64::platform::Platform;
 use l4_virtio::Memory;
 use l4_virtio::fixture::Ram;
@@ -64,13 +64,8 @@ pub fn pc(bytes: &[u8]) {
             2 => drop(pc.read_port(place, size, now)),
             3 => {
                 let scale = Scale::new(value);
-                let now = Now {
-                    tsc: now,
-                    nanoseconds: value,
-                    started: number,
-                    scale,
-                };
-                let _ = registers.write(number, value.rotate_left(32), &memory, now);
+                let time = (scale, value);
+                let _ = registers.write(number, value.rotate_left(32), &memory, time);
                 let _ = registers.read(number);
             }
             4 => {

@@ -14,11 +14,11 @@ use crate::aarch64::kernel_image;
 use crate::aarch64::platform::{CPU_INTERFACE, Platform};
 use crate::aarch64::psci::Firmware;
 use crate::statistics::Statistics;
+use crate::vmm::devices::remote;
 use crate::vmm::files::BootFiles;
 use crate::vmm::input::Input;
 use crate::vmm::memory::Ram;
 use crate::vmm::options::Options;
-use crate::vmm::remote;
 use crate::vmm::{Stop, devices, host_cpu, print};
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_memory::Shared;
@@ -108,7 +108,7 @@ impl Machine {
         }
         let ram = Ram::new(options.memory, *vm)?;
         let mut platform = Platform::new(gic, options.cpus, Box::new(print));
-        for device in devices(options, &ram)? {
+        for device in devices::open(options, &ram)? {
             platform.add(device);
         }
         let files = BootFiles::open()?;

@@ -6,7 +6,7 @@ use crate::end::End;
 use crate::vmm::Stop;
 use crate::x86_64::cpuid;
 use crate::x86_64::debug_registers::decode;
-use crate::x86_64::msr::{NoSuchRegister, Now};
+use crate::x86_64::msr::NoSuchRegister;
 use crate::x86_64::platform::Platform;
 use l4_guest::{Exit, Register, vector};
 use l4_memory::Shared;
@@ -99,27 +99,19 @@ impl Processor {
             self.statistics.count("register write", u64::from(number));
             let value = frame.rdx << 32 | ax & 0xffff_ffff;
             // The clock of the kernel info page runs with the counter, from its zero on.
-            let now = Now {
-                tsc: 0,
-                nanoseconds: 0u64.wrapping_sub(self.machine.started),
-                started: 0,
-                scale: self.machine.scale,
-            };
+            let time = (self.machine.scale, 0u64.wrapping_sub(self.machine.started));
             match number {
                 _ if self.cpu.msr(number).is_some() => {
                     self.cpu.set_msr(number, value).ok_or(NoSuchRegister)
                 }
-                _ if Self::is_of_apic(number) => {
-                    let written = self.write_apic(number, value);
-                    written.map_err(|_| NoSuchRegister)
-                }
-                _ => (self.registers).write(number, value, &self.machine.ram.shared, now),
+                _ if Self::is_of_apic(number) => self.write_apic(number, value),
+                _ => (self.registers).write(number, value, &self.machine.ram.shared, time),
             }
         } else {
             self.statistics.count("register read", u64::from(number));
             let value = match self.cpu.msr(number) {
                 Some(value) => Ok(value),
-                _ if Self::is_of_apic(number) => self.read_apic(number).map_err(|_| NoSuchRegister),
+                _ if Self::is_of_apic(number) => self.read_apic(number),
                 _ => self.registers.read(number),
             };
             value.map(|value| {
@@ -189,17 +181,9 @@ impl Processor {
         self.statistics.count("fault", exit);
         println!();
         println!("the guest is stopped: exit {exit:#x}, {first:#x} {second:#x}");
-        println!(
-            "rip {:#x} rsp {:#x} rflags {:#x} rax {:#x} cr0 {:#x} cr3 {:#x} cr4 {:#x} efer {:#x}",
-            hardware.get(Register::Ip),
-            hardware.get(Register::Sp),
-            hardware.get(Register::Flags),
-            hardware.get(Register::Ax),
-            hardware.get(Register::Cr0),
-            hardware.get(Register::Cr3),
-            hardware.get(Register::Cr4),
-            hardware.get(Register::Efer)
-        );
+        for register in Register::ALL {
+            println!("{register:?} {:#x}", hardware.get(register));
+        }
         println!("{:#x?}", self.cpu.vcpu.registers());
         Stop::Fault
     }

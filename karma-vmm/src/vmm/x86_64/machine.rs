@@ -9,8 +9,8 @@ use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crate::end::End;
 use crate::x86_64::acpi;
 use crate::x86_64::devices::local_apic::{Ipi, IpiKind, LocalApic};
+use crate::x86_64::devices::paravirtual_clock::Scale;
 use crate::x86_64::kernel_image::{self, Entry};
-use crate::x86_64::paravirtual_clock::Scale;
 use crate::x86_64::platform::Platform;
 use l4_memory::Shared;
 use l4_rt::sync::{Mutex, MutexGuard};
@@ -32,7 +32,8 @@ pub(super) struct Machine {
     pub(super) scale: Scale,
     /// When it started, in nanoseconds since boot.
     pub(super) started: u64,
-    vm: OwnedCap<Task>,
+    /// Its address space.
+    pub(super) vm: OwnedCap<Task>,
     cpus: Vec<Connection>,
     is_over: AtomicBool,
     end: Mutex<Option<Stop>>,
@@ -87,7 +88,7 @@ impl Machine {
             acpi::write(&ram.shared, options.cpus).map_err(|_| "no memory for ACPI tables")?;
         }
         let mut platform = Platform::new(Box::new(print));
-        for device in devices(options, &ram)? {
+        for device in devices::open(options, &ram)? {
             platform.add(device);
         }
         let cpus = (0..options.cpus.into()).map(|id| {
@@ -112,11 +113,6 @@ impl Machine {
             end: Mutex::new(None),
         };
         Ok((machine, entry))
-    }
-
-    /// Its memory.
-    pub(super) fn vm(&self) -> Cap<Task> {
-        *self.vm
     }
 
     /// How many CPUs it has.

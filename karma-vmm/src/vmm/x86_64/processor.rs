@@ -19,8 +19,8 @@ use super::Stop;
 use super::cpu::Cpu;
 use super::machine::{Machine, Power};
 use crate::vmm::alarm::{self, Alarm};
+use crate::vmm::devices::remote;
 use crate::vmm::input::Input;
-use crate::vmm::remote;
 
 /// Labels of the interrupts that a thread gets.
 const ALARM: u64 = 0x10;
@@ -76,7 +76,7 @@ impl Processor {
             .bind_thread(thread::current(), WAKE)?;
         Ok(Self {
             id,
-            cpu: Cpu::new(machine.vm())?,
+            cpu: Cpu::new(*machine.vm)?,
             registers: Registers::new(id, machine.has_apics()),
             debug_registers: DebugRegisters::default(),
             statistics: Statistics::default(),

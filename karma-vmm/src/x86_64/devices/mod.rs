@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod local_apic;
+pub mod paravirtual_clock;
 pub mod pci;
 pub mod pic;
 pub mod pit;

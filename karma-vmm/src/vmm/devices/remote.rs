@@ -1,9 +1,9 @@
 //! A virtio device of a server, handed on to the guest: the server works on the guest's queues, in the guest's
 //! memory, and the monitor only passes registers and notifications on.
 
-use super::memory::Ram;
-use super::options::Options;
 use crate::devices::virtio::{Device, Queue, Transport};
+use crate::vmm::memory::Ram;
+use crate::vmm::options::Options;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
