@@ -47,6 +47,11 @@ pub trait Guest: Copy + 'static {
 
     /// Why it has exited.
     fn exit(self) -> u64;
+
+    /// Runs until there is something for the VMM.
+    fn run(self) -> GuestEnd {
+        self.vcpu().run_guest(&[]).unwrap()
+    }
 }
 
 /// A virtual machine with four pages of memory, whose vCPUs are `G`.

@@ -7,7 +7,7 @@
 //! * [`fault`]: touching memory, and learning whether that faults.
 //! * [`entry`]: the first instructions of threads.
 //! * [`console`]: what is said and typed there.
-//! * [`guest`]: virtual machines, and vCPUs that run guests.
+//! * [`guest`]: virtual machines, and vCPUs that run guests; on x86_64 more in `arch::guest`.
 //! * [`hoard`]: how much kernel memory there is.
 //! * [`kip`]: the kernel info page and its clock.
 //! * [`other_task`]: tasks with the same program, and a thread.
@@ -22,7 +22,7 @@
 
 #[cfg_attr(target_arch = "x86_64", path = "x86_64/mod.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "aarch64/mod.rs")]
-mod arch;
+pub mod arch;
 
 pub mod console;
 pub mod entry;

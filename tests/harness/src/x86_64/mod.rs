@@ -1,4 +1,6 @@
-//! First instructions of a worker, and code for special purposes.
+//! First instructions of a worker, and code for special purposes; guests.
+
+pub mod guest;
 
 use core::arch::naked_asm;
 

@@ -1,9 +1,11 @@
 //! vCPUs under SVM, in real mode.
 
 use l4_test::abi::arch::x86_64::vm::EFER_SVME;
+pub(crate) use l4_test::arch::guest::HALT;
+use l4_test::arch::guest::Pc;
 use l4_test::guest::{self, CODE, GUEST, STACK, State};
 use l4_test::sys::arch::vmcb::Vmcb;
-use l4_test::sys::vcpu::{GuestEnd, Vcpu};
+use l4_test::sys::vcpu::Vcpu;
 
 /// Offsets in the VMCB (AMD APM volume 2, appendix B).
 pub(crate) mod at {
@@ -33,7 +35,6 @@ pub(crate) mod at {
 
 /// Exit codes.
 pub(crate) mod exit {
-    pub(crate) const INTERRUPT: u64 = 0x60;
     pub(crate) const VIRTUAL_INTERRUPT: u64 = 0x64;
     pub(crate) const CPUID: u64 = 0x72;
     pub(crate) const HALT: u64 = 0x78;
@@ -100,17 +101,27 @@ impl guest::Guest for Guest {
     }
 }
 
-impl Guest {
-    /// Runs until there is something for the VMM.
-    pub(crate) fn run(self) -> GuestEnd {
-        self.vcpu.run_guest(&[]).unwrap()
+impl Pc for Guest {
+    const INTERRUPT: u64 = 0x60;
+    const HALTED: u64 = exit::HALT;
+    const PAGE_FAULT: u64 = exit::PAGE_FAULT;
+
+    fn go_to(self, address: u64) {
+        self.vmcb.set_word(at::IP, address);
     }
 
+    fn flags(self) -> u64 {
+        self.vmcb.word(at::FLAGS)
+    }
+
+    fn missing(self) -> u64 {
+        self.vmcb.word(at::EXIT_INFO_2)
+    }
+}
+
+impl Guest {
     /// Goes on behind an instruction of so many bytes.
     pub(crate) fn skip(self, bytes: u64) {
         self.vmcb.set_word(at::IP, self.vmcb.word(at::IP) + bytes);
     }
 }
-
-/// Real-mode code.
-pub(crate) const HALT: &[u8] = &[0xf4];

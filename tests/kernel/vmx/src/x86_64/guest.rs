@@ -4,15 +4,16 @@ use core::ptr;
 
 use l4_test::abi::arch::x86_64::vcpu::EXTENDED_STATE_OFFSET;
 use l4_test::abi::arch::x86_64::vmx::control::{LOAD_EFER, LONG_MODE_GUEST};
-use l4_test::abi::arch::x86_64::vmx::{at, field, offset, width};
+use l4_test::abi::arch::x86_64::vmx::{at, field, offset, reason, width};
 use l4_test::abi::vcpu::EXTENDED_INFO_OFFSET;
+pub(crate) use l4_test::arch::guest::HALT;
+use l4_test::arch::guest::Pc;
 use l4_test::guest::{self, CODE, GUEST, STACK, State};
-use l4_test::sys::vcpu::{GuestEnd, Vcpu};
+use l4_test::sys::vcpu::Vcpu;
 
 /// Exit reasons.
 pub(crate) mod exit {
     pub(crate) const EXCEPTION: u64 = 0;
-    pub(crate) const INTERRUPT: u64 = 1;
     pub(crate) const TRIPLE_FAULT: u64 = 2;
     pub(crate) const INTERRUPT_WINDOW: u64 = 7;
     pub(crate) const NMI_WINDOW: u64 = 8;
@@ -32,11 +33,6 @@ pub(crate) mod exit {
 
 /// Interrupts are on.
 pub(crate) const FLAGS: u64 = 1 << 9 | 2;
-
-/// Real-mode code.
-pub(crate) const HALT: &[u8] = &[0xf4];
-/// inc word [DATA]; jmp back.
-pub(crate) const COUNT: &[u8] = &[0xff, 0x06, 0x00, 0x20, 0xeb, 0xfa];
 
 /// A virtual machine under VMX.
 pub(crate) type Machine = l4_test::guest::Machine<Guest>;
@@ -119,6 +115,24 @@ impl guest::Guest for Guest {
     }
 }
 
+impl Pc for Guest {
+    const INTERRUPT: u64 = reason::INTERRUPT;
+    const HALTED: u64 = exit::HALT;
+    const PAGE_FAULT: u64 = exit::PAGE_FAULT;
+
+    fn go_to(self, address: u64) {
+        self.set(field::GUEST_RIP, address);
+    }
+
+    fn flags(self) -> u64 {
+        self.get(field::GUEST_RFLAGS)
+    }
+
+    fn missing(self) -> u64 {
+        self.get(field::GUEST_PHYSICAL_ADDRESS)
+    }
+}
+
 /// What keeps events off, and the rights of the code segment: fields.
 pub(crate) const INTERRUPTIBILITY: u32 = 0x4824;
 pub(crate) const CODE_RIGHTS: u32 = 0x4816;
@@ -177,11 +191,6 @@ impl Guest {
         let word = self.word(EXTENDED_STATE_OFFSET + at::CHANGED + bit / 64 * 8);
         // SAFETY: likewise.
         unsafe { word.write_volatile(word.read_volatile() | 1 << (bit % 64)) };
-    }
-
-    /// Runs until there is something for the VMM.
-    pub(crate) fn run(self) -> GuestEnd {
-        self.vcpu.run_guest(&[]).unwrap()
     }
 
     /// Goes on behind the instruction that has exited.

@@ -4,6 +4,7 @@ mod errors;
 mod events;
 mod exits;
 mod guest;
+mod memory;
 mod messages;
 mod state;
 mod wild;
@@ -39,9 +40,14 @@ l4_test::suite![
     events::an_nmi_keeps_off_others_until_its_handler_ends,
     messages::a_message_ends_the_run,
     messages::a_message_ends_the_run_of_a_guest_that_masks_interrupts,
-    messages::a_message_that_waits_ends_the_next_run,
+    messages::an_event_that_was_to_come_is_told_back,
     messages::a_message_enters_if_the_flag_says_so,
     messages::a_guest_that_is_halted_is_interrupted,
-    messages::guests_that_spin_take_turns,
+    messages::a_guest_that_spins_takes_turns_with_others,
+    memory::a_page_is_taken_away_while_the_guest_runs,
+    memory::vcpus_of_a_machine_share_its_memory,
+    memory::a_machine_ends_while_its_guest_runs,
+    memory::a_thread_ends_while_its_guest_runs,
+    memory::a_vcpu_moves_with_its_registers,
     wild::wild_states_harm_nobody,
 ];
