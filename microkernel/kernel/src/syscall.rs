@@ -1,5 +1,7 @@
 //! The one system call: what it addresses, and who carries it out (abi/01).
 
+use core::hint::cold_path;
+
 use l4_abi::capability::{ReplySlot, Target};
 use l4_abi::error::IpcError;
 use l4_abi::message_tag::MessageTag;
@@ -322,13 +324,12 @@ fn perform(
         operation,
         timeouts,
     });
-    let answer = match outcome {
-        Ok(Outcome::Done) => return Ok(false),
-        Ok(Outcome::NoReply) => return Ok(true),
-        Ok(Outcome::Reply(tag)) => tag,
-        Err(Fail::Code(code)) => MessageTag::label_only(code.label()),
-        Err(Fail::Ipc(error)) => return Err(error),
-    };
+    let (Ok(Outcome(answer)) | Err(Fail(answer))) = outcome;
+    if answer.has_error() {
+        cold_path();
+        let error = IpcError::from_word(answer.label() as u64);
+        return outcome.map_or(Err(error), |outcome| Ok(outcome == Outcome::NO_REPLY));
+    }
     if operation.contains(Operation::RECEIVE) {
         state.context.frame.set_tag(answer.raw());
     }

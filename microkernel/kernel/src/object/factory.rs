@@ -54,7 +54,7 @@ impl Factory {
         call.require_rights(CapabilityRights::SPECIAL)?;
         call.require_words(1, ResultCode::EMSGTOOSHORT)?;
         if !call.operation.contains(Operation::RECEIVE) {
-            return Ok(Outcome::NoReply);
+            return Ok(Outcome::NO_REPLY);
         }
         let slot = target_slot(call)?;
         let kind = ObjectType::from_word(call.word(0)).ok_or(ResultCode::ENODEV)?;
@@ -64,7 +64,7 @@ impl Factory {
             ObjectType::Task => {
                 let area = Flexpage::from_raw(argument(call, ResultCode::EINVAL)?);
                 let Some(task) = self.task(call, area)? else {
-                    return Ok(Outcome::Done);
+                    return Ok(Outcome::DONE);
                 };
                 if !area.is_nil() {
                     call.reply(0, area.with_rights(0).raw());
@@ -87,12 +87,7 @@ impl Factory {
         };
         self.hand_out(call, slot, &object)?;
         call.reply(words, ReceivedItem::NEW_OBJECT_WORD);
-        Ok(Outcome::Reply(MessageTag::new(
-            0,
-            words,
-            1,
-            TagFlags::empty(),
-        )))
+        Ok(Outcome(MessageTag::new(0, words, 1, TagFlags::empty())))
     }
 
     /// A task with kernel-user memory, if `area` is not nil. `None`: the operation pauses.

@@ -201,7 +201,7 @@ pub fn invoke_pins(
                     binding(bound)?.mask(call.cpu);
                 }
             }
-            Ok(Outcome::NoReply)
+            Ok(Outcome::NO_REPLY)
         }
         Some(Opcode::SetMode) => {
             call.require_words(3, ResultCode::EMSGTOOSHORT)?;

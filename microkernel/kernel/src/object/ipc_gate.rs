@@ -109,7 +109,7 @@ impl IpcGate {
             // The caller has come while another gate's senders are woken here:
             // it comes again.
             remote::visit(call.cpu, call.caller, call.cpu.id(), Deferred::Syscall);
-            return Ok(Outcome::Done);
+            return Ok(Outcome::DONE);
         }
         let waiters = self.waiters.lock();
         let old = self.target.replace(Some(thread), label);

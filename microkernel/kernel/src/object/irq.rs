@@ -272,7 +272,7 @@ impl Irq {
                     Opcode::Unmask if status.queued || status.pending => {}
                     Opcode::Unmask => self.pin.unmask(call.cpu),
                 }
-                Ok(Outcome::NoReply)
+                Ok(Outcome::NO_REPLY)
             }
             label::KERNEL_OBJECT if words == 0 => Err(ResultCode::EINVAL.into()),
             label::KERNEL_OBJECT => match BindOpcode::from_word(call.word(0) & OPCODE_MASK) {

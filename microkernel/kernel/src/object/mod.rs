@@ -111,57 +111,51 @@ pub type Ref<T> = machine::object::Ref<Common, T>;
 /// A place for a counted reference.
 pub type RefSlot<T> = machine::object::RefSlot<Common, T>;
 
-/// What an operation leads to.
-#[derive(Clone, Copy, Debug)]
+/// What an operation leads to, in one word: the tag that the caller gets; or
+/// one with the mark of failed IPC, which no answer of an object has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Outcome {
-    /// The caller gets this tag.
-    Reply(MessageTag),
-    /// There is no reply; a caller that wants to receive waits.
-    NoReply,
-    /// Everything is done: the caller waits, has its result, or is gone.
-    Done,
-}
+pub struct Outcome(pub MessageTag);
 
 impl Outcome {
     /// Success without data.
-    pub const OK: Outcome = Outcome::Reply(MessageTag::EMPTY);
+    pub const OK: Outcome = Outcome(MessageTag::EMPTY);
+    /// There is no reply; a caller that wants to receive waits.
+    pub const NO_REPLY: Outcome = Outcome(MessageTag::words_only(0, 0).with_error());
+    /// Everything is done: the caller waits, has its result, or is gone.
+    pub const DONE: Outcome = Outcome(MessageTag::words_only(0, 1).with_error());
 
     /// Success with `words` message words.
     pub const fn words(words: usize) -> Outcome {
-        Outcome::Reply(MessageTag::words_only(0, words))
+        Outcome(MessageTag::words_only(0, words))
     }
 
     /// A result in the label.
     pub const fn label(label: i64) -> Outcome {
-        Outcome::Reply(MessageTag::label_only(label))
+        Outcome(MessageTag::label_only(label))
     }
 }
 
-/// Why an operation fails.
-#[derive(Clone, Copy, Debug)]
-pub enum Fail {
-    /// The request is answered with an error code.
-    Code(ResultCode),
-    /// The IPC fails.
-    Ipc(IpcError),
-}
+/// Why an operation fails, in one word: the tag that answers the request, with
+/// an error code; or one with the mark of failed IPC and its error as label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fail(pub MessageTag);
 
 impl From<ResultCode> for Fail {
     fn from(code: ResultCode) -> Self {
-        Fail::Code(code)
+        Fail(MessageTag::label_only(code.label()))
     }
 }
 
 impl From<IpcError> for Fail {
     fn from(error: IpcError) -> Self {
-        Fail::Ipc(error)
+        Fail(MessageTag::label_only(error.word() as i64).with_error())
     }
 }
 
 impl From<OutOfMemory> for Fail {
     fn from(error: OutOfMemory) -> Self {
-        Fail::Code(error.into())
+        ResultCode::from(error).into()
     }
 }
 

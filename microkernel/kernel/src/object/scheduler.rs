@@ -73,7 +73,7 @@ impl Scheduler {
         let (thread, _) = call.argument::<Thread>()?;
         if !thread.is_here(call.cpu) {
             remote::visit(call.cpu, call.caller, thread.home(), Deferred::Syscall);
-            return Ok(Outcome::Done);
+            return Ok(Outcome::DONE);
         }
         // A set without a present CPU: the thread stays where it is.
         if let Some(home) = choose(call, thread) {

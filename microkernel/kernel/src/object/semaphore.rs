@@ -95,7 +95,7 @@ impl Semaphore {
                     Irq::Unmask if self.counter() > 0 => {}
                     Irq::Unmask => self.pin.unmask(call.cpu),
                 }
-                Ok(Outcome::NoReply)
+                Ok(Outcome::NO_REPLY)
             }
             label::SEMAPHORE if call.tag.words() == 0 => Err(ResultCode::EINVAL.into()),
             label::SEMAPHORE => match Opcode::from_word(call.word(0)) {
@@ -131,7 +131,7 @@ impl Semaphore {
         });
         own.semaphore.replace(Ref::from_header(own_header));
         state.waiters.insert(cpu, thread, own.priority.get());
-        Ok(Outcome::Done)
+        Ok(Outcome::DONE)
     }
 }
 

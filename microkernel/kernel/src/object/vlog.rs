@@ -49,7 +49,7 @@ impl Vlog {
         match Opcode::from_word(call.word(0) & OPCODE_MASK) {
             Some(Opcode::Write) => {
                 self.write(call);
-                Ok(Outcome::NoReply)
+                Ok(Outcome::NO_REPLY)
             }
             Some(Opcode::Read) => self.read(call),
             Some(Opcode::SetAttributes) => {

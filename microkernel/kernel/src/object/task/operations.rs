@@ -66,7 +66,7 @@ impl Task {
         let (cpu, again) = (call.cpu, Deferred::Syscall);
         match (call.caller).run_mapping(cpu, mapping, headers, None, again)? {
             Some(_) => Ok(Outcome::OK),
-            None => Ok(Outcome::Done),
+            None => Ok(Outcome::DONE),
         }
     }
 
@@ -105,7 +105,7 @@ impl Task {
         let task = task.map_or_else(|| reference(call.header()?), Ok)?;
         let operation = LongOperation::Unmap(revocation, index, task);
         call.caller.pause(call.cpu, operation, Deferred::Syscall);
-        Ok(Outcome::Done)
+        Ok(Outcome::DONE)
     }
 
     /// What `selector` names in this task.
@@ -169,7 +169,7 @@ impl Task {
             let Some(added) = call.caller.run_steps(call.cpu, step) else {
                 let operation = LongOperation::Areas(index);
                 call.caller.pause(call.cpu, operation, Deferred::Syscall);
-                return Ok(Outcome::Done);
+                return Ok(Outcome::DONE);
             };
             added?;
         }
@@ -177,6 +177,6 @@ impl Task {
         for index in 0..count {
             call.reply(index, call.flexpage(index + 1).with_rights(0).raw());
         }
-        Ok(Outcome::Reply(MessageTag::words_only(0, count)))
+        Ok(Outcome(MessageTag::words_only(0, count)))
     }
 }

@@ -45,7 +45,7 @@ impl Thread {
     #[inline(never)]
     fn let_visit(&self, call: &Invocation<'_>) -> OperationResult {
         remote::visit(call.cpu, call.caller, self.home(), Deferred::Syscall);
-        Ok(Outcome::Done)
+        Ok(Outcome::DONE)
     }
 
     #[inline(never)]
@@ -177,7 +177,7 @@ impl Thread {
             if CpuLocal::has_waiting_interrupt(cpu) {
                 let receiver = self.counted().ok_or(IpcError::NOT_EXISTENT)?;
                 caller.pause(cpu, LongOperation::Labels(receiver), Deferred::Syscall);
-                return Ok(Outcome::Done);
+                return Ok(Outcome::DONE);
             }
         }
         Ok(Outcome::OK)
@@ -195,10 +195,7 @@ impl Thread {
         for (index, value) in answer.words.into_iter().enumerate().take(answer.count) {
             call.reply(index, value);
         }
-        Ok(Outcome::Reply(MessageTag::words_only(
-            answer.label,
-            answer.count,
-        )))
+        Ok(Outcome(MessageTag::words_only(answer.label, answer.count)))
     }
 }
 

@@ -98,7 +98,7 @@ impl Thread {
             }
             TrampolineOpcode::Resume | TrampolineOpcode::Reflect => {
                 self.resume_from_trampoline(call, operation == TrampolineOpcode::Reflect)?;
-                return Ok(Outcome::Done);
+                return Ok(Outcome::DONE);
             }
         }
         Ok(Outcome::OK)

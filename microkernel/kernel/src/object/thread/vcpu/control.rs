@@ -74,12 +74,12 @@ impl Thread {
             && let Some(task) = state.vcpu.user_task.get(cpu)
             && !self.map_items(call, task)?
         {
-            return Ok(Outcome::Done);
+            return Ok(Outcome::DONE);
         }
         let flags = area.saved_state();
         if flags.contains(StateFlags::IRQ) && area.is_irq_pending() {
             self.take_pending(cpu, area, flags);
-            return Ok(Outcome::Done);
+            return Ok(Outcome::DONE);
         }
         if !flags.contains(StateFlags::USER_MODE) {
             area.set_state(flags);
@@ -87,7 +87,7 @@ impl Thread {
         } else if let Some(task) = state.vcpu.user_task.get(cpu) {
             if task.memory.is_guest() {
                 self.run_guest(cpu, state, area, flags, task)?;
-                return Ok(Outcome::Done);
+                return Ok(Outcome::DONE);
             }
             self.prepare_user_task(cpu, (self.local(cpu), area), flags);
             let chip = &cpu.kernel.platform.chip;
@@ -96,7 +96,7 @@ impl Thread {
             area.set_state(flags);
             return Err(ResultCode::ENOENT.into());
         }
-        Ok(Outcome::Done)
+        Ok(Outcome::DONE)
     }
 
     /// Goes on in the user task, with the flags of the saved state, but for the
