@@ -22,30 +22,37 @@ impl Thread {
     /// Performs an operation.
     #[inline(never)]
     pub fn invoke(&self, call: &Invocation<'_>) -> OperationResult {
+        call.require_words(1, ResultCode::EMSGTOOSHORT)?;
         let operation = call.word(0) & OPCODE_MASK;
-        let state = self.state.get(call.cpu).map(LocalState::value);
-        match (Opcode::from_word(operation), state) {
-            _ if call.tag.words() == 0 => Err(ResultCode::EMSGTOOSHORT.into()),
-            (Some(Opcode::SwitchTo), _) => self.switch_to(call.cpu),
-            (Some(Opcode::ModifySenders), _) => self.modify_senders(call),
-            (_, None) => self.let_visit(call),
-            (Some(Opcode::Control), Some(state)) => self.control(call, state),
-            (Some(Opcode::ExRegs), Some(state)) => self.exchange_registers(call, state),
-            (Some(Opcode::StatsTime), _) => self.stats_time(call),
-            (Some(Opcode::RegisterDeletionIrq), _) => self.register_deletion_irq(call),
-            (Some(Opcode::VcpuResume), _) => self.resume_vcpu(call),
-            (Some(Opcode::VcpuControl), _) => self.control_vcpu(call),
-            (Some(Opcode::PageFaultTrampoline), _) => self.control_trampoline(call),
-            (Some(Opcode::RegisterDoorbellIrq), _) => Err(ResultCode::ENOSYS.into()),
-            (None, _) => self.architecture_operation(call, operation),
+        let Some(state) = self.state.get(call.cpu).map(LocalState::value) else {
+            return self.invoke_from_afar(call, operation);
+        };
+        match Opcode::from_word(operation) {
+            Some(Opcode::Control) => self.control(call, state),
+            Some(Opcode::ExRegs) => self.exchange_registers(call, state),
+            Some(Opcode::SwitchTo) => self.switch_to(call.cpu),
+            Some(Opcode::StatsTime) => self.stats_time(call),
+            Some(Opcode::VcpuResume) => self.resume_vcpu(call),
+            Some(Opcode::RegisterDeletionIrq) => self.register_deletion_irq(call),
+            Some(Opcode::ModifySenders) => self.modify_senders(call),
+            Some(Opcode::VcpuControl) => self.control_vcpu(call),
+            Some(Opcode::RegisterDoorbellIrq) => Err(ResultCode::ENOSYS.into()),
+            Some(Opcode::PageFaultTrampoline) => self.control_trampoline(call),
+            None => self.architecture_operation(call, operation),
         }
     }
 
-    /// It is on another CPU: the caller goes there first.
+    /// It is on another CPU: for most operations the caller goes there first.
     #[inline(never)]
-    fn let_visit(&self, call: &Invocation<'_>) -> OperationResult {
-        remote::visit(call.cpu, call.caller, self.home(), Deferred::Syscall);
-        Ok(Outcome::DONE)
+    fn invoke_from_afar(&self, call: &Invocation<'_>, operation: u64) -> OperationResult {
+        match Opcode::from_word(operation) {
+            Some(Opcode::SwitchTo) => self.switch_to(call.cpu),
+            Some(Opcode::ModifySenders) => self.modify_senders(call),
+            _ => {
+                remote::visit(call.cpu, call.caller, self.home(), Deferred::Syscall);
+                Ok(Outcome::DONE)
+            }
+        }
     }
 
     #[inline(never)]
@@ -111,10 +118,12 @@ impl Thread {
         let cancels = flags.contains(ExRegsFlags::CANCEL);
         ensure(state.life.get() != Life::Dead, ResultCode::EINVAL)?;
         if cancels || !state.is_in_exception() {
-            let chip = &cpu.kernel.platform.chip;
             let privilege = call.word(0) & EX_REGS_ARCHITECTURE_MASK;
-            (state.context).set_privilege(cpu.block(), chip, privilege)?;
-            self.review(cpu);
+            if privilege != 0 {
+                let chip = &cpu.kernel.platform.chip;
+                (state.context).set_privilege(cpu.block(), chip, privilege)?;
+                self.review(cpu);
+            }
             if cancels {
                 self.cancel(cpu);
             }
