@@ -9,6 +9,8 @@
 //! the ready queue: the time slice goes with the message, so who was the most
 //! urgent one still is.
 
+use core::hint::cold_path;
+
 use l4_abi::capability::Selector;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::ItemControl;
@@ -106,6 +108,7 @@ fn others(
     const SLEEP: u64 = Destination::new(Selector::INVALID, Operation::RECEIVE).raw();
     const SEND: u64 = Operation::SEND.bits();
     const RECEIVE: u64 = Operation::RECEIVE.bits();
+    cold_path();
     let Sender { thread, state } = current;
     match destination & ANY {
         SEND => {

@@ -78,7 +78,7 @@ impl Scheduler {
         // A set without a present CPU: the thread stays where it is.
         if let Some(home) = choose(call, thread) {
             scheduling::set_parameters(call.cpu, thread, priority, quantum);
-            if home != thread.residence() || !scheduling::start(call.cpu, thread) {
+            if home != thread.residence() || scheduling::start(call.cpu, thread).is_none() {
                 scheduling::make_ready(call.cpu, thread);
                 scheduling::migrate(call.cpu, thread, home);
             }

@@ -233,27 +233,23 @@ pub fn yield_now(cpu: &Cpu, thread: &Thread) {
 }
 
 /// What [`make_ready`] and [`leave`] do if the current thread, in its system
-/// call, only has to give way to `thread`, which has not run yet: that one is
-/// switched to. False: nothing is done.
+/// call, only has to give way to `thread`, which is on no ready list and has
+/// only to go on in user mode: that one is switched to. `None`: nothing is done.
 #[inline(always)]
-pub fn start(cpu: &Cpu, thread: &Thread) -> bool {
-    let Some(current) = cpu.current.get(cpu).filter(|now| cpu.loaded.is(now)) else {
-        return false;
-    };
-    let stand = [current, thread].map(|thread| thread.stands(cpu, Standing::Plain));
-    let [Some(from), Some(to)] = stand else {
-        return false;
-    };
-    let is_new = thread.could_run(&to)
+pub fn start(cpu: &Cpu, thread: &Thread) -> Option<()> {
+    let current = cpu.current.get(cpu).filter(|now| cpu.loaded.is(now))?;
+    let from = current.stands(cpu, Standing::Plain)?;
+    let to = thread.stands(cpu, Standing::Plain)?;
+    let only_goes_on = thread.could_run(&to)
         && thread.lives_here(cpu)
-        && !(thread.ready_links().is_linked() || cpu.current.is(thread) || to.has_deferred());
-    let goes = is_new && is_settled(cpu) && goes_first(cpu, &from, &to);
-    if goes {
-        preempt(cpu, current, &from, thread, &to);
-        trace::switch(cpu, Some(thread));
-        switch_to(cpu, current, &from, thread, &to);
+        && !(cpu.current.is(thread) || to.has_deferred());
+    if !(only_goes_on && is_settled(cpu) && goes_first(cpu, &from, &to)) {
+        return None;
     }
-    goes
+    preempt(cpu, current, &from, thread, &to);
+    trace::switch(cpu, Some(thread));
+    switch_to(cpu, current, &from, thread, &to);
+    Some(())
 }
 
 /// `thread` changes its priority and gets a new time slice. To be
