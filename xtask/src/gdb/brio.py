@@ -420,8 +420,10 @@ def explain(program, callers):
 def tasks(_argument):
     """All tasks, and how many threads are in each."""
     print("%6s %-16s %-16s threads" % ("#", "task", "program"))
+    bound = [Thread(about).task() for about in of_kind("Thread")]
+    bound = [task.number for task in bound if task]
     for about in of_kind("Task"):
-        count = number(about.value()["threads"])
+        count = bound.count(about.number)
         print("%6d %-16s %-16s %7d" % (about.number, about.name, about.program(), count))
 
 

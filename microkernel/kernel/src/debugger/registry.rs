@@ -255,7 +255,8 @@ pub(super) fn show(cpu: &Cpu, terminal: &Terminal<'_>, arguments: &mut Arguments
     };
     say!(terminal, "{} {}", kind(header), Label(header));
     say!(terminal, "  paid for by: {}", Quota(header.common().quota));
-    let _ = tasks::show_one(cpu, terminal, header) || interrupts::show_one(cpu, terminal, header);
+    let _ = tasks::show_one(cpu, terminal, &objects, header)
+        || interrupts::show_one(cpu, terminal, header);
     show_holders(cpu, terminal, &objects, found);
 }
 

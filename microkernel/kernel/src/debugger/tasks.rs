@@ -1,6 +1,7 @@
 //! Tasks and their capabilities, and the programs in them.
 
 use core::fmt::{self, Write};
+use core::ptr;
 
 use l4_abi::rights::CapabilityRights;
 use machine::handle::{Handle, Link};
@@ -19,6 +20,7 @@ use crate::object::Header;
 use crate::object::factory::Factory;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::task::Task;
+use crate::object::thread::Thread;
 
 /// All tasks.
 pub(super) fn list(cpu: &Cpu, terminal: &Terminal<'_>, _arguments: &mut Arguments<'_>) {
@@ -41,12 +43,19 @@ pub(super) fn list(cpu: &Cpu, terminal: &Terminal<'_>, _arguments: &mut Argument
             "{:>6} {} {:>7} {:>5} {:>6}  {}",
             debug.number(),
             Padded(debug.name()),
-            task.thread_count(),
+            thread_count(cpu, &objects, task),
             entries(cpu, task).count(),
             task.memory.space().pages().count(),
             Quota(task.quota())
         );
     }
+}
+
+/// How many threads are bound to `task`.
+fn thread_count(cpu: &Cpu, objects: &Objects<'_>, task: &Task) -> usize {
+    let threads = objects.of_type::<Thread>();
+    let tasks = threads.filter_map(|(_, thread)| thread.task(cpu));
+    tasks.filter(|other| ptr::eq(*other, task)).count()
 }
 
 /// The capabilities of one task.
@@ -80,12 +89,17 @@ pub(super) fn entries<'cpu>(
 }
 
 /// What is special of a task, gate or factory; false for others.
-pub(super) fn show_one(cpu: &Cpu, terminal: &Terminal<'_>, header: &Header) -> bool {
+pub(super) fn show_one(
+    cpu: &Cpu,
+    terminal: &Terminal<'_>,
+    objects: &Objects<'_>,
+    header: &Header,
+) -> bool {
     if let Some(task) = header.downcast::<Task>() {
         say!(
             terminal,
             "  {} threads, {} capabilities, {} pages; kernel memory {}",
-            task.thread_count(),
+            thread_count(cpu, objects, task),
             entries(cpu, task).count(),
             task.memory.space().pages().count(),
             Quota(task.quota())

@@ -487,8 +487,10 @@ fn end_of(cpu: &Cpu, thread: &Thread) -> ShortWay {
     if !cpu.kernel.reaper.is_empty() {
         ShortWay::ToTheExit
     } else if scheduling::is_settled(cpu) {
+        if cpu.current.is(thread) {
+            return ShortWay::ToTheEnd;
+        }
         match cpu.current.get(cpu) {
-            Some(current) if core::ptr::eq(current, thread) => ShortWay::ToTheEnd,
             Some(current) if cpu.loaded.is(current) => ShortWay::ToTheFrame,
             _ => ShortWay::ToTheExit,
         }

@@ -10,8 +10,6 @@ mod memory;
 mod operations;
 mod ports;
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use machine::lock::Lock;
 use machine::once_array::OnceArray;
 
@@ -40,8 +38,6 @@ pub struct Task {
     pub memory: TaskMemory,
     /// Its I/O ports.
     pub ports: TaskPorts,
-    /// Threads that are bound to it.
-    threads: AtomicU64,
     /// How far its end is.
     end: Lock<Option<Revocation>>,
     /// Where that is in the mapping tree.
@@ -62,7 +58,6 @@ impl Task {
             reply_space: ReplySpace::new(&NO_PAGES),
             ports: TaskPorts::new(),
             memory,
-            threads: AtomicU64::new(0),
             end: Lock::new(None),
             cursor: Cursor::new(),
         }
@@ -83,21 +78,6 @@ impl Task {
     /// What pays for everything that it has.
     pub fn quota(&self) -> QuotaRef {
         self.quota
-    }
-
-    /// How many threads are bound to it.
-    pub fn thread_count(&self) -> u64 {
-        self.threads.load(Ordering::Relaxed)
-    }
-
-    /// A thread is bound to it.
-    pub fn thread_joined(&self) {
-        self.threads.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A thread that was bound to it is dead.
-    pub fn thread_left(&self) {
-        self.threads.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

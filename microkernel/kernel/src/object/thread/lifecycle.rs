@@ -202,7 +202,6 @@ impl Thread {
             if !task.lose_callers(cpu, self) {
                 return false;
             }
-            task.thread_left();
             self.task.replace(None);
         }
         cpu.dying.remove(self);
@@ -234,7 +233,6 @@ impl Thread {
         state.utcb.set(utcb);
         state.context.set_utcb(address);
         Context::prepare_utcb(utcb.get(cpu), address);
-        task.thread_joined();
         self.task.replace(Some(task));
         scheduling::make_ready_in(cpu, self, state);
     }
