@@ -20,9 +20,10 @@ impl<T: 'static, const N: usize> OnceArray<T, N> {
     /// What is here, or stands for nothing.
     #[inline]
     pub fn get(&self) -> &[T; N] {
-        // SAFETY: there is always something. What is put here stays until
-        // `take`, which needs the place exclusively.
-        unsafe { &*self.0.load(Ordering::Acquire) }
+        let array = NonNull::new(self.0.load(Ordering::Acquire));
+        // SAFETY: there is always something: so nobody asks again. What is put
+        // here stays until `take`, which needs the place exclusively.
+        unsafe { array.unwrap_unchecked().as_ref() }
     }
 
     /// What is here, for its owner.
