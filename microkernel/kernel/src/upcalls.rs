@@ -3,7 +3,7 @@
 
 use machine::boot::Boot;
 use machine::event::{Fault, Source};
-use machine::per_cpu::{RESUME, ShortWay, TaskAnswer, Upcalls};
+use machine::per_cpu::{RESUME, ShortWay, TaskAnswer};
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
@@ -11,17 +11,29 @@ use crate::object::thread::vcpu;
 use crate::object::{burial, icu, task, vlog};
 use crate::{debugger, fault, init, ipc, latency, remote, scheduling, syscall, trace};
 
-impl Upcalls for CpuLocal {
-    fn start(boot: &mut Boot) -> ! {
+impl CpuLocal {
+    /// The boot CPU is ready; ends with [`Boot::enter`].
+    pub fn start(boot: &mut Boot) -> ! {
         init::start(boot)
     }
 
-    fn start_cpu(cpu: &mut Cpu) {
+    /// `cpu` runs from now on; it idles when this returns.
+    pub fn start_cpu(cpu: &mut Cpu) {
         init::start_cpu(cpu);
         finish(cpu);
     }
 
-    fn short_syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64) -> ShortWay {
+    /// The current thread made a system call with these registers, which are in
+    /// its frame too. Changes there are lost if this leads to the
+    /// [end](ShortWay::ToTheEnd), but for the registers that it returns its
+    /// result in.
+    pub fn short_syscall(
+        cpu: &Cpu,
+        label: u64,
+        destination: u64,
+        tag: u64,
+        timeouts: u64,
+    ) -> ShortWay {
         if trace::ENABLED {
             // The whole way notes what happens.
             return ShortWay::Nowhere;
@@ -34,7 +46,10 @@ impl Upcalls for CpuLocal {
         led
     }
 
-    fn task_syscall(cpu: &Cpu, destination: u64, tag: u64) -> TaskAnswer {
+    /// The same for a system call that may have the label of tasks, before anything
+    /// else is tried. The registers that a C function preserves are not in its frame
+    /// yet.
+    pub fn task_syscall(cpu: &Cpu, destination: u64, tag: u64) -> TaskAnswer {
         if trace::ENABLED {
             return TaskAnswer::NOWHERE;
         }
@@ -46,7 +61,10 @@ impl Upcalls for CpuLocal {
         answer
     }
 
-    fn resume(cpu: &Cpu) -> Result<TaskAnswer, ShortWay> {
+    /// The current thread made a system call that is [`RESUME`]. The registers
+    /// that a C function preserves are not in its frame yet, and need not be if
+    /// the kernel is left by another way than with an answer.
+    pub fn resume(cpu: &Cpu) -> Result<TaskAnswer, ShortWay> {
         if trace::ENABLED {
             return Ok(TaskAnswer::NOWHERE);
         }
@@ -59,17 +77,20 @@ impl Upcalls for CpuLocal {
         led
     }
 
-    fn finish(cpu: &mut Cpu) {
+    /// What was done on the short way has consequences.
+    pub fn finish(cpu: &mut Cpu) {
         finish(cpu);
     }
 
-    fn syscall(cpu: &mut Cpu) {
+    /// The current thread made a system call.
+    pub fn syscall(cpu: &mut Cpu) {
         trace::syscall(cpu);
         syscall::syscall(cpu);
         finish(cpu);
     }
 
-    fn fault(cpu: &mut Cpu, fault: &Fault) {
+    /// The current thread did what its CPU would not do.
+    pub fn fault(cpu: &mut Cpu, fault: &Fault) {
         latency::fault(cpu);
         trace::fault(cpu, fault);
         if trace::ENABLED || !ipc::fast::page_fault(cpu, fault) {
@@ -78,7 +99,8 @@ impl Upcalls for CpuLocal {
         }
     }
 
-    fn interrupt(cpu: &mut Cpu, interrupt: Interrupt) {
+    /// A device, a timer or another CPU wants attention.
+    pub fn interrupt(cpu: &mut Cpu, interrupt: Interrupt) {
         if cpu.block().is_idle() {
             cpu.kernel.quiescence.wake(cpu.id());
         }
@@ -110,7 +132,8 @@ impl Upcalls for CpuLocal {
         finish(cpu);
     }
 
-    fn panicked(cpu: &Cpu) {
+    /// The kernel cannot go on, and has said why: a last look at it.
+    pub fn panicked(cpu: &Cpu) {
         debugger::panicked(cpu);
     }
 }

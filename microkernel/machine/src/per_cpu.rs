@@ -10,10 +10,8 @@ use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::{Destination, Operation};
 use l4_abi::protocol::label;
 
-use crate::arch::boot::Boot;
 use crate::arch::context::Frame;
 use crate::arch::cpu::CpuState;
-use crate::arch::trap::{Fault, Interrupt};
 use crate::cell::{CPU_BITS, MARKS};
 use crate::vcpu::TrapRegisters;
 
@@ -189,11 +187,11 @@ pub const RESUME: [u64; 2] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ShortWay {
-    /// Nothing is done: [`Upcalls::syscall`] follows.
+    /// Nothing is done: `syscall` follows.
     Nowhere = 0,
     /// All is done: the thread goes on.
     ToTheEnd = 1,
-    /// The operation is done: [`Upcalls::finish`] follows.
+    /// The operation is done: `finish` follows.
     ToTheExit = 2,
     /// All is done: what is in the frame that is entered goes on. It is another
     /// thread's, or has other registers than entry code put there.
@@ -208,7 +206,7 @@ pub enum ShortWay {
     ToARegisterSet = 6,
 }
 
-/// What [`Upcalls::task_syscall`] leads to: a tag, with which the thread goes
+/// What `task_syscall` leads to: a tag, with which the thread goes
 /// on, or a [`ShortWay`] below a bit that no answer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]
@@ -218,7 +216,7 @@ impl TaskAnswer {
     pub(crate) const NO_TAG: u64 = TagFlags::ERROR.bits();
     /// All is left to do.
     pub const NOWHERE: Self = Self(Self::NO_TAG | ShortWay::Nowhere as u64);
-    /// The operation is done, and its tag in the frame: [`Upcalls::finish`]
+    /// The operation is done, and its tag in the frame: `finish`
     /// follows.
     pub const TO_THE_EXIT: Self = Self(Self::NO_TAG | ShortWay::ToTheExit as u64);
 
@@ -234,52 +232,16 @@ impl TaskAnswer {
     }
 }
 
-/// What the machine calls in the kernel. When one of these returns, the CPU
-/// goes on with the frame that [`CpuBlock::frame`] names.
-pub trait Upcalls: Sized + 'static {
-    /// The boot CPU is ready; ends with [`Boot::enter`].
-    fn start(boot: &mut Boot) -> !;
-    /// `cpu` runs from now on; it idles when this returns.
-    fn start_cpu(cpu: &mut PerCpu<Self>);
-    /// The current thread made a system call with these registers, which are in
-    /// its frame too. Changes there are lost if this leads to the
-    /// [end](ShortWay::ToTheEnd), but for the registers that it returns its
-    /// result in.
-    fn short_syscall(
-        cpu: &PerCpu<Self>,
-        label: u64,
-        destination: u64,
-        tag: u64,
-        timeouts: u64,
-    ) -> ShortWay;
-    /// The same for a system call that may have the label of tasks, before anything
-    /// else is tried. The registers that a C function preserves are not in its frame
-    /// yet.
-    fn task_syscall(cpu: &PerCpu<Self>, destination: u64, tag: u64) -> TaskAnswer;
-    /// The current thread made a system call that is [`RESUME`]. The registers
-    /// that a C function preserves are not in its frame yet, and need not be if
-    /// the kernel is left by another way than with an answer.
-    fn resume(cpu: &PerCpu<Self>) -> Result<TaskAnswer, ShortWay>;
-    /// What was done on the short way has consequences.
-    fn finish(cpu: &mut PerCpu<Self>);
-    /// The current thread made a system call.
-    fn syscall(cpu: &mut PerCpu<Self>);
-    /// The current thread did what its CPU would not do.
-    fn fault(cpu: &mut PerCpu<Self>, fault: &Fault);
-    /// A device, a timer or another CPU wants attention.
-    fn interrupt(cpu: &mut PerCpu<Self>, interrupt: Interrupt);
-    /// The kernel cannot go on, and has said why: a last look at it.
-    fn panicked(cpu: &PerCpu<Self>);
-}
-
 /// Defines the symbols through which entry code reaches the kernel; `$local`
-/// is the kernel's part of [`PerCpu`]. Once, in the kernel's `main.rs`.
+/// is the kernel's part of [`PerCpu`], which has a function for each. When one
+/// of them returns, the CPU goes on with the frame that [`CpuBlock::frame`]
+/// names. Once, in the kernel's `main.rs`.
 #[macro_export]
 macro_rules! upcalls {
     ($local:ty) => {
         #[unsafe(no_mangle)]
         extern "C" fn brio_start(boot: &mut $crate::boot::Boot) -> ! {
-            <$local as $crate::per_cpu::Upcalls>::start(boot)
+            <$local>::start(boot)
         }
 
         #[unsafe(no_mangle)]
@@ -290,7 +252,7 @@ macro_rules! upcalls {
             tag: u64,
             timeouts: u64,
         ) -> $crate::per_cpu::ShortWay {
-            let led = <$local as $crate::per_cpu::Upcalls>::short_syscall(
+            let led = <$local>::short_syscall(
                 cpu,
                 label,
                 destination,
@@ -309,14 +271,14 @@ macro_rules! upcalls {
             destination: u64,
             tag: u64,
         ) -> $crate::per_cpu::TaskAnswer {
-            <$local as $crate::per_cpu::Upcalls>::task_syscall(cpu, destination, tag)
+            <$local>::task_syscall(cpu, destination, tag)
         }
 
         #[unsafe(no_mangle)]
         extern "C" fn brio_resume(
             cpu: &$crate::per_cpu::PerCpu<$local>,
         ) -> $crate::per_cpu::TaskAnswer {
-            <$local as $crate::per_cpu::Upcalls>::resume(cpu).unwrap_or_else(|way| {
+            <$local>::resume(cpu).unwrap_or_else(|way| {
                 // SAFETY: entry code has called this, and nothing is to be dropped.
                 unsafe { $crate::syscall::leave_by(cpu.block(), way) };
                 $crate::per_cpu::TaskAnswer::NOWHERE
@@ -338,7 +300,7 @@ macro_rules! upcalls {
             extern "C" fn $symbol(
                 cpu: & $($mutable)? $crate::per_cpu::PerCpu<$local> $(, $name: $type)?
             ) {
-                <$local as $crate::per_cpu::Upcalls>::$upcall(cpu $(, $name)?);
+                <$local>::$upcall(cpu $(, $name)?);
             }
         )*
     };

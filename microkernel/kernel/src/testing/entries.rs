@@ -7,7 +7,7 @@ use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, ERROR_OFFSET};
 use machine::event::{Fault, Source};
-use machine::per_cpu::{RESUME, ShortWay, TaskAnswer, Upcalls};
+use machine::per_cpu::{RESUME, ShortWay, TaskAnswer};
 use machine::trap::Interrupt;
 
 use super::{Doing, Syscall, TestTask, World, invariants, syscall};

@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use machine::cpu::{become_cpu, current};
 use machine::meanwhile;
-use machine::per_cpu::Upcalls;
 
 use super::World;
 use crate::cpu::{Cpu, CpuLocal};

@@ -29,7 +29,7 @@ use l4_abi::protocol::label;
 use l4_abi::rights::MemoryRights;
 use machine::boot::Boot;
 use machine::event::Source;
-use machine::per_cpu::{PerCpu, Upcalls};
+use machine::per_cpu::PerCpu;
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};

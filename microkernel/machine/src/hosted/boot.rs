@@ -12,7 +12,7 @@ use crate::kernel_memory::Descriptors;
 use crate::kip::KipPage;
 use crate::memory::{FRAME_SIZE, KernelMemory, Storage};
 use crate::options::{Options, OptionsBlock};
-use crate::per_cpu::{CpuBlock, PerCpu, Upcalls};
+use crate::per_cpu::{CpuBlock, PerCpu};
 
 /// Bytes of storage that [`Boot::start_cpu`] wants.
 pub const CPU_STORAGE: usize = FRAME_SIZE;
@@ -78,7 +78,7 @@ impl Boot {
     }
 
     /// Starts no CPU: a test enters the kernel on as many as it likes.
-    pub fn start_cpu<L: Upcalls>(
+    pub fn start_cpu<L: 'static>(
         &mut self,
         _platform: &Platform,
         _cpu: &'static mut PerCpu<L>,

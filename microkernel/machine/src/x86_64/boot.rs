@@ -15,7 +15,7 @@ use crate::address::PhysicalAddress;
 use crate::kip::KipPage;
 use crate::memory::{FRAME_SIZE, KernelMemory, Storage};
 use crate::options::{Options, OptionsBlock};
-use crate::per_cpu::{CpuBlock, PerCpu, Upcalls};
+use crate::per_cpu::{CpuBlock, PerCpu};
 
 /// Bytes of storage that [`Boot::start_cpu`] wants.
 pub const CPU_STORAGE: usize = STACK_SIZE + size_of::<Tables>();
@@ -107,10 +107,10 @@ impl Boot {
         Platform::new(KIP.word(offset_of!(KipHeader, acpi_rsdp)))
     }
 
-    /// Lets another CPU run, from [`Upcalls::start_cpu`] on, with `cpu` and
+    /// Lets another CPU run, from `brio_start_cpu` on, with `cpu` and
     /// with a stack and tables in `storage`, which has [`CPU_STORAGE`] bytes.
     /// Waits for it. False if it does not start; the memory is lost then.
-    pub fn start_cpu<L: Upcalls>(
+    pub fn start_cpu<L: 'static>(
         &mut self,
         platform: &Platform,
         cpu: &'static mut PerCpu<L>,
