@@ -20,7 +20,7 @@ use machine::utcb::Utcb;
 
 use crate::cpu::{Cpu, CpuLocal};
 use crate::debugger::{self, Debugger};
-use crate::kernel::{Kernel, MAX_PINS};
+use crate::kernel::{Kernel, PIN_SLOTS};
 use crate::mapping::Mappings;
 use crate::memory::quota::QuotaRef;
 use crate::memory::{KernelHeap, OutOfMemory};
@@ -123,7 +123,7 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
     let heap = KernelHeap::new(memory)?;
     let platform = boot.platform();
     let storage = heap.allocate(size_of::<Kernel>())?;
-    let pins = heap.allocate(size_of::<[PinSlot; MAX_PINS]>())?;
+    let pins = heap.allocate(size_of::<[PinSlot; PIN_SLOTS]>())?;
     let reachable = heap.allocate(size_of::<[Reachable; MAX_CPUS]>())?;
     let debugger = Debugger::new(&heap, &boot.options())?;
     let kernel = Kernel {
@@ -136,8 +136,6 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         platform,
         pins: pins.into_slice(|_| PinSlot::empty()),
         pin_lock: Lock::new(()),
-        input_pin: PinSlot::empty(),
-        hotplug_pin: PinSlot::empty(),
         scrap_utcb: Utcb::new(),
         last_id: AtomicU64::new(0),
         debugger,

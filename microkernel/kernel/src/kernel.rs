@@ -13,11 +13,12 @@ use crate::debugger::Debugger;
 use crate::mapping::Mappings;
 use crate::memory::KernelHeap;
 use crate::object::Common;
-use crate::object::icu::{HOTPLUG_PIN, INPUT_PIN, PinSlot};
+use crate::object::icu::PinSlot;
 use crate::remote::Reachable;
 
-/// Pins that an interrupt controller may have.
-pub const MAX_PINS: usize = 1024;
+/// Places for what is bound to pins: an interrupt controller has fewer than 1021, and two are the
+/// kernel's own.
+pub const PIN_SLOTS: usize = 1024;
 
 /// A kernel.
 pub struct Kernel {
@@ -31,14 +32,10 @@ pub struct Kernel {
     pub reachable: &'static [Reachable],
     /// The devices that the kernel drives.
     pub platform: Platform,
-    /// What is bound to the pins of the interrupt chip.
+    /// What is bound to the pins of the interrupt chip, and to the kernel's own.
     pub pins: &'static [PinSlot],
     /// Guards what is bound to which pin; read without it.
     pub pin_lock: Lock<()>,
-    /// What the console's input triggers.
-    pub input_pin: PinSlot,
-    /// What a CPU that comes or goes triggers.
-    pub hotplug_pin: PinSlot,
     /// Stands in for the UTCB of threads that have none.
     pub scrap_utcb: Utcb,
     /// The mapping trees.
@@ -64,10 +61,6 @@ impl Kernel {
 
     /// The place for what is bound to a pin.
     pub fn pin_slot(&self, pin: u32) -> Option<&PinSlot> {
-        match pin {
-            INPUT_PIN => Some(&self.input_pin),
-            HOTPLUG_PIN => Some(&self.hotplug_pin),
-            pin => self.pins.get(pin as usize),
-        }
+        self.pins.get(pin as usize)
     }
 }

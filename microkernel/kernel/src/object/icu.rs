@@ -16,6 +16,7 @@ use super::irq::Irq;
 use super::semaphore::Semaphore;
 use super::{Common, Fail, Header, Invocation, OperationResult, Outcome, ensure, platform_control};
 use crate::cpu::Cpu;
+use crate::kernel::PIN_SLOTS;
 
 /// A place for what is bound to a pin.
 pub type PinSlot = machine::object::Slot<Common>;
@@ -30,9 +31,9 @@ pub struct PinBinding {
 /// No pin: only software triggers it.
 const NO_PIN: u32 = u32::MAX;
 /// The log's pin: input is there.
-pub const INPUT_PIN: u32 = u32::MAX - 1;
+pub const INPUT_PIN: u32 = PIN_SLOTS as u32 - 1;
 /// The scheduler's pin: a CPU came or went.
-pub const HOTPLUG_PIN: u32 = u32::MAX - 2;
+pub const HOTPLUG_PIN: u32 = PIN_SLOTS as u32 - 2;
 
 impl PinBinding {
     /// Bound to no pin.
