@@ -90,35 +90,12 @@ macro_rules! register {
 impl Frame {
     /// The registers of a thread at its first instruction (abi/05 ex_regs).
     pub const fn new() -> Self {
-        const fn zero() -> Cell<u64> {
-            Cell::new(0)
-        }
-        Self {
-            reserved: zero(),
-            r15: zero(),
-            r14: zero(),
-            r13: zero(),
-            r12: zero(),
-            r11: zero(),
-            r10: zero(),
-            r9: zero(),
-            r8: zero(),
-            rdi: zero(),
-            rsi: zero(),
-            rbp: zero(),
-            fault_address: zero(),
-            rbx: zero(),
-            rdx: zero(),
-            rcx: zero(),
-            rax: zero(),
-            trap_number: zero(),
-            error: zero(),
-            rip: zero(),
-            cs: Cell::new(selector::USER_CODE as u64),
-            rflags: Cell::new(rflags::INITIAL),
-            rsp: zero(),
-            ss: Cell::new(selector::USER_DATA as u64),
-        }
+        // SAFETY: cells of numbers, which may be zero.
+        let mut frame: Self = unsafe { core::mem::zeroed() };
+        frame.cs = Cell::new(selector::USER_CODE as u64);
+        frame.rflags = Cell::new(rflags::INITIAL);
+        frame.ss = Cell::new(selector::USER_DATA as u64);
+        frame
     }
 
     register!(/// System call: the message tag.
