@@ -9,7 +9,7 @@ use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::MemoryRights;
 
-use super::memory::{CpuFlush, context, prepare_map};
+use super::memory::{CpuFlush, context};
 use super::{Task, ports};
 use crate::capability;
 use crate::cpu::Cpu;
@@ -43,7 +43,10 @@ impl Mapping {
     ) -> Result<Self, OutOfMemory> {
         trace::map(cpu, item.flexpage, window);
         Ok(match item.space {
-            Space::Memory => Self::Memory(prepare_map(source, destination, item, window)),
+            Space::Memory => {
+                let [from, to] = [source, destination].map(|task| task.memory.space());
+                Self::Memory(Map::new(from, to, item.control, item.flexpage, window))
+            }
             Space::IoPort => match ports::prepare_map(cpu, source, destination, item, window)? {
                 Some(map) => Self::Ports(map),
                 None => Self::Nothing,

@@ -2,7 +2,7 @@
 
 use l4_abi::error::ResultCode;
 use l4_abi::flexpage::{Flexpage, PAGE_ORDER};
-use l4_abi::item::{ItemControl, MapItem};
+use l4_abi::item::ItemControl;
 use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
@@ -15,7 +15,6 @@ use super::Task;
 use crate::cpu::Cpu;
 use crate::kernel::Kernel;
 use crate::mapping::kernel_user_memory;
-use crate::mapping::map::Map;
 use crate::mapping::memory_space::{self, MemorySpace, SpaceRef};
 use crate::mapping::page;
 use crate::mapping::teardown;
@@ -142,18 +141,6 @@ pub(super) fn context<'a, F>(kernel: &'a Kernel, flush: &'a mut F) -> Context<'a
         mappings: &kernel.mappings,
         flush,
     }
-}
-
-/// Prepares to map memory of an item from `source` to `window` in
-/// `destination`.
-pub(super) fn prepare_map(
-    source: &Task,
-    destination: &Task,
-    item: MapItem,
-    window: Flexpage,
-) -> Map {
-    let (from, to) = (source.memory.space, destination.memory.space);
-    Map::new(from, to, item.control, item.flexpage, window)
 }
 
 /// Maps an item from `source` to wherever it wants in `destination`, if that is one page that can
