@@ -56,15 +56,7 @@ impl<T> Handle<T> {
     /// Drops the value and gives its memory. `size` is that of the storage it was put into.
     #[inline]
     pub fn into_storage(this: Self, size: usize) -> Storage {
-        this.check();
-        // SAFETY: by the rule above this is the last use of the value.
-        unsafe {
-            this.0.drop_in_place();
-            if cfg!(debug_assertions) {
-                this.0.cast::<u64>().write(Self::FREED);
-            }
-            Storage::from_raw(this.0.cast(), size)
-        }
+        Self::into_parts(this, size).1
     }
 
     /// Where the kernel finds the value.
