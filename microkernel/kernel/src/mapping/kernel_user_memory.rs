@@ -93,7 +93,10 @@ pub fn add(
         *spare = Some(memory);
         return Ok(None);
     }
-    Ok(Some(map(space, heap, block, Memory::Own(memory.storage))?))
+    let memory = SharedMemory::new(memory.storage);
+    let start = heap.window().physical(memory.address());
+    let shown = (start, Cache::Cached);
+    Ok(Some(map(space, heap, block, shown, Some(memory))?))
 }
 
 /// Adds the page of a device at `physical`, where the flexpage begins.
@@ -115,7 +118,7 @@ pub fn add_device(
     check_room(space, block)?;
     let slot = space.table.walk(block.start(), 0);
     space.deepen(heap, slot, block.start(), 0)?;
-    Ok(map(space, heap, block, Memory::Device(physical))?)
+    Ok(map(space, heap, block, (physical, Cache::Uncached), None)?)
 }
 
 /// The block of this order where the flexpage is, if a chunk can be there.
@@ -139,33 +142,20 @@ fn check_room(space: SpaceRef, block: Block) -> Result<(), ResultCode> {
     Ok(())
 }
 
-/// What a chunk shows.
-enum Memory {
-    Own(Storage),
-    Device(PhysicalAddress),
-}
-
-/// Maps a chunk, whose tables are there. It is smaller than what a table maps.
+/// Maps a chunk of memory from `start` on, whose tables are there. It is smaller than what a table
+/// maps.
 fn map(
     space: SpaceRef,
     heap: &KernelHeap,
     block: Block,
-    memory: Memory,
+    (start, cache): (PhysicalAddress, Cache),
+    memory: Option<SharedMemory>,
 ) -> Result<(), OutOfMemory> {
-    let entry = heap.allocate_charged(space.quota, size_of::<Chunk>());
-    let (entry, memory, start, cache) = match (entry, memory) {
-        (Ok(entry), Memory::Device(start)) => (entry, None, start, Cache::Uncached),
-        (Ok(entry), Memory::Own(storage)) => {
-            let memory = SharedMemory::new(storage);
-            let start = heap.window().physical(memory.address());
-            (entry, Some(memory), start, Cache::Cached)
+    let Ok(entry) = heap.allocate_charged(space.quota, size_of::<Chunk>()) else {
+        if let Some(memory) = memory {
+            heap.free_charged(space.quota, memory.into_storage());
         }
-        (Err(OutOfMemory), memory) => {
-            if let Memory::Own(storage) = memory {
-                heap.free_charged(space.quota, storage);
-            }
-            return Err(OutOfMemory);
-        }
+        return Err(OutOfMemory);
     };
     for page in pages(block) {
         let leaf = Leaf {
@@ -178,13 +168,12 @@ fn map(
         };
         space.table.walk_to_page(page).set_leaf(leaf, None);
     }
-    let next = Link::empty();
-    next.set(space.chunks.get());
     let chunk = Chunk {
         memory,
         address: block.start(),
-        next,
+        next: Link::empty(),
     };
+    chunk.next.set(space.chunks.get());
     space.chunks.set(Some(Handle::new(entry, chunk)));
     space.chunk_count.fetch_add(1, Ordering::Relaxed);
     Ok(())
