@@ -1,6 +1,6 @@
 //! Page tables: walked by software here, by hardware on behalf of user mode.
 //!
-//! The walk is written once, over an [`EntryFormat`] that knows what the bits mean. All formats
+//! The walk is written once; the architecture's [`Format`] knows what the bits mean. All formats
 //! have frames of 4 KiB and 9 bits a level; a level is named by its leaves: level 0 maps 4 KiB,
 //! level 1 maps 2 MiB, and levels 2 and 3 have tables only.
 //!
@@ -19,18 +19,19 @@ use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use l4_abi::rights::MemoryRights;
 
 use crate::address::PhysicalAddress;
+use crate::arch::entry_format::Format;
 use crate::arch::paging;
 use crate::handle::{Handle, Link};
 use crate::memory::{FRAME_ORDER, FRAME_SIZE, Storage, Window};
 
 pub use entry::{
-    Access, Attributes, Cache, Content, ENTRIES, Entry, EntryFormat, HIGHEST_LEAF, INDEX_BITS,
-    Leaf, Level, order_of, size_of_page,
+    Access, Attributes, Cache, Content, ENTRIES, Entry, HIGHEST_LEAF, INDEX_BITS, Leaf, Level,
+    order_of, size_of_page,
 };
 
 /// A page table for one address space, with a link to an `N` beside each leaf.
-pub struct PageTable<F, N> {
-    format: F,
+pub struct PageTable<N> {
+    format: Format,
     window: Window,
     root: *mut Entry,
     /// Selects the part of the root that belongs to the user.
@@ -39,6 +40,8 @@ pub struct PageTable<F, N> {
     /// to each other mostly. Guarded by the kernel's locks, as the shape of the tree.
     recent_table: AtomicPtr<Entry>,
     recent_region: AtomicU64,
+    /// Below this address no tables are left to be taken away.
+    taken: AtomicU64,
     links: core::marker::PhantomData<Link<N>>,
 }
 
@@ -46,40 +49,30 @@ pub struct PageTable<F, N> {
 const NO_REGION: u64 = u64::MAX;
 
 // SAFETY: it owns the tables; entries and links are atomic.
-unsafe impl<F: Send, N: Send + Sync> Send for PageTable<F, N> {}
+unsafe impl<N: Send + Sync> Send for PageTable<N> {}
 // SAFETY: likewise.
-unsafe impl<F: Sync, N: Send + Sync> Sync for PageTable<F, N> {}
+unsafe impl<N: Send + Sync> Sync for PageTable<N> {}
 
 /// Where a walk ended: an entry, its level, and the link beside it.
-pub struct Slot<'a, F, N> {
-    table: &'a PageTable<F, N>,
+pub struct Slot<'a, N> {
+    table: &'a PageTable<N>,
     entry: &'a Entry,
     level: Level,
 }
 
 /// What [`PageTable::next_leaf`] came to.
-pub enum Next<'a, F, N> {
+pub enum Next<'a, N> {
     /// A leaf, and the address where it starts.
-    Leaf(u64, Leaf, Slot<'a, F, N>),
+    Leaf(u64, Leaf, Slot<'a, N>),
     /// No leaf before this address; go on from there.
     Continue(u64),
     /// No leaf up to the end.
     End,
 }
 
-/// What [`PageTable::prune`] came to.
-pub enum Prune {
-    /// A table was empty and is gone. Go on from the same address.
-    Table(Storage),
-    /// Go on from this address.
-    Continue(u64),
-    /// There are no tables left but the root.
-    End,
-}
-
-impl<F: EntryFormat, N> PageTable<F, N> {
+impl<N> PageTable<N> {
     /// Bytes of storage for a root table.
-    pub fn root_size(format: &F) -> usize {
+    pub fn root_size(format: &Format) -> usize {
         let entries = format.root_entries() * size_of::<Entry>();
         if format.root_level() <= HIGHEST_LEAF {
             2 * entries
@@ -103,7 +96,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
     /// # Panics
     /// If the storage has another size or is not aligned to it.
     pub fn new(
-        format: F,
+        format: Format,
         window: Window,
         mut storage: Storage,
         prepare: impl FnOnce(&mut [u64]),
@@ -125,6 +118,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
             root_mask: user_entries as u64 - 1,
             recent_table: AtomicPtr::new(ptr::null_mut()),
             recent_region: AtomicU64::new(NO_REGION),
+            taken: AtomicU64::new(0),
             links: core::marker::PhantomData,
         }
     }
@@ -140,7 +134,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
 
     /// The format.
     #[inline]
-    pub fn format(&self) -> &F {
+    pub fn format(&self) -> &Format {
         &self.format
     }
 
@@ -150,9 +144,9 @@ impl<F: EntryFormat, N> PageTable<F, N> {
     }
 
     /// The entry for `address` in `level`, or the one further up where the walk ends because it
-    /// is no table. Of the address only the bits below [`EntryFormat::address_bits`] count.
+    /// is no table. Of the address only the bits below [`Format::address_bits`] count.
     #[inline(always)]
-    pub fn walk(&self, address: u64, level: Level) -> Slot<'_, F, N> {
+    pub fn walk(&self, address: u64, level: Level) -> Slot<'_, N> {
         let mut at = self.format.root_level();
         let order = order_of(at);
         let mut table = self.root;
@@ -183,7 +177,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
     /// As [`PageTable::walk`] to the lowest level, for an address that is not beyond the end. The
     /// caller has the lock under which tables come and go.
     #[inline(always)]
-    pub fn walk_to_page(&self, address: u64) -> Slot<'_, F, N> {
+    pub fn walk_to_page(&self, address: u64) -> Slot<'_, N> {
         let (entry, level) = if self.recent_region.load(Ordering::Acquire) == address >> order_of(1)
         {
             let table = self.recent_table.load(Ordering::Relaxed);
@@ -215,7 +209,7 @@ impl<F: EntryFormat, N> PageTable<F, N> {
     /// Looks for the first leaf that has an address between `from` and `last`, as far as the end
     /// of the lowest table at `from`: at most [`ENTRIES`] entries, or the root.
     #[inline(always)]
-    pub fn next_leaf(&self, from: u64, last: u64) -> Next<'_, F, N> {
+    pub fn next_leaf(&self, from: u64, last: u64) -> Next<'_, N> {
         let last = last.min((1 << self.format.address_bits()) - 1);
         if from > last {
             return Next::End;
@@ -233,11 +227,11 @@ impl<F: EntryFormat, N> PageTable<F, N> {
     #[inline(never)]
     fn next_leaf_after<'a>(
         &'a self,
-        slot: Slot<'a, F, N>,
+        slot: Slot<'a, N>,
         mut address: u64,
         from: u64,
         last: u64,
-    ) -> Next<'a, F, N> {
+    ) -> Next<'a, N> {
         let size = size_of_page(slot.level);
         // Addresses within one table, or within the root.
         let bits = if slot.level == self.format.root_level() {
@@ -266,37 +260,41 @@ impl<F: EntryFormat, N> PageTable<F, N> {
         }
     }
 
-    /// Takes apart a page table without leaves, from address 0 on: at most one table at a time.
-    /// No CPU uses the page table.
-    pub fn prune(&self, from: u64) -> Prune {
-        let slot = self.walk(from, 0);
-        let is_root = slot.level == self.format.root_level();
-        let bits = if is_root {
-            self.format.address_bits()
-        } else {
-            order_of(slot.level + 1)
-        };
-        let look = || self.next_leaf(from, from | ((1 << bits) - 1));
-        let next = if slot.level == 0 && !is_root {
-            // Without looking: only leaves could be in there.
-            debug_assert!(matches!(look(), Next::End), "a page was left at {from:#x}");
-            Next::End
-        } else {
-            look()
-        };
-        match next {
-            Next::Continue(address) => Prune::Continue(address),
-            Next::Leaf(address, _, slot) => {
-                debug_assert!(false, "a page was left at {address:#x}");
-                Prune::Continue(address + size_of_page(slot.level))
-            }
-            Next::End if is_root => Prune::End,
-            // All entries up to `from` were pruned before.
-            Next::End => match self.walk(from, slot.level + 1).detach_table() {
-                Some(table) => Prune::Table(table),
-                None => Prune::End,
-            },
+    /// Takes a table away that has no others in it, from a page table without leaves that no CPU
+    /// uses any more. `None` if there are no tables left but the root.
+    pub fn take_table(&self) -> Option<Storage> {
+        let mut level = self.format.root_level();
+        // SAFETY: the root has more entries than `root_mask`.
+        let mut entries =
+            unsafe { core::slice::from_raw_parts(self.root, self.root_mask as usize + 1) };
+        let (mut start, taken) = (0, self.taken.load(Ordering::Relaxed));
+        let mut found = None;
+        // In a table of level 0 could only be leaves.
+        while level > 0 {
+            let skipped = (taken.saturating_sub(start) >> order_of(level)) as usize;
+            let Some(index) = first_occupied(&entries[skipped..]) else {
+                break;
+            };
+            let (table, entry) = (self, &entries[skipped + index]);
+            let Some(next) = (self.format).next_table(level, entry.0.load(Ordering::Relaxed))
+            else {
+                debug_assert!(false, "a page was left");
+                break;
+            };
+            found = Some(Slot {
+                table,
+                entry,
+                level,
+            });
+            start += (skipped + index) as u64 * size_of_page(level);
+            // SAFETY: tables have `ENTRIES`, and stay as long as the entries that refer to them.
+            entries =
+                unsafe { core::slice::from_raw_parts(self.window.pointer(next).cast(), ENTRIES) };
+            level -= 1;
         }
+        debug_assert!(first_occupied(entries).is_none(), "a page was left");
+        self.taken.store(start, Ordering::Relaxed);
+        found?.detach_table()
     }
 }
 
@@ -319,7 +317,7 @@ fn first_occupied(entries: &[Entry]) -> Option<usize> {
     Some(skipped + rest)
 }
 
-impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
+impl<'a, N> Slot<'a, N> {
     /// The level of the entry.
     #[inline]
     pub fn level(&self) -> Level {
@@ -401,13 +399,13 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
     ///
     /// # Panics
     /// If the entry is not empty or the storage has another size.
-    pub fn attach_table(self, mut storage: Storage, address: u64) -> Slot<'a, F, N> {
+    pub fn attach_table(self, mut storage: Storage, address: u64) -> Slot<'a, N> {
         let level = self
             .level
             .checked_sub(1)
             .expect("tables have levels above 0");
         assert!(
-            storage.size() == PageTable::<F, N>::table_size(level)
+            storage.size() == PageTable::<N>::table_size(level)
                 && storage.address().is_multiple_of(FRAME_SIZE)
                 && self.entry.0.load(Ordering::Relaxed) == 0
         );
@@ -437,7 +435,7 @@ impl<'a, F: EntryFormat, N> Slot<'a, F, N> {
         self.entry.0.store(0, Ordering::Relaxed);
         self.table.recent_region.store(NO_REGION, Ordering::Relaxed);
         let start = ptr::NonNull::new(self.table.window.pointer(table))?;
-        let size = PageTable::<F, N>::table_size(self.level - 1);
+        let size = PageTable::<N>::table_size(self.level - 1);
         // SAFETY: the storage came to `attach_table`, and nothing refers to it now.
         Some(unsafe { Storage::from_raw(start, size) })
     }

@@ -7,9 +7,7 @@ use l4_abi::item::{CacheMode, ItemControl};
 use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
 use machine::memory::FRAME_ORDER;
-use machine::page_table::{
-    Attributes, Cache, Content, EntryFormat, Leaf, Level, Next, order_of, size_of_page,
-};
+use machine::page_table::{Attributes, Cache, Content, Leaf, Level, Next, order_of, size_of_page};
 
 use super::memory_space::{self, SpaceRef, SpaceSlot};
 use super::sweep::{Action, Sweep};

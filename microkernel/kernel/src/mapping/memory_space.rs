@@ -13,8 +13,8 @@ use machine::entry_format::Format;
 use machine::handle::{Handle, Link};
 use machine::lock::Lock;
 use machine::page_table::{
-    Access, Attributes, Cache, Content, EntryFormat, HIGHEST_LEAF, Leaf, Level, Next, PageTable,
-    Slot, order_of, size_of_page,
+    Access, Attributes, Cache, Content, HIGHEST_LEAF, Leaf, Level, Next, PageTable, Slot, order_of,
+    size_of_page,
 };
 use machine::tlb::Residence;
 
@@ -25,9 +25,9 @@ use crate::memory::quota::QuotaRef;
 use crate::memory::{KernelHeap, OutOfMemory};
 
 /// The page table of a space.
-pub(super) type Table = PageTable<Format, Node>;
+pub(super) type Table = PageTable<Node>;
 /// An entry of it.
-pub(super) type SpaceSlot<'a> = Slot<'a, Format, Node>;
+pub(super) type SpaceSlot<'a> = Slot<'a, Node>;
 
 /// A reference to a space, good until it is [torn down](super::teardown).
 pub type SpaceRef = Handle<MemorySpace>;
@@ -40,8 +40,6 @@ pub struct MemorySpace {
     pub(super) chunk_count: AtomicU64,
     pub(super) spare: Lock<Option<Spare>>,
     is_physical: bool,
-    /// Below this address there are no tables left.
-    pub(super) pruned: AtomicU64,
     closed: AtomicBool,
     residence: Residence,
 }
@@ -84,7 +82,6 @@ impl MemorySpace {
             chunk_count: AtomicU64::new(0),
             spare: Lock::new(None),
             is_physical,
-            pruned: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             residence: Residence::new(),
         };

@@ -1,9 +1,6 @@
 //! Giving back what a memory space is made of.
 
-use core::sync::atomic::Ordering;
-
 use machine::handle::Handle;
-use machine::page_table::Prune;
 
 use super::kernel_user_memory;
 use super::memory_space::{MemorySpace, SpaceRef};
@@ -25,12 +22,8 @@ pub fn release_part(space: SpaceRef, heap: &KernelHeap) -> bool {
             return true;
         }
     }
-    loop {
-        match space.table.prune(space.pruned.load(Ordering::Relaxed)) {
-            Prune::Table(storage) => heap.free_charged(space.quota, storage),
-            Prune::Continue(address) => space.pruned.store(address, Ordering::Relaxed),
-            Prune::End => break,
-        }
+    while let Some(table) = space.table.take_table() {
+        heap.free_charged(space.quota, table);
         if !budget.take(TABLE) {
             return true;
         }

@@ -6,7 +6,7 @@ use l4_abi::flexpage::Flexpage;
 use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::MemoryRights;
 use machine::memory::FRAME_ORDER;
-use machine::page_table::{Access, EntryFormat, Next, order_of, size_of_page};
+use machine::page_table::{Access, Next, order_of, size_of_page};
 
 use super::memory_space::SpaceRef;
 use super::sweep::{self, Action, Sweep};

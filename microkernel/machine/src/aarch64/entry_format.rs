@@ -6,9 +6,7 @@
 use l4_abi::rights::MemoryRights;
 
 use crate::address::PhysicalAddress;
-use crate::page_table::{
-    Access, Attributes, Cache, Content, ENTRIES, EntryFormat, Leaf, Level, order_of,
-};
+use crate::page_table::{Access, Attributes, Cache, Content, ENTRIES, Leaf, Level, order_of};
 
 const VALID: u64 = 1 << 0;
 /// A table above level 0; a page in level 0, where the manual counts level 3.
@@ -36,8 +34,8 @@ const CONCATENATED_BITS: u32 = 4;
 
 impl Format {
     /// For a CPU with `physical_bits` address bits (ID_AA64MMFR0_EL1.PARange), which become the
-    /// input size of stage 2: VTCR_EL2.T0SZ is 64 minus [`EntryFormat::address_bits`], SL0 is 1
-    /// if [`EntryFormat::root_level`] is 2, or else 2.
+    /// input size of stage 2: VTCR_EL2.T0SZ is 64 minus [`Format::address_bits`], SL0 is 1
+    /// if [`Format::root_level`] is 2, or else 2.
     pub const fn new(physical_bits: u32) -> Format {
         let address_bits = match physical_bits {
             0..32 => 32,
@@ -72,9 +70,16 @@ impl Format {
     }
 }
 
-impl EntryFormat for Format {
+impl Format {
+    /// A leaf as all formats of this machine know it.
+    #[inline(always)]
+    pub(crate) fn plain(&self, leaf: u64) -> u64 {
+        leaf
+    }
+
+    /// Level of the root's entries.
     #[inline]
-    fn root_level(&self) -> Level {
+    pub(crate) fn root_level(&self) -> Level {
         if self.address_bits <= order_of(3) + CONCATENATED_BITS {
             2
         } else {
@@ -82,28 +87,33 @@ impl EntryFormat for Format {
         }
     }
 
+    /// Addresses below 2^this can be mapped.
     #[inline]
-    fn address_bits(&self) -> u32 {
+    pub fn address_bits(&self) -> u32 {
         self.address_bits
     }
 
-    fn physical_bits(&self) -> u32 {
+    /// Physical addresses below 2^this exist.
+    pub fn physical_bits(&self) -> u32 {
         self.address_bits
     }
 
+    /// Entries in the root table as allocated: the user's part and others.
     #[inline]
-    fn root_entries(&self) -> usize {
+    pub(crate) fn root_entries(&self) -> usize {
         let entries = 1 << (self.address_bits - order_of(self.root_level()));
         if entries < ENTRIES { ENTRIES } else { entries }
     }
 
+    /// An entry for a table of the level below.
     #[inline]
-    fn table(&self, table: PhysicalAddress) -> u64 {
+    pub(crate) fn table(&self, table: PhysicalAddress) -> u64 {
         table.as_u64() | TABLE_OR_PAGE | VALID
     }
 
+    /// A leaf.
     #[inline]
-    fn leaf(&self, level: Level, leaf: Leaf) -> u64 {
+    pub(crate) fn leaf(&self, level: Level, leaf: Leaf) -> u64 {
         leaf.memory.as_u64()
             | VALID
             | if level == 0 { TABLE_OR_PAGE } else { 0 }
@@ -112,8 +122,16 @@ impl EntryFormat for Format {
             | Self::attribute_bits(leaf.attributes)
     }
 
+    /// A leaf of `level` for `memory` that is otherwise as the plain `leaf`, but has no more than
+    /// `rights`.
     #[inline(always)]
-    fn part(&self, leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64 {
+    pub(crate) fn part(
+        &self,
+        leaf: u64,
+        level: Level,
+        memory: PhysicalAddress,
+        rights: MemoryRights,
+    ) -> u64 {
         let mut entry = leaf & !(ADDRESS | TABLE_OR_PAGE) | memory.as_u64();
         if level == 0 {
             entry |= TABLE_OR_PAGE;
@@ -121,8 +139,9 @@ impl EntryFormat for Format {
         Self::without(entry, rights)
     }
 
+    /// What an entry of `level` says.
     #[inline(always)]
-    fn decode(&self, level: Level, entry: u64) -> Content {
+    pub(crate) fn decode(&self, level: Level, entry: u64) -> Content {
         if entry & VALID == 0 {
             return Content::Empty;
         }
@@ -145,26 +164,29 @@ impl EntryFormat for Format {
         })
     }
 
+    /// The table that an entry of `level` refers to, if it does.
     #[inline]
-    fn next_table(&self, level: Level, entry: u64) -> Option<PhysicalAddress> {
+    pub(crate) fn next_table(&self, level: Level, entry: u64) -> Option<PhysicalAddress> {
         (level > 0 && entry & (VALID | TABLE_OR_PAGE) == VALID | TABLE_OR_PAGE)
             .then_some(PhysicalAddress::new(entry & ADDRESS))
     }
 
+    /// The same leaf with other attributes.
     #[inline]
-    fn with_attributes(&self, entry: u64, attributes: Attributes) -> u64 {
+    pub(crate) fn with_attributes(&self, entry: u64, attributes: Attributes) -> u64 {
         let changed = MEMORY_TYPE | READABLE | WRITABLE | EXECUTE_NEVER;
         entry & !changed | Self::attribute_bits(attributes)
     }
 
-    /// Stage 2 notes nothing.
+    /// The bits of an entry that note `access`: none, as stage 2 does not.
     #[inline]
-    fn access_bits(&self, _access: Access) -> u64 {
+    pub(crate) fn access_bits(&self, _access: Access) -> u64 {
         0
     }
 
+    /// What the bits of an entry note.
     #[inline]
-    fn access(&self, _entry: u64) -> Access {
+    pub(crate) fn access(&self, _entry: u64) -> Access {
         Access::NONE
     }
 }

@@ -4,7 +4,6 @@
 use core::cell::UnsafeCell;
 
 use super::entry_format::Format;
-use crate::page_table::EntryFormat;
 
 /// VTCR_EL2 (D19.2.157): RES1; write-back, inner shareable walks; 4 KiB pages.
 const CONTROL: u64 = 1 << 31 | 3 << 12 | 1 << 10 | 1 << 8;

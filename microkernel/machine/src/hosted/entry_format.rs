@@ -3,7 +3,7 @@
 use l4_abi::rights::MemoryRights;
 
 use crate::address::PhysicalAddress;
-use crate::page_table::{Access, Attributes, Content, EntryFormat, Leaf, Level};
+use crate::page_table::{Access, Attributes, Content, Leaf, Level};
 
 #[path = "../aarch64/entry_format.rs"]
 pub mod aarch64;
@@ -31,8 +31,9 @@ impl Format {
 
 macro_rules! delegate {
     ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
-        impl EntryFormat for Format {
-            $(fn $name(&self $(, $argument: $type)*) -> $result {
+        impl Format {
+            $(/// As in each of the formats.
+            pub fn $name(&self $(, $argument: $type)*) -> $result {
                 match self {
                     Format::X86_64(format) => format.$name($($argument),*),
                     Format::Aarch64(format) => format.$name($($argument),*),
@@ -49,6 +50,7 @@ delegate! {
     root_entries() -> usize;
     table(table: PhysicalAddress) -> u64;
     leaf(level: Level, leaf: Leaf) -> u64;
+    plain(leaf: u64) -> u64;
     part(leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64;
     decode(level: Level, entry: u64) -> Content;
     next_table(level: Level, entry: u64) -> Option<PhysicalAddress>;

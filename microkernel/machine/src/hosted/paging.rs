@@ -1,7 +1,6 @@
 //! Address spaces: a root table is a number, and activation is not recorded.
 
 use super::entry_format::{Format, x86_64};
-use crate::page_table::EntryFormat;
 use crate::per_cpu::CpuBlock;
 
 /// The format of this machine's page tables: one of the two.

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use l4_abi::rights::MemoryRights;
 
 use crate::address::PhysicalAddress;
+use crate::arch::entry_format::Format;
 use crate::memory::FRAME_ORDER;
 
 /// A level of a page table, named by its leaves: 0 for 4 KiB, 1 for 2 MiB.
@@ -100,43 +101,6 @@ pub enum Content {
     Leaf(Leaf),
 }
 
-/// A page-table format: what the tree looks like, and what the bits of its entries mean.
-///
-/// An entry of zero is empty in all formats.
-pub trait EntryFormat: Copy {
-    /// Level of the root's entries.
-    fn root_level(&self) -> Level;
-    /// Addresses below 2^this can be mapped.
-    fn address_bits(&self) -> u32;
-    /// Physical addresses below 2^this exist.
-    fn physical_bits(&self) -> u32;
-    /// Entries in the root table as allocated: the user's part and others.
-    fn root_entries(&self) -> usize;
-
-    /// An entry for a table of the level below.
-    fn table(&self, table: PhysicalAddress) -> u64;
-    /// A leaf.
-    fn leaf(&self, level: Level, leaf: Leaf) -> u64;
-    /// A leaf as all formats of this machine know it.
-    #[inline(always)]
-    fn plain(&self, leaf: u64) -> u64 {
-        leaf
-    }
-    /// A leaf of `level` for `memory` that is otherwise as the plain `leaf`, but has no more than
-    /// `rights`.
-    fn part(&self, leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64;
-    /// What an entry of `level` says.
-    fn decode(&self, level: Level, entry: u64) -> Content;
-    /// The table that an entry of `level` refers to, if it does.
-    fn next_table(&self, level: Level, entry: u64) -> Option<PhysicalAddress>;
-    /// The same leaf with other attributes.
-    fn with_attributes(&self, entry: u64, attributes: Attributes) -> u64;
-    /// The bits of an entry that note `access`.
-    fn access_bits(&self, access: Access) -> u64;
-    /// What the bits of an entry note.
-    fn access(&self, entry: u64) -> Access;
-}
-
 /// An entry of a page table.
 #[repr(transparent)]
 pub struct Entry(pub(super) AtomicU64);
@@ -144,19 +108,19 @@ pub struct Entry(pub(super) AtomicU64);
 impl Entry {
     /// Empties the entry; what hardware had noted in the leaf.
     #[inline]
-    pub fn clear(&self, format: &impl EntryFormat) -> Access {
+    pub fn clear(&self, format: &Format) -> Access {
         format.access(self.0.swap(0, Ordering::Relaxed))
     }
 
     /// Changes the attributes of a leaf.
     #[inline]
-    pub fn set_attributes(&self, format: &impl EntryFormat, attributes: Attributes) {
+    pub fn set_attributes(&self, format: &Format, attributes: Attributes) {
         self.update(|entry| format.with_attributes(entry, attributes));
     }
 
     /// What hardware noted in the leaf, which then starts anew.
     #[inline]
-    pub fn take_access(&self, format: &impl EntryFormat) -> Access {
+    pub fn take_access(&self, format: &Format) -> Access {
         let noted = format.access_bits(Access::REFERENCED.union(Access::DIRTY));
         if noted == 0 || self.0.load(Ordering::Relaxed) & noted == 0 {
             return Access::NONE;
@@ -166,7 +130,7 @@ impl Entry {
 
     /// Notes `access` in the leaf, as if hardware had.
     #[inline]
-    pub fn add_access(&self, format: &impl EntryFormat, access: Access) {
+    pub fn add_access(&self, format: &Format, access: Access) {
         let bits = format.access_bits(access);
         if bits != 0 {
             self.0.fetch_or(bits, Ordering::Relaxed);
@@ -175,7 +139,7 @@ impl Entry {
 
     /// What the entry says; its level must be the right one.
     #[inline]
-    pub fn content(&self, format: &impl EntryFormat, level: Level) -> Content {
+    pub fn content(&self, format: &Format, level: Level) -> Content {
         format.decode(level, self.0.load(Ordering::Relaxed))
     }
 

@@ -9,7 +9,7 @@ mod extended;
 use l4_abi::rights::MemoryRights;
 
 use crate::address::PhysicalAddress;
-use crate::page_table::{Access, Attributes, Cache, Content, ENTRIES, EntryFormat, Leaf, Level};
+use crate::page_table::{Access, Attributes, Cache, Content, ENTRIES, Leaf, Level};
 
 const PRESENT: u64 = 1 << 0;
 const WRITABLE: u64 = 1 << 1;
@@ -95,23 +95,27 @@ impl Format {
     }
 }
 
-impl EntryFormat for Format {
+impl Format {
+    /// Level of the root's entries.
     #[inline]
-    fn root_level(&self) -> Level {
+    pub(crate) fn root_level(&self) -> Level {
         self.root_level
     }
 
+    /// Addresses below 2^this can be mapped.
     #[inline]
-    fn address_bits(&self) -> u32 {
+    pub fn address_bits(&self) -> u32 {
         self.address_bits
     }
 
-    fn physical_bits(&self) -> u32 {
+    /// Physical addresses below 2^this exist.
+    pub fn physical_bits(&self) -> u32 {
         self.physical_bits
     }
 
+    /// Entries in the root table as allocated: the user's part and others.
     #[inline]
-    fn root_entries(&self) -> usize {
+    pub(crate) fn root_entries(&self) -> usize {
         // With their links, those of the ports' root fill a frame.
         if self.root_level == 3 {
             ENTRIES
@@ -120,13 +124,15 @@ impl EntryFormat for Format {
         }
     }
 
+    /// An entry for a table of the level below.
     #[inline]
-    fn table(&self, table: PhysicalAddress) -> u64 {
+    pub(crate) fn table(&self, table: PhysicalAddress) -> u64 {
         table.as_u64() | PRESENT | WRITABLE | USER
     }
 
+    /// A leaf.
     #[inline]
-    fn leaf(&self, level: Level, leaf: Leaf) -> u64 {
+    pub(crate) fn leaf(&self, level: Level, leaf: Leaf) -> u64 {
         self.in_own_form(
             leaf.memory.as_u64()
                 | PRESENT
@@ -137,13 +143,22 @@ impl EntryFormat for Format {
         )
     }
 
+    /// A leaf as all formats of this machine know it.
     #[inline(always)]
-    fn plain(&self, leaf: u64) -> u64 {
+    pub(crate) fn plain(&self, leaf: u64) -> u64 {
         self.to_plain(leaf)
     }
 
+    /// A leaf of `level` for `memory` that is otherwise as the plain `leaf`, but has no more than
+    /// `rights`.
     #[inline(always)]
-    fn part(&self, leaf: u64, level: Level, memory: PhysicalAddress, rights: MemoryRights) -> u64 {
+    pub(crate) fn part(
+        &self,
+        leaf: u64,
+        level: Level,
+        memory: PhysicalAddress,
+        rights: MemoryRights,
+    ) -> u64 {
         let mut entry = leaf & !(ADDRESS | LARGE) | memory.as_u64();
         if level > 0 {
             entry |= LARGE;
@@ -151,8 +166,9 @@ impl EntryFormat for Format {
         self.in_own_form(Self::without(entry, rights))
     }
 
+    /// What an entry of `level` says.
     #[inline(always)]
-    fn decode(&self, level: Level, entry: u64) -> Content {
+    pub(crate) fn decode(&self, level: Level, entry: u64) -> Content {
         if entry & PRESENT == 0 {
             return Content::Empty;
         }
@@ -176,25 +192,29 @@ impl EntryFormat for Format {
         })
     }
 
+    /// The table that an entry of `level` refers to, if it does.
     #[inline]
-    fn next_table(&self, level: Level, entry: u64) -> Option<PhysicalAddress> {
+    pub(crate) fn next_table(&self, level: Level, entry: u64) -> Option<PhysicalAddress> {
         (level > 0 && entry & (PRESENT | LARGE) == PRESENT)
             .then_some(PhysicalAddress::new(entry & ADDRESS))
     }
 
+    /// The same leaf with other attributes.
     #[inline]
-    fn with_attributes(&self, entry: u64, attributes: Attributes) -> u64 {
+    pub(crate) fn with_attributes(&self, entry: u64, attributes: Attributes) -> u64 {
         let changed = WRITABLE | NO_EXECUTE | WRITE_THROUGH | CACHE_DISABLE;
         self.in_own_form(self.plain(entry) & !changed | Self::attribute_bits(attributes))
     }
 
+    /// The bits of an entry that note `access`.
     #[inline]
-    fn access_bits(&self, access: Access) -> u64 {
+    pub(crate) fn access_bits(&self, access: Access) -> u64 {
         u64::from(access.bits()) << self.access_shift()
     }
 
+    /// What the bits of an entry note.
     #[inline]
-    fn access(&self, entry: u64) -> Access {
+    pub(crate) fn access(&self, entry: u64) -> Access {
         Access::from_bits((entry >> self.access_shift()) as u8)
     }
 }

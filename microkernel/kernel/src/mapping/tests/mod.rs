@@ -12,7 +12,7 @@ use l4_abi::item::{ItemControl, ItemFlags};
 use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
 use machine::entry_format::{Format, aarch64, x86_64};
-use machine::page_table::{Access, Content, EntryFormat, Leaf, Level, Next};
+use machine::page_table::{Access, Content, Leaf, Level, Next};
 
 use super::map::Map;
 use super::memory_space::{MemorySpace, SpaceRef};

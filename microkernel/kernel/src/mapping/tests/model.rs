@@ -6,7 +6,7 @@ use l4_abi::flexpage::{Flexpage, Transfer};
 use l4_abi::item::{CacheMode, ItemControl};
 use l4_abi::rights::MemoryRights;
 use machine::entry_format::Format;
-use machine::page_table::{Access, Cache, EntryFormat, HIGHEST_LEAF, Level, size_of_page};
+use machine::page_table::{Access, Cache, HIGHEST_LEAF, Level, size_of_page};
 
 use crate::mapping::unmap::Scope;
 
