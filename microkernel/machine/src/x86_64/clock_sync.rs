@@ -26,7 +26,6 @@ mod request {
     pub(super) const LOOK: u32 = 2;
     pub(super) const SET_BACK: u32 = 3;
     pub(super) const GO: u32 = 4;
-    pub(super) const STOP: u32 = 5;
 }
 
 /// What the two CPUs share.
@@ -56,7 +55,6 @@ impl ClockSync {
             self.ticks.store(excess as u64, Ordering::Relaxed);
             self.ask(request::SET_BACK);
         }
-        self.ask(request::STOP);
         false
     }
 
@@ -83,22 +81,23 @@ impl ClockSync {
         }
     }
 
-    /// On a CPU that starts. False if its clock is of no use.
-    pub(super) fn follow(&self) -> bool {
+    /// On a CPU that starts. One whose clock is of no use stays here, until it
+    /// is stopped from outside.
+    pub(super) fn follow(&self) {
         loop {
             let asked = self.request.load(Ordering::Acquire);
             match asked {
                 request::LOOK => self.ticks.store(read_tsc_in_order(), Ordering::Relaxed),
                 request::SET_BACK => set_back(self.ticks.load(Ordering::Relaxed)),
-                request::GO | request::STOP => {}
+                request::GO => {}
                 _ => {
                     spin_loop();
                     continue;
                 }
             }
             self.request.store(request::DONE, Ordering::Release);
-            if asked == request::GO || asked == request::STOP {
-                return asked == request::GO;
+            if asked == request::GO {
+                return;
             }
         }
     }

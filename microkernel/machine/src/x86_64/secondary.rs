@@ -9,7 +9,6 @@
 use core::arch::{global_asm, naked_asm};
 
 use super::clock_sync::ClockSync;
-use super::instructions::halt;
 use super::paging::{self, IMAGE_OFFSET};
 use super::platform::Platform;
 use super::start::FIRST_ROOT;
@@ -123,9 +122,7 @@ unsafe extern "C" fn main(cpu: &'static mut CpuBlock) -> ! {
     cpu::initialise();
     cpu::load(cpu.arch.tables(), cpu.id());
     cpu::attach(cpu);
-    if !CLOCK_SYNC.follow() {
-        halt();
-    }
+    CLOCK_SYNC.follow();
     // SAFETY: the kernel's upcall takes the CPU's block.
     unsafe { brio_start_cpu(cpu) };
     HANDOVER.finish();
@@ -158,7 +155,7 @@ pub(super) fn start(kip: &KipPage, platform: &Platform, block: &'static CpuBlock
     let meet = || CLOCK_SYNC.lead(&platform.timer);
     let has_started = HANDOVER.give(block, &platform.timer, wake, meet);
     if !has_started {
-        // So that it never comes: the page is somebody else's soon.
+        // So that it never comes, or stops: the page is somebody else's soon.
         local.send_init(id as u32);
     }
     // SAFETY: as above.
