@@ -132,32 +132,19 @@ impl Tables {
         offset_of!(Self, stacks) + ENTRY_STACK as usize * TRAP_STACK_SIZE;
 
     pub(super) const fn new() -> Self {
-        let mut descriptors = [const { Cell::new(0) }; DESCRIPTORS];
+        // SAFETY: numbers and cells of them, which may be zero.
+        let mut tables: Self = unsafe { core::mem::zeroed() };
         // Flat segments (SDM 3.4.5): code is execute/read, data read/write.
-        descriptors[1] = Cell::new(0x00af_9b00_0000_ffff);
-        descriptors[2] = Cell::new(0x00cf_9300_0000_ffff);
-        descriptors[3] = Cell::new(0x00cf_fb00_0000_ffff);
-        descriptors[4] = Cell::new(0x00cf_f300_0000_ffff);
-        descriptors[5] = Cell::new(0x00af_fb00_0000_ffff);
-        Self {
-            task_state: TaskState {
-                before: 0,
-                reserved_0: 0,
-                rsp0: Cell::new(0),
-                rsp1_and_2: [0; 2],
-                reserved_1: 0,
-                interrupt_stacks: [const { Cell::new(0) }; 7],
-                reserved_2: 0,
-                reserved_3: 0,
-                port_bitmap: Cell::new(NO_PORT_BITMAP),
-                ports: PortBitmap::new(),
-                ports_end: u64::MAX,
-            },
-            descriptors,
-            scratch: Cell::new(0),
-            stacks: [const { TrapStack(UnsafeCell::new([0; TRAP_STACK_SIZE])) }; TRAP_STACKS],
-            guest: svm::Pages::new(),
-        }
+        tables.descriptors[1] = Cell::new(0x00af_9b00_0000_ffff);
+        tables.descriptors[2] = Cell::new(0x00cf_9300_0000_ffff);
+        tables.descriptors[3] = Cell::new(0x00cf_fb00_0000_ffff);
+        tables.descriptors[4] = Cell::new(0x00cf_f300_0000_ffff);
+        tables.descriptors[5] = Cell::new(0x00af_fb00_0000_ffff);
+        tables.task_state.port_bitmap = Cell::new(NO_PORT_BITMAP);
+        tables.task_state.ports = PortBitmap::new();
+        tables.task_state.ports_end = u64::MAX;
+        tables.guest = svm::Pages::new();
+        tables
     }
 
     /// Tables for another CPU, which [`load`](Self::load) makes its own.
