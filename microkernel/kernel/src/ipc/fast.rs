@@ -110,7 +110,7 @@ fn others(
     const RECEIVE: u64 = Operation::RECEIVE.bits();
     cold_path();
     let Sender { thread, state } = current;
-    match destination & ANY {
+    let partner = match destination & ANY {
         SEND => {
             let Some((task, entry)) = look_up(cpu, thread, destination) else {
                 return ShortWay::Nowhere;
@@ -118,25 +118,24 @@ fn others(
             if !matches!(target(cpu, &entry, label, tag), Target::Kernel) {
                 return ShortWay::Nowhere;
             }
-            match triggered(cpu, &state, &entry, tag) {
+            return match triggered(cpu, &state, &entry, tag) {
                 Some(irq) => trigger(cpu, current, irq),
                 None => invoke(cpu, current, task, entry, Operation::SEND, tag, timeouts),
-            }
+            };
         }
         RECEIVE => {
             let found = look_up(cpu, thread, destination);
             match found.map(|(_, entry)| target(cpu, &entry, label, tag)) {
-                Some(Target::Thread(partner, _)) => {
-                    wait(cpu, current, Some(partner), tag, timeouts)
-                }
-                _ => ShortWay::Nowhere,
+                Some(Target::Thread(partner, _)) => Some(partner),
+                _ => return ShortWay::Nowhere,
             }
         }
-        _ if MessageTag::from_raw(tag).label() == label::THREAD => ShortWay::Nowhere,
-        _ if destination == WAIT => wait(cpu, current, None, tag, timeouts),
-        _ if destination == SLEEP => wait(cpu, current, Some(thread), tag, timeouts),
-        _ => ShortWay::Nowhere,
-    }
+        _ if MessageTag::from_raw(tag).label() == label::THREAD => return ShortWay::Nowhere,
+        _ if destination == WAIT => None,
+        _ if destination == SLEEP => Some(thread),
+        _ => return ShortWay::Nowhere,
+    };
+    wait(cpu, current, partner, tag, timeouts)
 }
 
 /// The current thread.
@@ -231,7 +230,7 @@ impl Sender<'_> {
 
 /// Waits for as long as it takes for a message of `partner`, or of anybody, if
 /// none is there; the next thread in turn goes on. Who waits for itself sleeps.
-#[inline(never)]
+#[inline(always)]
 fn wait(
     cpu: &Cpu,
     Sender {
@@ -426,27 +425,29 @@ fn triggered<'cpu>(
 }
 
 /// Triggers an interrupt. Who has waited for it goes on at once, if it is more
-/// urgent than all others.
+/// urgent than all others; the user mode of a vCPU is left for it.
 #[inline(always)]
 fn trigger(cpu: &Cpu, current: Sender<'_>, irq: &Irq) -> ShortWay {
-    let goes_first = |to: &ThreadState| scheduling::goes_first(cpu, &current.state, to);
     let held = irq.hold();
-    match irq.trigger_open(cpu, &held, goes_first) {
-        Some((receiver, to)) => {
-            drop(held);
-            scheduling::preempt(cpu, current.thread, &current.state, receiver, &to);
-            current.switch_to(cpu, receiver, to);
-            ShortWay::ToASyscall
-        }
-        None => trigger_any(cpu, current.thread, irq, held),
+    let Some(receiver) = irq.plain_receiver(cpu, &held) else {
+        return trigger_any(cpu, current.thread, irq, held);
+    };
+    let open = receiver.stands(cpu, Standing::Open);
+    if let Some(to) = open.filter(|to| scheduling::goes_first(cpu, &current.state, to)) {
+        irq.give(&held, &to);
+        drop(held);
+        scheduling::preempt(cpu, current.thread, &current.state, receiver, &to);
+        current.switch_to(cpu, receiver, to);
+        return ShortWay::ToASyscall;
     }
+    if vcpu::fast::interrupt(cpu, receiver, irq.label()) {
+        return ShortWay::ToTheEnd;
+    }
+    trigger_any(cpu, current.thread, irq, held)
 }
 
 #[inline(never)]
 fn trigger_any(cpu: &Cpu, current: &Thread, irq: &Irq, held: Guard<'_, State>) -> ShortWay {
-    if irq.trigger_vcpu(cpu, &held) {
-        return ShortWay::ToTheEnd;
-    }
     drop(held);
     irq.hit(cpu);
     end_of(cpu, current)

@@ -23,7 +23,7 @@ pub fn deliver(cpu: &Cpu, receiver: &Thread, id: u64, label: u64) -> Delivery {
     match state.waiting.get() {
         Waiting::Receive(Source::Anyone) => {}
         Waiting::Receive(Source::Irq(wanted)) if wanted == id => {}
-        Waiting::Nothing if receiver.enter_with_irq(cpu, cpu.loaded.is(receiver), label) => {
+        Waiting::Nothing if receiver.enter_with_irq(cpu, label) => {
             trace::irq_message(cpu, receiver, id, label);
             return Delivery::Entered;
         }

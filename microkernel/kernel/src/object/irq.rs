@@ -15,7 +15,7 @@ use machine::lock::{Guard, Lock};
 
 use super::icu::PinBinding;
 use super::ipc_gate::thread_argument;
-use super::thread::{LocalState, Standing, Thread, ThreadState};
+use super::thread::{Thread, ThreadState};
 use super::{Invocation, OperationResult, Outcome, Ref, RefSlot, ensure};
 use crate::cpu::Cpu;
 use crate::ipc::{self, irq::Delivery};
@@ -112,44 +112,23 @@ impl Irq {
         self.state.lock()
     }
 
-    /// While it is [held](Self::hold), it is triggered by software; nothing is
-    /// done unless there is nothing to do but to give its message to a thread
-    /// that waits for anybody: that thread, which has the message now.
+    /// The thread that its message goes to, if that would be the only one, and
+    /// there is no pin; while it is [held](Self::hold).
     #[inline(always)]
-    pub fn trigger_open<'cpu>(
-        &self,
-        cpu: &'cpu Cpu,
-        state: &State,
-        can_go_on: impl FnOnce(&ThreadState) -> bool,
-    ) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
-        let thread = self.plain_receiver(cpu, state)?;
-        let to = thread.stands(cpu, Standing::Open)?;
-        // With a thread that waits it is neither of these.
-        debug_assert!(!state.pending && !state.dead);
-        if !can_go_on(&to) {
-            return None;
-        }
-        to.context.frame.set_tag(MessageTag::EMPTY.raw());
-        to.context.frame.set_label(self.label());
-        Some((thread, to))
-    }
-
-    /// The same for a vCPU, which the message enters. True if it has.
-    #[inline(always)]
-    pub fn trigger_vcpu(&self, cpu: &Cpu, state: &State) -> bool {
-        // Only the current thread is loaded now, and that is in a system call.
-        self.plain_receiver(cpu, state)
-            .filter(|thread| thread.is_here(cpu))
-            .is_some_and(|thread| thread.enter_with_irq(cpu, false, self.label()))
-    }
-
-    /// The thread, if the message would be the only one, and there is no pin.
-    #[inline(always)]
-    fn plain_receiver<'cpu>(&self, cpu: &'cpu Cpu, state: &State) -> Option<&'cpu Thread> {
+    pub fn plain_receiver<'cpu>(&self, cpu: &'cpu Cpu, state: &State) -> Option<&'cpu Thread> {
         if state.queued | state.overrun || !self.pin.is_unbound() {
             return None;
         }
         self.thread.get(cpu)
+    }
+
+    /// Gives its message to that, which waits for anybody.
+    #[inline(always)]
+    pub fn give(&self, state: &State, receiver: &ThreadState) {
+        // With a thread that waits it is neither of these.
+        debug_assert!(!state.pending && !state.dead);
+        receiver.context.frame.set_tag(MessageTag::EMPTY.raw());
+        receiver.context.frame.set_label(self.label());
     }
 
     /// It is triggered. The thread that waited for it, and has its message now:

@@ -45,16 +45,20 @@ impl Thread {
     }
 
     /// The message of an interrupt enters the vCPU, if it takes messages now.
-    #[inline(always)]
-    pub fn enter_with_irq(&self, cpu: &Cpu, is_loaded: bool, label: u64) -> bool {
+    pub fn enter_with_irq(&self, cpu: &Cpu, label: u64) -> bool {
         let Some(parts) = self.takes_upcall(cpu) else {
             return false;
         };
-        debug_assert!(is_loaded == cpu.loaded.is(self));
+        self.take_irq(cpu, parts, cpu.loaded.is(self), label);
+        true
+    }
+
+    /// The message of an interrupt enters the vCPU.
+    #[inline(always)]
+    pub(super) fn take_irq(&self, cpu: &Cpu, parts: Parts<'_>, is_loaded: bool, label: u64) {
         self.enter_for_message(cpu, parts, is_loaded);
         parts.1.set_tag(MessageTag::EMPTY);
         parts.1.set_label(label);
-        true
     }
 
     #[inline(always)]

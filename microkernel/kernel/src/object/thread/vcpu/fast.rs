@@ -7,6 +7,7 @@ use l4_abi::protocol::thread::Opcode;
 use l4_abi::vcpu::StateFlags;
 use machine::per_cpu::{ShortWay, TaskAnswer};
 
+use super::message::would_take_upcall;
 use crate::cpu::Cpu;
 use crate::object::thread::{Standing, Thread};
 
@@ -26,6 +27,18 @@ pub fn enter(cpu: &Cpu, thread: &Thread) -> ShortWay {
         }
         _ => ShortWay::Nowhere,
     }
+}
+
+/// The message of an interrupt enters the vCPU, if that takes messages in its
+/// user task, and is not the current thread.
+#[inline(always)]
+pub fn interrupt(cpu: &Cpu, thread: &Thread, label: u64) -> bool {
+    let state = thread.stands(cpu, Standing::Intercepted);
+    let parts = state.and_then(|state| would_take_upcall(cpu, state));
+    if let Some(parts) = parts {
+        thread.take_irq(cpu, parts, false, label);
+    }
+    parts.is_some()
 }
 
 /// Performs the resume of the current thread, if it does nothing else and no

@@ -6,28 +6,17 @@ use l4_abi::vcpu::StateFlags;
 use super::Parts;
 use crate::cpu::Cpu;
 use crate::ipc::{self, finish};
-use crate::object::thread::{Deferred, Life, Source, Thread, Waiting};
+use crate::object::thread::{Deferred, Life, LocalState, Source, Thread, Waiting};
 
 impl Thread {
     /// Its parts, if a message can enter right now: it
     /// takes them, and its registers are those of user mode.
-    #[inline(always)]
+    #[inline]
     pub fn takes_upcall<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<Parts<'cpu>> {
         match cpu.current.is(self) && !cpu.in_errands.get() {
             true => None,
-            false => self.would_take_upcall(cpu),
+            false => would_take_upcall(cpu, self.local(cpu)),
         }
-    }
-
-    #[inline(always)]
-    fn would_take_upcall<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<Parts<'cpu>> {
-        let state = self.local(cpu);
-        let area = state.vcpu.area(cpu)?;
-        let takes = state.waiting.get() == Waiting::Nothing
-            && state.deferred.get() == Deferred::Nothing
-            && state.life.get() == Life::Alive
-            && area.state().contains(StateFlags::IRQ);
-        takes.then_some((state, area))
     }
 
     /// Somebody has queued at it. The current thread may be in the middle of
@@ -38,7 +27,7 @@ impl Thread {
             return;
         };
         area.set_irq_pending(true);
-        if cpu.current.is(self) && self.would_take_upcall(cpu).is_some() {
+        if cpu.current.is(self) && would_take_upcall(cpu, self.local(cpu)).is_some() {
             state.deferred.set(Deferred::Upcall);
             cpu.reschedule.set(true);
         }
@@ -56,7 +45,7 @@ impl Thread {
 
     /// The upcall that was put off.
     pub fn take_upcall(&self, cpu: &Cpu) {
-        if !self.mailbox.is_empty() && self.would_take_upcall(cpu).is_some() {
+        if !self.mailbox.is_empty() && would_take_upcall(cpu, self.local(cpu)).is_some() {
             self.begin_upcall(cpu);
             self.take_any(cpu);
         }
@@ -90,4 +79,18 @@ impl Thread {
             area.set_state(area.state() | StateFlags::IRQ);
         }
     }
+}
+
+/// The same, for the vCPU with this state, if that is in no system call.
+#[inline(always)]
+pub(super) fn would_take_upcall<'cpu>(
+    cpu: &'cpu Cpu,
+    state: LocalState<'cpu>,
+) -> Option<Parts<'cpu>> {
+    let area = state.vcpu.area(cpu)?;
+    let takes = state.waiting.get() == Waiting::Nothing
+        && state.deferred.get() == Deferred::Nothing
+        && state.life.get() == Life::Alive
+        && area.state().contains(StateFlags::IRQ);
+    takes.then_some((state, area))
 }
