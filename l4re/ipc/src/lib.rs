@@ -4,7 +4,7 @@
 //!   the one declaration.
 //! * [`argument`] and [`output`] say how each type travels; [`Writer`] and [`Reader`] put it into
 //!   the message registers and take it out.
-//! * [`server`] is the receiving end: the loop, requests, answers, a registry of objects.
+//! * [`server`] is the receiving end: the loop, requests, answers.
 //! * [`factory`] and [`meta`] are the two protocols that every kind of server may speak.
 //!
 //! A C++ program of L4Re and a program of this crate understand each other; the recorded messages

@@ -17,8 +17,8 @@
 //!
 //! * [`mod@env`]: initial capabilities and arguments; [`println!`] and [`eprintln!`] write to the log.
 //! * The heap grows on demand, so the `alloc` crate works.
-//! * [`thread`]: threads and thread-local values; [`sync`]: a mutex; [`time`]: clock and sleep.
-//! * [`serve`]: being the server of a channel; [`clients`]: with a gate for each client. [`vcpu`]: running virtual machines.
+//! * [`thread`]: threads, and thread-local values (feature `thread-local`); [`sync`]: a mutex; [`time`]: clock and sleep.
+//! * [`serve`]: being the server of a channel. [`vcpu`]: running virtual machines.
 //! * A panic ends the program: one line and a backtrace on the log, then its parent is told.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unstable_features)]
@@ -38,7 +38,6 @@ extern crate alloc;
 pub mod arch;
 
 mod backtrace;
-pub mod clients;
 pub mod console;
 pub mod env;
 mod heap;

@@ -6,10 +6,10 @@ use core::str::from_utf8;
 
 use l4_abi::protocol::log::INPUT_PIN;
 use l4_ipc::factory::{Arguments, Created, FactoryServer, ServerFactory};
-use l4_ipc::server::Registry;
 use l4_ipc::{Bytes, Interface, Outcome, Request, Response, ResultCode, dispatch};
-use l4_rt::clients::{self, ClientGate, DELETION_LABEL, FACTORY_LABEL};
 use l4_rt::{env, println, thread};
+use l4_server::Registry;
+use l4_server::clients::{self, ClientGate, DELETION_LABEL, FACTORY_LABEL};
 use l4_sys::object::{Irq, Log};
 use l4_sys::{Cap, OwnedCap};
 use l4re::icu::{IcuInterface, OneInterrupt};

@@ -9,7 +9,7 @@ use core::fmt;
 use core::hint::black_box;
 
 use l4_rt::time;
-use l4_sys::arch::hardware_random;
+use l4_sys::arch::random;
 
 use crate::chacha;
 use crate::generator::Generator;
@@ -47,7 +47,7 @@ pub fn seeded(may_use_jitter: bool) -> Result<(Source, Generator), &'static str>
     let mut samples = [0; JITTER_SAMPLES];
     samples.iter_mut().for_each(|sample| *sample = measure());
     samples.iter().for_each(|sample| generator.add(*sample));
-    let words = (0..HARDWARE_SAMPLES).map_while(|_| hardware_random());
+    let words = (0..HARDWARE_SAMPLES).map_while(|_| random::word());
     let found = words.map(|word| generator.add(word)).count();
     match found {
         HARDWARE_SAMPLES => Ok((Source::Hardware, generator)),

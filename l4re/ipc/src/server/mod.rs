@@ -1,7 +1,6 @@
 //! The receiving end: the loop, and what the expansion of [`interface!`](crate::interface!) calls.
 
 pub(crate) mod receive;
-mod registry;
 mod request;
 
 use core::convert::Infallible;
@@ -14,7 +13,6 @@ use l4_sys::{Result, ipc};
 use crate::{Interface, Opcode, Outcome, Output, Reader, Writer, meta};
 
 use receive::ReceiveSlots;
-pub use registry::Registry;
 pub use request::Request;
 
 /// What becomes of a handled request.

@@ -46,10 +46,6 @@ impl ThreadBlock {
         // than what could be done about it here.
         let _ = arch::set_thread_pointer(ptr::from_ref(self) as usize);
     }
-
-    pub(super) fn drop_locals(&self) {
-        self.locals.drop_all();
-    }
 }
 
 /// The block of the calling thread.

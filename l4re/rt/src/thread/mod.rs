@@ -1,6 +1,7 @@
 //! Threads and thread-local values.
 
 mod block;
+#[cfg_attr(not(feature = "thread-local"), path = "local/absent.rs")]
 mod local;
 mod utcb;
 
@@ -20,6 +21,7 @@ use crate::{arch, env};
 
 use block::ThreadBlock;
 pub(crate) use block::{initialise_main, stack_top};
+#[cfg(feature = "thread-local")]
 pub use local::LocalKey;
 
 /// Stack of a thread if nothing else is asked for, in bytes.
@@ -169,7 +171,7 @@ pub(crate) unsafe extern "C" fn thread_main(start: *mut Start) -> ! {
     // SAFETY: the block lives on this stack, which outlives the thread.
     unsafe { block.install() };
     body();
-    block.drop_locals();
+    block.locals.drop_all();
     // After this the joiner may destroy the thread at any moment.
     let _ = finished.up();
     l4_sys::ipc::sleep_forever()

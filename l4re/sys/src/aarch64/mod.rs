@@ -4,6 +4,8 @@
 use core::arch::asm;
 
 pub mod guest;
+#[cfg(feature = "random")]
+pub mod random;
 mod root_start;
 pub(crate) mod vcpu;
 
@@ -67,9 +69,4 @@ pub fn set_thread_pointer(address: usize) -> crate::Result<()> {
         asm!("msr tpidr_el0, {}", in(reg) address, options(nomem, nostack, preserves_flags));
     }
     Ok(())
-}
-
-/// A word of the processor's random number generator: none, since programs cannot read whether the processor has one.
-pub fn hardware_random() -> Option<u64> {
-    None
 }

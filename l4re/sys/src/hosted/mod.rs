@@ -1,6 +1,8 @@
 //! The host as an "architecture": every thread has a UTCB, and the kernel is a closure that the
 //! test installs with [`with_kernel`]. Wire formats and the servers' logic are tested this way.
 
+#[cfg(feature = "random")]
+pub mod random;
 pub(crate) mod vcpu;
 
 use std::cell::{Cell, RefCell};
@@ -89,9 +91,4 @@ pub(crate) unsafe fn system_call(
 
 pub(crate) fn utcb_address() -> usize {
     UTCB.with(|utcb| utcb.as_ptr() as usize)
-}
-
-/// A word of the processor's random number generator: none, since tests are to be the same each time.
-pub fn hardware_random() -> Option<u64> {
-    None
 }

@@ -3,10 +3,10 @@
 use core::convert::Infallible;
 
 use l4_ipc::factory::{Arguments, Created, FactoryServer, ServerFactory};
-use l4_ipc::server::Registry;
 use l4_ipc::{Outcome, Request, Response, ResultCode, dispatch};
-use l4_rt::clients::{self, ClientGate, DELETION_LABEL, FACTORY_LABEL};
 use l4_rt::thread;
+use l4_server::Registry;
+use l4_server::clients::{self, ClientGate, DELETION_LABEL, FACTORY_LABEL};
 use l4re::VirtioDevice;
 use l4re::icu::IcuInterface;
 

@@ -1,8 +1,6 @@
 //! The objects of a server, found by the label of the gate that a request came through.
 
-use l4_abi::error::ResultCode;
-
-use crate::Outcome;
+use l4_ipc::{Outcome, ResultCode};
 
 /// Up to `N` objects, each with a label of its own.
 ///

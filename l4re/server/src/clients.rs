@@ -3,10 +3,9 @@
 
 use l4_ipc::factory::Created;
 use l4_ipc::{CapabilityRights, Outcome};
+use l4_rt::{Result, env, thread};
 use l4_sys::object::{IpcGate, Irq};
 use l4_sys::{AnyObject, OwnedCap};
-
-use crate::{Result, env, thread};
 
 /// Label of the channel's own gate, by which ned asks for gates. Those of clients have larger ones.
 pub const FACTORY_LABEL: u64 = 4;
