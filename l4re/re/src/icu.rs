@@ -4,8 +4,8 @@ use l4_abi::error::ResultCode;
 use l4_abi::protocol::icu::Opcode;
 use l4_abi::protocol::label;
 use l4_ipc::{NoAnswer, Outcome, Received, Request};
+use l4_sys::Cap;
 use l4_sys::object::Irq;
-use l4_sys::{Cap, OwnedCap};
 
 l4_ipc::interface! {
     /// An interrupt controller that a server stands in for.
@@ -32,8 +32,11 @@ l4_ipc::interface! {
 
 /// A server that has one interrupt for its client, at pin 0; it is an interrupt controller by that.
 pub trait OneInterrupt {
-    /// Where the client's interrupt is kept.
-    fn bound(&mut self) -> &mut Option<OwnedCap<Irq>>;
+    /// Raises the client's interrupt from now on.
+    fn bind(&mut self, request: &mut Request<'_>, irq: Received<Irq>) -> Outcome<()>;
+
+    /// Does not raise it any more.
+    fn unbind(&mut self, irq: Received<Irq>) -> Outcome<()>;
 }
 
 /// The pin.
@@ -49,14 +52,12 @@ fn check(pin: u64) -> Outcome<()> {
 impl<T: OneInterrupt> IcuServer for T {
     fn bind(&mut self, request: &mut Request<'_>, pin: u64, irq: Received<Irq>) -> Outcome<()> {
         check(pin)?;
-        *self.bound() = Some(request.keep(irq)?);
-        Ok(())
+        OneInterrupt::bind(self, request, irq)
     }
 
-    fn unbind(&mut self, _: &mut Request<'_>, pin: u64, _: Received<Irq>) -> Outcome<()> {
+    fn unbind(&mut self, _: &mut Request<'_>, pin: u64, irq: Received<Irq>) -> Outcome<()> {
         check(pin)?;
-        *self.bound() = None;
-        Ok(())
+        OneInterrupt::unbind(self, irq)
     }
 
     fn info(&mut self, _: &mut Request<'_>) -> Outcome<(u64, u64, u64)> {
@@ -67,6 +68,7 @@ impl<T: OneInterrupt> IcuServer for T {
         Err(ResultCode::ENOSYS)
     }
 
+    /// Clients unmask their interrupt object.
     fn unmask(&mut self, _: &mut Request<'_>, _: u64) -> Outcome<()> {
         Ok(())
     }

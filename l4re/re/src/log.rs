@@ -5,11 +5,13 @@
 
 use l4_abi::error::ResultCode;
 use l4_abi::protocol::label;
-use l4_abi::protocol::log::{OPCODE_MASK, Opcode, READ_BREAK, READ_DONE, READ_SIZE, WRITE_SIZE};
+use l4_abi::protocol::log::{
+    InputFlags, LocalFlags, OPCODE_MASK, Opcode, OutputFlags, READ_DONE, READ_SIZE, WRITE_SIZE,
+};
 use l4_ipc::server::Response;
 use l4_ipc::{CapabilityRights, Interface, Outcome, Request, Writer};
 
-pub use l4_abi::protocol::log::{InputFlags, LocalFlags, OutputFlags};
+pub use l4_sys::object::ReadStatus;
 
 l4_sys::object! {
     /// A log that a server stands in for.
@@ -21,55 +23,13 @@ impl Interface for LogInterface {
     const NAME: &'static str = "Vcon";
 }
 
-/// How a console treats its data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Attributes {
-    /// Input.
-    pub input: InputFlags,
-    /// Output.
-    pub output: OutputFlags,
-    /// Lines.
-    pub local: LocalFlags,
-}
-
-impl Default for Attributes {
-    fn default() -> Self {
-        Self {
-            input: InputFlags::ICRNL,
-            output: OutputFlags::ONLCR,
-            local: LocalFlags::ECHO,
-        }
-    }
-}
-
-/// What a [`LogServer::read`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadResult {
-    /// Bytes put into the buffer.
-    pub count: usize,
-    /// There is no more input now.
-    pub exhausted: bool,
-    /// A break came.
-    pub is_break: bool,
-}
-
 /// What a server of [`LogInterface`] implements.
 pub trait LogServer {
     /// Prints `text`, at most 488 bytes, of any content. Nobody waits for an answer.
     fn write(&mut self, request: &mut Request<'_>, text: &[u8]);
 
     /// Puts input that is there into `buffer`. The caller has the W right.
-    fn read(&mut self, request: &mut Request<'_>, buffer: &mut [u8]) -> Outcome<ReadResult>;
-
-    /// Changes how data is treated; by default it is ignored.
-    fn set_attributes(&mut self, _: &mut Request<'_>, _: Attributes) -> Outcome<()> {
-        Ok(())
-    }
-
-    /// How data is treated.
-    fn attributes(&mut self, _: &mut Request<'_>) -> Outcome<Attributes> {
-        Ok(Attributes::default())
-    }
+    fn read(&mut self, request: &mut Request<'_>, buffer: &mut [u8]) -> Outcome<ReadStatus>;
 }
 
 impl LogInterface {
@@ -89,22 +49,17 @@ impl LogInterface {
                     Response::None
                 }
                 Some(Opcode::Read) => answer(read(server, request, (code >> 16) as u16)),
+                // Data is treated in one way, whatever a client asks for.
                 Some(Opcode::SetAttributes) => answer((|| {
-                    let attributes = Attributes {
-                        input: InputFlags::from_bits_retain(reader.scalar()?),
-                        output: OutputFlags::from_bits_retain(reader.scalar()?),
-                        local: LocalFlags::from_bits_retain(reader.scalar()?),
-                    };
-                    server.set_attributes(request, attributes)?;
+                    let _: [u64; 3] = [reader.scalar()?, reader.scalar()?, reader.scalar()?];
                     Ok(Writer::new())
                 })()),
                 Some(Opcode::GetAttributes) => answer((|| {
-                    let attributes = server.attributes(request)?;
                     let mut writer = Writer::new();
                     writer.scalar(0_u64)?;
-                    writer.scalar(attributes.input.bits())?;
-                    writer.scalar(attributes.output.bits())?;
-                    writer.scalar(attributes.local.bits())?;
+                    writer.scalar(InputFlags::ICRNL.bits())?;
+                    writer.scalar(OutputFlags::ONLCR.bits())?;
+                    writer.scalar(LocalFlags::ECHO.bits())?;
                     Ok(writer)
                 })()),
                 None => Response::error(ResultCode::ENOSYS),
@@ -126,9 +81,6 @@ fn read<S: LogServer + ?Sized>(
     let mut status = count as u64;
     if result.exhausted {
         status |= READ_DONE;
-    }
-    if result.is_break {
-        status |= READ_BREAK;
     }
     let mut writer = Writer::new();
     writer.scalar(status)?;

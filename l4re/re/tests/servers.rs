@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use l4_abi::message_tag::MessageTag;
+use l4_abi::protocol::log::{InputFlags, LocalFlags, OutputFlags};
 use l4_abi::protocol::namespace::PARTLY_RESOLVED;
 use l4_abi::timeout::TimeoutPair;
 use l4_ipc::factory::{Arguments, Created, FactoryServer, Varg};
@@ -16,9 +17,7 @@ use l4_sys::arch::{SystemCall, SystemReturn, with_kernel};
 use l4_sys::object::Log;
 use l4_sys::slots::SLOTS;
 use l4_sys::{AnyObject, Cap, Object, OwnedCap, Passed, Utcb, ipc};
-use l4re::log::{
-    Attributes, InputFlags, LocalFlags, LogInterface, LogServer, OutputFlags, ReadResult,
-};
+use l4re::log::{LogInterface, LogServer, ReadStatus};
 use l4re::mem_alloc::{DataspaceFlags, MemAllocServer, Usage};
 use l4re::namespace::NamespaceServer;
 use l4re::region_map::{RegionEntry, RegionList};
@@ -65,7 +64,6 @@ fn raw(protocol: i64, message: &[u64]) -> i64 {
 #[derive(Clone, Default)]
 struct Terminal {
     written: Rc<RefCell<Vec<u8>>>,
-    attributes: Attributes,
 }
 
 impl LogServer for Terminal {
@@ -73,20 +71,14 @@ impl LogServer for Terminal {
         self.written.borrow_mut().extend(text);
     }
 
-    fn read(&mut self, _: &mut Request<'_>, buffer: &mut [u8]) -> Outcome<ReadResult> {
+    fn read(&mut self, _: &mut Request<'_>, buffer: &mut [u8]) -> Outcome<ReadStatus> {
         let input = b"input";
         let count = buffer.len().min(input.len());
         buffer[..count].copy_from_slice(&input[..count]);
-        Ok(ReadResult {
+        Ok(ReadStatus {
             count,
             exhausted: count == input.len(),
-            is_break: false,
         })
-    }
-
-    fn set_attributes(&mut self, _: &mut Request<'_>, attributes: Attributes) -> Outcome<()> {
-        self.attributes = attributes;
-        Ok(())
     }
 }
 

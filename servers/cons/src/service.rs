@@ -6,14 +6,14 @@ use core::str::from_utf8;
 
 use l4_abi::protocol::log::INPUT_PIN;
 use l4_ipc::factory::{Arguments, Created, FactoryServer, ServerFactory};
-use l4_ipc::{Bytes, Interface, Outcome, Request, Response, ResultCode, dispatch};
+use l4_ipc::{Bytes, Interface, Outcome, Received, Request, Response, ResultCode, dispatch};
 use l4_rt::{env, println, thread};
 use l4_server::Registry;
 use l4_server::clients::{self, ClientGate, DELETION_LABEL, FACTORY_LABEL};
 use l4_sys::object::{Irq, Log};
 use l4_sys::{Cap, OwnedCap};
 use l4re::icu::{IcuInterface, OneInterrupt};
-use l4re::log::{LogInterface, LogServer, ReadResult};
+use l4re::log::{LogInterface, LogServer, ReadStatus};
 
 use crate::screen::{HELP, LINE, Screen};
 
@@ -190,20 +190,25 @@ impl LogServer for Session<'_> {
         self.screen.write(number, text, &mut show(self.logs));
     }
 
-    fn read(&mut self, _: &mut Request<'_>, buffer: &mut [u8]) -> Outcome<ReadResult> {
+    fn read(&mut self, _: &mut Request<'_>, buffer: &mut [u8]) -> Outcome<ReadStatus> {
         let number = self.client.number;
         self.screen.hear(number, &mut show(self.logs));
-        Ok(ReadResult {
+        Ok(ReadStatus {
             count: self.screen.read(number, buffer),
             exhausted: !self.screen.has_input(number),
-            is_break: false,
         })
     }
 }
 
 impl OneInterrupt for Session<'_> {
-    fn bound(&mut self) -> &mut Option<OwnedCap<Irq>> {
+    fn bind(&mut self, request: &mut Request<'_>, irq: Received<Irq>) -> Outcome<()> {
         self.screen.hear(self.client.number, &mut show(self.logs));
-        &mut self.client.arrived
+        self.client.arrived = Some(request.keep(irq)?);
+        Ok(())
+    }
+
+    fn unbind(&mut self, _: Received<Irq>) -> Outcome<()> {
+        self.client.arrived = None;
+        Ok(())
     }
 }

@@ -254,8 +254,14 @@ impl VirtioDeviceServer for Device {
 }
 
 impl OneInterrupt for Device {
-    fn bound(&mut self) -> &mut Option<OwnedCap<Irq>> {
-        &mut self.interrupt
+    fn bind(&mut self, request: &mut Request<'_>, irq: Received<Irq>) -> Outcome<()> {
+        self.interrupt = Some(request.keep(irq)?);
+        Ok(())
+    }
+
+    fn unbind(&mut self, _: Received<Irq>) -> Outcome<()> {
+        self.interrupt = None;
+        Ok(())
     }
 }
 
