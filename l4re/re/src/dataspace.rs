@@ -1,6 +1,5 @@
 //! Dataspace: memory that several tasks can map.
 
-use l4_abi::protocol::dataspace::Opcode;
 use l4_abi::protocol::label;
 use l4_ipc::{Pages, Window};
 use l4_sys::Cap;
@@ -15,18 +14,18 @@ l4_ipc::interface! {
 
         /// Maps what is at `offset` into `window`, at `spot` inside it; with the rights of
         /// `flags` as far as the capability has them. The answer's order tells how much was mapped.
-        fn map(offset: u64, spot: u64, flags: u64, window: Window) -> Pages = Opcode::Map;
+        fn map(offset: u64, spot: u64, flags: u64, window: Window) -> Pages = 0;
         /// Fills `size` bytes from `offset` on with zeros.
-        fn clear(offset: u64, size: u64) = Opcode::Clear;
+        fn clear(offset: u64, size: u64) = 1;
         /// Size and flags.
-        fn info() -> Info = Opcode::Info;
+        fn info() -> Info = 2;
         /// Copies `size` bytes at `source_offset` of `source`, a dataspace of the same server,
         /// to `offset`.
-        fn copy_in(offset: u64, source_offset: u64, size: u64, source: Cap<Dataspace>) = Opcode::CopyIn;
+        fn copy_in(offset: u64, source_offset: u64, size: u64, source: Cap<Dataspace>) = 3;
         /// Makes sure that `size` bytes from `offset` on have memory behind them.
-        fn allocate(offset: u64, size: u64) = Opcode::Allocate;
+        fn allocate(offset: u64, size: u64) = 4;
         /// Where the dataspace must be mapped, on systems without an MMU. Label 0 elsewhere.
-        fn map_info() -> MapInfo = Opcode::MapInfo;
+        fn map_info() -> MapInfo = 5;
     }
 }
 

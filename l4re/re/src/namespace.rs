@@ -2,7 +2,7 @@
 
 use l4_abi::error::ResultCode;
 use l4_abi::protocol::label;
-use l4_abi::protocol::namespace::{Opcode, PARTLY_RESOLVED};
+use l4_abi::protocol::namespace::PARTLY_RESOLVED;
 use l4_ipc::{Bytes, Label, Result};
 use l4_sys::{AnyObject, Cap, Object, OwnedCap};
 
@@ -19,12 +19,12 @@ l4_ipc::interface! {
         /// The label holds the entry's flags, and [`PARTLY_RESOLVED`] if the capability is another
         /// namespace that knows the rest of the path. The rest is the third result; the second
         /// is 0. Errors: ENOENT; EAGAIN if the entry exists, but not its object yet.
-        fn query(path: [u8]) -> (Label, i32, Bytes, OwnedCap<AnyObject>) = Opcode::Query;
+        fn query(path: [u8]) -> (Label, i32, Bytes, OwnedCap<AnyObject>) = 0;
         /// Adds an entry, with the rights of `flags`; without `object` it is announced only.
         /// Errors: EEXIST; EACCESS if the namespace cannot be changed.
-        fn register(flags: u32, name: [u8], object: Option<Cap<AnyObject>>) = Opcode::Register, needs WRITE;
+        fn register(flags: u32, name: [u8], object: Option<Cap<AnyObject>>) = 1, needs WRITE;
         /// Removes an entry. Errors: ENOENT, EACCESS.
-        fn unlink(name: [u8]) = Opcode::Unlink, needs WRITE;
+        fn unlink(name: [u8]) = 3, needs WRITE;
     }
 }
 

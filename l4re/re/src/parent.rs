@@ -1,7 +1,7 @@
 //! Parent: who started a program, and wants to know how it ends.
 
 use l4_abi::protocol::label;
-use l4_abi::protocol::parent::Opcode;
+use l4_abi::protocol::parent::SIGNAL;
 
 pub use l4_abi::protocol::parent::SIGNAL_EXIT;
 
@@ -13,6 +13,6 @@ l4_ipc::interface! {
 
         /// Tells it something; `signal` is [`SIGNAL_EXIT`] and `value` the exit code.
         /// There is no answer to an exit.
-        fn signal(signal: u64, value: u64) = Opcode::Signal;
+        fn signal(signal: u64, value: u64) = SIGNAL;
     }
 }

@@ -3,7 +3,6 @@
 use l4_abi::capability::Selector;
 use l4_abi::error::ResultCode;
 use l4_abi::protocol::label;
-use l4_abi::protocol::region_map::Opcode;
 use l4_ipc::{Bytes, Label, Outcome, Output, Pages, Reader, Result, Window, Writer};
 use l4_sys::utcb::MESSAGE_BYTES;
 use l4_sys::{Cap, Passed};
@@ -37,29 +36,29 @@ l4_ipc::interface! {
             name: [u8],
             backing_offset: u64,
             dataspace: Option<Cap<Dataspace>>
-        ) -> u64 = Opcode::Attach;
+        ) -> u64 = 0;
         /// Detaches what is attached at `start`; see [`detach_result`] for the label.
         /// The caller unmaps it, unless bit UNMAPPED is set. Error: ENOENT.
-        fn detach(start: u64, size: u64, flags: u32) -> (Label, Detached) = Opcode::Detach;
+        fn detach(start: u64, size: u64, flags: u32) -> (Label, Detached) = 1;
         /// The region, or area, that overlaps `size` bytes from `address` on. Error: ENOENT.
-        fn find(address: u64, size: u64) -> Region = Opcode::Find;
+        fn find(address: u64, size: u64) -> Region = 2;
         /// Reserves addresses, in which only attaches with IN_AREA take place; the start.
-        fn reserve_area(start: u64, size: u64, flags: u32, align: u8) -> u64 = Opcode::ReserveArea;
+        fn reserve_area(start: u64, size: u64, flags: u32, align: u8) -> u64 = 3;
         /// Frees the area at `address`. Error: ENOENT.
-        fn free_area(address: u64) = Opcode::FreeArea;
+        fn free_area(address: u64) = 4;
         /// The regions from `start` on, as many as fit.
-        fn get_regions(start: u64) -> RegionList = Opcode::GetRegions;
+        fn get_regions(start: u64) -> RegionList = 5;
         /// The areas from `start` on, as many as fit.
-        fn get_areas(start: u64) -> RegionList = Opcode::GetAreas;
+        fn get_areas(start: u64) -> RegionList = 6;
         /// Name and backing offset of the region at `address`.
-        fn get_info(address: u64) -> (Bytes, u64) = Opcode::GetInfo;
+        fn get_info(address: u64) -> (Bytes, u64) = 7;
         /// Lets a thread that fails at an instruction from `first` up to `end`, which is not one of
         /// them, continue at `target`. Errors: EINVAL if there are none, EEXIST, ENOMEM.
-        fn add_rescue_jump(first: u64, end: u64, target: u64) = Opcode::AddRescueJump;
+        fn add_rescue_jump(first: u64, end: u64, target: u64) = 8;
         /// Removes the one for the instruction at `address`. Error: ENOENT.
-        fn remove_rescue_jump(address: u64) = Opcode::RemoveRescueJump;
+        fn remove_rescue_jump(address: u64) = 9;
         /// Maps the pages between `min` and `max` with `rights`.
-        fn page_in(min: u64, max: u64, rights: u16, window: Window) -> (u64, Pages) = Opcode::PageIn;
+        fn page_in(min: u64, max: u64, rights: u16, window: Window) -> (u64, Pages) = 10;
     }
 }
 

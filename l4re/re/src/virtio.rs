@@ -1,7 +1,6 @@
 //! Virtio devices of servers (l4virtio, `abi/08` §9). Their interrupts are bound by the
 //! [icu](crate::icu) protocol; the crate `l4-virtio` has both ends.
 
-use l4_abi::protocol::virtio::Opcode;
 use l4_sys::object::{Icu, Irq};
 use l4_sys::{Cap, Object, OwnedCap};
 
@@ -14,15 +13,15 @@ l4_ipc::interface! {
         opcode: i32,
 
         /// Sets the device status; 0 resets the device. What became of it is in the configuration page.
-        fn set_status(status: u32) = Opcode::SetStatus;
+        fn set_status(status: u32) = 0;
         /// Takes over what the configuration page says about a queue. Errors: ERANGE, EINVAL.
-        fn config_queue(queue: u32) = Opcode::ConfigQueue;
+        fn config_queue(queue: u32) = 1;
         /// Shares `size` bytes of `dataspace` from `offset` on, under addresses from `base` on.
-        fn register_dataspace(base: u64, offset: u64, size: u64, dataspace: Cap<Dataspace>) = Opcode::RegisterDataspace;
+        fn register_dataspace(base: u64, offset: u64, size: u64, dataspace: Cap<Dataspace>) = 3;
         /// The configuration page: where it begins in which dataspace.
-        fn device_config() -> (u64, OwnedCap<Dataspace>) = Opcode::DeviceConfig;
+        fn device_config() -> (u64, OwnedCap<Dataspace>) = 4;
         /// The interrupt to trigger when there is something for the device. Error: ERANGE.
-        fn device_irq(index: u32) -> OwnedCap<Irq> = Opcode::GetDeviceIrq;
+        fn device_irq(index: u32) -> OwnedCap<Irq> = 5;
     }
 }
 

@@ -26,7 +26,7 @@ use l4_sys::object::{
 use l4_sys::slots::SLOTS;
 use l4_sys::{Cap, Object, Utcb, ipc};
 use l4re::mem_alloc::DataspaceFlags;
-use l4re::{Dataspace, MemAlloc, Meta, Namespace, Parent, RegionMap};
+use l4re::{Dataspace, MemAlloc, Meta, Namespace, Parent, RegionMap, RemoteAccess};
 
 const ONES: u64 = 0x1111_1111_1111_1111;
 const TWOS: u64 = 0x2222_2222_2222_2222;
@@ -202,6 +202,8 @@ fn other_servers() {
         namespace.register(0x1111_1111, b"abc", Some(object))
     });
     same("Namespace.unlink", || namespace.unlink(b"abc"));
+    let remote = cap::<RemoteAccess>(0x444);
+    same("Remote_access.read_mem", || remote.read_memory(ONES, 8));
     let allocator = cap::<MemAlloc>(0x11);
     same_but_slot("mem_alloc: Dataspace", Some(0x222), || {
         allocator.create_dataspace(0x1234, DataspaceFlags::PINNED, 12)

@@ -252,7 +252,7 @@ impl<'a> System<'a> {
             Ok(words) => words,
             Err(code) => return Some(MessageTag::label_only(code.label())),
         };
-        if opcode as u64 != parent::Opcode::Signal.word() {
+        if opcode != parent::SIGNAL {
             return Some(MessageTag::label_only(ResultCode::ENOSYS.label()));
         }
         if signal != parent::SIGNAL_EXIT {

@@ -210,8 +210,6 @@ fn operations_without_a_vector() {
     assert_eq!(irq::SenderOpcode::BindVcpu.word(), 2);
     assert_eq!(platform_control::Shutdown::PowerOff.word(), 0);
     assert_eq!(platform_control::Opcode::SetTaskAsid.word(), 0x10);
-    assert_eq!(region_map::Opcode::AddRescueJump.word(), 8);
-    assert_eq!(virtio::Opcode::GetDeviceIrq.word(), 5);
     assert_eq!(factory::ObjectType::Vm.word() as i64, -16);
     assert_eq!(factory::ObjectType::DmaSpace.word() as i64, -17);
     assert_eq!(factory::ObjectType::Semaphore.word() as i64, -20);
@@ -224,7 +222,6 @@ fn unknown_operations_are_refused() {
     assert_eq!(task::Opcode::from_word(1 << 32), None);
     assert_eq!(thread::Opcode::from_word(0x0f), None);
     assert_eq!(irq::SenderOpcode::from_word(0), None);
-    assert_eq!(namespace::Opcode::from_word(2), None);
     assert_eq!(factory::ObjectType::from_word(-9_i64 as u64), None);
     assert_eq!(factory::ObjectType::from_word(0x4000), None);
 }

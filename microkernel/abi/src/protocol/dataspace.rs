@@ -4,24 +4,6 @@
 
 use crate::flags::flags;
 
-opcodes! {
-    /// Operations, 32 bit.
-    pub enum Opcode {
-        /// Offset, spot, flags; receive window. Answers with an item.
-        Map = 0,
-        /// Fill with zeros: offset, size.
-        Clear = 1,
-        /// Answers with size and flags.
-        Info = 2,
-        /// Copy from another dataspace: offset, source offset, size, item.
-        CopyIn = 3,
-        /// Make sure that memory is there: offset, size.
-        Allocate = 4,
-        /// Answers with the addresses for a fixed mapping.
-        MapInfo = 5,
-    }
-}
-
 flags! {
     /// Rights and caching of a mapping.
     pub struct Flags: u64 {

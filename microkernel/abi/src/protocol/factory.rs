@@ -5,6 +5,8 @@
 //!
 //! Source: `abi/05` (Factory), `abi/08` §5 (servers), `abi/01` (argument types).
 
+use super::label;
+
 /// Message word of the type.
 pub const TYPE_WORD: usize = 0;
 /// Message word of the first argument's value: gate label, UTCB area or quota.
@@ -12,31 +14,31 @@ pub const FIRST_ARGUMENT_WORD: usize = 2;
 
 /// What a factory of the kernel creates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(i64)]
 pub enum ObjectType {
     /// IPC gate: optionally bound to a thread (item) with a label (argument).
-    IpcGate,
+    IpcGate = label::NONE,
     /// Task: argument is the UTCB area, nil for none.
-    Task,
+    Task = label::TASK,
     /// Thread.
-    Thread,
+    Thread = label::THREAD,
     /// Factory: argument is the quota in bytes.
-    Factory,
+    Factory = label::FACTORY,
     /// Address space of a virtual machine.
-    Vm,
+    Vm = label::VM,
     /// Address space of a device.
-    DmaSpace,
+    DmaSpace = label::DMA_SPACE_KERNEL,
     /// Interrupt sender.
-    IrqSender,
+    IrqSender = label::IRQ_SENDER,
     /// Semaphore.
-    Semaphore,
+    Semaphore = label::SEMAPHORE,
     /// vCPU context (VMX).
-    VcpuContext,
+    VcpuContext = label::VCPU_CONTEXT,
 }
 
 impl ObjectType {
     /// The type that word 0 of a request names.
     pub const fn from_word(word: u64) -> Option<ObjectType> {
-        use super::label;
         Some(match word as i64 {
             label::NONE | label::KERNEL_OBJECT => ObjectType::IpcGate,
             label::TASK => ObjectType::Task,
@@ -53,18 +55,7 @@ impl ObjectType {
 
     /// Word 0 of a request.
     pub const fn word(self) -> u64 {
-        use super::label;
-        (match self {
-            ObjectType::IpcGate => label::NONE,
-            ObjectType::Task => label::TASK,
-            ObjectType::Thread => label::THREAD,
-            ObjectType::Factory => label::FACTORY,
-            ObjectType::Vm => label::VM,
-            ObjectType::DmaSpace => label::DMA_SPACE_KERNEL,
-            ObjectType::IrqSender => label::IRQ_SENDER,
-            ObjectType::Semaphore => label::SEMAPHORE,
-            ObjectType::VcpuContext => label::VCPU_CONTEXT,
-        }) as u64
+        self as i64 as u64
     }
 }
 

@@ -7,14 +7,6 @@
 
 use crate::flags::flags;
 
-opcodes! {
-    /// Operations with label [`MEM_ALLOC`](super::label::MEM_ALLOC), 32 bit.
-    pub enum Opcode {
-        /// Answers with five words: quota, used part of it, memory limit, used memory, free memory.
-        Info = 0,
-    }
-}
-
 flags! {
     /// Second argument for a new dataspace.
     pub struct DataspaceFlags: u64 {

@@ -1,4 +1,5 @@
-//! Protocols: labels, operation codes and flags of every object and server.
+//! Protocols: labels and flags of every object and server, operation codes of the kernel's objects.
+//! Those of servers are where their interfaces are declared, in `l4re`.
 //!
 //! One file per object. Kernel objects come from `abi/05`, sigma0 from `abi/07`, the servers
 //! from `abi/08`. Kernel objects and hand-written stubs use whole words as operation codes,
@@ -45,13 +46,10 @@ pub mod irq;
 pub mod label;
 pub mod log;
 pub mod mem_alloc;
-pub mod meta;
 pub mod namespace;
 pub mod parent;
 pub mod platform_control;
-pub mod random;
 pub mod region_map;
-pub mod remote_access;
 pub mod scheduler;
 pub mod semaphore;
 pub mod sigma0;

@@ -4,18 +4,6 @@
 
 use crate::flags::flags;
 
-opcodes! {
-    /// Operations, 32 bit.
-    pub enum Opcode {
-        /// Name. Answers with a capability and the part of the name that is left.
-        Query = 0,
-        /// Flags, name, capability. Needs W.
-        Register = 1,
-        /// Name. Needs W.
-        Unlink = 3,
-    }
-}
-
 flags! {
     /// Flags of an entry.
     pub struct Flags: u32 {

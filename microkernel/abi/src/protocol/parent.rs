@@ -2,13 +2,7 @@
 //!
 //! Source: `abi/08` §7.
 
-opcodes! {
-    /// Operations, 32 bit.
-    pub enum Opcode {
-        /// Signal, value.
-        Signal = 0,
-    }
-}
-
+/// The operation: signal, value; 32 bit.
+pub const SIGNAL: i32 = 0;
 /// Signal: the program exits, the value is its exit code. There is no reply.
 pub const SIGNAL_EXIT: u64 = 0;

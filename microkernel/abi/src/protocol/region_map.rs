@@ -4,34 +4,6 @@
 
 use crate::flags::flags;
 
-opcodes! {
-    /// Operations, 32 bit.
-    pub enum Opcode {
-        /// Attach a dataspace or reserve addresses.
-        Attach = 0,
-        /// Detach a range.
-        Detach = 1,
-        /// What is at an address?
-        Find = 2,
-        /// Reserve an area for later attaches.
-        ReserveArea = 3,
-        /// Free an area.
-        FreeArea = 4,
-        /// List regions from an address on.
-        GetRegions = 5,
-        /// List areas from an address on.
-        GetAreas = 6,
-        /// Name of a region.
-        GetInfo = 7,
-        /// Add a place where faults continue.
-        AddRescueJump = 8,
-        /// Remove it.
-        RemoveRescueJump = 9,
-        /// Map a page of a region.
-        PageIn = 10,
-    }
-}
-
 flags! {
     /// Flags of attach and of regions.
     pub struct Flags: u32 {

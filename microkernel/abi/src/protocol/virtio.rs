@@ -2,22 +2,6 @@
 //!
 //! Source: `abi/08` §9.
 
-opcodes! {
-    /// Operations, 32 bit.
-    pub enum Opcode {
-        /// Status.
-        SetStatus = 0,
-        /// Queue.
-        ConfigQueue = 1,
-        /// Share memory: base, offset, size, dataspace.
-        RegisterDataspace = 3,
-        /// Answers with the configuration page: offset, dataspace.
-        DeviceConfig = 4,
-        /// Index. Answers with the interrupt that notifies the device.
-        GetDeviceIrq = 5,
-    }
-}
-
 /// First word of the configuration page.
 pub const MAGIC: u32 = 0x7472_6976;
 /// Version of the page.

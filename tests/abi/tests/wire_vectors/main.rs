@@ -36,11 +36,14 @@ fn kernel_requests_have_the_recorded_words() {
 }
 
 #[test]
-fn server_requests_have_the_recorded_label_and_operation() {
-    for (name, label, opcode) in servers::requests() {
-        let recorded = vector(name);
-        assert_eq!(recorded.label(), label, "{name}");
-        assert_eq!(recorded.opcode().map(u64::from), Some(opcode), "{name}");
+fn server_requests_have_the_recorded_label() {
+    for (name, label) in servers::REQUESTS {
+        let mut recorded = vectors()
+            .into_iter()
+            .filter(|vector| vector.name.starts_with(name))
+            .peekable();
+        assert!(recorded.peek().is_some(), "{name}");
+        assert!(recorded.all(|vector| vector.label() == label), "{name}");
     }
 }
 
@@ -49,7 +52,7 @@ fn every_vector_is_tested() {
     let known: Vec<_> = kernel::requests()
         .iter()
         .map(|request| request.name)
-        .chain(servers::requests().iter().map(|request| request.0))
+        .chain(servers::REQUESTS.map(|(name, _)| name))
         .collect();
     for vector in vectors() {
         let tested = known.iter().any(|name| vector.name.starts_with(name));

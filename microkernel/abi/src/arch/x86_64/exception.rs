@@ -2,43 +2,74 @@
 //!
 //! Source: `abi/02` (exception frames), `abi/01` (synthetic traps).
 
-/// The registers of a faulting thread, as message words and as `r` of a vCPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[repr(C)]
-#[expect(missing_docs, reason = "the fields are the registers of that name")]
-pub struct ExceptionFrame {
-    pub r15: u64,
-    pub r14: u64,
-    pub r13: u64,
-    pub r12: u64,
-    pub r11: u64,
-    pub r10: u64,
-    pub r9: u64,
-    pub r8: u64,
-    pub rdi: u64,
-    pub rsi: u64,
-    pub rbp: u64,
+/// Defines the frame by its words: registers, then the last word with four segments.
+macro_rules! frame {
+    ($($(#[$attribute:meta])* $register:ident,)+) => {
+        /// The registers of a faulting thread, as message words and as `r` of a vCPU.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+        #[repr(C)]
+        #[expect(missing_docs, reason = "the fields are the registers of that name")]
+        pub struct ExceptionFrame {
+            $($(#[$attribute])* pub $register: u64,)+
+            pub ds: u16,
+            pub es: u16,
+            pub fs: u16,
+            pub gs: u16,
+        }
+
+        impl ExceptionFrame {
+            /// The frame as message words.
+            pub const fn to_words(&self) -> [u64; FRAME_WORDS] {
+                let Self { $($register,)+ ds, es, fs, gs } = *self;
+                let segments =
+                    ds as u64 | (es as u64) << 16 | (fs as u64) << 32 | (gs as u64) << 48;
+                [$($register,)+ segments]
+            }
+
+            /// The frame that message words hold.
+            pub const fn from_words(words: &[u64; FRAME_WORDS]) -> ExceptionFrame {
+                let [$($register,)+ segments] = *words;
+                ExceptionFrame {
+                    $($register,)+
+                    ds: segments as u16,
+                    es: (segments >> 16) as u16,
+                    fs: (segments >> 32) as u16,
+                    gs: (segments >> 48) as u16,
+                }
+            }
+        }
+    };
+}
+
+frame! {
+    r15,
+    r14,
+    r13,
+    r12,
+    r11,
+    r10,
+    r9,
+    r8,
+    rdi,
+    rsi,
+    rbp,
     /// CR2: valid after a page fault.
-    pub fault_address: u64,
-    pub rbx: u64,
-    pub rdx: u64,
-    pub rcx: u64,
-    pub rax: u64,
+    fault_address,
+    rbx,
+    rdx,
+    rcx,
+    rax,
     /// Vector, or one of [`trap`]'s synthetic numbers.
-    pub trap: u64,
+    trap,
     /// The CPU's error code.
-    pub error: u64,
-    pub rip: u64,
-    pub cs: u64,
-    pub rflags: u64,
-    pub rsp: u64,
-    pub ss: u64,
-    pub fs_base: u64,
-    pub gs_base: u64,
-    pub ds: u16,
-    pub es: u16,
-    pub fs: u16,
-    pub gs: u16,
+    error,
+    rip,
+    cs,
+    rflags,
+    rsp,
+    ss,
+    fs_base,
+    gs_base,
 }
 
 /// Words of the frame.
@@ -47,104 +78,6 @@ pub const FRAME_WORDS: usize = size_of::<ExceptionFrame>() / 8;
 pub const TRAP_FRAME_WORDS: usize = 23;
 
 impl ExceptionFrame {
-    /// The frame as message words.
-    pub const fn to_words(&self) -> [u64; FRAME_WORDS] {
-        [
-            self.r15,
-            self.r14,
-            self.r13,
-            self.r12,
-            self.r11,
-            self.r10,
-            self.r9,
-            self.r8,
-            self.rdi,
-            self.rsi,
-            self.rbp,
-            self.fault_address,
-            self.rbx,
-            self.rdx,
-            self.rcx,
-            self.rax,
-            self.trap,
-            self.error,
-            self.rip,
-            self.cs,
-            self.rflags,
-            self.rsp,
-            self.ss,
-            self.fs_base,
-            self.gs_base,
-            self.ds as u64
-                | (self.es as u64) << 16
-                | (self.fs as u64) << 32
-                | (self.gs as u64) << 48,
-        ]
-    }
-
-    /// The frame that message words hold.
-    pub const fn from_words(words: &[u64; FRAME_WORDS]) -> ExceptionFrame {
-        let [
-            r15,
-            r14,
-            r13,
-            r12,
-            r11,
-            r10,
-            r9,
-            r8,
-            rdi,
-            rsi,
-            rbp,
-            fault_address,
-            rbx,
-            rdx,
-            rcx,
-            rax,
-            trap,
-            error,
-            rip,
-            cs,
-            rflags,
-            rsp,
-            ss,
-            fs_base,
-            gs_base,
-            segments,
-        ] = *words;
-        ExceptionFrame {
-            r15,
-            r14,
-            r13,
-            r12,
-            r11,
-            r10,
-            r9,
-            r8,
-            rdi,
-            rsi,
-            rbp,
-            fault_address,
-            rbx,
-            rdx,
-            rcx,
-            rax,
-            trap,
-            error,
-            rip,
-            cs,
-            rflags,
-            rsp,
-            ss,
-            fs_base,
-            gs_base,
-            ds: segments as u16,
-            es: (segments >> 16) as u16,
-            fs: (segments >> 32) as u16,
-            gs: (segments >> 48) as u16,
-        }
-    }
-
     /// Where the thread was.
     pub const fn instruction_pointer(&self) -> u64 {
         self.rip

@@ -2,7 +2,6 @@
 
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::protocol::label;
-use l4_abi::protocol::region_map::Opcode;
 use l4_abi::utcb::MESSAGE_REGISTERS;
 use l4_rt::{CapabilityRights, env};
 use l4_sys::{Object, Selector, Utcb};
@@ -37,13 +36,16 @@ pub(super) fn check() -> l4_rt::Result {
     Ok(())
 }
 
+/// Operations of a region map.
+const OPCODES: u64 = 11;
+
 fn send_noise(random: &mut Random, target: Selector, protocol: i64) {
     let utcb = Utcb::current();
     for register in 0..MESSAGE_REGISTERS {
         utcb.set_message(register, random.interesting());
     }
     // Mostly an opcode that exists, and a length that might be right.
-    utcb.set_message(0, random.next() % (Opcode::PageIn.word() + 2));
+    utcb.set_message(0, random.next() % (OPCODES + 1));
     let words = (random.next() % 12) as usize;
     let items = (random.next() % 3) as usize;
     for item in 0..items {
