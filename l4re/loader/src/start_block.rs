@@ -87,7 +87,9 @@ impl StartBlock<'_> {
             out.word(tag);
             out.word(value);
         }
-        out.environment(&environment_of(self.names.len() as u64, entries));
+        for word in environment_of(self.names.len() as u64, entries) {
+            out.word(word);
+        }
         for (index, name) in (slot::FIRST_NAMED..).zip(self.names) {
             out.capability(Selector::new(index).raw(), 0, name.as_bytes());
         }
@@ -109,25 +111,27 @@ impl StartBlock<'_> {
     }
 }
 
-/// The environment of a program with this many named capabilities, listed at this address.
-fn environment_of(named: u64, capabilities: u64) -> Environment {
+/// The words of the [`Environment`] of a program with this many named capabilities, listed at this
+/// address.
+fn environment_of(named: u64, capabilities: u64) -> [u64; size_of::<Environment>() / WORD] {
     let selector = |index| Selector::new(index).raw();
-    Environment {
-        parent: selector(slot::PARENT),
-        region_map: selector(slot::REGION_MAP),
-        mem_alloc: selector(slot::MEM_ALLOC),
-        log: selector(kernel_slot::LOG),
-        main_thread: selector(kernel_slot::THREAD),
-        factory: selector(kernel_slot::FACTORY),
-        scheduler: selector(kernel_slot::SCHEDULER),
-        itas: Selector::INVALID.raw(),
-        dbg_events: Selector::INVALID.raw(),
-        first_free_capability: slot::FIRST_NAMED + named,
-        first_free_reply_capability: 0,
-        utcb_area: UTCB_AREA.raw(),
-        first_free_utcb: UTCB_AREA_START + l4_abi::utcb::SIZE as u64,
+    [
+        selector(slot::PARENT),
+        selector(slot::REGION_MAP),
+        selector(slot::MEM_ALLOC),
+        selector(kernel_slot::LOG),
+        selector(kernel_slot::THREAD),
+        selector(kernel_slot::FACTORY),
+        selector(kernel_slot::SCHEDULER),
+        // Neither signals and timers nor debug events.
+        Selector::INVALID.raw(),
+        Selector::INVALID.raw(),
+        slot::FIRST_NAMED + named,
+        0,
+        UTCB_AREA.raw(),
+        UTCB_AREA_START + l4_abi::utcb::SIZE as u64,
         capabilities,
-    }
+    ]
 }
 
 struct Output<'a> {
@@ -143,27 +147,6 @@ impl Output<'_> {
     fn bytes(&mut self, bytes: &[u8]) {
         self.block[self.position..self.position + bytes.len()].copy_from_slice(bytes);
         self.position += bytes.len();
-    }
-
-    fn environment(&mut self, environment: &Environment) {
-        for word in [
-            environment.parent,
-            environment.region_map,
-            environment.mem_alloc,
-            environment.log,
-            environment.main_thread,
-            environment.factory,
-            environment.scheduler,
-            environment.itas,
-            environment.dbg_events,
-            environment.first_free_capability,
-            environment.first_free_reply_capability,
-            environment.utcb_area,
-            environment.first_free_utcb,
-            environment.capabilities,
-        ] {
-            self.word(word);
-        }
     }
 
     fn capability(&mut self, selector: u64, flags: u64, name: &[u8]) {
