@@ -208,7 +208,7 @@ impl Instance {
             .create_gate(supplies.thread, parent_label.raw());
         let (parent, parent_cap) = Destroyed::new(parent.to(WATCH)?);
 
-        let (tag, colour) = (component.name, component.colour.name());
+        let (tag, colour) = (component.name, component.colour);
         let log = match component.capabilities.first() {
             Some(_) => root.create_console(tag, colour),
             None => root.create_log(tag, colour),

@@ -29,17 +29,16 @@ mod reader;
 #[cfg(feature = "write")]
 pub mod writer;
 
-#[cfg(feature = "write")]
-pub use checksum::seal;
 pub use error::Error;
 pub use model::{
-    Capability, CapabilityKind, Channel, Colour, Component, Dataspace, Grant, Restart, Rights,
-    Runtime,
+    Capability, CapabilityKind, Channel, Component, Dataspace, Grant, Restart, Rights, Runtime,
 };
 pub use reader::Description;
+#[cfg(feature = "write")]
+pub use writer::{Colour, seal};
 
 /// Version of the format. A reader takes exactly this one.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Name of the boot module that holds the description.
 pub const MODULE_NAME: &str = "system.brio";

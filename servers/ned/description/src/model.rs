@@ -28,8 +28,8 @@ pub struct Component<'a> {
     pub cpus: u64,
     /// Priority of its first thread, and the highest that it can give to others. 1 to [`PRIORITY_MAX`].
     pub priority: u8,
-    /// Colour of its tag.
-    pub colour: Colour,
+    /// Colour of its tag, by the name that moe knows.
+    pub colour: &'a str,
     /// How the program is loaded.
     pub runtime: Runtime,
     /// What happens when it ends or fails.
@@ -52,7 +52,7 @@ impl<'a> Decode<'a> for Component<'a> {
             kernel_memory: fields.u64()?,
             cpus: fields.u64()?,
             priority: fields.u8()?,
-            colour: fields.one_of(&Colour::ALL)?,
+            colour: fields.name(NAME_MAX)?,
             runtime: fields.one_of(&[Runtime::Native, Runtime::L4re])?,
             restart: Restart::decode(fields)?,
             essential: fields.one_of(&[false, true])?,
@@ -98,58 +98,6 @@ impl Restart {
             (1, limit) => Ok(Self::OnFailure { limit }),
             (2, _) => Ok(Self::Always),
             _ => Err(Error::Damaged("unknown restart policy")),
-        }
-    }
-
-    #[cfg(feature = "write")]
-    pub(crate) fn encode(self) -> (u8, u32) {
-        match self {
-            Self::Never => (0, 0),
-            Self::OnFailure { limit } => (1, limit),
-            Self::Always => (2, 0),
-        }
-    }
-}
-
-/// Colour of a component's tag on the console.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-#[repr(u8)]
-pub enum Colour {
-    Red,
-    Green,
-    Yellow,
-    Blue,
-    Magenta,
-    Cyan,
-    White,
-    Grey,
-}
-
-impl Colour {
-    /// All colours, in the order of their codes.
-    pub const ALL: [Self; 8] = [
-        Self::Red,
-        Self::Green,
-        Self::Yellow,
-        Self::Blue,
-        Self::Magenta,
-        Self::Cyan,
-        Self::White,
-        Self::Grey,
-    ];
-
-    /// Its name in a configuration file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Red => "red",
-            Self::Green => "green",
-            Self::Yellow => "yellow",
-            Self::Blue => "blue",
-            Self::Magenta => "magenta",
-            Self::Cyan => "cyan",
-            Self::White => "white",
-            Self::Grey => "grey",
         }
     }
 }

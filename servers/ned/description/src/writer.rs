@@ -6,7 +6,7 @@
 use crate::VERSION;
 use crate::checksum::crc32;
 use crate::error::Error;
-use crate::model::{CapabilityKind, Colour, Restart, Rights, Runtime};
+use crate::model::{CapabilityKind, Restart, Rights, Runtime};
 use crate::reader::{Description, MAGIC};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -40,6 +40,48 @@ pub struct Component {
     pub restart: Restart,
     pub essential: bool,
     pub awaited: bool,
+}
+
+/// Colour of a component's tag on the console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Colour {
+    Red,
+    Green,
+    Yellow,
+    Blue,
+    Magenta,
+    Cyan,
+    White,
+    Grey,
+}
+
+impl Colour {
+    /// All colours.
+    pub const ALL: [Self; 8] = [
+        Self::Red,
+        Self::Green,
+        Self::Yellow,
+        Self::Blue,
+        Self::Magenta,
+        Self::Cyan,
+        Self::White,
+        Self::Grey,
+    ];
+
+    /// Its name in a configuration file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Red => "red",
+            Self::Green => "green",
+            Self::Yellow => "yellow",
+            Self::Blue => "blue",
+            Self::Magenta => "magenta",
+            Self::Cyan => "cyan",
+            Self::White => "white",
+            Self::Grey => "grey",
+        }
+    }
 }
 
 /// See [`crate::Channel`].
@@ -115,9 +157,13 @@ impl Body {
             self.0.extend(number.to_le_bytes());
         }
         self.code(component.priority);
-        self.code(component.colour as u8);
+        self.text(component.colour.name());
         self.code(component.runtime as u8);
-        let (restart, limit) = component.restart.encode();
+        let (restart, limit) = match component.restart {
+            Restart::Never => (0, 0),
+            Restart::OnFailure { limit } => (1, limit),
+            Restart::Always => (2, 0),
+        };
         self.code(restart);
         self.number(limit);
         self.code(component.essential);
@@ -161,5 +207,23 @@ impl Body {
 
     fn code(&mut self, code: impl Into<u8>) {
         self.0.push(code.into());
+    }
+}
+
+/// Writes the right checksum over the end of a block: for tests that damage everything else.
+pub fn seal(block: &mut [u8]) {
+    if let Some((content, checksum)) = block.split_last_chunk_mut() {
+        *checksum = crc32(content).to_le_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::crc32;
+
+    #[test]
+    fn matches_the_published_check_value() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        assert_eq!(crc32(b""), 0);
     }
 }

@@ -38,7 +38,7 @@ fn read_all(description: &Description<'_>) -> System {
         kernel_memory: component.kernel_memory,
         cpus: component.cpus,
         priority: component.priority,
-        colour: component.colour,
+        colour: colour(component.colour),
         runtime: component.runtime,
         restart: component.restart,
         essential: component.essential,
@@ -63,6 +63,11 @@ fn read_all(description: &Description<'_>) -> System {
         channels: channels.collect(),
         dataspaces: dataspaces.collect(),
     }
+}
+
+fn colour(name: &str) -> Colour {
+    let mut all = Colour::ALL.into_iter();
+    all.find(|colour| colour.name() == name).unwrap()
 }
 
 fn component(name: &str) -> Component {
