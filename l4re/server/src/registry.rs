@@ -104,12 +104,6 @@ impl<T, const N: usize> Registry<T, N> {
     }
 }
 
-impl<T, const N: usize> Default for Registry<T, N> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 fn label(index: usize, generation: u32) -> u64 {
     u64::from(generation) << GENERATION_SHIFT | (index as u64 + 1) << INDEX_SHIFT
 }

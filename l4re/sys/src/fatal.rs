@@ -29,12 +29,6 @@ impl Line {
     }
 }
 
-impl Default for Line {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Write for Line {
     /// Line breaks within the text become spaces.
     fn write_str(&mut self, text: &str) -> fmt::Result {

@@ -80,12 +80,6 @@ impl Slots {
     }
 }
 
-impl Default for Slots {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Sets the lowest clear bit of `word`. Another thread's success is the only reason to try again.
 fn take_bit(word: &AtomicU64) -> Option<usize> {
     let mut current = word.load(Ordering::Relaxed);

@@ -97,12 +97,6 @@ impl<M, const N: usize> Regions<M, N> {
     }
 }
 
-impl<M, const N: usize> Default for Regions<M, N> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<M: Memory, const N: usize> Memory for Regions<M, N> {
     fn read(&self, address: u64, target: &mut [u8]) -> Access {
         let (memory, offset) = self.find(address, target.len())?;

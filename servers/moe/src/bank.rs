@@ -241,12 +241,6 @@ impl Bank {
     }
 }
 
-impl Default for Bank {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

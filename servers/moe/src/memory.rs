@@ -248,12 +248,6 @@ impl<T> FrameVec<T> {
     }
 }
 
-impl<T> Default for FrameVec<T> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// log2 of the largest naturally aligned block at `address` that is not larger than `bytes`.
 pub fn largest_block(address: u64, bytes: u64) -> u32 {
     debug_assert!(bytes >= PAGE_SIZE);

@@ -222,12 +222,6 @@ impl Moe {
     }
 }
 
-impl Default for Moe {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Takes memory away from all clients that have it mapped.
 pub fn revoke(address: u64, order: u32) {
     let flexpage = Flexpage::memory(address, order, MemoryRights::RWX);

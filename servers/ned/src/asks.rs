@@ -53,12 +53,6 @@ impl<W> Asks<W> {
     }
 }
 
-impl<W> Default for Asks<W> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,12 +52,6 @@ pub struct Resources {
     kip: u64,
 }
 
-impl Default for Resources {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Resources {
     /// Nothing at all.
     pub const fn new() -> Self {

@@ -197,12 +197,6 @@ impl<const CAPACITY: usize> Spans<CAPACITY> {
     }
 }
 
-impl<const CAPACITY: usize> Default for Spans<CAPACITY> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -73,12 +73,6 @@ impl<const N: usize> Table<N> {
     }
 }
 
-impl<const N: usize> Default for Table<N> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -53,12 +53,6 @@ pub struct Builder {
     cpus: CpuSet,
 }
 
-impl Default for Builder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Builder {
     /// A thread like that of [`spawn`]: 64 KiB of stack, the program's priority, any CPU.
     pub const fn new() -> Self {

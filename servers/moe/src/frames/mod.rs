@@ -120,12 +120,6 @@ impl Frames {
     }
 }
 
-impl Default for Frames {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Frame 0 of a stretch's buddy lies on a boundary of the largest block that the stretch can hold,
 /// so that blocks are aligned in memory, not just within the stretch.
 fn base_of(first: u64, end: u64) -> u64 {

@@ -138,7 +138,7 @@ struct Place {
 const PLACE_COST: u64 = size_of::<Place>() as u64;
 
 /// The table of all objects. It never grows: its memory is taken when moe starts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Objects {
     places: FrameVec<Place>,
     /// No place below this one is free.
