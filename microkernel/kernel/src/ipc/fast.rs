@@ -115,12 +115,12 @@ fn others(
             let Some((task, entry)) = look_up(cpu, thread, destination) else {
                 return ShortWay::Nowhere;
             };
-            if !matches!(target(cpu, &entry, label, tag), Target::Kernel) {
-                return ShortWay::Nowhere;
+            if let Some(irq) = triggered(cpu, &state, &entry, tag) {
+                return trigger(cpu, current, irq);
             }
-            return match triggered(cpu, &state, &entry, tag) {
-                Some(irq) => trigger(cpu, current, irq),
-                None => invoke(cpu, current, task, entry, Operation::SEND, tag, timeouts),
+            return match target(cpu, &entry, label, tag) {
+                Target::Kernel => invoke(cpu, current, task, entry, Operation::SEND, tag, timeouts),
+                _ => ShortWay::Nowhere,
             };
         }
         RECEIVE => {
