@@ -53,7 +53,7 @@ fn show_one(cpu: &Cpu, terminal: &Terminal<'_>, header: &Header, thread: &Thread
         context.frame.ip()
     );
     let words = &cpu.kernel.scrap_utcb;
-    context.save_exception(words);
+    context.save_exception(cpu.block(), words);
     let callers = Callers {
         frame: words.word(inspect::FRAME_POINTER),
         task,

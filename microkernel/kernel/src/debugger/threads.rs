@@ -142,7 +142,7 @@ fn registers(cpu: &Cpu, terminal: &Terminal<'_>, thread: &Thread) {
     const PER_LINE: usize = 4;
     // Nobody reads what is there.
     let words = &cpu.kernel.scrap_utcb;
-    thread.state(cpu).context.save_exception(words);
+    (thread.state(cpu).context).save_exception(cpu.block(), words);
     for line in inspect::REGISTERS.chunks(PER_LINE) {
         for (name, word) in line {
             say_part!(terminal, "  {name:>6} {:016x}", words.word(*word));

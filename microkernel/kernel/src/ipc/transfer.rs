@@ -135,7 +135,7 @@ fn words(cpu: &Cpu, sender: &Thread, to: &Utcb, tag: MessageTag) {
             to.set_word(0, fault);
             to.set_word(1, state.context.frame.ip());
         }
-        Purpose::Exception => state.context.save_exception(to),
+        Purpose::Exception => state.context.save_exception(cpu.block(), to),
     }
 }
 

@@ -258,9 +258,12 @@ impl Context {
     /// Writes what a thread finds in its UTCB: nothing (abi/02).
     pub fn prepare_utcb(_utcb: &Utcb, _address: u64) {}
 
-    /// Writes the exception message (abi/02) to the start of `utcb`. For a
-    /// thread that is in a fault, or is not current.
-    pub fn save_exception(&self, utcb: &Utcb) {
+    /// Writes the exception message (abi/02) to the start of `utcb`.
+    pub fn save_exception(&self, block: &CpuBlock, utcb: &Utcb) {
+        if self.is_loaded(block) {
+            self.save_live();
+            self.save_tpidrro();
+        }
         let frame = &self.frame;
         utcb.set_word(0, 0);
         for (index, register) in frame.x.iter().enumerate() {

@@ -57,7 +57,6 @@ pub(super) unsafe extern "C" fn fault(cpu: *mut CpuBlock, syndrome: u64) {
     }
     // SAFETY: the frame is the current thread's, the first field of its context.
     let context: &Context = unsafe { &*(*cpu).frame().cast() };
-    context.save_live();
     let address = if has_address(syndrome) {
         let address = read_register!("far_el2");
         if context.level.get() == vm::Level::Guest {

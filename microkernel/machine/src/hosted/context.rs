@@ -200,7 +200,7 @@ impl Context {
     pub fn prepare_utcb(_utcb: &Utcb, _address: u64) {}
 
     /// Writes the exception message (abi/02) to the start of `utcb`.
-    pub fn save_exception(&self, utcb: &Utcb) {
+    pub fn save_exception(&self, _block: &CpuBlock, utcb: &Utcb) {
         let rest = [&self.thread_pointer, &self.utcb];
         for (index, word) in self.frame.words.iter().chain(rest).enumerate() {
             utcb.set_word(index, word.get());
@@ -249,6 +249,7 @@ pub fn switch(block: &CpuBlock, _from: &Context, to: &Context) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::per_cpu::PerCpu;
 
     #[test]
     fn exception_message_carries_registers_both_ways() {
@@ -256,7 +257,7 @@ mod tests {
         let utcb = Utcb::new();
         context.frame.set_ip(0x1000);
         context.frame.set_error(5);
-        context.save_exception(&utcb);
+        context.save_exception(PerCpu::new(0, ()).block(), &utcb);
         assert_eq!(utcb.word(IP), 0x1000);
         utcb.set_word(IP, 0x2000);
         utcb.set_word(ERROR, 9);

@@ -219,8 +219,8 @@ impl Context {
     }
 
     /// Whether the thread is the one whose registers this CPU has.
-    fn is_loaded(&self) -> bool {
-        core::ptr::eq(super::syscall::current_frame(), &self.frame)
+    fn is_loaded(&self, cpu: &CpuBlock) -> bool {
+        core::ptr::eq(cpu.frame(), &self.frame)
     }
 
     /// The CPU's flags, as the thread operation ex_regs tells them.
@@ -243,8 +243,8 @@ impl Context {
     }
 
     /// Puts the exception message of this thread into `utcb` (abi/02).
-    pub fn save_exception(&self, utcb: &Utcb) {
-        if self.is_loaded() {
+    pub fn save_exception(&self, cpu: &CpuBlock, utcb: &Utcb) {
+        if self.is_loaded(cpu) {
             self.save_live();
         }
         for (index, word) in self.frame.words().iter().enumerate() {
@@ -291,7 +291,7 @@ impl Context {
         operation: u64,
         words: &[u64],
     ) -> Result<OperationReply, ResultCode> {
-        if self.is_loaded() {
+        if self.is_loaded(cpu) {
             self.save_live();
         }
         match OpcodeX86::from_word(operation) {

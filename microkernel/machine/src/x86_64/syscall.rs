@@ -342,16 +342,3 @@ pub(super) unsafe extern "C" fn entry() {
         finish = sym brio_finish,
     );
 }
-
-/// The frame that is entered when the kernel is left: that of the thread
-/// whose registers this CPU has.
-#[inline]
-pub(super) fn current_frame() -> *const Frame {
-    let frame;
-    // SAFETY: GS is the kernel's, once it has a block.
-    unsafe {
-        asm!("mov {}, gs:[{offset}]", out(reg) frame, offset = const block::FRAME,
-            options(nostack, preserves_flags, readonly));
-    }
-    frame
-}

@@ -52,6 +52,26 @@ pub(crate) fn every_system_call_is_two_exceptions() {
     assert_eq!(worker.join(), failed(IpcError::RECEIVE_TIMEOUT));
 }
 
+pub(crate) fn registers_that_user_mode_writes_itself_are_told() {
+    let worker = alien(|| {
+        arch::set_own_register(arch::OWN_VALUE);
+        let _ = call();
+        arch::own_register()
+    });
+    let before = await_exception();
+    assert_eq!(arch::told_own_register(&before), arch::OWN_VALUE);
+    answer(ALLOW_SYSCALL, &before);
+    let after = await_exception();
+    assert_eq!(arch::told_own_register(&after), arch::OWN_VALUE);
+    let control = Control {
+        alien: Some(false),
+        ..Control::default()
+    };
+    worker.thread().control(control).unwrap();
+    answer(0, &after);
+    assert_eq!(worker.join(), arch::OWN_VALUE);
+}
+
 pub(crate) fn a_system_call_can_be_refused() {
     let _worker = alien(call);
     let first = await_exception();

@@ -46,6 +46,7 @@ l4_test::suite![
     triggered::a_triggered_exception_comes_before_the_next_instruction,
     triggered::it_tells_the_registers_that_were_given,
     alien::every_system_call_is_two_exceptions,
+    alien::registers_that_user_mode_writes_itself_are_told,
     alien::a_system_call_can_be_refused,
     alien::a_page_fault_is_an_exception,
 ];

@@ -119,7 +119,7 @@ impl Context {
     /// Brings to the CPU what was changed, if the thread is the current one.
     pub(super) fn apply(&self, cpu: &CpuBlock) {
         self.update_kind();
-        if self.is_loaded() {
+        if self.is_loaded(cpu) {
             self.load_segments(cpu);
         }
     }

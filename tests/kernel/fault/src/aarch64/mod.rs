@@ -91,6 +91,26 @@ pub(crate) fn set_register(frame: &mut ExceptionFrame, value: u64) {
     frame.x[9] = value;
 }
 
+/// What [`set_own_register`] sets.
+pub(crate) const OWN_VALUE: u64 = 0x1234_5678;
+
+/// Sets TPIDR_EL0, which user mode writes without the kernel.
+pub(crate) fn set_own_register(value: u64) {
+    // SAFETY: nobody uses the register.
+    unsafe { asm!("msr tpidr_el0, {}", in(reg) value) };
+}
+
+pub(crate) fn own_register() -> u64 {
+    let value;
+    // SAFETY: reading the register has no effect.
+    unsafe { asm!("mrs {}, tpidr_el0", out(reg) value) };
+    value
+}
+
+pub(crate) fn told_own_register(frame: &ExceptionFrame) -> u64 {
+    frame.tpidr
+}
+
 /// Goes behind the undefined instruction.
 pub(crate) fn skip(frame: &mut ExceptionFrame) {
     frame.pc += INSTRUCTION;

@@ -91,6 +91,26 @@ pub(crate) fn set_register(frame: &mut ExceptionFrame, value: u64) {
     frame.r12 = value;
 }
 
+/// What [`set_own_register`] sets: no segment, as is not so at first.
+pub(crate) const OWN_VALUE: u64 = 0x0;
+
+/// Sets ES, which user mode writes without the kernel.
+pub(crate) fn set_own_register(value: u64) {
+    // SAFETY: nobody uses the register.
+    unsafe { asm!("mov es, {:x}", in(reg) value) };
+}
+
+pub(crate) fn own_register() -> u64 {
+    let value: u64;
+    // SAFETY: reading the register has no effect.
+    unsafe { asm!("mov {}, es", out(reg) value) };
+    value
+}
+
+pub(crate) fn told_own_register(frame: &ExceptionFrame) -> u64 {
+    frame.es.into()
+}
+
 /// Goes behind the undefined instruction.
 pub(crate) fn skip(frame: &mut ExceptionFrame) {
     frame.rip += INSTRUCTION;
