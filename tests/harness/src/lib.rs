@@ -10,6 +10,7 @@
 //! * [`guest`]: virtual machines, and vCPUs that run guests; on x86_64 more in `arch::guest`.
 //! * [`hoard`]: how much kernel memory there is.
 //! * [`kip`]: the kernel info page and its clock.
+//! * [`long_operation`]: an operation in which interrupts come.
 //! * [`other_task`]: tasks with the same program, and a thread.
 //! * [`victim`]: threads in each state in which something can befall them.
 //! * [`memory`]: pages of the program's own, and addresses that nobody uses.
@@ -30,6 +31,7 @@ pub mod fault;
 pub mod guest;
 pub mod hoard;
 pub mod kip;
+pub mod long_operation;
 pub mod memory;
 pub mod message;
 pub mod other_task;

@@ -10,6 +10,7 @@ use super::{Common, Kind};
 use crate::cpu::{Cpu, CpuLocal};
 use crate::debugger;
 use crate::kernel::Kernel;
+use crate::scheduling;
 
 /// Dead objects that wait for other CPUs to leave the kernel (`Cpu::grace`),
 /// and are then freed one after the other.
@@ -68,10 +69,9 @@ fn next_burial(cpu: &mut Cpu) -> Option<Burial> {
 fn hold(cpu: &Cpu, is_there: bool) {
     cpu.unfinished
         .set(cpu.unfinished.get() || !cpu.block().is_idle());
+    scheduling::rest(cpu);
     if is_there {
         cpu.block().pause();
-    } else if !cpu.block().is_idle() {
-        cpu.block().set_idle();
     }
 }
 

@@ -295,14 +295,11 @@ fn move_to(cpu: &Cpu, thread: &Thread, to: u32) {
 /// `thread` leaves this CPU: its registers are in its context, and nothing of
 /// the scheduler refers to it any more.
 pub fn unload(cpu: &Cpu, thread: &Thread) {
+    debug_assert!(
+        !cpu.loaded.is(thread),
+        "the CPU idles or has loaded another"
+    );
     cpu.timeouts.suspend(cpu, thread);
-    if cpu.loaded.is(thread) {
-        // Nobody runs, or another one would be loaded.
-        switch_registers(cpu, &thread.state(cpu).context, &cpu.no_context);
-        cpu.block().set_idle();
-        cpu.loaded.set(None);
-        cpu.space.unload(cpu);
-    }
     release_guest(cpu, thread);
     fpu::unload(cpu, thread);
     if cpu.budget.is_of(thread) {
@@ -324,11 +321,10 @@ pub fn forget(cpu: &Cpu, thread: &Thread) {
         cpu.current.set(None);
         cpu.reschedule.set(true);
     }
-    release_guest(cpu, thread);
     if cpu.loaded.is(thread) {
-        cpu.loaded.set(None);
-        cpu.space.unload(cpu);
+        put_away(cpu);
     }
+    release_guest(cpu, thread);
     if cpu.fpu_owner.is(thread) {
         cpu.fpu_owner.set(None);
     }
@@ -398,6 +394,7 @@ pub fn leave(cpu: &Cpu) {
         // The interrupt that waits comes at once. It may be the timer's, which
         // would be gone if the timer were set now.
         cpu.unfinished.set(true);
+        rest(cpu);
         cpu.block().pause();
         return;
     }
@@ -509,10 +506,6 @@ fn load(cpu: &Cpu) {
         }
         cpu.loaded.set(Some(current));
         fpu::switched(cpu, current);
-    } else if cpu.block().is_idle() {
-        trace::switch(cpu, Some(current));
-        let same = &current.state(cpu).context;
-        context::switch(cpu.block(), same, same);
     }
     cpu.space.load(cpu, current.running_task(cpu));
 }
@@ -525,20 +518,23 @@ fn switch_registers(cpu: &Cpu, from: &Context, to: &Context) {
 
 /// `thread` leaves this CPU, or ends: so does what its guest has of the CPU.
 fn release_guest(cpu: &Cpu, thread: &Thread) {
-    let context = &thread.state(cpu).context;
-    let chip = &cpu.kernel.platform.chip;
-    vm::release(cpu.block(), chip, context, cpu.loaded.is(thread));
+    vm::release(cpu.block(), &thread.state(cpu).context);
 }
 
-/// Lets the CPU idle, with nothing of any thread or task in its registers but
-/// the FPU's: others may change, move or end them meanwhile.
-fn rest(cpu: &Cpu) {
+/// Lets the CPU idle. Others may change, move or end any thread or task
+/// meanwhile.
+pub fn rest(cpu: &Cpu) {
+    put_away(cpu);
+    cpu.block().set_idle();
+}
+
+/// Leaves nothing of any thread or task in the CPU's registers but the FPU's.
+fn put_away(cpu: &Cpu) {
     if let Some(loaded) = cpu.loaded.get(cpu) {
         switch_registers(cpu, &loaded.state(cpu).context, &cpu.no_context);
         cpu.loaded.set(None);
     }
     cpu.space.unload(cpu);
-    cpu.block().set_idle();
 }
 
 #[cfg(test)]

@@ -19,6 +19,12 @@ use crate::scheduling;
 /// and those that are being destroyed.
 pub(super) fn check(world: &World) -> Vec<Ref<Task>> {
     let cpu = &*world.cpu;
+    let has_nobody = cpu.loaded.get(cpu).is_none();
+    assert_eq!(
+        cpu.block().is_idle(),
+        has_nobody,
+        "whose registers a CPU has"
+    );
     if cpu.unfinished.get() {
         // In the middle of something, and only until the next interrupt.
         assert!(cpu.block().is_idle(), "nobody runs before it goes on");

@@ -69,4 +69,4 @@ pub fn mark_pending(_cpu: &CpuBlock, area: &ExtendedArea) {
 pub fn switch(_cpu: &CpuBlock, _chip: &IrqChip, _from: &Context, _to: &Context) {}
 
 /// The thread with `context` leaves this CPU, or ends: likewise.
-pub fn release(_cpu: &CpuBlock, _chip: &IrqChip, _context: &Context, _is_loaded: bool) {}
+pub fn release(_cpu: &CpuBlock, _context: &Context) {}

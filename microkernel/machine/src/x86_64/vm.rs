@@ -68,4 +68,4 @@ pub fn begin(
 pub fn switch(_cpu: &CpuBlock, _chip: &IrqChip, _from: &Context, _to: &Context) {}
 
 /// The thread with `context` leaves this CPU, or ends: likewise.
-pub fn release(_cpu: &CpuBlock, _chip: &IrqChip, _context: &Context, _is_loaded: bool) {}
+pub fn release(_cpu: &CpuBlock, _context: &Context) {}

@@ -4,15 +4,11 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use core::time::Duration;
 
 use l4_test::abi::error::IpcError;
-use l4_test::abi::flexpage::Flexpage;
-use l4_test::abi::item::{ItemControl, ItemFlags};
 use l4_test::abi::protocol::icu::{Mode, PIN_MSI};
 use l4_test::abi::protocol::label;
 use l4_test::abi::protocol::scheduler::CpuSet;
-use l4_test::abi::protocol::task::UnmapMask;
-use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::timeout::Timeout;
-use l4_test::memory;
+use l4_test::long_operation::LongOperation;
 use l4_test::message::wait_for;
 use l4_test::sys::OwnedCap;
 use l4_test::sys::ipc;
@@ -141,28 +137,18 @@ pub(crate) fn a_semaphore_counts_interrupts() {
 pub(crate) fn nobody_waits_for_an_interrupt_that_is_withdrawn() {
     static ROUNDS: AtomicU64 = AtomicU64::new(0);
     static STOP: AtomicBool = AtomicBool::new(false);
-    /// Of many small pages, and how long a time slice is, in µs.
-    const ORDER: u32 = 21;
+    /// How long a time slice is, in µs.
     const SLICE: u64 = 1 << 40;
     if own::scheduler().info().unwrap().cpus.count_ones() < 2 {
         return;
     }
     let irq = irq(Mode::LEVEL_HIGH);
     let busy = spawn_on(1, || {
-        let pages = memory::allocate(ORDER);
-        let all = Flexpage::memory(pages, ORDER, MemoryRights::RWX);
-        let task = own::factory().create_task(Flexpage::NIL).unwrap();
-        for page in (pages..pages + (1 << ORDER)).step_by(memory::PAGE as usize) {
-            let to = ItemControl::map(page ^ memory::PAGE, ItemFlags::empty());
-            let page = Flexpage::memory(page, memory::PAGE_ORDER, MemoryRights::RWX);
-            task.map(own::task(), to, page).unwrap();
-        }
+        let operation = LongOperation::new();
         while !STOP.load(SeqCst) {
-            let lost = Flexpage::memory(pages, ORDER, MemoryRights::empty());
-            own::task().unmap(lost, UnmapMask::OTHER_SPACES).unwrap();
+            operation.run();
             ROUNDS.fetch_add(1, SeqCst);
         }
-        own::task().unmap(all, UnmapMask::OTHER_SPACES).unwrap();
     });
     let alone = CpuSet::single(1);
     own::scheduler()

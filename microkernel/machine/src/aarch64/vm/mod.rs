@@ -55,7 +55,10 @@ pub fn format() -> Option<Format> {
 pub fn begin(cpu: &CpuBlock, chip: &IrqChip, context: &Context, extended: Option<ExtendedPointer>) {
     let is_first = context.extended.get().is_none();
     let is_loaded = context.is_loaded(cpu);
-    release(cpu, chip, context, is_loaded);
+    if is_loaded && context.is_privileged() {
+        context.unload(chip);
+    }
+    release(cpu, context);
     context.extended.set(extended);
     if let Some(area) = extended.filter(|_| is_first) {
         initialise(&area, chip);
@@ -113,11 +116,8 @@ pub fn switch(cpu: &CpuBlock, chip: &IrqChip, from: &Context, to: &Context) {
     }
 }
 
-/// The thread with `context` leaves this CPU, or ends.
-pub fn release(cpu: &CpuBlock, chip: &IrqChip, context: &Context, is_loaded: bool) {
-    if is_loaded && context.is_privileged() {
-        context.unload(chip);
-    }
+/// The thread with `context`, which is not loaded, leaves this CPU, or ends.
+pub fn release(cpu: &CpuBlock, context: &Context) {
     let owner = &cpu.arch.el1_owner;
     if let Some(area) = context.extended.get()
         && is_same(owner.get(), area)

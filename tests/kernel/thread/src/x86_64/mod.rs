@@ -1,11 +1,13 @@
 //! Registers and operations of x86_64.
 
 use core::arch::{asm, naked_asm};
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use l4_test::abi::arch::x86_64::exception::rflags;
 use l4_test::abi::error::ResultCode;
 use l4_test::abi::protocol::label;
 use l4_test::message::word;
+use l4_test::sys::Object;
 use l4_test::{Message, Outcome, own, refused, spawn};
 
 /// Where user mode finds the UTCB: its own address.
@@ -82,12 +84,14 @@ pub(crate) fn check_first_registers(dump: [u64; DUMP_WORDS], stack: u64, utcb: u
     assert_eq!(pushed[25], stack - 25 * 8, "stack pointer");
 }
 
+const SET_DESCRIPTORS: u64 = 0x10;
 const SET_BASE: u64 = 0x12;
 
 pub(crate) fn operations_of_the_architecture() {
     segment_selectors_are_told();
     segment_bases_can_be_set();
     wrong_segment_bases_are_refused();
+    descriptors_end_with_their_thread();
 }
 
 fn request(words: &[u64]) -> Outcome {
@@ -115,6 +119,30 @@ fn segment_bases_can_be_set() {
         (set, value)
     });
     assert_eq!(worker.join(), (Ok(()), 0x1234_5678));
+}
+
+/// Whether there is a segment for this selector.
+fn has_segment(selector: u64) -> bool {
+    let valid: u8;
+    // SAFETY: reads a descriptor, or nothing.
+    unsafe {
+        asm!("verr {:x}", "setz {}", in(reg) selector, out(reg_byte) valid, options(nostack));
+    }
+    valid != 0
+}
+
+fn descriptors_end_with_their_thread() {
+    const FLAT_DATA: u64 = 0x00cf_f300_0000_ffff;
+    static SEEN: AtomicU64 = AtomicU64::new(0);
+    let _worker = spawn(|| {
+        let current = l4_test::worker::current();
+        let set = Message::new(label::THREAD).words(&[SET_DESCRIPTORS, 0, FLAT_DATA]);
+        let selector = set.call(*current).outcome().unwrap() as u64;
+        SEEN.store(selector | u64::from(has_segment(selector)) << 32, SeqCst);
+        let _ = own::task().delete_object(current.selector());
+    });
+    let seen = SEEN.load(SeqCst);
+    assert_eq!((seen >> 32, has_segment(seen & 0xffff)), (1, false));
 }
 
 fn wrong_segment_bases_are_refused() {

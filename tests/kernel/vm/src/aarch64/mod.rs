@@ -41,6 +41,7 @@ l4_test::suite![
     many::a_running_guest_can_be_destroyed,
     many::a_machine_can_be_destroyed_under_its_guest,
     privileged::a_program_can_be_at_el1,
+    privileged::a_program_goes_to_el1_in_the_middle_of_an_operation,
     privileged::programs_at_el1_find_nothing_of_guests_and_leave_nothing,
     privileged::a_vmm_at_el1_reaches_the_registers_of_its_guest,
     wild::no_state_of_a_guest_does_harm,

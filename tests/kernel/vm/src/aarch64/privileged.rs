@@ -2,15 +2,17 @@
 
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use core::time::Duration;
 
 use l4_test::abi::error::ResultCode;
 use l4_test::abi::protocol::scheduler::CpuSet;
 use l4_test::abi::protocol::thread::ExRegsFlags;
 use l4_test::guest::State;
+use l4_test::long_operation::LongOperation;
 use l4_test::sys::object::{Control, Thread};
-use l4_test::sys::{Cap, Object, OwnedCap, Utcb};
+use l4_test::sys::{Cap, Object, OwnedCap, Utcb, ipc};
 use l4_test::worker::settle;
-use l4_test::{own, refused, spawn};
+use l4_test::{own, refused, spawn, spawn_on};
 
 use super::code;
 use super::machine::{Machine, VirtualCpu};
@@ -119,6 +121,26 @@ pub(crate) fn a_program_can_be_at_el1() {
     assert_eq!(set(&thread, tell, &dump, 0), AT_EL1);
     assert_eq!(set(&thread, tell, &dump, AT_EL0), AT_EL1);
     assert_eq!(set(&thread, tell, &dump, AT_EL1), AT_EL0);
+}
+
+pub(crate) fn a_program_goes_to_el1_in_the_middle_of_an_operation() {
+    static ROUNDS: AtomicU64 = AtomicU64::new(0);
+    if own::scheduler().info().unwrap().cpus.count_ones() < 2 {
+        return;
+    }
+    let busy = spawn_on(1, || {
+        let operation = LongOperation::new();
+        while ROUNDS.fetch_add(1, SeqCst) < u64::MAX {
+            operation.run();
+        }
+    });
+    while ROUNDS.load(SeqCst) == 0 {
+        ipc::sleep(Duration::from_millis(1));
+    }
+    let dump = Dump::new();
+    set(&busy.thread(), tell, &dump, AT_EL1);
+    ipc::sleep(Duration::from_millis(50));
+    assert_eq!(dump.words()[0], CURRENT_EL1);
 }
 
 pub(crate) fn programs_at_el1_find_nothing_of_guests_and_leave_nothing() {
