@@ -6,8 +6,8 @@
 //! the same time; such frames are only ever touched here, as volatile words or in bulk, never
 //! through a reference.
 
-use core::mem::size_of;
-use core::ptr;
+use core::ops::{Deref, DerefMut};
+use core::ptr::{self, NonNull};
 
 use crate::bank::{AccountId, Bank};
 use crate::frames::{PAGE_SHIFT, PAGE_SIZE};
@@ -90,86 +90,71 @@ pub fn words_for_ever(address: u64, bytes: u64) -> &'static mut [u64] {
 /// It has no destructor: [`clear`](Self::clear) gives the memory back.
 #[derive(Debug)]
 pub struct FrameVec<T> {
-    address: *mut T,
-    order: u32,
-    /// As few bytes as possible: objects have several arrays.
+    address: NonNull<T>,
+    // As few bytes as possible: objects have several arrays.
     len: u32,
+    account: AccountId,
+    /// log2 of its frames, if it has any.
+    order: Option<u8>,
 }
 
 // SAFETY: the array owns its frames, like a `Vec` its heap memory.
 unsafe impl<T: Send> Send for FrameVec<T> {}
 
 impl<T> FrameVec<T> {
-    /// An empty array; it takes no memory.
-    pub const fn new() -> Self {
+    /// An empty array, whose memory `account` will pay for.
+    pub const fn new(account: AccountId) -> Self {
+        const { assert!(size_of::<T>() <= PAGE_SIZE as usize && align_of::<T>() <= 4096) };
         Self {
-            address: ptr::null_mut(),
-            order: 0,
+            address: NonNull::dangling(),
             len: 0,
+            account,
+            order: None,
         }
     }
 
-    fn len(&self) -> usize {
-        self.len as usize
+    /// Who pays for its memory.
+    pub const fn account(&self) -> AccountId {
+        self.account
     }
 
     fn capacity(&self) -> usize {
-        if self.address.is_null() {
-            0
-        } else {
-            (PAGE_SIZE << self.order) as usize / size_of::<T>()
-        }
+        let bytes = self.order.map_or(0, |order| PAGE_SIZE << order);
+        bytes as usize / size_of::<T>()
     }
 
     /// Makes room for `extra` more elements.
-    pub fn reserve(
-        &mut self,
-        bank: &mut Bank,
-        account: AccountId,
-        extra: usize,
-    ) -> Result<(), ResultCode> {
-        const { assert!(size_of::<T>() <= PAGE_SIZE as usize && align_of::<T>() <= 4096) };
+    pub fn reserve(&mut self, bank: &mut Bank, extra: usize) -> Result<(), ResultCode> {
         let needed = self.len().checked_add(extra).ok_or(ResultCode::ENOMEM)?;
         u32::try_from(needed).or(Err(ResultCode::ENOMEM))?;
         if needed <= self.capacity() {
             return Ok(());
         }
-        let bytes = needed
-            .checked_mul(size_of::<T>())
-            .ok_or(ResultCode::ENOMEM)? as u64;
-        let order = bytes.div_ceil(PAGE_SIZE).next_power_of_two().ilog2();
-        let address = bank.take(account, order)? as *mut T;
+        let bytes = needed.checked_mul(size_of::<T>());
+        let frames = (bytes.ok_or(ResultCode::ENOMEM)? as u64).div_ceil(PAGE_SIZE);
+        let order = frames.next_power_of_two().ilog2();
+        let address = bank.take(self.account, order)? as *mut T;
+        let address = NonNull::new(address).ok_or(ResultCode::ENOMEM)?;
         // SAFETY: the old array has `len` elements, the new memory is larger and not shared.
-        unsafe { ptr::copy_nonoverlapping(self.address_for_copy(), address, self.len()) };
-        self.give_back(bank, account);
-        (self.address, self.order) = (address, order);
+        unsafe { address.copy_from_nonoverlapping(self.address, self.len()) };
+        self.give_back(bank);
+        (self.address, self.order) = (address, Some(order as u8));
         Ok(())
     }
 
     /// Adds an element at the end.
-    pub fn push(
-        &mut self,
-        bank: &mut Bank,
-        account: AccountId,
-        element: T,
-    ) -> Result<(), ResultCode> {
-        self.insert(bank, account, self.len(), element)
+    pub fn push(&mut self, bank: &mut Bank, element: T) -> Result<(), ResultCode> {
+        self.insert(bank, self.len(), element)
     }
 
     /// Adds an element before the one at `index`.
-    pub fn insert(
-        &mut self,
-        bank: &mut Bank,
-        account: AccountId,
-        index: usize,
-        element: T,
-    ) -> Result<(), ResultCode> {
+    pub fn insert(&mut self, bank: &mut Bank, index: usize, element: T) -> Result<(), ResultCode> {
         assert!(index <= self.len());
-        self.reserve(bank, account, 1)?;
+        self.reserve(bank, 1)?;
         // SAFETY: there is room for one more element, and `index` is not behind the last one.
         unsafe {
             let place = self.address.add(index);
-            ptr::copy(place, place.add(1), self.len() - index);
+            place.copy_to(place.add(1), self.len() - index);
             place.write(element);
         }
         self.len += 1;
@@ -198,27 +183,9 @@ impl<T> FrameVec<T> {
         unsafe {
             let place = self.address.add(index);
             let element = place.read();
-            ptr::copy(place.add(1), place, self.len() - index);
+            place.copy_from(place.add(1), self.len() - index);
             element
         }
-    }
-
-    /// The elements.
-    pub fn as_slice(&self) -> &[T] {
-        if self.len == 0 {
-            return &[];
-        }
-        // SAFETY: `len` elements are initialised, and the borrow keeps the array as it is.
-        unsafe { core::slice::from_raw_parts(self.address, self.len()) }
-    }
-
-    /// The elements.
-    pub fn as_mut_slice(&mut self) -> &mut [T] {
-        if self.len == 0 {
-            return &mut [];
-        }
-        // SAFETY: as for `as_slice`.
-        unsafe { core::slice::from_raw_parts_mut(self.address, self.len()) }
     }
 
     /// Forgets the elements behind the first `length`.
@@ -227,24 +194,31 @@ impl<T> FrameVec<T> {
     }
 
     /// Forgets all elements and gives the memory back.
-    pub fn clear(&mut self, bank: &mut Bank, account: AccountId) {
-        self.give_back(bank, account);
-        *self = Self::new();
+    pub fn clear(&mut self, bank: &mut Bank) {
+        self.give_back(bank);
+        *self = Self::new(self.account);
     }
 
-    fn give_back(&mut self, bank: &mut Bank, account: AccountId) {
-        if !self.address.is_null() {
-            bank.give_back(account, self.address as u64, 1 << self.order);
+    fn give_back(&mut self, bank: &mut Bank) {
+        if let Some(order) = self.order {
+            bank.give_back(self.account, self.address.as_ptr() as u64, 1 << order);
         }
     }
+}
 
-    /// A pointer that is valid for copying `len` elements from, even none.
-    fn address_for_copy(&self) -> *const T {
-        if self.len == 0 {
-            ptr::dangling()
-        } else {
-            self.address
-        }
+impl<T> Deref for FrameVec<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: `len` elements are initialised, and the borrow keeps the array as it is.
+        unsafe { core::slice::from_raw_parts(self.address.as_ptr(), self.len as usize) }
+    }
+}
+
+impl<T> DerefMut for FrameVec<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as for `deref`.
+        unsafe { core::slice::from_raw_parts_mut(self.address.as_ptr(), self.len as usize) }
     }
 }
 
@@ -263,35 +237,35 @@ mod tests {
     fn grows_in_frames_of_its_account_and_gives_them_back() {
         let mut bank = bank(64);
         let account = bank.open(AccountId::ROOT, 16 * PAGE_SIZE).unwrap();
-        let mut array = FrameVec::new();
+        let mut array = FrameVec::new(account);
         for number in 0..1000u64 {
-            array.push(&mut bank, account, number).unwrap();
+            array.push(&mut bank, number).unwrap();
         }
         assert_eq!(bank.statement(account).used, 2 * PAGE_SIZE);
-        assert!(array.as_slice().iter().copied().eq(0..1000));
-        array.insert(&mut bank, account, 500, 7777).unwrap();
-        assert_eq!(array.as_slice()[499..502], [499, 7777, 500]);
+        assert!(array.iter().copied().eq(0..1000));
+        array.insert(&mut bank, 500, 7777).unwrap();
+        assert_eq!(array[499..502], [499, 7777, 500]);
         assert_eq!(array.remove(500), 7777);
-        assert!(array.as_slice().iter().copied().eq(0..1000));
-        array.clear(&mut bank, account);
+        assert!(array.iter().copied().eq(0..1000));
+        array.clear(&mut bank);
         assert_eq!(bank.statement(account).used, 0);
-        assert_eq!(array.as_slice(), []);
+        assert_eq!(array[..], []);
     }
 
     #[test]
     fn an_array_that_cannot_grow_stays_whole() {
         let mut bank = bank(64);
         let account = bank.open(AccountId::ROOT, PAGE_SIZE).unwrap();
-        let mut array = FrameVec::new();
+        let mut array = FrameVec::new(account);
         for number in 0..512u64 {
-            array.push(&mut bank, account, number).unwrap();
+            array.push(&mut bank, number).unwrap();
         }
-        assert_eq!(array.push(&mut bank, account, 512), Err(ResultCode::ENOMEM));
+        assert_eq!(array.push(&mut bank, 512), Err(ResultCode::ENOMEM));
         assert_eq!(
-            array.reserve(&mut bank, account, usize::MAX),
+            array.reserve(&mut bank, usize::MAX),
             Err(ResultCode::ENOMEM)
         );
-        assert!(array.as_slice().iter().copied().eq(0..512));
+        assert!(array.iter().copied().eq(0..512));
     }
 
     #[test]

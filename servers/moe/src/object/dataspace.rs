@@ -77,11 +77,11 @@ impl Dataspace {
         alignment: u32,
     ) -> Result<Self, ResultCode> {
         let size = page_rounded(size)?;
-        let mut zeroed = FrameVec::new();
+        let mut zeroed = FrameVec::new(account);
         let words = size.div_ceil(PIECE).div_ceil(PIECES_PER_WORD);
         for _ in 0..words {
-            if let Err(error) = zeroed.push(bank, account, 0) {
-                zeroed.clear(bank, account);
+            if let Err(error) = zeroed.push(bank, 0) {
+                zeroed.clear(bank);
                 return Err(error);
             }
         }
@@ -97,7 +97,7 @@ impl Dataspace {
                 })
             }
             Err(error) => {
-                zeroed.clear(bank, account);
+                zeroed.clear(bank);
                 Err(error)
             }
         }
@@ -150,7 +150,7 @@ impl Dataspace {
                 let piece = offset / PIECE;
                 let start = piece * PIECE;
                 let end = (start + PIECE).min(self.size);
-                let word = &mut zeroed.as_mut_slice()[(piece / PIECES_PER_WORD) as usize];
+                let word = &mut zeroed[(piece / PIECES_PER_WORD) as usize];
                 let bit = 1 << (piece % PIECES_PER_WORD);
                 if *word & bit == 0 {
                     memory::zero(*address + start, end - start);
@@ -234,7 +234,7 @@ impl Dataspace {
             Backing::Run { address, zeroed } => {
                 revoke_all(*address, self.size, revoke);
                 bank.give_back(account, *address, self.size / PAGE_SIZE);
-                zeroed.clear(bank, account);
+                zeroed.clear(bank);
             }
             Backing::Fixed { address } => revoke_all(*address, self.size, revoke),
         }

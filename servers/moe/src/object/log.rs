@@ -22,7 +22,6 @@ const _: () = assert!(LINE_MAX + 2 * TAG_MAX < WRITE_SIZE);
 /// A component's log.
 #[derive(Debug)]
 pub struct Log {
-    account: AccountId,
     tag: Tag,
     /// Select-graphic-rendition parameter (ECMA-48) of the tag.
     colour: u8,
@@ -78,10 +77,9 @@ impl Log {
         colour: u8,
         has_input: bool,
     ) -> Result<Self, ResultCode> {
-        let mut line = FrameVec::new();
-        line.reserve(bank, account, LINE_MAX)?;
+        let mut line = FrameVec::new(account);
+        line.reserve(bank, LINE_MAX)?;
         Ok(Self {
-            account,
             tag,
             colour,
             has_input,
@@ -103,7 +101,7 @@ impl Log {
                 b'\r' => {}
                 byte => self.put(bank, byte),
             }
-            if self.line.as_slice().len() == LINE_MAX {
+            if self.line.len() == LINE_MAX {
                 self.finish(print);
             }
         }
@@ -111,7 +109,7 @@ impl Log {
 
     /// Prints what there is of an unfinished line, so that a prompt is seen before its answer.
     pub fn flush(&mut self, print: &mut dyn FnMut(&[u8])) {
-        if !self.line.as_slice().is_empty() {
+        if !self.line.is_empty() {
             self.finish(print);
         }
     }
@@ -119,11 +117,11 @@ impl Log {
     /// Gives the line buffer back, after the last unfinished line has been printed.
     pub fn destroy(&mut self, bank: &mut Bank, print: &mut dyn FnMut(&[u8])) {
         self.flush(print);
-        self.line.clear(bank, self.account);
+        self.line.clear(bank);
     }
 
     fn put(&mut self, bank: &mut Bank, byte: u8) {
-        let is_put = self.line.push(bank, self.account, byte);
+        let is_put = self.line.push(bank, byte);
         debug_assert!(is_put.is_ok(), "there is room for a whole line");
     }
 
@@ -140,9 +138,9 @@ impl Log {
         output.append(b"m");
         output.append(self.tag.as_bytes());
         output.append(b"\x1b[0m | ");
-        terminal::filter(self.line.as_slice(), |text| output.append(text));
+        terminal::filter(&self.line, |text| output.append(text));
         // A component that switched colours does not change those of the next line.
-        if self.line.as_slice().contains(&(terminal::ESCAPE as u8)) {
+        if self.line.contains(&(terminal::ESCAPE as u8)) {
             output.append(b"\x1b[0m");
         }
         output.append(b"\n");

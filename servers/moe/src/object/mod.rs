@@ -151,9 +151,9 @@ impl Objects {
     /// A table without places.
     pub const fn new() -> Self {
         Self {
-            places: FrameVec::new(),
+            places: FrameVec::new(AccountId::ROOT),
             first_free: 0,
-            unneeded: FrameVec::new(),
+            unneeded: FrameVec::new(AccountId::ROOT),
         }
     }
 
@@ -164,10 +164,10 @@ impl Objects {
                 generation: 0,
                 entry: None,
             };
-            self.places.push(bank, AccountId::ROOT, place)?;
+            self.places.push(bank, place)?;
         }
         // An object loses its last reference once.
-        self.unneeded.reserve(bank, AccountId::ROOT, count)
+        self.unneeded.reserve(bank, count)
     }
 
     /// Notes an object that nothing needs any more.
@@ -190,7 +190,7 @@ impl Objects {
         payer: Payer,
         object: Object,
     ) -> Result<ObjectId, (ResultCode, Object)> {
-        let places = self.places.as_mut_slice();
+        let places = &mut self.places;
         let free = (self.first_free..places.len()).find(|index| places[*index].entry.is_none());
         let Some(index) = free else {
             return Err((ResultCode::ENOMEM, object));
@@ -224,7 +224,7 @@ impl Objects {
 
     /// The object of this name.
     pub fn get(&self, id: ObjectId) -> Option<&Entry> {
-        let place = self.places.as_slice().get(id.index as usize)?;
+        let place = self.places.get(id.index as usize)?;
         place
             .entry
             .as_ref()
@@ -243,7 +243,7 @@ impl Objects {
         other: ObjectId,
     ) -> Option<(&mut Entry, &mut Entry)> {
         let indices = [one.index as usize, other.index as usize];
-        let [one_place, other_place] = self.places.as_mut_slice().get_disjoint_mut(indices).ok()?;
+        let [one_place, other_place] = self.places.get_disjoint_mut(indices).ok()?;
         if (one_place.generation, other_place.generation) != (one.generation, other.generation) {
             return None;
         }
@@ -252,7 +252,7 @@ impl Objects {
 
     /// The first object at or behind place `from`, for walks that change the table.
     pub fn next(&self, from: usize) -> Option<(usize, ObjectId)> {
-        let places = self.places.as_slice();
+        let places = &self.places;
         let index = (from..places.len()).find(|index| places[*index].entry.is_some())?;
         let id = ObjectId {
             index: index as u32,
@@ -262,7 +262,7 @@ impl Objects {
     }
 
     fn place_mut(&mut self, id: ObjectId) -> Option<&mut Place> {
-        let place = self.places.as_mut_slice().get_mut(id.index as usize)?;
+        let place = self.places.get_mut(id.index as usize)?;
         (place.generation == id.generation).then_some(place)
     }
 }

@@ -45,7 +45,6 @@ impl Entry {
 /// A namespace.
 #[derive(Debug)]
 pub struct Namespace {
-    account: AccountId,
     entries: FrameVec<Entry>,
 }
 
@@ -53,18 +52,13 @@ impl Namespace {
     /// An empty namespace.
     pub const fn new(account: AccountId) -> Self {
         Self {
-            account,
-            entries: FrameVec::new(),
+            entries: FrameVec::new(account),
         }
     }
 
     /// What `name`, one part of a path, stands for, and with which rights.
     pub fn find(&self, name: &[u8]) -> Result<(Target, Flags), ResultCode> {
-        let entry = self
-            .entries
-            .as_slice()
-            .iter()
-            .find(|entry| entry.name() == name);
+        let entry = self.entries.iter().find(|entry| entry.name() == name);
         entry
             .map(|entry| (entry.target, entry.flags))
             .ok_or(ResultCode::ENOENT)
@@ -117,12 +111,8 @@ impl Namespace {
             is_static,
             target,
         };
-        if let Some(old) = self
-            .entries
-            .as_mut_slice()
-            .iter_mut()
-            .find(|old| old.name() == text)
-        {
+        let mut entries = self.entries.iter_mut();
+        if let Some(old) = entries.find(|old| old.name() == text) {
             if !flags.contains(Flags::OVERWRITE) {
                 return Err(ResultCode::EEXIST);
             }
@@ -131,22 +121,18 @@ impl Namespace {
             }
             return Ok(Some(core::mem::replace(old, entry).target));
         }
-        if self.entries.as_slice().len() >= MOST_ENTRIES {
+        if self.entries.len() >= MOST_ENTRIES {
             return Err(ResultCode::ENOMEM);
         }
-        self.entries.push(bank, self.account, entry)?;
+        self.entries.push(bank, entry)?;
         Ok(None)
     }
 
     /// Removes an entry.
     pub fn unlink(&mut self, name: &[u8]) -> Result<Target, ResultCode> {
-        let index = self
-            .entries
-            .as_slice()
-            .iter()
-            .position(|entry| entry.name() == name);
+        let index = self.entries.iter().position(|entry| entry.name() == name);
         let index = index.ok_or(ResultCode::ENOENT)?;
-        if self.entries.as_slice()[index].is_static {
+        if self.entries[index].is_static {
             return Err(ResultCode::EACCESS);
         }
         Ok(self.entries.remove(index).target)
@@ -154,27 +140,27 @@ impl Namespace {
 
     /// Counts a capability that is held for an entry.
     pub fn charge_capability(&self, bank: &mut Bank) -> Result<(), ResultCode> {
-        bank.add_capability(self.account)
+        bank.add_capability(self.entries.account())
     }
 
     /// Counts one less.
     pub fn refund_capability(&self, bank: &mut Bank) {
-        bank.remove_capability(self.account);
+        bank.remove_capability(self.entries.account());
     }
 
     /// Everything that the entries stand for.
     pub fn targets(&self) -> impl Iterator<Item = Target> {
-        self.entries.as_slice().iter().map(|entry| entry.target)
+        self.entries.iter().map(|entry| entry.target)
     }
 
     /// The names, in the order in which they were added.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.entries.as_slice().iter().map(Entry::name)
+        self.entries.iter().map(Entry::name)
     }
 
     /// Gives the bookkeeping back. The targets must have been released before.
     pub fn destroy(&mut self, bank: &mut Bank) {
-        self.entries.clear(bank, self.account);
+        self.entries.clear(bank);
     }
 }
 

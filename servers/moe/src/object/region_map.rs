@@ -17,35 +17,11 @@ use crate::bank::{AccountId, Bank};
 use crate::frames::{PAGE_SHIFT, PAGE_SIZE};
 use crate::memory::FrameVec;
 
-pub use region::{Area, KEPT_FLAGS, NAME_MAX, Name, Region};
+pub use region::{KEPT_FLAGS, NAME_MAX, Name, Region};
 use rescue::RescueJumps;
 
 /// Regions and areas that one map can have, so that no search takes long.
 const MOST_ENTRIES: usize = 4096;
-
-/// Anything that covers a range of addresses.
-trait Range {
-    fn first(&self) -> u64;
-    fn last(&self) -> u64;
-}
-
-impl Range for Region {
-    fn first(&self) -> u64 {
-        self.first
-    }
-    fn last(&self) -> u64 {
-        self.last
-    }
-}
-
-impl Range for Area {
-    fn first(&self) -> u64 {
-        self.first
-    }
-    fn last(&self) -> u64 {
-        self.last
-    }
-}
 
 /// Where something is to be attached or reserved.
 #[derive(Clone, Copy, Debug)]
@@ -75,22 +51,12 @@ pub struct Detached {
     pub regions_more: i32,
 }
 
-/// What lies at an address.
-#[derive(Clone, Copy, Debug)]
-pub enum Found {
-    /// A region.
-    Region(Region),
-    /// No region, but an area.
-    Area(Area),
-}
-
 /// A region map.
 #[derive(Debug)]
 pub struct RegionMap {
-    account: AccountId,
     last_address: u64,
     regions: FrameVec<Region>,
-    areas: FrameVec<Area>,
+    areas: FrameVec<Region>,
     rescue_jumps: RescueJumps,
     watcher: Option<Selector>,
     /// Registers of the first thread that failed.
@@ -102,20 +68,15 @@ impl RegionMap {
     /// pointer never points at anything by accident.
     pub fn new(bank: &mut Bank, account: AccountId, last_address: u64) -> Result<Self, ResultCode> {
         let mut map = Self {
-            account,
             last_address,
-            regions: FrameVec::new(),
-            areas: FrameVec::new(),
-            rescue_jumps: RescueJumps::new(),
+            regions: FrameVec::new(account),
+            areas: FrameVec::new(account),
+            rescue_jumps: RescueJumps::new(account),
             watcher: None,
-            exception: FrameVec::new(),
+            exception: FrameVec::new(account),
         };
-        let null = Area {
-            first: 0,
-            last: PAGE_SIZE - 1,
-            flags: Flags::empty(),
-        };
-        map.areas.push(bank, account, null)?;
+        let null = Region::area(0, PAGE_SIZE - 1, Flags::empty());
+        map.areas.push(bank, null)?;
         Ok(map)
     }
 
@@ -134,16 +95,12 @@ impl RegionMap {
         if region.offset.checked_add(last - first).is_none() {
             return Err(ResultCode::ERANGE);
         }
-        insert(
-            &mut self.regions,
-            bank,
-            self.account,
-            Region {
-                first,
-                last,
-                ..region
-            },
-        )?;
+        let region = Region {
+            first,
+            last,
+            ..region
+        };
+        insert(&mut self.regions, bank, region)?;
         Ok(first)
     }
 
@@ -157,17 +114,15 @@ impl RegionMap {
     ) -> Result<Detached, ResultCode> {
         let (first, last) = page_range(address, size)?;
         let index = if flags.contains(DetachFlags::OVERLAP) {
-            touching(self.regions.as_slice(), first, last).next()
+            touching(&self.regions, first, last).next()
         } else {
-            at(self.regions.as_slice(), first)
+            at(&self.regions, first)
         };
         let index = index.ok_or(ResultCode::ENOENT)?;
-        let has_more = flags.contains(DetachFlags::OVERLAP)
-            && touching(self.regions.as_slice(), first, last)
-                .nth(1)
-                .is_some();
+        let has_more =
+            flags.contains(DetachFlags::OVERLAP) && touching(&self.regions, first, last).len() > 1;
         let again = if has_more { detach_result::AGAIN } else { 0 };
-        let region = self.regions.as_slice()[index];
+        let region = self.regions[index];
         let (first, last) = if flags.contains(DetachFlags::EXACT) {
             (first.max(region.first), last.min(region.last))
         } else {
@@ -189,12 +144,12 @@ impl RegionMap {
                 (detach_result::DETACHED, -1)
             }
             (Some(kept), None) | (None, Some(kept)) => {
-                self.regions.as_mut_slice()[index] = kept;
+                self.regions[index] = kept;
                 (detach_result::KEPT, 0)
             }
             (Some(head), Some(tail)) => {
-                self.regions.insert(bank, self.account, index + 1, tail)?;
-                self.regions.as_mut_slice()[index] = head;
+                self.regions.insert(bank, index + 1, tail)?;
+                self.regions[index] = head;
                 (detach_result::SPLIT, 1)
             }
         };
@@ -208,20 +163,20 @@ impl RegionMap {
     }
 
     /// What lies in `size` bytes from `address` on: the first region, else the first area.
-    pub fn find(&self, address: u64, size: u64) -> Result<Found, ResultCode> {
+    pub fn find(&self, address: u64, size: u64) -> Result<Region, ResultCode> {
         let (first, last) = page_range(address, size)?;
-        let region = touching(self.regions.as_slice(), first, last).next();
-        if let Some(index) = region {
-            return Ok(Found::Region(self.regions.as_slice()[index]));
+        if let Some(index) = touching(&self.regions, first, last).next() {
+            return Ok(self.regions[index]);
         }
-        let area = touching(self.areas.as_slice(), first, last).next();
-        area.map(|index| Found::Area(self.areas.as_slice()[index]))
-            .ok_or(ResultCode::ENOENT)
+        let area = touching(&self.areas, first, last).next();
+        let area = self.areas[area.ok_or(ResultCode::ENOENT)?];
+        let flags = area.flags | Flags::IN_AREA;
+        Ok(Region { flags, ..area })
     }
 
     /// The region at `address`.
     pub fn region_at(&self, address: u64) -> Option<Region> {
-        at(self.regions.as_slice(), address).map(|index| self.regions.as_slice()[index])
+        at(&self.regions, address).map(|index| self.regions[index])
     }
 
     /// The region to answer a page fault from, if the access is one that it allows.
@@ -244,30 +199,26 @@ impl RegionMap {
             return Err(ResultCode::EINVAL);
         }
         let (first, last) = self.find_place(place)?;
-        let area = Area {
-            first,
-            last,
-            flags: place.flags & KEPT_FLAGS,
-        };
-        insert(&mut self.areas, bank, self.account, area)?;
+        let area = Region::area(first, last, place.flags & KEPT_FLAGS);
+        insert(&mut self.areas, bank, area)?;
         Ok(first)
     }
 
     /// Ends the area that contains `address`. Regions in it stay.
     pub fn free_area(&mut self, address: u64) -> Result<(), ResultCode> {
-        let index = at(self.areas.as_slice(), address).ok_or(ResultCode::ENOENT)?;
+        let index = at(&self.areas, address).ok_or(ResultCode::ENOENT)?;
         self.areas.remove(index);
         Ok(())
     }
 
     /// The regions that begin at `start` or above.
     pub fn regions_from(&self, start: u64) -> &[Region] {
-        from(self.regions.as_slice(), start)
+        from(&self.regions, start)
     }
 
     /// The areas that begin at `start` or above.
-    pub fn areas_from(&self, start: u64) -> &[Area] {
-        from(self.areas.as_slice(), start)
+    pub fn areas_from(&self, start: u64) -> &[Region] {
+        from(&self.areas, start)
     }
 
     /// Lets threads that fail at an instruction in `range` (its end is not in it) continue at `target`.
@@ -280,7 +231,7 @@ impl RegionMap {
         range: (u64, u64),
         target: u64,
     ) -> Result<(), ResultCode> {
-        self.rescue_jumps.add(bank, self.account, range, target)
+        self.rescue_jumps.add(bank, range, target)
     }
 
     /// Removes the rescue jump for the instruction at `address`. Error: ENOENT.
@@ -299,8 +250,8 @@ impl RegionMap {
             return Err(ResultCode::EBUSY);
         }
         // A task often fails because its memory is used up: the room is taken now.
-        self.exception.reserve(bank, self.account, FRAME_WORDS)?;
-        bank.add_capability(self.account)?;
+        self.exception.reserve(bank, FRAME_WORDS)?;
+        bank.add_capability(self.regions.account())?;
         self.watcher = Some(irq);
         Ok(())
     }
@@ -311,12 +262,11 @@ impl RegionMap {
     }
 
     /// Keeps the registers of a thread that failed, if it is the first and somebody watches.
-    pub fn keep_exception(&mut self, bank: &mut Bank, words: &[u64]) -> bool {
-        let is_news = self.watcher.is_some() && self.exception.as_slice().is_empty();
+    pub fn keep_exception(&mut self, words: &[u64]) -> bool {
+        let is_news = self.watcher.is_some() && self.exception.is_empty();
         if is_news {
             for word in &words[..words.len().min(FRAME_WORDS)] {
-                let is_kept = self.exception.push(bank, self.account, *word);
-                debug_assert!(is_kept.is_ok(), "the room was taken before");
+                self.exception.push_within_reserve(*word);
             }
         }
         is_news
@@ -324,18 +274,18 @@ impl RegionMap {
 
     /// The registers of the first thread that failed.
     pub fn exception(&self) -> Option<&[u64]> {
-        Some(self.exception.as_slice()).filter(|words| !words.is_empty())
+        Some(&*self.exception).filter(|words| !words.is_empty())
     }
 
     /// Gives the bookkeeping back. Regions and watcher must have been released before.
     pub fn destroy(&mut self, bank: &mut Bank) {
         if self.watcher.take().is_some() {
-            bank.remove_capability(self.account);
+            bank.remove_capability(self.regions.account());
         }
-        self.exception.clear(bank, self.account);
-        self.regions.clear(bank, self.account);
-        self.areas.clear(bank, self.account);
-        self.rescue_jumps.clear(bank, self.account);
+        self.exception.clear(bank);
+        self.regions.clear(bank);
+        self.areas.clear(bank);
+        self.rescue_jumps.clear(bank);
     }
 
     /// The range that `place` asks for, free of regions, and free of areas unless in one.
@@ -348,8 +298,8 @@ impl RegionMap {
         let (start, last) = page_range(place.start, place.size)?;
         let length = last - start;
         let area = if place.flags.contains(Flags::IN_AREA) {
-            let index = at(self.areas.as_slice(), start).ok_or(ResultCode::EADDRNOTAVAIL)?;
-            Some(self.areas.as_slice()[index])
+            let index = at(&self.areas, start).ok_or(ResultCode::EADDRNOTAVAIL)?;
+            Some(self.areas[index])
         } else {
             None
         };
@@ -379,45 +329,35 @@ impl RegionMap {
 
     /// Where the first thing in the way of `[first, last]` ends.
     fn obstacle(&self, first: u64, last: u64, is_in_area: bool) -> Option<u64> {
-        let region = touching(self.regions.as_slice(), first, last).next();
-        let region = region.map(|index| self.regions.as_slice()[index].last);
-        let area = touching(self.areas.as_slice(), first, last)
-            .next()
-            .filter(|_| !is_in_area);
-        region.max(area.map(|index| self.areas.as_slice()[index].last))
+        let end = |ranges: &[Region]| Some(ranges[touching(ranges, first, last).next()?].last);
+        let areas: &[Region] = if is_in_area { &[] } else { &self.areas };
+        end(&self.regions).max(end(areas))
     }
 }
 
-/// Index of the entry that contains `address`.
-fn at<T: Range>(sorted: &[T], address: u64) -> Option<usize> {
+/// Index of the range that contains `address`.
+fn at(sorted: &[Region], address: u64) -> Option<usize> {
     touching(sorted, address, address).next()
 }
 
-/// Indices of the entries that `[first, last]` touches.
-fn touching<T: Range>(sorted: &[T], first: u64, last: u64) -> core::ops::Range<usize> {
-    let begin = sorted.partition_point(|entry| entry.last() < first);
-    let end = sorted.partition_point(|entry| entry.first() <= last);
+/// Indices of the ranges that `[first, last]` touches.
+fn touching(sorted: &[Region], first: u64, last: u64) -> core::ops::Range<usize> {
+    let begin = sorted.partition_point(|range| range.last < first);
+    let end = sorted.partition_point(|range| range.first <= last);
     begin..end.max(begin)
 }
 
-/// The entries that begin at `start` or above.
-fn from<T: Range>(sorted: &[T], start: u64) -> &[T] {
-    &sorted[sorted.partition_point(|entry| entry.first() < start)..]
+/// The ranges that begin at `start` or above.
+fn from(sorted: &[Region], start: u64) -> &[Region] {
+    &sorted[sorted.partition_point(|range| range.first < start)..]
 }
 
-fn insert<T: Range>(
-    sorted: &mut FrameVec<T>,
-    bank: &mut Bank,
-    account: AccountId,
-    entry: T,
-) -> Result<(), ResultCode> {
-    if sorted.as_slice().len() >= MOST_ENTRIES {
+fn insert(sorted: &mut FrameVec<Region>, bank: &mut Bank, range: Region) -> Result<(), ResultCode> {
+    if sorted.len() >= MOST_ENTRIES {
         return Err(ResultCode::ENOMEM);
     }
-    let index = sorted
-        .as_slice()
-        .partition_point(|other| other.first() < entry.first());
-    sorted.insert(bank, account, index, entry)
+    let index = sorted.partition_point(|other| other.first < range.first);
+    sorted.insert(bank, index, range)
 }
 
 /// First and last address: the start is cut to a page, the size rounded up to pages.

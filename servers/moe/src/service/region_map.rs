@@ -23,7 +23,7 @@ use super::mapping::{self, Room};
 use crate::bank::Bank;
 use crate::memory;
 use crate::object::dataspace::{Dataspace, Stretch};
-use crate::object::region_map::{self, Found, KEPT_FLAGS, NAME_MAX, Name, Place, RegionMap};
+use crate::object::region_map::{self, KEPT_FLAGS, NAME_MAX, Name, Place, RegionMap};
 use crate::object::{Object, ObjectId};
 
 /// Handles a request to a region map: one of the interfaces, or a thread's exception.
@@ -47,13 +47,13 @@ impl Service<'_> {
             let (at, fault) = (frame.instruction_pointer(), frame.fault_address);
             super::first_program_ended(format_args!("failed at {at:#x}, fault address {fault:#x}"));
         }
-        let Ok((map, bank)) = self.region_map() else {
+        let Ok((map, _)) = self.region_map() else {
             return Response::None;
         };
         if let Some(target) = map.rescue_from(frame.instruction_pointer()) {
             return resume(frame.with_instruction_pointer(target));
         }
-        if map.keep_exception(bank, &words)
+        if map.keep_exception(&words)
             && let Some(watcher) = map.watcher()
         {
             // Sent without waiting, so it does no harm if it is no interrupt.
@@ -240,21 +240,13 @@ impl RegionMapServer for Service<'_> {
     }
 
     fn find(&mut self, _: &mut Request<'_>, address: u64, size: u64) -> Outcome<Region> {
-        Ok(match self.region_map()?.0.find(address, size)? {
-            Found::Region(region) => Region {
-                start: region.first,
-                size: region.last - region.first + 1,
-                flags: region.flags.bits(),
-                offset: region.offset,
-                client: region.client_capability,
-            },
-            Found::Area(area) => Region {
-                start: area.first,
-                size: area.last - area.first + 1,
-                flags: (area.flags | Flags::IN_AREA).bits(),
-                offset: 0,
-                client: l4_abi::capability::Selector::INVALID.raw(),
-            },
+        let found = self.region_map()?.0.find(address, size)?;
+        Ok(Region {
+            start: found.first,
+            size: found.last - found.first + 1,
+            flags: found.flags.bits(),
+            offset: found.offset,
+            client: found.client_capability,
         })
     }
 
@@ -284,19 +276,11 @@ impl RegionMapServer for Service<'_> {
     }
 
     fn get_regions(&mut self, _: &mut Request<'_>, start: u64) -> Outcome<RegionList> {
-        let regions = self.region_map()?.0.regions_from(start);
-        Ok(list(
-            regions
-                .iter()
-                .map(|region| (region.first, region.last, region.flags)),
-        ))
+        Ok(list(self.region_map()?.0.regions_from(start)))
     }
 
     fn get_areas(&mut self, _: &mut Request<'_>, start: u64) -> Outcome<RegionList> {
-        let areas = self.region_map()?.0.areas_from(start);
-        Ok(list(
-            areas.iter().map(|area| (area.first, area.last, area.flags)),
-        ))
+        Ok(list(self.region_map()?.0.areas_from(start)))
     }
 
     fn get_info(&mut self, _: &mut Request<'_>, address: u64) -> Outcome<(Bytes, u64)> {
@@ -385,14 +369,14 @@ fn resume(frame: ExceptionFrame) -> Response {
     }
 }
 
-fn list(ranges: impl Iterator<Item = (u64, u64, Flags)>) -> RegionList {
+fn list(ranges: &[region_map::Region]) -> RegionList {
     let mut list = RegionList::default();
     // What does not fit is asked for with a higher start.
-    for (start, last, flags) in ranges.take(MESSAGE_BYTES / size_of::<RegionEntry>()) {
+    for range in (ranges.iter()).take(MESSAGE_BYTES / size_of::<RegionEntry>()) {
         list.push(RegionEntry {
-            start,
-            last,
-            flags: flags.bits() as u16,
+            start: range.first,
+            last: range.last,
+            flags: range.flags.bits() as u16,
             ..Default::default()
         });
     }

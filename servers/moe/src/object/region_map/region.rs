@@ -1,5 +1,6 @@
 //! What a region map is made of.
 
+use l4_abi::capability::Selector;
 use l4_abi::protocol::region_map::Flags;
 use l4_abi::rights::MemoryRights;
 
@@ -38,6 +39,20 @@ pub struct Region {
 }
 
 impl Region {
+    /// An area: addresses that nothing backs.
+    pub(super) fn area(first: u64, last: u64, flags: Flags) -> Self {
+        Self {
+            first,
+            last,
+            flags,
+            memory: None,
+            offset: 0,
+            client_capability: Selector::INVALID.raw(),
+            backing_offset: 0,
+            name: Name::new(&[]),
+        }
+    }
+
     /// What its task may do with the memory.
     pub fn rights(&self) -> MemoryRights {
         MemoryRights::from_bits_truncate((self.flags & Flags::RIGHTS).bits() as u8)
@@ -67,15 +82,4 @@ impl Name {
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length as usize]
     }
-}
-
-/// Addresses that are kept free.
-#[derive(Clone, Copy, Debug)]
-pub struct Area {
-    /// First address.
-    pub first: u64,
-    /// Last address.
-    pub last: u64,
-    /// As given when reserved.
-    pub flags: Flags,
 }

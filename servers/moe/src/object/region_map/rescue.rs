@@ -22,8 +22,8 @@ pub(super) struct RescueJumps(FrameVec<Jump>);
 
 impl RescueJumps {
     /// None.
-    pub(super) const fn new() -> Self {
-        Self(FrameVec::new())
+    pub(super) const fn new(account: AccountId) -> Self {
+        Self(FrameVec::new(account))
     }
 
     /// Adds one for the instructions from `first` up to `end`, which is not one of them.
@@ -33,7 +33,6 @@ impl RescueJumps {
     pub(super) fn add(
         &mut self,
         bank: &mut Bank,
-        account: AccountId,
         (first, end): (u64, u64),
         target: u64,
     ) -> Result<(), ResultCode> {
@@ -41,11 +40,9 @@ impl RescueJumps {
             return Err(ResultCode::EINVAL);
         }
         let last = end - 1;
-        let jumps = self.0.as_slice();
-        if jumps
-            .iter()
-            .any(|jump| jump.first <= last && first <= jump.last)
-        {
+        let jumps = &self.0;
+        let overlaps = |jump: &Jump| jump.first <= last && first <= jump.last;
+        if jumps.iter().any(overlaps) {
             return Err(ResultCode::EEXIST);
         }
         if jumps.len() >= MOST_JUMPS {
@@ -56,7 +53,7 @@ impl RescueJumps {
             last,
             target,
         };
-        self.0.push(bank, account, jump)
+        self.0.push(bank, jump)
     }
 
     /// Removes the one for the instruction at `address`. Error: ENOENT.
@@ -68,16 +65,16 @@ impl RescueJumps {
 
     /// Where a thread that failed at `address` continues.
     pub(super) fn target(&self, address: u64) -> Option<u64> {
-        Some(self.0.as_slice()[self.index(address)?].target)
+        Some(self.0[self.index(address)?].target)
     }
 
     /// Gives the bookkeeping back.
-    pub(super) fn clear(&mut self, bank: &mut Bank, account: AccountId) {
-        self.0.clear(bank, account);
+    pub(super) fn clear(&mut self, bank: &mut Bank) {
+        self.0.clear(bank);
     }
 
     fn index(&self, address: u64) -> Option<usize> {
-        let mut jumps = self.0.as_slice().iter();
+        let mut jumps = self.0.iter();
         jumps.position(|jump| (jump.first..=jump.last).contains(&address))
     }
 }
@@ -92,9 +89,9 @@ mod tests {
     #[test]
     fn a_thread_that_failed_inside_continues_at_the_target() {
         let mut bank = bank(16);
-        let mut jumps = RescueJumps::new();
-        jumps.add(&mut bank, ROOT, (0x1000, 0x1010), 7).unwrap();
-        jumps.add(&mut bank, ROOT, (0x1010, 0x1011), 8).unwrap();
+        let mut jumps = RescueJumps::new(ROOT);
+        jumps.add(&mut bank, (0x1000, 0x1010), 7).unwrap();
+        jumps.add(&mut bank, (0x1010, 0x1011), 8).unwrap();
         let target = |at| jumps.target(at);
         assert_eq!(
             [0xfff, 0x1000, 0x100f].map(target),
@@ -110,8 +107,8 @@ mod tests {
     #[test]
     fn jumps_have_instructions_and_do_not_overlap() {
         let mut bank = bank(16);
-        let mut jumps = RescueJumps::new();
-        let mut add = |first, end| jumps.add(&mut bank, ROOT, (first, end), 1);
+        let mut jumps = RescueJumps::new(ROOT);
+        let mut add = |first, end| jumps.add(&mut bank, (first, end), 1);
         assert_eq!(add(5, 5), Err(ResultCode::EINVAL));
         assert_eq!(add(6, 5), Err(ResultCode::EINVAL));
         assert_eq!(add(10, 20), Ok(()));
@@ -125,14 +122,14 @@ mod tests {
     fn their_number_has_a_limit_and_their_memory_is_the_clients() {
         let mut bank = bank(16);
         let account = bank.open(ROOT, 0x1000).unwrap();
-        let mut jumps = RescueJumps::new();
+        let mut jumps = RescueJumps::new(account);
         for at in 0..MOST_JUMPS as u64 {
-            jumps.add(&mut bank, account, (at, at + 1), 0).unwrap();
+            jumps.add(&mut bank, (at, at + 1), 0).unwrap();
         }
-        let one_more = jumps.add(&mut bank, account, (1 << 20, 1 << 21), 0);
+        let one_more = jumps.add(&mut bank, (1 << 20, 1 << 21), 0);
         assert_eq!(one_more, Err(ResultCode::ENOMEM));
         assert_eq!(bank.statement(account).used, 0x1000);
-        jumps.clear(&mut bank, account);
+        jumps.clear(&mut bank);
         assert_eq!(bank.statement(account).used, 0);
     }
 }
