@@ -68,7 +68,7 @@ mod bits {
     pub(crate) const EFER_NO_EXECUTE: u64 = 1 << 11;
 }
 
-pub(super) use bits::CR4_OSXSAVE;
+pub(super) use bits::{CR4_MACHINE_CHECK, CR4_OSXSAVE};
 
 /// Flags that entry by `syscall` clears: all but the reserved one.
 const SYSCALL_FLAG_MASK: u64 = 0x003f_7fd5;

@@ -5,6 +5,7 @@
 use l4_abi::arch::x86_64::vmx::control::{LOAD_EFER, LOAD_PAT, LONG_MODE_GUEST};
 use l4_abi::arch::x86_64::vmx::field;
 
+use super::super::cpu::CR4_MACHINE_CHECK;
 use super::super::instructions::read_msr;
 
 /// IA32_VMX_BASIC; behind it come the other registers that tell what there is.
@@ -111,9 +112,10 @@ impl Controls {
         let [cr0, cr4] = [0x486, 0x488].map(|fixed| [0, 1].map(|next| capability(fixed + next)));
         // Guests in real mode.
         let cr0 = [cr0[0] & !(CR0_PROTECTION | CR0_PAGING), cr0[1]];
+        let cr4_set = cr4[0] | CR4_MACHINE_CHECK;
         Self {
             words,
-            registers: [cr0, [cr4[0], cr4[1] & (GUEST_CR4 | CR4_VMXE)]],
+            registers: [cr0, [cr4_set, cr4[1] & (GUEST_CR4 | cr4_set)]],
         }
     }
 
@@ -147,7 +149,7 @@ impl Controls {
             infos[(register - BASIC) as usize] = set | possible << 32;
         }
         infos[6..10].copy_from_slice(self.registers.as_flattened());
-        infos[8] &= !CR4_VMXE;
+        infos[8] &= !(CR4_VMXE | CR4_MACHINE_CHECK);
         infos
     }
 }
@@ -157,8 +159,9 @@ impl Controls {
 pub(super) const CR0_CACHE: u64 = 3 << 29;
 pub(super) const CR4_VMXE: u64 = 1 << 13;
 /// Bits of CR4 that a guest can change: what they turn on is the guest's alone.
-/// Not among them are protection keys and what is newer.
-pub(super) const GUEST_CR4: u64 = 0x37_0fff;
+/// Not among them are machine checks, which without that would shut the CPU down,
+/// protection keys and what is newer.
+pub(super) const GUEST_CR4: u64 = 0x37_0fbf;
 /// Exceptions that always exit: #DB and #AC, which can come without end, and
 /// machine checks, which are the host's.
 pub(super) const EXCEPTIONS: u64 = 1 << 1 | 1 << 17 | 1 << 18;

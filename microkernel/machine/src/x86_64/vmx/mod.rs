@@ -234,7 +234,7 @@ pub(super) fn run(cpu: &CpuBlock, area: &ExtendedArea, guest: &Guest<'_>) -> Exi
     state
         .is_launched
         .set(is_launched || reason & ENTRY_FAILED == 0);
-    end(&software, reason)
+    end(reason)
 }
 
 /// Takes over what the user wants: what has changed if the guest `ran_last`,
@@ -295,11 +295,15 @@ fn store(software: &Software<'_>) -> u64 {
     }
     let event = software.get(field::ENTRY_EVENT);
     software.set(field::ENTRY_EVENT, event & !EVENT_VALID);
+    // The guest may have turned long mode on or off by itself.
+    let entry = software.get(field::ENTRY_CONTROLS) & !LONG_MODE_GUEST;
+    let mode = read(field::ENTRY_CONTROLS) & LONG_MODE_GUEST;
+    software.set(field::ENTRY_CONTROLS, entry | mode);
     reason
 }
 
 /// What an exit is for.
-fn end(software: &Software<'_>, reason: u64) -> Exit {
+fn end(reason: u64) -> Exit {
     match (reason, read(field::EXIT_EVENT) & EVENT_NAME) {
         // SAFETY: nobody asks for NMIs, so nothing is done; its IRET lets the
         // next one come.
@@ -311,13 +315,7 @@ fn end(software: &Software<'_>, reason: u64) -> Exit {
         (reason::INTERRUPT, _) => {}
         _ => return Exit::Vmm,
     }
-    let event = software.get(field::INTERRUPTED_EVENT);
-    if event & EVENT_VALID != 0 {
-        // An event on its way into the guest: it is to come again.
-        software.set(field::ENTRY_EVENT, event);
-        software.set(field::ENTRY_ERROR, software.get(field::INTERRUPTED_ERROR));
-        software.set(field::ENTRY_LENGTH, software.get(field::EXIT_LENGTH));
-    }
+    // No event was on its way into the guest: these come between instructions.
     Exit::Interrupt
 }
 

@@ -30,11 +30,13 @@ pub(super) mod own {
 type Fields = [(u32, u32)];
 
 /// The guest's state that is taken as it is: what is wrong with it the CPU
-/// finds out, and whatever it is, it is the guest's alone. Selectors; limits and
-/// rights of segments, interruptibility; SYSENTER's selector; CR3; bases, DR7,
-/// RSP, RIP, RFLAGS, pending debug exceptions, SYSENTER's addresses.
+/// finds out, and whatever it is, it is the guest's alone. Selectors; entries of
+/// the page table's root that the CPU has without long mode; limits and rights of
+/// segments, interruptibility; SYSENTER's selector; CR3; bases, DR7, RSP, RIP,
+/// RFLAGS, pending debug exceptions, SYSENTER's addresses.
 pub(super) const STATE: &Fields = &[
     (0x800, 0x80e),
+    (0x280a, 0x2810),
     (0x4800, 0x4824),
     (0x482a, 0x482a),
     (0x6802, 0x6802),

@@ -116,18 +116,18 @@ pub(crate) fn what_is_the_kernels_the_user_cannot_change() {
 }
 
 pub(crate) fn bits_that_guests_do_not_have_are_off() {
-    // VMX, SMX, protection keys.
-    const BITS: u64 = 1 << 13 | 1 << 14 | 1 << 22;
+    // Machine checks, VMX, SMX, protection keys.
+    const BITS: u64 = 1 << 6 | 1 << 13 | 1 << 14 | 1 << 22;
     Machine::new(HALT).run_prepared(
         |guest| guest.set(field::GUEST_CR4, BITS),
         |guest| {
             assert_eq!(guest.exit(), exit::HALT);
-            // While there is a host, there is VMX.
-            assert_eq!(guest.get(field::GUEST_CR4) & BITS, 1 << 13);
+            // While there is a host, there are VMX and machine checks.
+            assert_eq!(guest.get(field::GUEST_CR4) & BITS, 1 << 13 | 1 << 6);
         },
     );
     // mov eax, cr4; or eax, BIT; mov cr4, eax
-    for bit in [13, 14, 22] {
+    for bit in [6, 13, 14, 22] {
         let [low, high, more, most] = u32::to_le_bytes(1 << bit);
         let code = [
             0x0f, 0x20, 0xe0, 0x66, 0x0d, low, high, more, most, 0x0f, 0x22, 0xe0,

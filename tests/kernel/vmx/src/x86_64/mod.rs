@@ -6,6 +6,7 @@ mod exits;
 mod guest;
 mod memory;
 mod messages;
+mod modes;
 mod state;
 mod wild;
 
@@ -49,5 +50,7 @@ l4_test::suite![
     memory::a_machine_ends_while_its_guest_runs,
     memory::a_thread_ends_while_its_guest_runs,
     memory::a_vcpu_moves_with_its_registers,
+    modes::a_guest_that_turns_long_mode_on_is_interrupted_and_goes_on,
+    modes::guests_with_extended_addresses_keep_their_tables,
     wild::wild_states_harm_nobody,
 ];
