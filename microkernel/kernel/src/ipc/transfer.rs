@@ -26,21 +26,7 @@ use crate::trace;
 /// `sender` to `receiver`. `None`: that has paused, and `mover`, which is one of
 /// them and does the operation, does `again` later. On an error the items before
 /// the one at fault stay mapped.
-#[inline]
 pub(super) fn items(
-    cpu: &Cpu,
-    [sender, receiver]: [&Thread; 2],
-    request: &Request,
-    mover: &Thread,
-    again: Deferred,
-) -> Option<Result<(), IpcError>> {
-    match request.tag.items() {
-        0 => Some(Ok(())),
-        _ => map_items(cpu, [sender, receiver], request, mover, again),
-    }
-}
-
-fn map_items(
     cpu: &Cpu,
     [sender, receiver]: [&Thread; 2],
     request: &Request,
@@ -50,7 +36,8 @@ fn map_items(
     let tag = request.tag;
     let purpose = receiver.state(cpu).purpose.get();
     // The items of a short reply are not looked at (abi/02).
-    if matches!(purpose, Purpose::Exception) && tag.words() < EXCEPTION_WORDS {
+    let is_short = matches!(purpose, Purpose::Exception) && tag.words() < EXCEPTION_WORDS;
+    if tag.items() == 0 || is_short {
         return Some(Ok(()));
     }
     let (Some(source), Some(destination)) = (sender.task(cpu), receiver.task(cpu)) else {
@@ -73,23 +60,7 @@ fn map_items(
         again,
         headers: [sender.task_header(cpu)?, receiver.task_header(cpu)?],
     };
-    match items.all(tag.words(), tag.items()) {
-        Ok(()) => Some(Ok(())),
-        Err(Stopped::Paused) => None,
-        Err(Stopped::Failed(error)) => Some(Err(error)),
-    }
-}
-
-/// Why not all items of a message are mapped.
-enum Stopped {
-    Paused,
-    Failed(IpcError),
-}
-
-impl From<IpcError> for Stopped {
-    fn from(error: IpcError) -> Self {
-        Self::Failed(error)
-    }
+    items.all(tag.words(), tag.items()).transpose()
 }
 
 /// Copies the message of `request`, whose items came to `items`, from `sender`
@@ -165,7 +136,8 @@ struct Items<'cpu> {
 }
 
 impl Items<'_> {
-    fn all(&self, words: usize, items: usize) -> Result<(), Stopped> {
+    /// Maps all of them; `None`: that has paused.
+    fn all(&self, words: usize, items: usize) -> Result<Option<()>, IpcError> {
         let paused_at = self.mover.paused_item(self.cpu, self.partner);
         let buffers = |register: usize| match register {
             0 if self.is_in_fault => ReceiveBuffer::WINDOW_WORD,
@@ -180,11 +152,11 @@ impl Items<'_> {
         for index in 0..items {
             let at = words + index * ITEM_WORDS;
             if at >= MESSAGE_REGISTERS {
-                return Err(IpcError::SEND_OVERFLOW.into());
+                return Err(IpcError::SEND_OVERFLOW);
             }
             let control = self.from.word(at);
             if control != 0 && at + 1 >= MESSAGE_REGISTERS {
-                return Err(IpcError::SEND_OVERFLOW.into());
+                return Err(IpcError::SEND_OVERFLOW);
             }
             let item = SendItem::decode(control, self.from.word(at + 1))
                 .map_err(|_| IpcError::SEND_OVERFLOW)?;
@@ -201,13 +173,15 @@ impl Items<'_> {
                     // Told before the mapping, which may fail half way.
                     let mapped = ReceivedItem::new(item, Delivery::Mapped);
                     self.tell(at, mapped.control_word(), None);
-                    let delivery = self.one(at, item, buffer)?;
+                    let Some(delivery) = self.one(at, item, buffer)? else {
+                        return Ok(None);
+                    };
                     let received = ReceivedItem::new(item, delivery);
                     self.tell(at, received.control_word(), received.second_word());
                 }
             }
         }
-        Ok(())
+        Ok(Some(()))
     }
 
     /// Writes what became of the item at message register `at`.
@@ -221,9 +195,14 @@ impl Items<'_> {
         }
     }
 
-    fn one(&self, at: usize, item: MapItem, buffer: ReceiveBuffer) -> Result<Delivery, Stopped> {
+    fn one(
+        &self,
+        at: usize,
+        item: MapItem,
+        buffer: ReceiveBuffer,
+    ) -> Result<Option<Delivery>, IpcError> {
         let (cpu, pass_special) = (self.cpu, self.rights.contains(CapabilityRights::SPECIAL));
-        if let Some((mapping, [source, destination])) = self.mover.take_item(cpu) {
+        if let Some((mapping, [source, destination])) = self.mover.take_map(cpu, true) {
             return self.map(at, mapping, [source.header(), destination.header()]);
         }
         let destination = match buffer.forward {
@@ -234,10 +213,10 @@ impl Items<'_> {
             && item.space == Space::Object
             && let Some(delivery) = self.local_id(item, pass_special)
         {
-            return Ok(delivery);
+            return Ok(Some(delivery));
         }
         let (Some(window), Some(task)) = (buffer.window(item.space), destination.downcast()) else {
-            return Ok(Delivery::Mapped);
+            return Ok(Some(Delivery::Mapped));
         };
         let mapping = Mapping::new(cpu, [self.source, task], item, window, pass_special)
             .map_err(|_| IpcError::SEND_MAP_FAILED)?;
@@ -245,13 +224,18 @@ impl Items<'_> {
     }
 
     /// Goes on with the mapping of the item at message register `at`.
-    fn map(&self, at: usize, mapping: Mapping, headers: [&Header; 2]) -> Result<Delivery, Stopped> {
+    fn map(
+        &self,
+        at: usize,
+        mapping: Mapping,
+        headers: [&Header; 2],
+    ) -> Result<Option<Delivery>, IpcError> {
         let item = Some((at, self.partner));
-        match (self.mover).run_mapping(self.cpu, mapping, headers, item, self.again)? {
-            Some(true) => Ok(Delivery::Mapped),
-            Some(false) => Ok(Delivery::NothingMapped),
-            None => Err(Stopped::Paused),
-        }
+        let mapped = (self.mover).run_mapping(self.cpu, mapping, headers, item, self.again)?;
+        Ok(mapped.map(|has_found| match has_found {
+            true => Delivery::Mapped,
+            false => Delivery::NothingMapped,
+        }))
     }
 
     /// The task that the receive buffer names; it needs the W right.

@@ -38,7 +38,7 @@ impl Task {
     }
 
     fn map(&self, call: &Invocation<'_>) -> OperationResult {
-        if let Some((mapping, [source, destination])) = call.caller.take_map(call.cpu) {
+        if let Some((mapping, [source, destination])) = call.caller.take_map(call.cpu, false) {
             return self.run_map(call, mapping, [source.header(), destination.header()]);
         }
         call.require_rights(CapabilityRights::WRITE)?;

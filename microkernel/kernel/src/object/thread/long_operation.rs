@@ -50,14 +50,11 @@ impl Thread {
         let [Some(source), Some(destination)] = headers.map(Ref::from_header) else {
             return Err(IpcError::SEND_MAP_FAILED);
         };
-        let tasks = [source, destination];
-        let operation = match item {
-            None => LongOperation::Map(mapping, tasks),
-            Some((at, partner)) => {
-                let partner = partner.counted().ok_or(IpcError::NOT_EXISTENT)?;
-                LongOperation::Item(mapping, tasks, at, partner)
-            }
+        let item = match item {
+            None => None,
+            Some((at, partner)) => Some((at, partner.counted().ok_or(IpcError::NOT_EXISTENT)?)),
         };
+        let operation = LongOperation::Map(mapping, [source, destination], item);
         self.pause(cpu, operation, again);
         Ok(None)
     }
@@ -75,11 +72,14 @@ impl Thread {
         }
     }
 
-    /// The map operation that has paused, to go on with, and its tasks.
+    /// The map operation that has paused, to go on with, and its tasks: that of a
+    /// message's [item](Self::paused_item), or Task map.
     #[inline]
-    pub fn take_map(&self, cpu: &Cpu) -> Option<(Mapping, [Ref<Task>; 2])> {
+    pub fn take_map(&self, cpu: &Cpu, of_item: bool) -> Option<(Mapping, [Ref<Task>; 2])> {
         match self.take_operation(cpu)? {
-            LongOperation::Map(mapping, tasks) => Some((mapping, tasks)),
+            LongOperation::Map(mapping, tasks, item) if item.is_some() == of_item => {
+                Some((mapping, tasks))
+            }
             other => self.refuse_operation(cpu, other),
         }
     }
@@ -123,7 +123,7 @@ impl Thread {
     /// With whom it has paused in the middle of a message.
     pub fn paused_partner<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
         match &*self.state(cpu).operation.borrow() {
-            Some(LongOperation::Item(_, _, _, partner)) => Some(partner.get(cpu)),
+            Some(LongOperation::Map(_, _, Some((_, partner)))) => Some(partner.get(cpu)),
             _ => None,
         }
     }
@@ -133,21 +133,15 @@ impl Thread {
     /// given up: meanwhile its system call has come to name `partner`.
     pub fn paused_item(&self, cpu: &Cpu, partner: &Thread) -> Option<usize> {
         let at = match &*self.state(cpu).operation.borrow() {
-            Some(LongOperation::Item(_, _, at, other)) if other.id == partner.id => Some(*at),
+            Some(LongOperation::Map(_, _, Some((at, other)))) if other.id == partner.id => {
+                Some(*at)
+            }
             _ => None,
         };
         if at.is_none() {
             self.give_up_operation(cpu);
         }
         at
-    }
-
-    /// The mapping of that item.
-    pub fn take_item(&self, cpu: &Cpu) -> Option<(Mapping, [Ref<Task>; 2])> {
-        match self.take_operation(cpu)? {
-            LongOperation::Item(mapping, tasks, _, _) => Some((mapping, tasks)),
-            other => self.refuse_operation(cpu, other),
-        }
     }
 
     #[inline]

@@ -165,8 +165,9 @@ pub enum Stop {
 
 /// An operation of the thread that has paused, because an interrupt waited.
 pub enum LongOperation {
-    /// Task map; both tasks.
-    Map(Mapping, [Ref<Task>; 2]),
+    /// Task map, or the item of a message that is at this message register, to or
+    /// from this partner; of a vCPU's resume, itself. Both tasks.
+    Map(Mapping, [Ref<Task>; 2], Option<(usize, Ref<Thread>)>),
     /// Task unmap: of the flexpage in this message word.
     Unmap(Revocation, usize, Ref<Task>),
     /// Factory create of a task, which has to get its kernel-user memory.
@@ -175,9 +176,6 @@ pub enum LongOperation {
     Areas(usize),
     /// Thread modify_senders, of this thread; its mailbox knows how far it is.
     Labels(Ref<Thread>),
-    /// The item of a message that is at this message register, to or from this
-    /// partner; of a vCPU's resume, itself.
-    Item(Mapping, [Ref<Task>; 2], usize, Ref<Thread>),
 }
 
 /// What the home CPU keeps of a thread.

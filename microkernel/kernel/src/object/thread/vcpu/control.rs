@@ -162,7 +162,7 @@ impl Thread {
             if destination.memory.is_closed() {
                 return Err(ResultCode::ENOENT.into());
             }
-            let (mapping, tasks) = match self.take_item(cpu) {
+            let (mapping, tasks) = match self.take_map(cpu, true) {
                 Some(paused) => paused,
                 None => {
                     let (control, flexpage) = (call.word(at), call.word(at + 1));
