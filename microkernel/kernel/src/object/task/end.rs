@@ -47,7 +47,8 @@ impl Task {
         let heap = &cpu.kernel.heap;
         self.capabilities.release_part(heap, self.quota)
             || self.reply_space.release_part(heap, self.quota)
-            || self.memory.release_part(heap)
             || self.ports.release_part(heap)
+            // Last: it cannot be asked twice when it has nothing left.
+            || self.memory.release_part(heap)
     }
 }

@@ -39,8 +39,6 @@ pub enum MemoryKind {
 pub struct TaskMemory {
     space: SpaceRef,
     kind: MemoryKind,
-    /// The space is given back.
-    is_gone: bool,
 }
 
 impl TaskMemory {
@@ -53,11 +51,7 @@ impl TaskMemory {
             MemoryKind::Physical => MemorySpace::new(heap, quota, format, true, tasks),
             MemoryKind::Guest(format) => MemorySpace::new(heap, quota, format, false, |_| ()),
         }?;
-        Ok(Self {
-            space,
-            kind,
-            is_gone: false,
-        })
+        Ok(Self { space, kind })
     }
 
     /// The address space.
@@ -128,10 +122,10 @@ impl TaskMemory {
     }
 
     /// Gives back a part of the page tables and the kernel-user memory; false
-    /// if nothing is left. Nothing refers to the task any more.
-    pub fn release_part(&mut self, heap: &KernelHeap) -> bool {
-        self.is_gone = self.is_gone || !teardown::release_part(self.space, heap);
-        !self.is_gone
+    /// if nothing is left, and this is not to be called again. Nothing refers to
+    /// the task any more.
+    pub fn release_part(&self, heap: &KernelHeap) -> bool {
+        teardown::release_part(self.space, heap)
     }
 }
 
