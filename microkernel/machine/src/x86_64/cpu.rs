@@ -217,31 +217,6 @@ pub(super) struct TablePointer {
     pub(super) base: u64,
 }
 
-/// How a CPU has address spaces.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
-#[repr(u8)]
-pub(super) enum Spaces {
-    /// CR3 is one, of which all is forgotten with the next.
-    Plain,
-    /// CR3 is one and its id.
-    WithIds,
-    /// CR3 is the kernel's; that of user mode has no id.
-    Isolated,
-    /// CR3 is the kernel's; that of user mode has an id.
-    IsolatedWithIds,
-}
-
-impl Spaces {
-    fn of_this_machine() -> Self {
-        match (isolation::is_on(), has_ids()) {
-            (false, false) => Self::Plain,
-            (false, true) => Self::WithIds,
-            (true, false) => Self::Isolated,
-            (true, true) => Self::IsolatedWithIds,
-        }
-    }
-}
-
 /// Whether CR3 can tell spaces apart by ids.
 pub(super) fn has_ids() -> bool {
     cpuid(1, 0).ecx & 1 << 17 != 0
@@ -252,8 +227,8 @@ pub(super) fn has_ids() -> bool {
 pub struct CpuState {
     /// The boot CPU's, unless `set_tables` said otherwise.
     tables: Cell<&'static Tables>,
-    /// How address spaces are loaded.
-    pub(super) spaces: Spaces,
+    /// Whether spaces are loaded under ids.
+    pub(super) has_ids: bool,
     /// The space of user mode, if the kernel has its own.
     pub(super) isolation: isolation::State,
     /// Whether floating point instructions work.
@@ -268,7 +243,7 @@ impl CpuState {
     pub fn new() -> Self {
         Self {
             tables: Cell::new(&super::boot::TABLES),
-            spaces: Spaces::of_this_machine(),
+            has_ids: has_ids(),
             isolation: isolation::State::new(),
             fpu_enabled: Cell::new(false),
             guests: svm::State::new(),

@@ -4,7 +4,6 @@
 use core::arch::asm;
 use core::hint::cold_path;
 
-use super::cpu::Spaces;
 use super::instructions::{read_cr3, write_cr3};
 use super::isolation::KEEP;
 use super::paging::Root;
@@ -13,9 +12,9 @@ use crate::per_cpu::CpuBlock;
 /// What [`activate`] is told for `root` under `id`, which counts if the CPU
 /// has ids.
 pub(super) fn word(cpu: &CpuBlock, root: Root, id: u16) -> u64 {
-    match cpu.arch.spaces {
-        Spaces::Plain | Spaces::Isolated => root.address(),
-        Spaces::WithIds | Spaces::IsolatedWithIds => root.address() | u64::from(id) | KEEP,
+    match cpu.arch.has_ids {
+        true => root.address() | u64::from(id) | KEEP,
+        false => root.address(),
     }
 }
 
@@ -25,7 +24,7 @@ pub(super) fn word(cpu: &CpuBlock, root: Root, id: u16) -> u64 {
 #[inline(always)]
 pub(super) fn activate(cpu: &CpuBlock, word: u64, is_kept: bool) -> bool {
     let now = if is_kept { word } else { word & !KEEP };
-    if cpu.arch.spaces >= Spaces::Isolated {
+    if cpu.arch.isolation.is_on {
         cold_path();
         return cpu.arch.isolation.set_root(now, word);
     }
@@ -36,7 +35,7 @@ pub(super) fn activate(cpu: &CpuBlock, word: u64, is_kept: bool) -> bool {
 
 /// Forgets the translation of the page at `address` in user mode's space.
 pub(super) fn page(cpu: &CpuBlock, address: u64) {
-    if cpu.arch.spaces >= Spaces::Isolated {
+    if cpu.arch.isolation.is_on {
         cpu.arch.isolation.forget();
     } else {
         kernel_page(address);
@@ -51,7 +50,7 @@ pub(super) fn kernel_page(address: u64) {
 
 /// Forgets the translations of user mode's space.
 pub(super) fn all(cpu: &CpuBlock) {
-    if cpu.arch.spaces >= Spaces::Isolated {
+    if cpu.arch.isolation.is_on {
         cpu.arch.isolation.forget();
     } else {
         // SAFETY: the same root again.

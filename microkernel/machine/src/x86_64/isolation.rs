@@ -56,9 +56,11 @@ static IMAGE_TABLES: [PageTable; 2] = [PageTable::new(), PageTable::new()];
 /// Of tasks and of the kernel.
 static AREAS: PageTable = PageTable::new();
 
-/// What exit code needs.
+/// What exit code needs, and who loads spaces.
 #[repr(C)]
 pub(super) struct State {
+    /// The kernel isolates itself: user mode's space is not the one in CR3.
+    pub(super) is_on: bool,
     /// CR3 of user mode for the next way out, and for those after it.
     next_root: Cell<u64>,
     kept_root: Cell<u64>,
@@ -67,8 +69,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
+            is_on: is_on(),
             next_root: Cell::new(0),
             kept_root: Cell::new(0),
             stack: Cell::new(0),
