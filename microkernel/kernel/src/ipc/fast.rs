@@ -11,7 +11,7 @@
 
 use core::hint::cold_path;
 
-use l4_abi::capability::Selector;
+use l4_abi::capability::{OBJECT_SPACE_SLOTS, Selector};
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::ItemControl;
 use l4_abi::message_tag::{MessageTag, TagFlags};
@@ -49,8 +49,10 @@ const MORE_THAN_WORDS: u64 = MessageTag::new(
 )
 .raw();
 
-/// What in a destination is not an index.
+/// What in a destination is neither an index nor ignored.
 const ANY: u64 = Selector::INVALID_BIT | Selector::REPLY_BIT | Operation::all().bits();
+/// The same, and what no index of a slot has.
+const REST: u64 = ANY | !(OBJECT_SPACE_SLOTS - 1) << Selector::SHIFT;
 
 /// Performs the system call with these registers of the current thread, or as
 /// much of it as is for here.
@@ -72,7 +74,7 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
             Some(done) => Some(done),
             None => return answer_fault(cpu, thread, tag, timeouts),
         }
-    } else if destination & ANY == CALL {
+    } else if destination.wrapping_sub(CALL) & REST == 0 {
         let Some((task, entry)) = look_up(cpu, thread, destination) else {
             return ShortWay::Nowhere;
         };
