@@ -1,5 +1,6 @@
 //! Guests in a PC's real mode, under SVM or VMX: what is the same for both.
 
+use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use core::time::Duration;
 
@@ -15,10 +16,10 @@ use l4_sys::{Object, ipc};
 use crate::guest::{
     AFTER, CODE, DATA, GUEST, Guest, LABEL, Machine, STACK, interrupted, irq, settle,
 };
-use crate::memory::{PAGE_ORDER, load};
+use crate::memory::{PAGE_ORDER, load, store};
 use crate::suite::PRIORITY;
 use crate::worker::current;
-use crate::{Worker, own, spawn_at, spawn_on};
+use crate::{Worker, own, spawn, spawn_at, spawn_on};
 
 /// `hlt`.
 pub const HALT: &[u8] = &[0xf4];
@@ -44,6 +45,9 @@ pub trait Pc: Guest {
 
     /// Where the page is missing, guest-physical.
     fn missing(self) -> u64;
+
+    /// Its accumulator.
+    fn ax(self) -> u64;
 }
 
 /// The last CPU: another one than the runner's, if there is any.
@@ -129,6 +133,48 @@ pub fn a_guest_that_spins_takes_turns_with_others<G: Pc>() {
         irq.trigger().unwrap();
         worker.join();
     }
+}
+
+/// The FPU's registers are not the guest's own.
+pub fn floating_point_registers_are_the_threads<G: Pc>() {
+    // movd mm0, ebx; movd edx, mm1; hlt
+    let machine = Machine::<G>::new(&[0x0f, 0x6e, 0xc3, 0x0f, 0x7e, 0xca, 0xf4]);
+    let worker = spawn(move || {
+        let (guest, value) = (machine.vcpu(), 0x1234_5678_u64);
+        let mut registers = guest.vcpu().registers();
+        registers.rbx = 1;
+        guest.vcpu().set_registers(registers);
+        // SAFETY: the program has no FPU registers of its own.
+        unsafe { asm!("movq mm1, {}", in(reg) value) };
+        assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, G::HALTED));
+        assert_eq!(guest.vcpu().registers().rdx, value);
+        let first: u64;
+        // SAFETY: as above.
+        unsafe { asm!("movq {}, mm0", "emms", out(reg) first) };
+        assert_eq!(first, 1);
+    });
+    worker.join();
+}
+
+/// One vCPU goes from one machine to the other, without a change of its registers.
+pub fn each_machine_has_its_own_memory<G: Pc>() {
+    let worker = spawn(|| {
+        let machines = [0x1111, 0x2222, 0x3333].map(|number| {
+            // mov ax, [DATA]; hlt
+            let machine = Machine::<G>::new(&[0xa1, 0x00, 0x20, 0xf4]);
+            store(machine.memory + DATA, number);
+            (machine, number)
+        });
+        let guest = G::new();
+        for (machine, number) in machines.iter().cycle().take(12) {
+            let task = UserTask::new(machine.vm.selector());
+            guest.vcpu().set_user_task(task);
+            guest.reset();
+            assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, G::HALTED));
+            assert_eq!(guest.ax(), *number);
+        }
+    });
+    worker.join();
 }
 
 /// A page that its guest uses on another CPU.

@@ -117,6 +117,10 @@ impl Pc for Guest {
     fn missing(self) -> u64 {
         self.vmcb.word(at::EXIT_INFO_2)
     }
+
+    fn ax(self) -> u64 {
+        self.vmcb.word(at::AX)
+    }
 }
 
 impl Guest {

@@ -3,38 +3,18 @@
 use l4_test::abi::flexpage::Flexpage;
 use l4_test::abi::protocol::task::UnmapMask;
 use l4_test::abi::rights::MemoryRights;
-use l4_test::abi::vcpu::UserTask;
 use l4_test::arch::guest as pc;
 use l4_test::guest::{DATA, Guest as _, NOTHING};
-use l4_test::memory::{PAGE_ORDER, store};
-use l4_test::sys::Object;
-use l4_test::sys::vcpu::GuestEnd;
+use l4_test::memory::PAGE_ORDER;
 use l4_test::{own, spawn};
 
 use super::guest::{Guest, Machine, at, exit};
 
 /// mov ax, [DATA]; hlt; and again.
 const READ: &[u8] = &[0xa1, 0x00, 0x20, 0xf4, 0xeb, 0xfa];
+
 pub(crate) fn each_machine_has_its_own_memory() {
-    let worker = spawn(|| {
-        let machines = [0x1111, 0x2222, 0x3333].map(|number| {
-            let machine = Machine::new(READ);
-            store(machine.memory + DATA, number);
-            (machine, number)
-        });
-        // One vCPU that goes from one to the other, without a change of its registers.
-        let guest = Guest::new();
-        for round in 0..12 {
-            let (machine, number) = &machines[round % 3];
-            guest
-                .vcpu
-                .set_user_task(UserTask::new(machine.vm.selector()));
-            guest.reset();
-            assert_eq!(guest.run(), GuestEnd::Exit);
-            assert_eq!(guest.vmcb.half(at::AX), *number as u16);
-        }
-    });
-    worker.join();
+    pc::each_machine_has_its_own_memory::<Guest>();
 }
 
 pub(crate) fn a_page_that_may_not_be_written_exits() {

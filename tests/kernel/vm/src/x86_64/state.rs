@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 
+use l4_test::arch::guest as pc;
 use l4_test::guest::{AFTER, CODE, DATA, Guest as _};
 use l4_test::memory::load;
 use l4_test::spawn;
@@ -72,23 +73,7 @@ pub(crate) fn control_registers_stay_what_the_guest_made_them() {
 }
 
 pub(crate) fn floating_point_registers_are_the_threads() {
-    // movd mm0, ebx; movd edx, mm0; hlt
-    let machine = Machine::new(&[0x0f, 0x6e, 0xc3, 0x0f, 0x7e, 0xca, 0xf4]);
-    let worker = spawn(move || {
-        let guest = machine.vcpu();
-        set_registers(guest, |number| number);
-        let value: u64 = 0x1234_5678;
-        // SAFETY: the program has no FPU registers of its own.
-        unsafe { asm!("movq mm1, {}", in(reg) value) };
-        guest.run();
-        assert_eq!(guest.exit(), exit::HALT);
-        assert_eq!(guest.vcpu.registers().rdx, value);
-        let first: u64;
-        // SAFETY: as above.
-        unsafe { asm!("movq {}, mm0", "emms", out(reg) first) };
-        assert_eq!(first, guest.vcpu.registers().rbx);
-    });
-    worker.join();
+    pc::floating_point_registers_are_the_threads::<Guest>();
 }
 
 pub(crate) fn protection_keys_are_no_other_guests() {

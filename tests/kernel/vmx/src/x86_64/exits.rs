@@ -102,7 +102,7 @@ pub(crate) fn ports_and_registers_exit_whatever_bitmaps_say() {
 }
 
 pub(crate) fn registers_of_the_machine_exit() {
-    // mov ecx, MSR; rdmsr; hlt
+    // mov ecx, MSR; rdmsr or wrmsr; hlt
     for register in [
         0x10_u32,
         0x1b,
@@ -114,8 +114,10 @@ pub(crate) fn registers_of_the_machine_exit() {
         u32::MAX,
     ] {
         let [a, b, c, d] = register.to_le_bytes();
-        let code = [0x66, 0xb9, a, b, c, d, 0x0f, 0x32, 0xf4];
-        assert_eq!(exit_of(&code).0, exit::READ_REGISTER, "{register:#x}");
+        for (instruction, reason) in [(0x32, exit::READ_REGISTER), (0x30, exit::WRITE_REGISTER)] {
+            let code = [0x66, 0xb9, a, b, c, d, 0x0f, instruction, 0xf4];
+            assert_eq!(exit_of(&code).0, reason, "{register:#x}");
+        }
     }
 }
 

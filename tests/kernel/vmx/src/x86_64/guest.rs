@@ -8,7 +8,7 @@ use l4_test::abi::arch::x86_64::vmx::{at, field, offset, reason, width};
 use l4_test::abi::vcpu::EXTENDED_INFO_OFFSET;
 pub(crate) use l4_test::arch::guest::HALT;
 use l4_test::arch::guest::Pc;
-use l4_test::guest::{self, CODE, GUEST, STACK, State};
+use l4_test::guest::{self, CODE, DATA, GUEST, STACK, State};
 use l4_test::sys::vcpu::Vcpu;
 
 /// Exit reasons.
@@ -131,6 +131,20 @@ impl Pc for Guest {
     fn missing(self) -> u64 {
         self.get(field::GUEST_PHYSICAL_ADDRESS)
     }
+
+    fn ax(self) -> u64 {
+        self.vcpu.registers().rax
+    }
+}
+
+/// A machine whose page tables, from [`DATA`] on, have one page of 2 MiB at 0.
+pub(crate) fn machine_with_tables(code: &[u8]) -> Machine {
+    const PRESENT: u64 = 3;
+    let machine = Machine::new(code);
+    machine.write(DATA, &(0x3000 | PRESENT).to_le_bytes());
+    machine.write(0x3000, &PRESENT.to_le_bytes());
+    machine.write(0, &(1 << 7 | PRESENT).to_le_bytes());
+    machine
 }
 
 /// What keeps events off, and the rights of the code segment: fields.

@@ -4,6 +4,10 @@ use l4_test::arch::guest as pc;
 
 use super::guest::Guest;
 
+pub(crate) fn each_machine_has_its_own_memory() {
+    pc::each_machine_has_its_own_memory::<Guest>();
+}
+
 pub(crate) fn a_page_is_taken_away_while_the_guest_runs() {
     pc::a_page_is_taken_away_while_the_guest_runs::<Guest>();
 }

@@ -4,6 +4,7 @@ mod errors;
 mod events;
 mod exits;
 mod guest;
+mod hostile;
 mod memory;
 mod messages;
 mod modes;
@@ -34,6 +35,7 @@ l4_test::suite![
     state::all_registers_go_both_ways,
     state::a_guest_with_64_bits_has_its_own_gs,
     state::the_kernels_registers_come_back,
+    state::floating_point_registers_are_the_threads,
     state::a_value_counts_when_it_is_marked_as_changed,
     events::an_injected_event_goes_through_the_guests_table,
     events::an_exit_tells_when_interrupts_are_taken,
@@ -45,6 +47,7 @@ l4_test::suite![
     messages::a_message_enters_if_the_flag_says_so,
     messages::a_guest_that_is_halted_is_interrupted,
     messages::a_guest_that_spins_takes_turns_with_others,
+    memory::each_machine_has_its_own_memory,
     memory::a_page_is_taken_away_while_the_guest_runs,
     memory::vcpus_of_a_machine_share_its_memory,
     memory::a_machine_ends_while_its_guest_runs,
@@ -52,5 +55,9 @@ l4_test::suite![
     memory::a_vcpu_moves_with_its_registers,
     modes::a_guest_that_turns_long_mode_on_is_interrupted_and_goes_on,
     modes::guests_with_extended_addresses_keep_their_tables,
+    hostile::none_of_the_instructions_for_hosts_is_the_guests,
+    hostile::control_registers_that_the_host_needs_stay,
+    hostile::a_guest_that_can_always_be_interrupted_gets_nowhere,
+    hostile::any_field_may_have_any_value,
     wild::wild_states_harm_nobody,
 ];

@@ -3,11 +3,12 @@
 use core::arch::asm;
 
 use l4_test::abi::arch::x86_64::vmx::field;
+use l4_test::arch::guest as pc;
 use l4_test::guest::{CODE, DATA, Guest as _, STACK};
 use l4_test::spawn;
 use l4_test::sys::vcpu::GuestEnd;
 
-use super::guest::{HALT, Machine, exit};
+use super::guest::{Guest, HALT, Machine, exit, machine_with_tables};
 
 pub(crate) fn all_registers_go_both_ways() {
     // inc ax; inc cx; hlt; jmp back. Real mode leaves the others alone.
@@ -52,15 +53,10 @@ pub(crate) fn all_registers_go_both_ways() {
 }
 
 pub(crate) fn a_guest_with_64_bits_has_its_own_gs() {
-    const PRESENT: u64 = 3;
     // swapgs; mov rax, gs:[0]; hlt
-    let machine = Machine::new(&[
+    let machine = machine_with_tables(&[
         0x0f, 0x01, 0xf8, 0x65, 0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0, 0xf4,
     ]);
-    // One page of 2 MiB at 0.
-    machine.write(DATA, &(0x3000 | PRESENT).to_le_bytes());
-    machine.write(0x3000, &PRESENT.to_le_bytes());
-    machine.write(0, &(1 << 7 | PRESENT).to_le_bytes());
     machine.write(DATA + 0x800, &0x1122_3344_5566_7788_u64.to_le_bytes());
     machine.run_prepared(
         |guest| {
@@ -106,6 +102,10 @@ pub(crate) fn the_kernels_registers_come_back() {
         assert_eq!((selectors(), limits()), before);
     });
     worker.join();
+}
+
+pub(crate) fn floating_point_registers_are_the_threads() {
+    pc::floating_point_registers_are_the_threads::<Guest>();
 }
 
 pub(crate) fn a_value_counts_when_it_is_marked_as_changed() {
