@@ -71,21 +71,25 @@ impl Task {
     }
 
     fn unmap(&self, call: &Invocation<'_>) -> OperationResult {
-        ensure(!self.memory.is_closed(), IpcError::NOT_EXISTENT)?;
         let mask = UnmapMask::from_raw(call.word(1));
         let words = call.tag.words();
-        let (paused, first, task) = match call.caller.take_unmap(call.cpu) {
+        let (mut paused, first, kept) = match call.caller.take_unmap(call.cpu) {
             Some((revocation, index, task)) => (Some(revocation), index, Some(task)),
             None => (None, UNMAP_FLEXPAGES, None),
         };
-        let mut paused = paused;
+        // The slot may have come to name another meanwhile.
+        let task = kept.as_deref().unwrap_or(self);
+        ensure(
+            kept.is_some() || !task.memory.is_closed(),
+            IpcError::NOT_EXISTENT,
+        )?;
         for index in first..words.min(MESSAGE_REGISTERS) {
             let flexpage = call.flexpage(index);
             trace::unmap(call.cpu, flexpage);
             let mut revocation = (paused.take()).unwrap_or_else(|| Revocation::new(flexpage, mask));
-            let step = |cursor: &Cursor| revocation.step(call.cpu, self, cursor);
+            let step = |cursor: &Cursor| revocation.step(call.cpu, task, cursor);
             let Some(access) = call.caller.run_steps(call.cpu, step) else {
-                return self.pause_unmap(call, revocation, index, task);
+                return self.pause_unmap(call, revocation, index, kept);
             };
             // Written even if the caller does not receive (abi/05).
             call.utcb

@@ -187,6 +187,7 @@ mod tests {
     use l4_abi::flexpage::Flexpage;
     use l4_abi::protocol::label;
     use l4_abi::protocol::task::UnmapMask;
+    use l4_abi::rights::CapabilityRights;
     use l4_abi::rights::MemoryRights;
     use machine::event::Source;
 
@@ -292,6 +293,38 @@ mod tests {
             world.cpu.kernel.platform.chip.set_pending(false);
             world.enter(Source::Spurious);
             assert_eq!(pages(&task), 0);
+        });
+    }
+
+    #[test]
+    fn a_paused_unmap_stays_with_its_task_when_the_slot_comes_to_name_another() {
+        run(|world| {
+            const SLOTS: u64 = 0x400;
+            let (task, first, second) = (world.task(), world.task(), world.task());
+            let thread = world.thread(&task, 10);
+            let semaphore = world.semaphore();
+            for index in 0..64 {
+                let slot = first.task.make_slot(world.cpu, SLOTS + index);
+                let slot = slot.expect("there is memory");
+                assert!(slot.fill(semaphore.header(), CapabilityRights::FULL));
+            }
+            world.give_memory(&second, START);
+            let space = second.task.memory.space();
+            let pages = || space.pages_in(START, START + (1 << 20)).count();
+            let before = pages();
+            let slot = world.give(&task, first.header(), CapabilityRights::RWS);
+            world.cpu.kernel.platform.chip.set_pending(true);
+            let all = Flexpage::ALL_SPACES.with_rights(MemoryRights::RWX.bits());
+            world.write(&thread, &[1, UnmapMask::ALL_SPACES.raw(), all.raw()]);
+            world.syscall(&thread, Syscall::invoke(slot, label::TASK, 3));
+            assert!(world.cpu.unfinished.get());
+            world.put(&task, slot, second.header());
+            world.cpu.kernel.platform.chip.set_pending(false);
+            world.enter(Source::Spurious);
+            assert!(world.runs(&thread));
+            assert_eq!(pages(), before);
+            let slots = &first.task.capabilities;
+            assert!(slots.lookup(world.cpu, SLOTS + 63).is_none());
         });
     }
 
