@@ -157,7 +157,12 @@ impl IrqChip {
                 self.local.end_of_interrupt();
                 Source::Ipi
             }
-            _ => Source::Spurious,
+            vector::SPURIOUS => Source::Spurious,
+            _ => {
+                // A message that no device was told to send.
+                self.local.end_of_interrupt();
+                Source::Spurious
+            }
         }
     }
 

@@ -53,6 +53,11 @@ pub(crate) fn prepare_message(address: u64, data: u64) {
     store(CONFIGURATION, ENABLE);
 }
 
+/// A message with a vector that the kernel gives to nobody.
+pub(crate) fn other_message(data: u64) -> u64 {
+    data & !0xff | 0xf5
+}
+
 /// Sends the message.
 pub(crate) fn send_message(_: u64, _: u64) {
     raise();
