@@ -51,10 +51,9 @@ impl Frame {
     #[inline]
     pub fn save_for_message(&self, registers: &TrapRegisters) {
         let [error, address] = [ERROR, FAULT_ADDRESS].map(|index| registers[index].load(Relaxed));
+        self.error.set(error & !CLASS | class::IPC << 26);
+        self.set_fault_address(address);
         self.save_to(registers);
-        registers[FAULT_ADDRESS].store(address, Relaxed);
-        registers[ERROR].store(error, Relaxed);
-        mark_message(registers);
     }
 
     /// Takes the registers over from user memory, as far as it may choose
