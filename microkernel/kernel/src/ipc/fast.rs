@@ -260,10 +260,10 @@ fn wait(
         ..Request::new(tag, timeouts)
     };
     state.request.set(request);
-    match source {
-        Source::Anyone => drop(receiver.set_waiting(cpu, Waiting::Receive(source))),
-        // It has not called: it stands as before.
-        _ => state.waiting.set(Waiting::Receive(source)),
+    state.waiting.set(Waiting::Receive(source));
+    // Who waits for one thread has not called it: it stands as before.
+    if partner.is_none() && reply::can_connect(receiver, &state) {
+        standing::set(cpu, state, Standing::Open);
     }
     scheduling::switch_to(cpu, receiver, &state, next, &to);
     ShortWay::ToTheFrame

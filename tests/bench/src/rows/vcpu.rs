@@ -26,7 +26,6 @@ static USER_TASK: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Rows {
     vcpu: Vcpu,
     irq: Cap<Irq>,
-    waiting: Cap<Thread>,
 }
 
 impl Rows {
@@ -42,7 +41,7 @@ impl Rows {
             .expect("cannot make an interrupt")
             .leak();
         irq.bind_thread(waiting, 0x40).expect("cannot bind");
-        Self { vcpu, irq, waiting }
+        Self { vcpu, irq }
     }
 
     pub(crate) fn measure(&self, crowd: usize) {
@@ -67,8 +66,7 @@ impl Rows {
                 stagger(round);
                 let start = arch::counter();
                 self.irq.trigger().expect("cannot trigger");
-                ipc::receive(self.waiting.selector(), TimeoutPair::NEVER)
-                    .expect("the vCPU does not answer");
+                ipc::wait(TimeoutPair::NEVER).expect("the vCPU does not answer");
                 ticks += between(start, ENTERED.load(SeqCst));
             }
             ticks
