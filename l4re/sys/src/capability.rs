@@ -12,7 +12,7 @@ use core::ops::Deref;
 
 use l4_abi::capability::Selector;
 use l4_abi::error::ResultCode;
-use l4_abi::item::{ItemFlags, MapItem, ReceiveBuffer};
+use l4_abi::item::{MapItem, ReceiveBuffer};
 use l4_abi::rights::CapabilityRights;
 
 use crate::Result;
@@ -131,7 +131,7 @@ impl<T: Object> fmt::Debug for Cap<T> {
 
 /// A capability on its way to somebody else: what is passed, and with which rights.
 pub struct Passed<T> {
-    item: MapItem,
+    pub(crate) item: MapItem,
     object: PhantomData<T>,
 }
 
@@ -155,13 +155,6 @@ impl<T> Passed<T> {
             item: self.item,
             object: PhantomData,
         }
-    }
-
-    /// The same, without keeping the object alive at the receiver.
-    pub fn weak(mut self) -> Self {
-        let raw = self.item.control.raw() | ItemFlags::WEAK.bits();
-        self.item.control = l4_abi::item::ItemControl::from_raw(raw);
-        self
     }
 }
 

@@ -1,9 +1,12 @@
 //! The calling thread as a virtual CPU (`abi/06` §1 to §4): its state, and going on with it.
 //!
-//! [`Thread::vcpu_control`](crate::object::Thread::vcpu_control) makes a thread a vCPU with its
-//! state in kernel-user memory. [`Vcpu::run`] then runs code of another task until the next
-//! system call, fault or message, and returns like a function. Who wants its own entry code, or
+//! [`Thread::vcpu_control_extended`](crate::object::Thread::vcpu_control_extended) makes a thread a
+//! vCPU with its state in kernel-user memory. [`Vcpu::run`] then runs code of another task until the
+//! next system call, fault or message, and returns like a function. Who wants its own entry code, or
 //! entries in the vCPU's kernel mode, sets entry point and stack and uses [`Vcpu::resume`].
+
+#[cfg(feature = "more-operations")]
+mod user_data;
 
 use core::ptr;
 
@@ -77,22 +80,6 @@ impl Vcpu {
         version, set_version: version as u64, |word| word, |word| word;
         /// The stack that the kernel chose for the last entry.
         reserved_stack, set_reserved_stack: reserved_stack as u64, |word| word, |word| word;
-    }
-
-    /// Word `index` (0 to 6) of those that are the user's own.
-    #[inline]
-    pub fn user_data(self, index: usize) -> u64 {
-        assert!(index < 7);
-        // SAFETY: as for the fields.
-        unsafe { (&raw const (*self.0).user_data[index]).read_volatile() }
-    }
-
-    /// Sets it.
-    #[inline]
-    pub fn set_user_data(self, index: usize, value: u64) {
-        assert!(index < 7);
-        // SAFETY: as for the fields.
-        unsafe { (&raw mut (*self.0).user_data[index]).write_volatile(value) }
     }
 
     /// The address of byte `offset` of an extended vCPU's state.

@@ -7,7 +7,7 @@ use l4_abi::rights::CapabilityRights;
 
 use super::{Task, Thread};
 use crate::ipc::invoke;
-use crate::{Cap, Object, Result, Utcb};
+use crate::{Cap, Object, Result};
 
 crate::object! {
     /// The kernel debugger.
@@ -55,13 +55,5 @@ impl Debugger {
         }
         let object = object.pass(CapabilityRights::RWS).item();
         invoke(self.selector(), label::DEBUGGER, &words[..used], &[object]).map(|_| ())
-    }
-
-    /// The number under which the debugger shows an object.
-    pub fn global_id<T: Object>(&self, object: Cap<T>) -> Result<u64> {
-        let object = object.pass(CapabilityRights::RWS).item();
-        let words = [ObjectOpcode::GlobalId.word()];
-        invoke(self.selector(), label::DEBUGGER, &words, &[object])?;
-        Ok(Utcb::current().message(0))
     }
 }

@@ -27,17 +27,6 @@ impl IpcGate {
         invoke(self.selector(), label::KERNEL_OBJECT, &words, &[thread]).map(|_| ())
     }
 
-    /// The label, 0 if unbound.
-    pub fn label(&self) -> Result<u64> {
-        invoke(
-            self.selector(),
-            label::KERNEL_OBJECT,
-            &[Opcode::GetInfo.word()],
-            &[],
-        )?;
-        Ok(Utcb::current().message(0))
-    }
-
     /// Lowers the number of counted capabilities by `difference`; the new number.
     ///
     /// The gate then goes when that many capabilities fewer have been removed: a server that keeps

@@ -4,7 +4,7 @@ use l4_abi::error::IpcError;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::Operation;
 use l4_abi::protocol::icu::UNMASK_ARGUMENT;
-use l4_abi::protocol::irq::{BindOpcode, Opcode, SenderOpcode};
+use l4_abi::protocol::irq::{BindOpcode, Opcode};
 use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::{Timeout, TimeoutPair};
@@ -26,12 +26,6 @@ impl Irq {
         let thread = thread.pass(CapabilityRights::READ).item();
         let words = [BindOpcode::BindThread.word(), label];
         invoke(self.selector(), label::KERNEL_OBJECT, &words, &[thread]).map(|_| ())
-    }
-
-    /// Detaches it from its thread. Error: ENOENT if it has none.
-    pub fn detach(&self) -> Result<()> {
-        let words = [SenderOpcode::Detach.word()];
-        invoke(self.selector(), label::IRQ_SENDER, &words, &[]).map(|_| ())
     }
 
     /// Behaves as if the interrupt came. Several triggers before it is received are one message.

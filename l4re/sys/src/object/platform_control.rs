@@ -17,15 +17,4 @@ impl PlatformControl {
         let words = [Opcode::Shutdown.word(), kind.word()];
         invoke(self.selector(), label::NONE, &words, &[]).map(|_| ())
     }
-
-    /// Suspends the system; returns after it resumed. Error: EBUSY.
-    pub fn suspend(&self) -> Result<()> {
-        invoke(
-            self.selector(),
-            label::NONE,
-            &[Opcode::Suspend.word(), 0],
-            &[],
-        )
-        .map(|_| ())
-    }
 }

@@ -3,7 +3,7 @@
 use l4_abi::capability::Selector;
 use l4_abi::item::MapItem;
 use l4_abi::protocol::label;
-use l4_abi::protocol::thread::{ControlFlags, EX_REGS_KEEP, ExRegsFlags, Opcode, SenderRule};
+use l4_abi::protocol::thread::{ControlFlags, EX_REGS_KEEP, ExRegsFlags, Opcode};
 use l4_abi::rights::CapabilityRights;
 
 use super::{Irq, Task};
@@ -98,28 +98,6 @@ impl Thread {
         })
     }
 
-    /// Gives the rest of the own time slice to this thread, if it can run.
-    pub fn switch_to(&self) -> Result<()> {
-        invoke(
-            self.selector(),
-            label::THREAD,
-            &[Opcode::SwitchTo.word()],
-            &[],
-        )
-        .map(|_| ())
-    }
-
-    /// Time that the thread has run, in µs.
-    pub fn time(&self) -> Result<u64> {
-        invoke(
-            self.selector(),
-            label::THREAD,
-            &[Opcode::StatsTime.word()],
-            &[],
-        )?;
-        Ok(Utcb::current().message(0))
-    }
-
     /// Triggers `irq` whenever an IPC gate that is bound to this thread is destroyed.
     pub fn register_deletion_irq(&self, irq: Cap<Irq>) -> Result<()> {
         let irq = irq.pass(CapabilityRights::RWS).item();
@@ -127,25 +105,8 @@ impl Thread {
         invoke(self.selector(), label::THREAD, &words, &[irq]).map(|_| ())
     }
 
-    /// Changes labels of messages that are queued at this thread, which must be on this CPU.
-    pub fn modify_senders(&self, rule: SenderRule) -> Result<()> {
-        let words = [
-            Opcode::ModifySenders.word(),
-            rule.match_mask,
-            rule.match_value,
-            rule.clear,
-            rule.add,
-        ];
-        invoke(self.selector(), label::THREAD, &words, &[]).map(|_| ())
-    }
-
-    /// Makes the thread a vCPU with its state at `address` in kernel-user memory.
-    pub fn vcpu_control(&self, address: u64) -> Result<()> {
-        let words = [Opcode::VcpuControl.word(), address];
-        invoke(self.selector(), label::THREAD, &words, &[]).map(|_| ())
-    }
-
-    /// As [`vcpu_control`](Self::vcpu_control), with the extended state for virtual machines.
+    /// Makes the thread a vCPU with its state at `address` in kernel-user memory, extended by that of
+    /// a virtual machine.
     ///
     /// # Errors
     /// ENOSYS without hardware support.

@@ -4,19 +4,11 @@
 //!
 //! Source: `abi/05` (Jdb).
 
-/// Groups of operations.
-pub mod group {
-    /// Console of the debugger.
-    pub const CONSOLE: u64 = 0x000;
-    /// Kernel objects; the object is an item.
-    pub const OBJECT: u64 = 0x100;
-    /// Trace buffer.
-    pub const TRACE: u64 = 0x200;
-    /// Code coverage.
-    pub const COVERAGE: u64 = 0x400;
-    /// Kernel memory statistics.
-    pub const KERNEL_MEMORY: u64 = 0x500;
-}
+#[cfg(feature = "debugger")]
+mod operations;
+
+#[cfg(feature = "debugger")]
+pub use operations::{ConsoleOpcode, group};
 
 opcodes! {
     /// Operations on kernel objects, word 0; the item is the object.
@@ -41,29 +33,5 @@ opcodes! {
         GetName = 0x108,
         /// Information about the object.
         ObjectInfo = 0x110,
-    }
-}
-
-opcodes! {
-    /// Operations on the console, word 0.
-    pub enum ConsoleOpcode {
-        /// Enter the debugger: length, text.
-        Enter = 0,
-        /// One character.
-        OutCharacter = 1,
-        /// Length, text.
-        OutString = 2,
-        /// 32-bit number.
-        OutHex32 = 3,
-        /// 20-bit number.
-        OutHex20 = 4,
-        /// 16-bit number.
-        OutHex16 = 5,
-        /// 12-bit number.
-        OutHex12 = 6,
-        /// 8-bit number.
-        OutHex8 = 7,
-        /// Decimal number.
-        OutDecimal = 8,
     }
 }
