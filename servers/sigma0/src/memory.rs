@@ -3,7 +3,7 @@
 use l4_abi::kip::{MemoryDescriptor, MemoryType};
 use l4_abi::rights::MemoryRights;
 
-use crate::spans::{Owner, Span, Spans, TableFull};
+use crate::spans::{ClaimError, Owner, Span, Spans};
 
 /// Memory spans that can be told apart. The page has 64 descriptors; requests add borders.
 pub const MEMORY_SPANS: usize = 256;
@@ -27,7 +27,7 @@ const PAGE_MASK: u64 = 0xfff;
 pub fn describe(
     memory: &mut Spans<MEMORY_SPANS>,
     descriptors: impl Iterator<Item = MemoryDescriptor> + Clone,
-) -> Result<(), TableFull> {
+) -> Result<(), ClaimError> {
     let of_kind = |kinds: &'static [MemoryType]| {
         let physical = descriptors.clone().filter(|entry| !entry.is_virtual());
         physical.filter(move |entry| entry.kind().is_some_and(|kind| kinds.contains(&kind)))
@@ -40,12 +40,7 @@ pub fn describe(
         let end = entry.last().saturating_add(1) & !PAGE_MASK;
         if let Some(first) = first.filter(|first| *first < end) {
             let rights = MemoryRights::RWX.bits();
-            memory.set(Span {
-                first,
-                last: end - 1,
-                owner: Owner::Free,
-                rights,
-            })?;
+            memory.set(Span::new(first, end - 1, Owner::Free, rights))?;
         }
     }
     for entry in of_kind(&[MemoryType::ArchitectureSpecific, MemoryType::Shared]) {
@@ -60,12 +55,7 @@ pub fn describe(
     }
     for entry in of_kind(&KEPT) {
         if let Some((first, last)) = pages(entry) {
-            memory.set(Span {
-                first,
-                last,
-                owner: Owner::Reserved,
-                rights: 0,
-            })?;
+            memory.set(Span::new(first, last, Owner::Reserved, 0))?;
         }
     }
     Ok(())
@@ -77,24 +67,14 @@ fn give_to_root_task(
     first: u64,
     last: u64,
     rights: u8,
-) -> Result<(), TableFull> {
+) -> Result<(), ClaimError> {
     let owner = Owner::Client(ROOT_TASK);
     let borders = [first, last & !PAGE_MASK].map(|page| (page, memory.at(page)));
-    memory.set(Span {
-        first,
-        last,
-        owner,
-        rights,
-    })?;
+    memory.set(Span::new(first, last, owner, rights))?;
     for (page, before) in borders {
         if let Some(before) = before.filter(|before| before.owner == owner) {
             let rights = rights | before.rights;
-            memory.set(Span {
-                first: page,
-                last: page | PAGE_MASK,
-                owner,
-                rights,
-            })?;
+            memory.set(Span::new(page, page | PAGE_MASK, owner, rights))?;
         }
     }
     Ok(())

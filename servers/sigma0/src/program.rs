@@ -5,8 +5,6 @@ use core::panic::PanicInfo;
 
 use l4_abi::arch::native::KipHeader;
 use l4_abi::capability::slot;
-use l4_abi::flexpage::Space;
-use l4_abi::item::{ItemControl, ItemFlags, MapItem};
 use l4_abi::kip::{self, MemoryDescriptor};
 use l4_abi::protocol::scheduler::{CpuSet, MAX_PRIORITY};
 use l4_abi::protocol::sigma0::CLIENT_SHIFT;
@@ -71,22 +69,7 @@ fn send(request: &mut Request<'_>, answer: Answer, next_client: &mut u64) -> Out
     let mut writer = Writer::new();
     match answer {
         Answer::Done => {}
-        Answer::Memory { flexpage, cache } => {
-            let control = ItemControl::map(flexpage.address(), cache.flags());
-            writer.item(MapItem {
-                control,
-                flexpage,
-                space: Space::Memory,
-            })?;
-        }
-        Answer::Ports(flexpage) => {
-            let control = ItemControl::map(0, ItemFlags::empty());
-            writer.item(MapItem {
-                control,
-                flexpage,
-                space: Space::IoPort,
-            })?;
-        }
+        Answer::Map(item) => writer.item(item)?,
         Answer::NewClient => {
             let factory: Cap<Factory> = Cap::at(slot::FACTORY);
             let gate = factory.create_gate(own_thread(), *next_client << CLIENT_SHIFT)?;

@@ -3,14 +3,14 @@
 use l4_abi::error::ResultCode;
 use l4_abi::exception::FaultWord;
 use l4_abi::flexpage::{Flexpage, Space};
-use l4_abi::item::CacheMode;
+use l4_abi::item::{CacheMode, ItemControl, ItemFlags, MapItem};
 use l4_abi::kip::MemoryDescriptor;
 use l4_abi::protocol::sigma0::{MIN_ORDER, Request};
 use l4_abi::protocol::{factory, label};
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 
 use crate::memory::{self, MEMORY_SPANS};
-use crate::spans::{ClaimError, Owner, Span, Spans, TableFull};
+use crate::spans::{ClaimError, Owner, Span, Spans};
 
 /// Port spans that can be told apart.
 const PORT_SPANS: usize = 64;
@@ -29,15 +29,8 @@ pub struct Client {
 /// A successful answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// A flexpage of memory, which appears at its own address in a window for everything.
-    Memory {
-        /// What to map.
-        flexpage: Flexpage,
-        /// How to cache it.
-        cache: CacheMode,
-    },
-    /// A flexpage of I/O ports.
-    Ports(Flexpage),
+    /// Memory, which appears at its own address in a window for everything, or I/O ports.
+    Map(MapItem),
     /// A gate to sigma0 for a new client.
     NewClient,
     /// Nothing but success.
@@ -67,15 +60,10 @@ impl Resources {
         &mut self,
         kip: u64,
         descriptors: impl Iterator<Item = MemoryDescriptor> + Clone,
-    ) -> Result<(), TableFull> {
+    ) -> Result<(), ClaimError> {
         self.kip = kip;
         memory::describe(&mut self.memory, descriptors)?;
-        self.ports.set(Span {
-            first: 0,
-            last: PORTS - 1,
-            owner: Owner::Free,
-            rights: 0,
-        })
+        self.ports.set(Span::new(0, PORTS - 1, Owner::Free, 0))
     }
 
     /// Answers the request with label `protocol` and the given words.
@@ -88,7 +76,7 @@ impl Resources {
         let word = |index: usize| words.get(index).copied().ok_or(ResultCode::EMSGTOOSHORT);
         match protocol {
             label::SIGMA0 => match Request::from_request_word(word(0)?) {
-                Some(Request::Kip) => Ok(self.kip_page()),
+                Some(Request::Kip) => Ok(cached(self.kip, PAGE_ORDER, MemoryRights::RX)),
                 Some(Request::DebugDump) => Ok(Answer::Done),
                 Some(Request::Ram) => self.ram(client, Flexpage::from_raw(word(1)?)),
                 Some(Request::AnyRam) => self.any_ram(client, Flexpage::from_raw(word(1)?)),
@@ -115,20 +103,10 @@ impl Resources {
         }
     }
 
-    fn kip_page(&self) -> Answer {
-        let flexpage = Flexpage::memory(self.kip, PAGE_ORDER, MemoryRights::RX);
-        Answer::Memory {
-            flexpage,
-            cache: CacheMode::Cached,
-        }
-    }
-
     fn ram(&mut self, client: Client, asked: Flexpage) -> Result<Answer, ResultCode> {
         let (first, last) = block(asked)?;
-        let rights = self
-            .memory
-            .claim(first, last, client.number)
-            .map_err(no_memory)?;
+        let rights = self.memory.claim(first, last, client.number)?;
+        let rights = MemoryRights::from_bits_truncate(rights);
         Ok(cached(first, asked.order(), rights))
     }
 
@@ -136,11 +114,8 @@ impl Resources {
         if asked.order() < MIN_ORDER {
             return Err(ResultCode::EINVAL);
         }
-        let first = self
-            .memory
-            .claim_any(asked.order(), client.number)
-            .map_err(no_memory)?;
-        Ok(cached(first, asked.order(), MemoryRights::RWX.bits()))
+        let first = self.memory.claim_any(asked.order(), client.number)?;
+        Ok(cached(first, asked.order(), MemoryRights::RWX))
     }
 
     /// Device memory may be shared: which driver gets what is not sigma0's to decide.
@@ -149,8 +124,7 @@ impl Resources {
         if self.memory.touches(first, last) {
             return Err(ResultCode::ENOMEM);
         }
-        let flexpage = Flexpage::memory(first, asked.order(), MemoryRights::RW);
-        Ok(Answer::Memory { flexpage, cache })
+        Ok(memory(first, asked.order(), MemoryRights::RW, cache))
     }
 
     /// Clients fault on what they own already: the root task on its own image.
@@ -160,7 +134,8 @@ impl Resources {
             return Err(ResultCode::ENOMEM);
         }
         let page = fault.address() & !((1 << PAGE_ORDER) - 1);
-        Ok(cached(page, PAGE_ORDER, span.rights))
+        let rights = MemoryRights::from_bits_truncate(span.rights);
+        Ok(cached(page, PAGE_ORDER, rights))
     }
 
     fn ports(&mut self, client: Client, asked: Flexpage) -> Result<Answer, ResultCode> {
@@ -169,9 +144,12 @@ impl Resources {
         }
         let ports = asked.block(Flexpage::WHOLE_IO_PORT_ORDER);
         self.ports
-            .claim(ports.start(), ports.last(), client.number)
-            .map_err(no_memory)?;
-        Ok(Answer::Ports(asked))
+            .claim(ports.start(), ports.last(), client.number)?;
+        Ok(Answer::Map(MapItem {
+            control: ItemControl::map(0, ItemFlags::empty()),
+            flexpage: asked,
+            space: Space::IoPort,
+        }))
     }
 }
 
@@ -184,16 +162,16 @@ fn block(asked: Flexpage) -> Result<(u64, u64), ResultCode> {
     Ok((asked.address(), asked.address() | mask))
 }
 
-fn cached(first: u64, order: u32, rights: u8) -> Answer {
-    let rights = MemoryRights::from_bits_truncate(rights);
-    Answer::Memory {
-        flexpage: Flexpage::memory(first, order, rights),
-        cache: CacheMode::Cached,
-    }
+fn cached(first: u64, order: u32, rights: MemoryRights) -> Answer {
+    memory(first, order, rights, CacheMode::Cached)
 }
 
-fn no_memory(_: ClaimError) -> ResultCode {
-    ResultCode::ENOMEM
+fn memory(first: u64, order: u32, rights: MemoryRights, cache: CacheMode) -> Answer {
+    Answer::Map(MapItem {
+        control: ItemControl::map(first, cache.flags()),
+        flexpage: Flexpage::memory(first, order, rights),
+        space: Space::Memory,
+    })
 }
 
 #[cfg(test)]
@@ -231,7 +209,7 @@ mod tests {
         page: u64,
     ) -> Result<u64, ResultCode> {
         match resources.answer(client, label::SIGMA0, &[request.request_word(), page])? {
-            Answer::Memory { flexpage, .. } => Ok(flexpage.raw()),
+            Answer::Map(item) => Ok(item.flexpage.raw()),
             other => panic!("{other:?}"),
         }
     }
@@ -314,14 +292,7 @@ mod tests {
         let answer = all
             .answer(ROOT, label::PAGE_FAULT, &[0x20_0ff6, 0x1234])
             .unwrap();
-        let flexpage = Flexpage::memory(0x20_0000, 12, MemoryRights::RX);
-        assert_eq!(
-            answer,
-            Answer::Memory {
-                flexpage,
-                cache: CacheMode::Cached
-            }
-        );
+        assert_eq!(answer, cached(0x20_0000, 12, MemoryRights::RX));
         for (client, address) in [(OTHER, 0x20_0000), (ROOT, 0x10_0000), (ROOT, 0xdead_0000)] {
             let answer = all.answer(client, label::PAGE_FAULT, &[address, 0]);
             assert_eq!(answer, Err(ResultCode::ENOMEM));
@@ -346,7 +317,8 @@ mod tests {
         let ask = |all: &mut Resources, client, page: Flexpage| {
             all.answer(client, label::IO_PAGE_FAULT, &[page.raw(), 0])
         };
-        assert_eq!(ask(&mut all, ROOT, com1), Ok(Answer::Ports(com1)));
+        let answer = ask(&mut all, ROOT, com1);
+        assert!(matches!(answer, Ok(Answer::Map(item)) if item.flexpage == com1));
         assert_eq!(ask(&mut all, OTHER, com1), Err(ResultCode::ENOMEM));
         assert_eq!(
             ask(&mut all, OTHER, Flexpage::io_ports(0, 16)),

@@ -4,6 +4,8 @@
 //! the same owner and rights are one span, so the table stays short however memory is asked for.
 //! An address that no span covers is unknown: for memory that means it is not RAM.
 
+use l4_abi::error::ResultCode;
+
 /// Who a span belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Owner {
@@ -28,6 +30,18 @@ pub struct Span {
     pub rights: u8,
 }
 
+impl Span {
+    /// The addresses from `first` to `last`.
+    pub const fn new(first: u64, last: u64, owner: Owner, rights: u8) -> Self {
+        Self {
+            first,
+            last,
+            owner,
+            rights,
+        }
+    }
+}
+
 /// Why a claim failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ClaimError {
@@ -37,13 +51,9 @@ pub enum ClaimError {
     TableFull,
 }
 
-/// The table has no room for another span.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TableFull;
-
-impl From<TableFull> for ClaimError {
-    fn from(_: TableFull) -> Self {
-        Self::TableFull
+impl From<ClaimError> for ResultCode {
+    fn from(_: ClaimError) -> Self {
+        ResultCode::ENOMEM
     }
 }
 
@@ -54,12 +64,7 @@ pub struct Spans<const CAPACITY: usize> {
     count: usize,
 }
 
-const UNUSED: Span = Span {
-    first: 0,
-    last: 0,
-    owner: Owner::Reserved,
-    rights: 0,
-};
+const UNUSED: Span = Span::new(0, 0, Owner::Reserved, 0);
 
 impl<const CAPACITY: usize> Spans<CAPACITY> {
     /// A table that knows nothing.
@@ -84,22 +89,26 @@ impl<const CAPACITY: usize> Spans<CAPACITY> {
 
     /// Whether any known span touches `[first, last]`.
     pub fn touches(&self, first: u64, last: u64) -> bool {
+        self.touched(first, last).next().is_some()
+    }
+
+    fn touched(&self, first: u64, last: u64) -> impl Iterator<Item = &Span> {
         self.iter()
-            .any(|span| span.first <= last && first <= span.last)
+            .filter(move |span| span.first <= last && first <= span.last)
     }
 
     /// Puts `new` over whatever the table says of its range.
-    pub fn set(&mut self, new: Span) -> Result<(), TableFull> {
+    pub fn set(&mut self, new: Span) -> Result<(), ClaimError> {
         self.replace(new.first, new.last, Some(new))
     }
 
     /// Makes the addresses of a range unknown.
-    pub fn forget(&mut self, first: u64, last: u64) -> Result<(), TableFull> {
+    pub fn forget(&mut self, first: u64, last: u64) -> Result<(), ClaimError> {
         self.replace(first, last, None)
     }
 
     /// Puts `new`, or nothing, in the place of everything between `first` and `last`.
-    fn replace(&mut self, first: u64, last: u64, new: Option<Span>) -> Result<(), TableFull> {
+    fn replace(&mut self, first: u64, last: u64, new: Option<Span>) -> Result<(), ClaimError> {
         let known = &self.spans[..self.count];
         let begin = known.partition_point(|span| span.last < first);
         let end = known.partition_point(|span| span.first <= last).max(begin);
@@ -119,7 +128,7 @@ impl<const CAPACITY: usize> Spans<CAPACITY> {
         ];
         let piece_count = pieces.iter().flatten().count();
         if self.count - (end - begin) + piece_count > CAPACITY {
-            return Err(TableFull);
+            return Err(ClaimError::TableFull);
         }
         self.spans.copy_within(end..self.count, begin + piece_count);
         self.count = self.count - (end - begin) + piece_count;
@@ -155,10 +164,7 @@ impl<const CAPACITY: usize> Spans<CAPACITY> {
         let mut next = Some(first);
         let mut rights = u8::MAX;
         let mut all_owned = true;
-        for span in self
-            .iter()
-            .filter(|span| span.first <= last && first <= span.last)
-        {
+        for span in self.touched(first, last) {
             let is_gap = next.is_none_or(|next| span.first > next);
             if is_gap || (span.owner != Owner::Free && span.owner != owner) {
                 return Err(ClaimError::Taken);
@@ -171,12 +177,7 @@ impl<const CAPACITY: usize> Spans<CAPACITY> {
             return Err(ClaimError::Taken);
         }
         if !all_owned {
-            self.set(Span {
-                first,
-                last,
-                owner,
-                rights,
-            })?;
+            self.set(Span::new(first, last, owner, rights))?;
         }
         Ok(rights)
     }
@@ -202,12 +203,7 @@ mod tests {
     use super::*;
 
     fn free(first: u64, last: u64) -> Span {
-        Span {
-            first,
-            last,
-            owner: Owner::Free,
-            rights: 7,
-        }
+        Span::new(first, last, Owner::Free, 7)
     }
 
     fn map(spans: &[Span]) -> Spans<16> {
@@ -220,12 +216,7 @@ mod tests {
 
     #[test]
     fn a_later_span_overrides_and_splits() {
-        let reserved = Span {
-            first: 0x4000,
-            last: 0x4fff,
-            owner: Owner::Reserved,
-            rights: 0,
-        };
+        let reserved = Span::new(0x4000, 0x4fff, Owner::Reserved, 0);
         let map = map(&[free(0, 0xffff), reserved]);
         let spans: Vec<_> = map
             .iter()
@@ -269,12 +260,7 @@ mod tests {
 
     #[test]
     fn gaps_and_reserved_parts_cannot_be_claimed() {
-        let reserved = Span {
-            first: 0x2000,
-            last: 0x2fff,
-            owner: Owner::Reserved,
-            rights: 7,
-        };
+        let reserved = Span::new(0x2000, 0x2fff, Owner::Reserved, 7);
         let mut map = map(&[free(0, 0xfff), reserved, free(0x4000, 0x4fff)]);
         for (first, last) in [
             (0, 0x1fff),
