@@ -23,14 +23,17 @@ pub trait Output {
     /// What the server's method returns.
     type Given;
     /// What the client sets up before the call.
-    type Prepared;
+    type Prepared: Default;
     /// What the client gets.
     type Taken;
     /// Whether the request has no answer at all.
     const SEND_ONLY: bool = false;
 
     /// Arms what the answer needs to arrive.
-    fn prepare(writer: &mut Writer) -> Outcome<Self::Prepared>;
+    #[inline(always)]
+    fn prepare(_writer: &mut Writer) -> Outcome<Self::Prepared> {
+        Ok(Self::Prepared::default())
+    }
     /// Writes it into an answer.
     fn write(given: Self::Given, writer: &mut Writer) -> Outcome<()>;
     /// Takes it out of an answer.
@@ -41,11 +44,6 @@ impl<T: Plain> Output for T {
     type Given = T;
     type Prepared = ();
     type Taken = T;
-
-    #[inline(always)]
-    fn prepare(_: &mut Writer) -> Outcome<()> {
-        Ok(())
-    }
 
     #[inline(always)]
     fn write(given: T, writer: &mut Writer) -> Outcome<()> {
@@ -63,10 +61,6 @@ impl Output for Bytes {
     type Prepared = ();
     type Taken = Bytes;
 
-    fn prepare(_: &mut Writer) -> Outcome<()> {
-        Ok(())
-    }
-
     fn write(given: Bytes, writer: &mut Writer) -> Outcome<()> {
         writer.scalar(given.len() as u64)?;
         writer.bytes(&given)
@@ -80,14 +74,14 @@ impl Output for Bytes {
 
 impl<T: Object> Output for OwnedCap<T> {
     type Given = Passed<T>;
-    type Prepared = Slot;
+    type Prepared = Option<Slot>;
     type Taken = OwnedCap<T>;
 
     #[inline(always)]
-    fn prepare(writer: &mut Writer) -> Outcome<Slot> {
+    fn prepare(writer: &mut Writer) -> Outcome<Option<Slot>> {
         let slot = Slot::allocate()?;
         writer.buffer_word(slot.buffer())?;
-        Ok(slot)
+        Ok(Some(slot))
     }
 
     #[inline(always)]
@@ -96,9 +90,9 @@ impl<T: Object> Output for OwnedCap<T> {
     }
 
     #[inline(always)]
-    fn read(prepared: Slot, reader: &mut Reader) -> Outcome<OwnedCap<T>> {
-        reader.item().ok_or(ResultCode::EMSGMISSARG)?;
-        Ok(prepared.filled())
+    fn read(prepared: Option<Slot>, reader: &mut Reader) -> Outcome<OwnedCap<T>> {
+        let filled = reader.item().and(prepared);
+        filled.map(Slot::filled).ok_or(ResultCode::EMSGMISSARG)
     }
 }
 
@@ -110,10 +104,6 @@ impl Output for Pages {
     type Given = MapItem;
     type Prepared = ();
     type Taken = ReceivedItem;
-
-    fn prepare(_: &mut Writer) -> Outcome<()> {
-        Ok(())
-    }
 
     fn write(given: MapItem, writer: &mut Writer) -> Outcome<()> {
         writer.item(given)
@@ -136,10 +126,6 @@ impl Output for Label {
     type Prepared = ();
     type Taken = Label;
 
-    fn prepare(_: &mut Writer) -> Outcome<()> {
-        Ok(())
-    }
-
     fn write(given: Label, writer: &mut Writer) -> Outcome<()> {
         writer.set_label(given.0.into());
         Ok(())
@@ -161,10 +147,6 @@ impl Output for NoAnswer {
     type Prepared = ();
     type Taken = ();
     const SEND_ONLY: bool = true;
-
-    fn prepare(_: &mut Writer) -> Outcome<()> {
-        Ok(())
-    }
 
     fn write((): (), _: &mut Writer) -> Outcome<()> {
         Ok(())

@@ -10,9 +10,9 @@ use l4_memory::Shared;
 use l4_sys::attempt::Reason;
 use l4_sys::object::Control;
 use l4_sys::{AnyObject, Cap};
-use l4re::PAGE_SIZE;
 use l4re::mem_alloc::DataspaceFlags;
 use l4re::region_map::Flags;
+use l4re::{MemAlloc, PAGE_SIZE};
 
 use crate::image::Image;
 use crate::layout::{Layout, SMALLEST_STACK};
@@ -99,18 +99,15 @@ fn attach_stack(
 ) -> l4_sys::Result<()> {
     let (start, size) = (layout.stack_start, layout.stack_size);
     let used = block.len() as u64;
-    let stack = parts
-        .memory
-        .create_dataspace(size, DataspaceFlags::empty(), 0)?;
-    let bridge = launcher
-        .memory
-        .create_dataspace(used, DataspaceFlags::empty(), 0)?;
+    let new =
+        |memory: Cap<MemAlloc>, size| memory.create_dataspace(size, DataspaceFlags::empty(), 0);
+    let stack = new(parts.memory, size)?;
+    let bridge = new(launcher.memory, used)?;
     Shared::writable(bridge.as_cap())?.write(0, block);
     stack.copy_in(size - used, 0, used, bridge.as_cap().into())?;
     parts.map.reserve_area(start - PAGE_SIZE, PAGE_SIZE, 0, 0)?;
-    parts
-        .map
-        .attach_at(start, stack.pass(CapabilityRights::RW), 0, size, Flags::RW)?;
+    let stack = stack.pass(CapabilityRights::RW);
+    parts.map.attach_at(start, stack, 0, size, Flags::RW)?;
     Ok(())
 }
 
@@ -119,23 +116,11 @@ fn make_fixed_regions(launcher: Launcher, parts: &Parts, layout: &Layout) -> l4_
     for &(start, size) in &layout.reserved {
         parts.map.reserve_area(start, size, 0, 0)?;
     }
-    parts
-        .map
-        .attach_at(layout.kip, launcher.kip.into(), 0, PAGE_SIZE, Flags::RX)?;
-    let none = Selector::INVALID.raw();
-    let flags = (Flags::RW | Flags::KERNEL).bits();
-    let size = 1 << program::UTCB_AREA_ORDER;
-    parts.map.attach(
-        program::UTCB_AREA_START,
-        size,
-        flags,
-        0,
-        0,
-        none,
-        b"[utcb]\0",
-        0,
-        None,
-    )?;
+    let (map, kip) = (parts.map, launcher.kip.into());
+    map.attach_at(layout.kip, kip, 0, PAGE_SIZE, Flags::RX)?;
+    let (start, size) = (program::UTCB_AREA_START, 1 << program::UTCB_AREA_ORDER);
+    let (flags, none) = ((Flags::RW | Flags::KERNEL).bits(), Selector::INVALID.raw());
+    map.attach(start, size, flags, 0, 0, none, b"[utcb]\0", 0, None)?;
     Ok(())
 }
 
@@ -145,25 +130,18 @@ fn give_capabilities(launcher: Launcher, parts: &Parts, named: &[Named<'_>]) -> 
         parts.task.map_capability(capability, index, rights)
     };
     let (all, read) = (CapabilityRights::RWS, CapabilityRights::READ);
+    let scheduler = parts.scheduler.cast();
     give(parts.task.cast(), slot::TASK, all)?;
     give(parts.factory.cast(), slot::FACTORY, all)?;
     give(parts.thread.cast(), slot::THREAD, all)?;
-    give(
-        parts.scheduler.cast(),
-        slot::SCHEDULER,
-        CapabilityRights::RW,
-    )?;
+    give(scheduler, slot::SCHEDULER, CapabilityRights::RW)?;
     give(parts.parent.cast(), program::slot::PARENT, read)?;
     give(parts.log.cast(), slot::LOG, read)?;
     give(parts.map.cast(), program::slot::REGION_MAP, all)?;
     give(parts.memory.cast(), program::slot::MEM_ALLOC, all)?;
     give(launcher.kip.cast(), program::slot::KIP, read)?;
-    for (index, one) in named.iter().enumerate() {
-        give(
-            one.capability,
-            program::slot::FIRST_NAMED + index as u64,
-            one.rights,
-        )?;
+    for (index, one) in (program::slot::FIRST_NAMED..).zip(named) {
+        give(one.capability, index, one.rights)?;
     }
     Ok(())
 }

@@ -81,9 +81,14 @@ impl MemAlloc {
             .create(label::FACTORY, &[Varg::Signed(quota)])
     }
 
-    /// Makes a log that puts `tag` in `colour` before each line.
-    pub fn create_log(&self, tag: &str, colour: &str) -> Result<OwnedCap<Log>> {
-        let arguments = [Varg::Text(tag.as_bytes()), Varg::Text(colour.as_bytes())];
+    /// Makes a log that puts `tag` in `colour` before each line. Only moe's first client can let it
+    /// have the console's input.
+    pub fn create_log(&self, tag: &str, colour: &str, has_input: bool) -> Result<OwnedCap<Log>> {
+        let arguments = [
+            Varg::Text(tag.as_bytes()),
+            Varg::Text(colour.as_bytes()),
+            Varg::Unsigned(has_input.into()),
+        ];
         self.factory().create(label::LOG, &arguments)
     }
 
@@ -118,16 +123,6 @@ impl MemAlloc {
             kernel_factory.map(|factory| factory.cast::<AnyObject>().pass(CapabilityRights::RWS));
         self.factory()
             .create_with(label::FACTORY, &arguments, factory)
-    }
-
-    /// Makes the log of the component that has the console's input. Only moe's first client can.
-    pub fn create_console(&self, tag: &str, colour: &str) -> Result<OwnedCap<Log>> {
-        let arguments = [
-            Varg::Text(tag.as_bytes()),
-            Varg::Text(colour.as_bytes()),
-            Varg::Unsigned(1),
-        ];
-        self.factory().create(label::LOG, &arguments)
     }
 }
 

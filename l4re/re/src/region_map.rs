@@ -197,10 +197,6 @@ impl Output for RegionList {
     type Prepared = ();
     type Taken = RegionList;
 
-    fn prepare(_: &mut Writer) -> Outcome<()> {
-        Ok(())
-    }
-
     fn write(given: RegionList, writer: &mut Writer) -> Outcome<()> {
         for entry in given.entries() {
             writer.scalar(entry.start)?;

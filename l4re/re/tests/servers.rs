@@ -213,7 +213,10 @@ fn arguments_of_a_create_request_arrive() {
             .create_dataspace(4096, DataspaceFlags::PINNED, 12)
             .unwrap()
             .leak();
-        allocator.create_log("client", "blue").unwrap().leak();
+        allocator
+            .create_log("client", "blue", false)
+            .unwrap()
+            .leak();
         allocator.create_scheduler(20, 10, 3).unwrap().leak();
         assert_eq!(allocator.info().unwrap().memory_free, 5);
         let unknown = allocator
@@ -227,7 +230,7 @@ fn arguments_of_a_create_request_arrive() {
         asked,
         [
             "0x4000 Signed(4096) Unsigned(2) Unsigned(12)",
-            r#"0xfffffffffffffff3 "client" "blue""#,
+            r#"0xfffffffffffffff3 "client" "blue" Unsigned(0)"#,
             "0xfffffffffffffff2 Signed(20) Signed(10) Unsigned(3)",
             "0x4007 Nil Flexpage(7)",
         ]

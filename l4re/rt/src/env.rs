@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use l4_abi::capability::slot;
 use l4_abi::flexpage::Flexpage;
-use l4_abi::l4re::{CapabilityEntry, Environment};
+use l4_abi::l4re::Environment;
 use l4_abi::utcb;
 use l4_sys::object::{Factory, Log, Scheduler, Task, Thread};
 use l4_sys::{Cap, Object};
@@ -97,37 +97,25 @@ pub fn scheduler() -> Cap<Scheduler> {
 ///
 /// # Errors
 /// [`MissingCapability`] if the program was not given one.
-pub fn cap<T: Object>(name: &str) -> Result<Cap<T>, MissingCapability> {
+pub fn cap<T: Object>(name: &'static str) -> Result<Cap<T>, MissingCapability> {
     block()
         .into_iter()
         .flat_map(StackBlock::capabilities)
         .find(|entry| entry.name() == name.as_bytes())
         .and_then(|entry| Cap::from_word(entry.capability))
-        .ok_or_else(|| MissingCapability::new(name))
+        .ok_or(MissingCapability(name))
 }
 
 /// The program was not given a capability with this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MissingCapability {
-    name: [u8; CapabilityEntry::NAME_LENGTH],
-    length: usize,
-}
-
-impl MissingCapability {
-    fn new(name: &str) -> Self {
-        let mut copy = [0; CapabilityEntry::NAME_LENGTH];
-        let length = name.floor_char_boundary(copy.len());
-        copy[..length].copy_from_slice(&name.as_bytes()[..length]);
-        Self { name: copy, length }
-    }
-}
+pub struct MissingCapability(&'static str);
 
 impl fmt::Display for MissingCapability {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = core::str::from_utf8(&self.name[..self.length]).unwrap_or_default();
         write!(
             formatter,
-            "no capability '{name}': is it in the system's configuration?"
+            "no capability '{}': is it in the system's configuration?",
+            self.0
         )
     }
 }

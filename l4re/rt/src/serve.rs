@@ -17,7 +17,10 @@ const LABEL: u64 = 0x10;
 ///
 /// # Errors
 /// If the program has no such channel, or is not its server.
-pub fn serve(name: &str, handle: impl FnMut(&mut Request<'_>) -> Response) -> Result<Infallible> {
+pub fn serve(
+    name: &'static str,
+    handle: impl FnMut(&mut Request<'_>) -> Response,
+) -> Result<Infallible> {
     env::cap::<IpcGate>(name)?.bind_thread(thread::current(), LABEL)?;
     Ok(l4_ipc::serve(handle)?)
 }

@@ -57,11 +57,6 @@ impl<T> Mutex<T> {
         self.acquire().then(|| MutexGuard { mutex: self })
     }
 
-    /// The value; nobody can hold the lock.
-    pub fn get_mut(&mut self) -> &mut T {
-        self.value.get_mut()
-    }
-
     fn acquire(&self) -> bool {
         self.locked
             .compare_exchange(false, true, Ordering::SeqCst, Ordering::Relaxed)
@@ -164,13 +159,12 @@ mod tests {
 
     #[test]
     fn a_held_lock_cannot_be_taken_until_it_is_dropped() {
-        let mut mutex = Mutex::new(1);
+        let mutex = Mutex::new(1);
         let mut held = mutex.lock();
         *held += 1;
         assert!(mutex.try_lock().is_none());
         drop(held);
         assert_eq!(mutex.try_lock().map(|held| *held), Some(2));
-        assert_eq!(*mutex.get_mut(), 2);
     }
 
     /// Every system call fails, so there is no semaphore and waiters poll.

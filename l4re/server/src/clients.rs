@@ -17,7 +17,7 @@ pub const DELETION_LABEL: u64 = 8;
 ///
 /// # Errors
 /// If the program has no such channel, or is not its server.
-pub fn listen(name: &str) -> Result<OwnedCap<Irq>> {
+pub fn listen(name: &'static str) -> Result<OwnedCap<Irq>> {
     let this = thread::current();
     let gone = env::factory().create_irq()?;
     gone.bind_thread(this, DELETION_LABEL)?;

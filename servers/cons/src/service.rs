@@ -133,7 +133,7 @@ impl Server {
         if let Some(number) = self.screen.find(name) {
             return Ok(number);
         }
-        let log = env::mem_alloc().create_log(name, colour)?;
+        let log = env::mem_alloc().create_log(name, colour, false)?;
         self.logs.try_reserve(1).map_err(|_| ResultCode::ENOMEM)?;
         let number = self.screen.add(name).map_err(|_| ResultCode::ENOMEM)?;
         self.logs.push(log);

@@ -39,10 +39,8 @@ pub fn print(log: Cap<Log>, map: Cap<RegionMap>, program: &str) {
     let mut line = Line::new();
     let _ = write!(line, "backtrace {program} {at:#x}");
     let memory: Cap<RemoteAccess> = map.cast();
-    let callers = Callers::new(frame.frame_pointer(), |address| {
-        memory.read_memory(address, WORD).ok()
-    });
-    for caller in callers.take(MOST_CALLERS) {
+    let read = |address| memory.read_memory(address, WORD).ok();
+    for caller in callers(frame.frame_pointer(), read).take(MOST_CALLERS) {
         let _ = write!(line, " {caller:#x}");
     }
     let _ = log.write(line.finish());
@@ -64,30 +62,17 @@ fn exception(watch: Cap<Watch>) -> Option<ExceptionFrame> {
 }
 
 /// Return addresses, innermost first, along a chain of frame pointers that may be anything.
-struct Callers<R> {
-    frame: u64,
-    read: R,
-}
-
-impl<R: FnMut(u64) -> Option<u64>> Callers<R> {
-    fn new(frame: u64, read: R) -> Self {
-        Self { frame, read }
-    }
-}
-
-impl<R: FnMut(u64) -> Option<u64>> Iterator for Callers<R> {
-    type Item = u64;
-
-    fn next(&mut self) -> Option<u64> {
-        if self.frame == 0 || !self.frame.is_multiple_of(8) {
+fn callers(mut frame: u64, mut read: impl FnMut(u64) -> Option<u64>) -> impl Iterator<Item = u64> {
+    core::iter::from_fn(move || {
+        if frame == 0 || !frame.is_multiple_of(8) {
             return None;
         }
-        let return_address = (self.read)(self.frame.checked_add(8)?)?;
-        let next = (self.read)(self.frame)?;
+        let return_address = read(frame.checked_add(8)?)?;
+        let next = read(frame)?;
         // Stacks grow down: a caller's frame lies above, or the chain ends here.
-        self.frame = if next > self.frame { next } else { 0 };
+        frame = if next > frame { next } else { 0 };
         (return_address != 0).then_some(return_address)
-    }
+    })
 }
 
 #[cfg(test)]
@@ -98,7 +83,7 @@ mod tests {
 
     fn walk(frame: u64, memory: &[(u64, u64)]) -> Vec<u64> {
         let memory: BTreeMap<_, _> = memory.iter().copied().collect();
-        Callers::new(frame, |address| memory.get(&address).copied())
+        callers(frame, |address| memory.get(&address).copied())
             .take(10)
             .collect()
     }

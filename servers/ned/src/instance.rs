@@ -188,31 +188,17 @@ impl Instance {
 
         let failure = supplies.factory.create_irq().to(WATCH)?;
         let (failure, failure_cap) = Destroyed::new(failure);
-        let failure_label = Label {
-            kind: Kind::Failure,
-            ..label
-        };
-        failure_cap
-            .bind_thread(supplies.thread, failure_label.raw())
-            .to(WATCH)?;
+        let (thread, label) = (supplies.thread, |kind| Label { kind, ..label }.raw());
+        let bound = failure_cap.bind_thread(thread, label(Kind::Failure));
+        bound.to(WATCH)?;
         let watch: Cap<Watch> = map.as_cap().cast();
-        watch
-            .watch(failure_cap.pass(CapabilityRights::RWS))
-            .to(WATCH)?;
-        let parent_label = Label {
-            kind: Kind::Parent,
-            ..label
-        };
-        let parent = supplies
-            .factory
-            .create_gate(supplies.thread, parent_label.raw());
+        let watched = watch.watch(failure_cap.pass(CapabilityRights::RWS));
+        watched.to(WATCH)?;
+        let parent = supplies.factory.create_gate(thread, label(Kind::Parent));
         let (parent, parent_cap) = Destroyed::new(parent.to(WATCH)?);
 
         let (tag, colour) = (component.name, component.colour);
-        let log = match component.capabilities.first() {
-            Some(_) => root.create_console(tag, colour),
-            None => root.create_log(tag, colour),
-        };
+        let log = root.create_log(tag, colour, !component.capabilities.is_empty());
         let (log, log_cap) = Destroyed::new(log.to("make its log")?);
         let scheduler = memory_cap
             .create_scheduler(component.priority, base_priority(component), component.cpus)

@@ -34,7 +34,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn open(name: &str) -> l4_rt::Result<Self> {
+    pub(crate) fn open(name: &'static str) -> l4_rt::Result<Self> {
         let device = env::cap::<VirtioDevice>(name)?;
         let driver = Driver::open(device, kind::BLOCK, FEATURE_READ_ONLY | FEATURE_FLUSH, 0)?;
         let dataspace = env::mem_alloc().create_dataspace(SIZE, DataspaceFlags::empty(), 0)?;

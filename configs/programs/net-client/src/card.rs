@@ -83,7 +83,7 @@ impl Direction {
 }
 
 impl Card {
-    pub(crate) fn open(name: &str) -> l4_rt::Result<Self> {
+    pub(crate) fn open(name: &'static str) -> l4_rt::Result<Self> {
         let device = env::cap::<VirtioDevice>(name)?;
         let driver = Driver::open(device, kind::NET, FEATURE_MAC, 0)?;
         let dataspace = env::mem_alloc().create_dataspace(SIZE, DataspaceFlags::empty(), 0)?;

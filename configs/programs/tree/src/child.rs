@@ -64,7 +64,7 @@ impl Child {
             .to("give a child memory")?;
         let map = memory.create_region_map().to("make its region map")?;
         let log = env::mem_alloc()
-            .create_log(name, "green")
+            .create_log(name, "green", false)
             .to("make its log")?;
         let scheduler = env::mem_alloc()
             .create_scheduler(priority, 0, u64::MAX)

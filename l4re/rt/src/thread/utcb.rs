@@ -47,15 +47,9 @@ impl Drop for Claim {
 
 /// Finds a free UTCB. Error: what adding memory for more fails with.
 pub(super) fn claim() -> Result<Claim> {
-    if let Some(claim) = initial_area().find_map(try_claim) {
-        return Ok(claim);
-    }
     let mut added = ADDED.lock();
-    let existing = added
-        .iter()
-        .flat_map(|page| utcbs(*page, PAGE_SIZE))
-        .find_map(try_claim);
-    if let Some(claim) = existing {
+    let more = added.iter().flat_map(|page| utcbs(*page, PAGE_SIZE));
+    if let Some(claim) = initial_area().chain(more).find_map(try_claim) {
         return Ok(claim);
     }
     let page = add_page()?;

@@ -52,7 +52,10 @@ pub trait Service<const N: usize> {
 ///
 /// # Errors
 /// If the program has no such channel, or is not its server.
-pub fn serve<S: Service<N>, const N: usize>(name: &str, service: S) -> l4_rt::Result<Infallible> {
+pub fn serve<S: Service<N>, const N: usize>(
+    name: &'static str,
+    service: S,
+) -> l4_rt::Result<Infallible> {
     let _gone = clients::listen(name)?;
     let mut server = Server {
         service,

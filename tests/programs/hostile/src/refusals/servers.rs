@@ -171,7 +171,7 @@ fn allocator() -> l4_rt::Result {
         ResultCode::EINVAL,
     );
     // The console's input is not for whoever asks.
-    let log = memory.create_console("console", "red")?;
+    let log = memory.create_log("console", "red", true)?;
     let read = log.read(&mut [0; 8])?;
     assert_eq!((read.count, read.exhausted), (0, true));
     let irq = env::factory().create_irq()?;
