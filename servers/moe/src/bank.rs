@@ -96,13 +96,7 @@ impl Bank {
     pub fn open(&mut self, parent: AccountId, limit: u64) -> Result<AccountId, ResultCode> {
         let free = self.accounts.iter().position(|account| !account.is_open);
         let index = free.ok_or(ResultCode::ENOMEM)?;
-        let crowded = |account: &Account| account.accounts_below >= ACCOUNTS_BELOW;
-        if self
-            .ancestors(parent)
-            .any(|ancestor| crowded(&self.accounts[ancestor]))
-        {
-            return Err(ResultCode::ENOMEM);
-        }
+        self.check_room(parent, |account| account.accounts_below < ACCOUNTS_BELOW)?;
         self.charge(parent, limit)?;
         self.count_accounts(parent, 1);
         let (fewest, most) = OBJECTS_BELOW;
@@ -140,13 +134,7 @@ impl Bank {
 
     /// Counts one more object.
     pub fn add_object(&mut self, id: AccountId, bytes: u64) -> Result<(), ResultCode> {
-        let crowded = |account: &Account| account.objects >= account.most_objects;
-        if self
-            .ancestors(id)
-            .any(|ancestor| crowded(&self.accounts[ancestor]))
-        {
-            return Err(ResultCode::ENOMEM);
-        }
+        self.check_room(id, |account| account.objects < account.most_objects)?;
         self.charge(id, bytes)?;
         self.for_ancestors(id, |account| account.objects += 1);
         Ok(())
@@ -224,6 +212,16 @@ impl Bank {
         self.for_ancestors(from, |account| {
             account.accounts_below = account.accounts_below.wrapping_add(change);
         });
+    }
+
+    /// Whether there is room in `from` and all accounts above it.
+    fn check_room(
+        &self,
+        from: AccountId,
+        has_room: impl Fn(&Account) -> bool,
+    ) -> Result<(), ResultCode> {
+        let all = (self.ancestors(from)).all(|index| has_room(&self.accounts[index]));
+        all.then_some(()).ok_or(ResultCode::ENOMEM)
     }
 
     /// `from` and the accounts above it, without the root.

@@ -84,26 +84,12 @@ pub(super) fn start(
     for placement in placements {
         program.place(&placement, module, file).to(LOAD)?;
     }
-    program
-        .attach(
-            program::KIP_ADDRESS,
-            PAGE_SIZE,
-            Flags::RX,
-            Some((kip, 0)),
-            "[kip]",
-        )
-        .to(LOAD)?;
-    let utcb_size = 1 << program::UTCB_AREA_ORDER;
-    let utcb_flags = Flags::RW | Flags::KERNEL;
-    program
-        .attach(
-            program::UTCB_AREA_START,
-            utcb_size,
-            utcb_flags,
-            None,
-            "[utcb]",
-        )
-        .to(LOAD)?;
+    let page = (program::KIP_ADDRESS, PAGE_SIZE);
+    let attached = program.attach(page, Flags::RX, Some((kip, 0)), "[kip]");
+    attached.to(LOAD)?;
+    let utcbs = (program::UTCB_AREA_START, 1 << program::UTCB_AREA_ORDER);
+    let attached = program.attach(utcbs, Flags::RW | Flags::KERNEL, None, "[utcb]");
+    attached.to(LOAD)?;
     let start = StartBlock {
         arguments: &[NAME],
         names: &NAMES,
@@ -135,8 +121,7 @@ fn run(task: Cap<Task>, thread: Cap<Thread>, entry: u64, stack_pointer: u64) -> 
 impl Program<'_> {
     fn attach(
         &mut self,
-        start: u64,
-        size: u64,
+        (start, size): (u64, u64),
         flags: Flags,
         memory: Option<(ObjectId, u64)>,
         name: &str,
@@ -192,27 +177,20 @@ impl Program<'_> {
                 (self.add_dataspace(copy)?, 0)
             }
         };
-        self.attach(placement.pages.start, size, flags, Some(memory), NAME)
+        self.attach((placement.pages.start, size), flags, Some(memory), NAME)
     }
 
     /// Makes the stack, with the start block on it; the first stack pointer.
-    fn stack(&mut self, start: &StartBlock<'_>) -> Result<u64, ResultCode> {
-        let (size, top) = (
-            program::STACK_SIZE,
-            program::STACK_START + program::STACK_SIZE,
-        );
+    fn stack(&mut self, block: &StartBlock<'_>) -> Result<u64, ResultCode> {
+        let (start, size) = (program::STACK_START, program::STACK_SIZE);
         let mut stack = Dataspace::on_demand(AccountId::ROOT, size)?;
         let mut page = [0; PAGE_SIZE as usize];
-        let stack_pointer = start.write(&mut page, top).or(Err(ResultCode::ENOMEM))?;
+        let stack_pointer = block
+            .write(&mut page, start + size)
+            .or(Err(ResultCode::ENOMEM))?;
         stack.write(&mut self.moe.bank, size - PAGE_SIZE, &page)?;
         let stack = self.add_dataspace(stack)?;
-        self.attach(
-            program::STACK_START,
-            size,
-            Flags::RW,
-            Some((stack, 0)),
-            "[stack]",
-        )?;
+        self.attach((start, size), Flags::RW, Some((stack, 0)), "[stack]")?;
         Ok(stack_pointer)
     }
 

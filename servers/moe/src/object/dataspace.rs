@@ -61,12 +61,7 @@ impl Dataspace {
     pub fn on_demand(account: AccountId, size: u64) -> Result<Self, ResultCode> {
         let size = page_rounded(size)?;
         let backing = Backing::OnDemand(FrameTable::new(size / PAGE_SIZE));
-        Ok(Self {
-            account,
-            size,
-            rights: MemoryRights::RWX,
-            backing,
-        })
+        Ok(Self::new(account, size, backing))
     }
 
     /// One run of memory on a boundary of 2^`alignment` bytes.
@@ -79,23 +74,12 @@ impl Dataspace {
         let size = page_rounded(size)?;
         let mut zeroed = FrameVec::new(account);
         let words = size.div_ceil(PIECE).div_ceil(PIECES_PER_WORD);
-        for _ in 0..words {
-            if let Err(error) = zeroed.push(bank, 0) {
-                zeroed.clear(bank);
-                return Err(error);
-            }
-        }
         let order = alignment.saturating_sub(PAGE_SHIFT);
-        match bank.take_run(account, size / PAGE_SIZE, order) {
-            Ok(address) => {
-                let backing = Backing::Run { address, zeroed };
-                Ok(Self {
-                    account,
-                    size,
-                    rights: MemoryRights::RWX,
-                    backing,
-                })
-            }
+        let address = (0..words)
+            .try_for_each(|_| zeroed.push(bank, 0))
+            .and_then(|()| bank.take_run(account, size / PAGE_SIZE, order));
+        match address {
+            Ok(address) => Ok(Self::new(account, size, Backing::Run { address, zeroed })),
             Err(error) => {
                 zeroed.clear(bank);
                 Err(error)
@@ -105,13 +89,20 @@ impl Dataspace {
 
     /// Memory that was there before; page aligned.
     pub fn fixed(address: u64, size: u64, rights: MemoryRights) -> Result<Self, ResultCode> {
-        let backing = Backing::Fixed { address };
+        let (size, backing) = (page_rounded(size)?, Backing::Fixed { address });
         Ok(Self {
-            account: AccountId::ROOT,
-            size: page_rounded(size)?,
             rights,
-            backing,
+            ..Self::new(AccountId::ROOT, size, backing)
         })
+    }
+
+    fn new(account: AccountId, size: u64, backing: Backing) -> Self {
+        Self {
+            account,
+            size,
+            rights: MemoryRights::RWX,
+            backing,
+        }
     }
 
     /// Bytes, in whole pages.

@@ -6,8 +6,11 @@
 
 mod terminal;
 
+use core::fmt::Write;
+
 use l4_abi::error::ResultCode;
 use l4_abi::protocol::log::WRITE_SIZE;
+use l4_sys::fatal::Line;
 
 use crate::bank::{AccountId, Bank};
 use crate::memory::FrameVec;
@@ -56,8 +59,8 @@ impl Tag {
     }
 
     /// The text.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.text[..self.length as usize]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.text[..self.length as usize]).unwrap_or_default()
     }
 
     fn append(&mut self, text: &[u8]) {
@@ -126,39 +129,18 @@ impl Log {
     }
 
     fn finish(&mut self, print: &mut dyn FnMut(&[u8])) {
-        let mut output = Output {
-            bytes: [0; WRITE_SIZE],
-            length: 0,
-        };
-        output.append(b"\x1b[");
-        if self.colour >= 100 {
-            output.append(&[b'0' + self.colour / 100]);
-        }
-        output.append(&[b'0' + self.colour / 10 % 10, b'0' + self.colour % 10]);
-        output.append(b"m");
-        output.append(self.tag.as_bytes());
-        output.append(b"\x1b[0m | ");
-        terminal::filter(&self.line, |text| output.append(text));
+        let mut output = Line::new();
+        let (tag, colour) = (self.tag.as_str(), self.colour);
+        let _ = write!(output, "\x1b[{colour}m{tag}\x1b[0m | ");
+        terminal::filter(&self.line, |text| {
+            let _ = output.write_str(text);
+        });
         // A component that switched colours does not change those of the next line.
         if self.line.contains(&(terminal::ESCAPE as u8)) {
-            output.append(b"\x1b[0m");
+            let _ = output.write_str("\x1b[0m");
         }
-        output.append(b"\n");
-        print(&output.bytes[..output.length]);
+        print(output.finish());
         self.line.truncate(0);
-    }
-}
-
-struct Output {
-    bytes: [u8; WRITE_SIZE],
-    length: usize,
-}
-
-impl Output {
-    fn append(&mut self, text: &[u8]) {
-        let end = (self.length + text.len()).min(WRITE_SIZE);
-        self.bytes[self.length..end].copy_from_slice(&text[..end - self.length]);
-        self.length = end;
     }
 }
 
@@ -220,12 +202,9 @@ mod tests {
 
     #[test]
     fn tags_are_printable_and_short() {
-        assert_eq!(Tag::new(b"a\n@b c").as_bytes(), b"a?@b?c");
-        assert_eq!(Tag::new(&[b'x'; 100]).as_bytes().len(), TAG_MAX);
-        assert_eq!(Tag::new(b"up").child(b"down").as_bytes(), b"up/down");
-        assert_eq!(
-            Tag::new(&[b'x'; 31]).child(b"down").as_bytes().len(),
-            TAG_MAX
-        );
+        assert_eq!(Tag::new(b"a\n@b c").as_str(), "a?@b?c");
+        assert_eq!(Tag::new(&[b'x'; 100]).as_str().len(), TAG_MAX);
+        assert_eq!(Tag::new(b"up").child(b"down").as_str(), "up/down");
+        assert_eq!(Tag::new(&[b'x'; 31]).child(b"down").as_str().len(), TAG_MAX);
     }
 }

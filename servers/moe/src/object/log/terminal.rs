@@ -7,7 +7,7 @@
 pub(super) const ESCAPE: char = '\x1b';
 
 /// Hands what is harmless of `line` to `print`, and `?` for the rest.
-pub(super) fn filter(line: &[u8], mut print: impl FnMut(&[u8])) {
+pub(super) fn filter(line: &[u8], mut print: impl FnMut(&str)) {
     for chunk in line.utf8_chunks() {
         let mut text = chunk.valid();
         while let Some(first) = text.chars().next() {
@@ -17,11 +17,11 @@ pub(super) fn filter(line: &[u8], mut print: impl FnMut(&[u8])) {
                 None => (first.len_utf8(), first == '\t' || !first.is_control()),
             };
             let (one, rest) = text.split_at(length);
-            print(if is_harmless { one.as_bytes() } else { b"?" });
+            print(if is_harmless { one } else { "?" });
             text = rest;
         }
         if !chunk.invalid().is_empty() {
-            print(b"?");
+            print("?");
         }
     }
 }
@@ -40,9 +40,9 @@ mod tests {
     use super::*;
 
     fn filtered(line: &[u8]) -> String {
-        let mut output = Vec::new();
-        filter(line, |text| output.extend_from_slice(text));
-        String::from_utf8(output).unwrap()
+        let mut output = String::new();
+        filter(line, |text| output.push_str(text));
+        output
     }
 
     #[test]
