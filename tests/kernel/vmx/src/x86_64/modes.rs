@@ -5,13 +5,13 @@ use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use l4_test::abi::arch::x86_64::vmx::control::{LOAD_EFER, LONG_MODE_GUEST};
 use l4_test::abi::arch::x86_64::vmx::field;
 use l4_test::arch::guest as pc;
-use l4_test::guest::{DATA, Guest as _, irq, settle};
+use l4_test::guest::{CODE, DATA, Guest as _, irq, settle};
 use l4_test::memory::load;
 use l4_test::suite::PRIORITY;
 use l4_test::sys::vcpu::GuestEnd;
 use l4_test::{spawn_at, spawn_on};
 
-use super::guest::{Machine, exit};
+use super::guest::{Machine, exit, machine_with_tables};
 
 const TABLE: u64 = 0x3000;
 const PRESENT: u64 = 3;
@@ -23,18 +23,15 @@ const LONG_MODE_ACTIVE: u64 = 1 << 10;
 
 /// The processor says what has become of the guest's mode, so that it can go on after an interrupt of the host.
 pub(crate) fn a_guest_that_turns_long_mode_on_is_interrupted_and_goes_on() {
-    // mov eax, cr0; or eax, PG | PE; mov cr0, eax; inc word [DATA]; jmp back to that
-    let machine = Machine::new(&[
-        0x0f, 0x20, 0xc0, 0x66, 0x0d, 1, 0, 0, 0x80, 0x0f, 0x22, 0xc0, 0xff, 0x06, 0x00, 0x20,
+    // mov eax, cr0; or eax, PG | PE; mov cr0, eax; inc word [CODE + 0x800]; jmp back to that
+    let machine = machine_with_tables(&[
+        0x0f, 0x20, 0xc0, 0x66, 0x0d, 1, 0, 0, 0x80, 0x0f, 0x22, 0xc0, 0xff, 0x06, 0x00, 0x18,
         0xeb, 0xfa,
     ]);
-    // One page of 1 GiB at 0.
-    machine.write(TABLE, &PRESENT.to_le_bytes());
-    machine.write(0, &(LARGE | PRESENT).to_le_bytes());
-    let counter = machine.memory + DATA;
+    let counter = machine.memory + CODE + 0x800;
     let worker = spawn_at(PRIORITY - 1, move || {
         let guest = machine.vcpu();
-        guest.set(field::GUEST_CR3, TABLE);
+        guest.set(field::GUEST_CR3, DATA);
         guest.set(field::GUEST_CR4, ADDRESS_EXTENSION);
         guest.set(field::GUEST_EFER, LONG_MODE);
         pc::check_pending(guest, guest.run());
