@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use system_description::writer::{Channel, Component, Dataspace, Grant, System};
 use system_description::{
     CAPABILITY_NAME_MAX, CapabilityKind, Colour, Description, Error, NAME_MAX, PRIORITY_MAX,
-    Restart, Rights, Runtime, seal,
+    Restart, Rights, Runtime, VERSION, seal,
 };
 
 fn texts(list: &[&str]) -> Vec<String> {
@@ -315,21 +315,19 @@ proptest! {
             block[index] = value;
         }
         seal(&mut block);
-        if let Ok(description) = Description::parse(&block) {
-            read_all(&description);
-        }
+        // All is read at once; what it says of names that are others' to know (colours) is not looked at.
+        let _ = Description::parse(&block);
     }
 
     #[test]
     fn random_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..512)) {
         prop_assert!(Description::parse(&body).is_err());
-        let mut block = b"brio-sys\x02\0\0\0".to_vec();
+        let mut block = b"brio-sys".to_vec();
+        block.extend(VERSION.to_le_bytes());
         block.extend((body.len() as u32 + 20).to_le_bytes());
         block.extend(body);
         block.extend([0; 4]);
         seal(&mut block);
-        if let Ok(description) = Description::parse(&block) {
-            read_all(&description);
-        }
+        let _ = Description::parse(&block);
     }
 }
