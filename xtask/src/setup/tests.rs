@@ -269,7 +269,7 @@ fn bochs_comes_with_its_firmware_or_it_is_told_how() {
         there=${0%/*/*}; /bin/mkdir -p $there/usr/share/bochs; : > $there/bin/bochs\n\
         : > $there/usr/share/bochs/BIOS-bochs-latest; : > $there/usr/share/bochs/VGABIOS-lgpl-latest";
     let machine = |user| Machine::new(DEBIAN).user(user).program("apt-get", bring_it);
-    let install = "bochs-term bochsbios bochs";
+    let install = "bochs-term bochsbios vgabios";
 
     let root = machine(0);
     assert_eq!(root.need(&BOCHS), Ok(()));

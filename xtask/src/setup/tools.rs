@@ -56,11 +56,12 @@ pub const QEMU_AARCH64: Tool = Tool {
 };
 
 /// An emulator of Intel's processors, and its firmware. Any of its displays does; Debian's package of this
-/// one is the smallest, and brings the emulator.
+/// one is the smallest, and brings the emulator. The emulator's package does not always bring the firmware:
+/// it is content with SeaBIOS, which QEMU has brought.
 pub const BOCHS: [Tool; 3] = [
     of_bochs("bochs", "bochs-term"),
     of_bochs("/usr/share/bochs/BIOS-bochs-latest", "bochsbios"),
-    of_bochs("/usr/share/bochs/VGABIOS-lgpl-latest", "bochs"),
+    of_bochs("/usr/share/bochs/VGABIOS-lgpl-latest", "vgabios"),
 ];
 
 const fn of_bochs(name: &'static str, debian_package: &'static str) -> Tool {
