@@ -15,7 +15,7 @@ use core::error::Error;
 use crate::end::End;
 use crate::guest_loop;
 use l4_abi::protocol::scheduler::CpuSet;
-use l4_rt::{console, env, print, println};
+use l4_rt::{console, env, println};
 use options::Options;
 
 /// Runs the guest until it ends; the program's exit code.
@@ -31,7 +31,7 @@ pub fn main() -> Result<i32, Box<dyn Error>> {
 
 /// Prints what a guest prints.
 pub fn print(byte: u8) {
-    print!("{}", byte as char);
+    console::write_bytes(&[byte]);
 }
 
 /// The machine's CPUs are on those of the host that the component may use, in turns.

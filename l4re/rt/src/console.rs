@@ -107,6 +107,11 @@ pub fn write_line(arguments: fmt::Arguments<'_>) {
     let _ = output.write_str("\n");
 }
 
+/// Prints bytes as they are, whatever their encoding.
+pub fn write_bytes(bytes: &[u8]) {
+    OUTPUT.lock().push(bytes, send);
+}
+
 /// Sends what is left of an unfinished line.
 pub fn flush() {
     OUTPUT.lock().flush();
