@@ -66,10 +66,14 @@ pub fn place<'cpu>(
 /// Lets `server`, which has received the call of `caller`, answer it once.
 /// Whoever could be answered through the place before cannot any more.
 pub fn connect(cpu: &Cpu, server: &Thread, caller: &Thread, rights: CapabilityRights) {
-    let slot = server.state(cpu).request.get().reply_slot;
+    let state = server.state(cpu);
+    let slot = state.request.get().reply_slot;
     let Some(place) = place(cpu, server, slot) else {
         return;
     };
+    if let ReplySlot::Explicit(index) = slot {
+        state.callers_from.set(state.callers_from.get().min(index));
+    }
     caller.answer_rights.store(rights.bits(), Relaxed);
     caller.answerer.store(server.id, Relaxed);
     if let Some(lost) = pair::join(cpu, place, caller) {

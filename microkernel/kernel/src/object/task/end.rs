@@ -30,7 +30,7 @@ impl Task {
     /// through an explicit reply slot. False if that has to pause: to be called
     /// again.
     pub fn lose_callers(&self, cpu: &Cpu, server: &Thread) -> bool {
-        let next = &server.state(cpu).settled;
+        let next = &server.state(cpu).callers_from;
         for (index, place) in self.reply_space.range(next.get(), u64::MAX) {
             next.set(index + 1);
             let is_lost = reply::lose_caller_of(cpu, place, server);

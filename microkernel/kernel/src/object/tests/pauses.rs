@@ -237,8 +237,10 @@ fn callers_in_many_reply_slots_learn_a_few_at_a_time_that_nobody_answers() {
         let slot = world.give_full(&task, server.header());
         let mut callers = Vec::new();
         for index in 0..MANY as u64 {
-            // Far from each other: most slots are empty, and have no memory.
-            let wait = Syscall::wait().reply_slot(index * 700);
+            // Far from each other: most slots are empty, and have no memory. The lowest one is
+            // neither the first nor the last.
+            let slot_number = (index + 6) % MANY as u64 * 700;
+            let wait = Syscall::wait().reply_slot(slot_number);
             world.syscall(&server, wait);
             let caller = world.thread(&task, 10);
             world.syscall(&caller, Syscall::call(slot));
@@ -250,6 +252,24 @@ fn callers_in_many_reply_slots_learn_a_few_at_a_time_that_nobody_answers() {
         assert!(count(world, &callers, lost) < MANY);
         assert!(take_interrupts(world) > 1);
         assert_eq!(count(world, &callers, lost), MANY);
+    });
+}
+
+#[test]
+fn a_thread_that_took_no_call_into_reply_slots_looks_at_none_when_it_ends() {
+    run(|world| {
+        let (server_task, task) = (world.task(), world.task());
+        let server = world.thread(&server_task, 20);
+        let other = world.thread(&server_task, 10);
+        let slot = world.give_full(&task, server.header());
+        let caller = world.thread(&task, 10);
+        world.syscall(&server, Syscall::wait().reply_slot(700));
+        world.syscall(&caller, Syscall::call(slot));
+        begin_interrupts(world);
+        world.destroy(other.header());
+        assert!(!world.cpu.unfinished.get(), "nothing takes long");
+        assert_eq!(world.doing(&other), Doing::Dead);
+        world.cpu.kernel.platform.chip.set_pending(false);
     });
 }
 

@@ -221,9 +221,8 @@ pub struct ThreadState {
     pub destination: Cell<u32>,
     /// The CPUs whose threads it has ended and still has to visit.
     pub round: Cell<u64>,
-    /// It is dead: the slot of the reply space from which on it has yet to look
-    /// for callers that wait for it.
-    pub settled: Cell<u64>,
+    /// No reply slot of its task below this one has a caller that waits for it.
+    pub callers_from: Cell<u64>,
     /// Slot of its pager in its task.
     pub pager: Cell<u64>,
     /// Slot of its exception handler in its task.
@@ -336,7 +335,7 @@ impl Thread {
                     has_deadline: Cell::new(false),
                     destination: Cell::new(home),
                     round: Cell::new(0),
-                    settled: Cell::new(0),
+                    callers_from: Cell::new(u64::MAX),
                     pager: Cell::new(NO_SLOT),
                     exception_handler: Cell::new(NO_SLOT),
                     is_alien: Cell::new(false),
