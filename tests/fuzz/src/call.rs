@@ -86,7 +86,7 @@ impl Call {
 
     fn push_buffer(&mut self, choices: &mut Choices<'_>) {
         let slot = word::any_slot(choices);
-        let words = match choices.weighted(&[6, 1, 3, 1]) {
+        let words = match choices.weighted([6, 1, 3, 1]) {
             0 => [ReceiveBuffer::slot_word(slot, choices.one_in(2)), 0],
             1 => {
                 let task = word::task(choices);
@@ -122,13 +122,13 @@ impl Call {
 }
 
 fn destination(choices: &mut Choices<'_>, slot: u64) -> (Selector, Operation) {
-    if choices.weighted(&[2, 1]) == 0 {
-        let selector = match choices.weighted(&[12, 1, 1]) {
+    if choices.weighted([2, 1]) == 0 {
+        let selector = match choices.weighted([12, 1, 1]) {
             0 => Selector::new(slot),
             1 => Selector::INVALID,
             _ => Selector::reply(choices.below(4) * 300),
         };
-        let operation = match choices.weighted(&[6, 1, 1, 1]) {
+        let operation = match choices.weighted([6, 1, 1, 1]) {
             0 => Operation::CALL,
             1 => Operation::SEND,
             2 => Operation::SEND_AND_WAIT,
@@ -136,7 +136,7 @@ fn destination(choices: &mut Choices<'_>, slot: u64) -> (Selector, Operation) {
         };
         return (selector, operation);
     }
-    let selector = match choices.weighted(&[4, 2, 2, 1]) {
+    let selector = match choices.weighted([4, 2, 2, 1]) {
         0 => Selector::INVALID,
         1 => Selector::reply(choices.below(4) * 300),
         2 => Selector::new(word::partner(choices)),
@@ -152,7 +152,7 @@ fn destination(choices: &mut Choices<'_>, slot: u64) -> (Selector, Operation) {
 }
 
 fn timeout(choices: &mut Choices<'_>) -> Timeout {
-    match choices.weighted(&[2, 3, 3, 1]) {
+    match choices.weighted([2, 3, 3, 1]) {
         0 => Timeout::NEVER,
         1 => Timeout::ZERO,
         2 => Timeout::from_micros(choices.between(1, 3000)),

@@ -82,11 +82,12 @@ impl<'a> Choices<'a> {
     }
 
     /// The place of one of these weights, the first of which is that of the plain case.
-    pub fn weighted(&mut self, weights: &[u8]) -> usize {
-        let sum = weights.iter().map(|weight| u64::from(*weight)).sum();
+    #[inline]
+    pub fn weighted<const N: usize>(&mut self, weights: [u8; N]) -> usize {
+        let sum = weights.into_iter().map(u64::from).sum();
         let mut rest = self.below(sum);
-        for (place, weight) in weights.iter().enumerate() {
-            match rest.checked_sub(u64::from(*weight)) {
+        for (place, weight) in weights.into_iter().map(u64::from).enumerate() {
+            match rest.checked_sub(weight) {
                 Some(less) => rest = less,
                 None => return place,
             }

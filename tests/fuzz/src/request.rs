@@ -64,7 +64,7 @@ impl Request {
     }
 
     pub(crate) fn choose(choices: &mut Choices<'_>) -> Self {
-        match choices.weighted(&[6, 3, 5, 4, 6, 1]) {
+        match choices.weighted([6, 3, 5, 4, 6, 1]) {
             0 => message(choices),
             1 => new_object(choices),
             2 => of_task(choices),
@@ -121,7 +121,7 @@ fn new_object(choices: &mut Choices<'_>) -> Request {
 fn of_task(choices: &mut Choices<'_>) -> Request {
     use task::Opcode;
     let slot = word::task(choices);
-    match choices.weighted(&[4, 3, 1, 1]) {
+    match choices.weighted([4, 3, 1, 1]) {
         0 => {
             let words = [Opcode::Map as u64, control(choices), flexpage(choices)];
             Request::new(slot, label::TASK, &words).argument(word::task(choices))
@@ -162,7 +162,7 @@ fn of_task(choices: &mut Choices<'_>) -> Request {
 fn of_thread(choices: &mut Choices<'_>) -> Request {
     use thread::Opcode;
     let slot = word::thread(choices);
-    match choices.weighted(&[2, 3, 2, 1, 1, 1]) {
+    match choices.weighted([2, 3, 2, 1, 1, 1]) {
         0 => {
             let bind = ControlFlags::BIND_TASK;
             let flags = choices.of(&[
@@ -216,7 +216,7 @@ fn of_others(choices: &mut Choices<'_>) -> Request {
     let scheduler =
         |choices: &mut Choices<'_>| slot_from(choices, slots::SCHEDULER, slots::SCHEDULER + 1);
     let icu = |choices: &mut Choices<'_>| slot_from(choices, slots::ICU, slots::ICU + 1);
-    match choices.weighted(&[3, 3, 3, 2, 1, 2, 2, 1, 2, 1, 1]) {
+    match choices.weighted([3, 3, 3, 2, 1, 2, 2, 1, 2, 1, 1]) {
         0 => bind(choices, word::gate, ipc_gate::Opcode::BindThread as u64),
         1 => bind(choices, word::irq, irq::BindOpcode::BindThread as u64),
         2 => {

@@ -68,7 +68,7 @@ pub enum Step {
 impl Step {
     /// A step.
     pub fn choose(choices: &mut Choices<'_>) -> Self {
-        match choices.weighted(&[20, 8, 1, 2, 2, 2, 1, 4, 1, 8]) {
+        match choices.weighted([20, 8, 1, 2, 2, 2, 1, 4, 1, 8]) {
             0 => {
                 let thread = match choices.one_in(2) {
                     false => 0,
@@ -99,7 +99,7 @@ impl Step {
 impl Resume {
     fn choose(choices: &mut Choices<'_>) -> Self {
         let user_mode = StateFlags::USER_MODE | StateFlags::FPU_ENABLED;
-        let saved = match choices.weighted(&[3, 2, 1, 1]) {
+        let saved = match choices.weighted([3, 2, 1, 1]) {
             0 => user_mode,
             1 => user_mode | StateFlags::IRQ,
             2 => StateFlags::IRQ,
@@ -112,7 +112,7 @@ impl Resume {
         let task = Selector::new(task(choices)).raw();
         Self {
             states: [state, saved],
-            user_task: UserTask::from_raw(match choices.weighted(&[4, 1, 1]) {
+            user_task: UserTask::from_raw(match choices.weighted([4, 1, 1]) {
                 0 => task,
                 1 => task | 1,
                 _ => word(choices),

@@ -63,5 +63,5 @@ fn bytes_end_and_then_every_choice_is_the_first() {
     }
     assert!((1..=64).contains(&steps));
     assert_eq!(choices.below(200), 0);
-    assert_eq!(choices.weighted(&[3, 1]), 0);
+    assert_eq!(choices.weighted([3, 1]), 0);
 }

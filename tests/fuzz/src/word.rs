@@ -47,7 +47,7 @@ pub(crate) fn partner(choices: &mut Choices<'_>) -> u64 {
 
 fn objects(choices: &mut Choices<'_>) -> Flexpage {
     let slot = any_slot(choices);
-    let order = match choices.weighted(&[8, 2, 1]) {
+    let order = match choices.weighted([8, 2, 1]) {
         0 => 0,
         1 => choices.below(5) as u32,
         _ => 7,
@@ -60,7 +60,7 @@ fn objects(choices: &mut Choices<'_>) -> Flexpage {
 }
 
 fn memory(choices: &mut Choices<'_>) -> Flexpage {
-    let order = match choices.weighted(&[4, 3, 1, 1]) {
+    let order = match choices.weighted([4, 3, 1, 1]) {
         0 => choices.between(12, 16) as u32,
         1 => choices.between(PART_ORDER.into(), 22) as u32,
         2 => Flexpage::WHOLE_SPACE_ORDER,
@@ -75,7 +75,7 @@ fn memory(choices: &mut Choices<'_>) -> Flexpage {
 }
 
 pub(crate) fn flexpage(choices: &mut Choices<'_>) -> u64 {
-    match choices.weighted(&[6, 3, 1, 1]) {
+    match choices.weighted([6, 3, 1, 1]) {
         0 => objects(choices).raw(),
         1 => memory(choices).raw(),
         2 => {
@@ -98,7 +98,7 @@ pub(crate) fn control(choices: &mut Choices<'_>) -> u64 {
 
 /// A word that may mean something to somebody.
 pub(crate) fn word(choices: &mut Choices<'_>) -> u64 {
-    match choices.weighted(&[4, 2, 3, 2, 1, 1, 1]) {
+    match choices.weighted([4, 2, 3, 2, 1, 1, 1]) {
         0 => choices.below(20),
         1 => Selector::new(any_slot(choices)).raw(),
         2 => flexpage(choices),

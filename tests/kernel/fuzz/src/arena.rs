@@ -11,7 +11,7 @@ use l4_test::abi::item::{ItemControl, ItemFlags};
 use l4_test::abi::protocol::scheduler::CpuSet;
 use l4_test::abi::protocol::thread::ExRegsFlags;
 use l4_test::abi::rights::{CapabilityRights, MemoryRights};
-use l4_test::memory::{self, PAGE_ORDER};
+use l4_test::memory::{self, PAGE, PAGE_ORDER};
 use l4_test::sys::object::{Control, Factory, IpcGate, Irq, Semaphore, Task, Thread};
 use l4_test::sys::{Cap, Object, OwnedCap, Result, ipc};
 use l4_test::{entry, own};
@@ -31,6 +31,8 @@ const SPARE: u64 = slots::EMPTY;
 const ROUND_QUOTA: u64 = 3 << 20;
 /// Priority of the attackers at the start.
 const PRIORITY: u8 = 3;
+/// Most of the program that attackers get back at once: less often means fewer faults of no interest.
+const MAX_PROGRAM_ORDER: u32 = 15;
 /// How often to look whether the memory of a round is back; CPUs may take a moment to let go.
 const LOOKS: u32 = 100;
 
@@ -148,12 +150,12 @@ impl Round {
         }
     }
 
-    /// Maps the program's page at `address` to all attackers.
-    pub(crate) fn map_page(&self, address: u64, rights: MemoryRights) -> Result<()> {
-        let page = Flexpage::memory(address, PAGE_ORDER, rights);
-        let control = ItemControl::map(page.address(), ItemFlags::empty());
+    /// Maps pages of the program around `address` to all attackers.
+    pub(crate) fn map_program(&self, address: u64, rights: MemoryRights) -> Result<()> {
+        let pages = Flexpage::memory(address, program_order(address, rights), rights);
+        let control = ItemControl::map(pages.address(), ItemFlags::empty());
         let mut tasks = self.tasks.iter();
-        tasks.try_for_each(|task| task.map(own::task(), control, page))
+        tasks.try_for_each(|task| task.map(own::task(), control, pages))
     }
 
     /// Starts thread `number`, or starts it afresh, whatever it waits for.
@@ -280,11 +282,23 @@ pub(crate) fn program_rights(address: u64) -> Option<MemoryRights> {
         return Some(MemoryRights::RW);
     }
     let mut segments = memory::segments();
-    let segment = segments.find(|segment| (segment.start..segment.end).contains(&address))?;
+    let segment =
+        segments.find(|segment| (segment.start & !(PAGE - 1)..segment.end).contains(&address))?;
     Some(match segment.is_executable {
         true => MemoryRights::RX,
         false => MemoryRights::READ,
     })
+}
+
+/// Order of the largest block around `address` in which attackers have these rights on each page.
+fn program_order(address: u64, rights: MemoryRights) -> u32 {
+    let has_rights = |order: &u32| {
+        let start = address >> order << order;
+        let mut pages = (start..start + (1 << order)).step_by(PAGE as usize);
+        pages.all(|page| program_rights(page) == Some(rights))
+    };
+    let orders = PAGE_ORDER..=MAX_PROGRAM_ORDER;
+    orders.take_while(has_rights).last().unwrap_or(PAGE_ORDER)
 }
 
 fn try_array<T, const N: usize>(mut make: impl FnMut(usize) -> Result<T>) -> Result<[T; N]> {
