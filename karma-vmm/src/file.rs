@@ -1,6 +1,6 @@
 //! A file that a guest boots from, and its way into the guest's memory.
 
-use l4_virtio::memory::{Inaccessible, Memory};
+use l4_memory::{Inaccessible, Memory};
 
 /// Bytes that are copied at once.
 const PIECE: usize = 4096;

@@ -5,7 +5,7 @@ use crate::cargo;
 use crate::failure::{Context, Result, fail};
 use crate::setup::Core;
 use crate::sources::{self, SourceFile};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, package_and_features};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -161,16 +161,16 @@ impl Builder<'_> {
             let built = self.cargo(&KERNEL, &["kernel"], &[options_block, kernel.arguments()])?;
             copy_if_newer(&built.join("kernel"), &self.kernel(*kernel))?;
         }
-        self.group(&BOOTSTRAP, &["bootstrap"], &[])?;
+        self.group(&BOOTSTRAP, &["bootstrap"])?;
         let (root_tasks, components): (Vec<&str>, Vec<&str>) = programs
             .iter()
             .map(AsRef::as_ref)
             .partition(|program| self.workspace.is_root_task(program));
-        self.group(&BASE, &[vec!["sigma0", "moe"], root_tasks].concat(), &[])?;
-        self.group(&PROGRAMS, &[vec!["ned"], components].concat(), &[])
+        self.group(&BASE, &[vec!["sigma0", "moe"], root_tasks].concat())?;
+        self.group(&PROGRAMS, &[vec!["ned"], components].concat())
     }
 
-    /// Where the ELF file of a package is after [`build`](Self::build).
+    /// Where the ELF file of a program is after [`build`](Self::build).
     pub fn program(&self, package: &str) -> PathBuf {
         program_path(self.workspace, self.arch, package)
     }
@@ -180,24 +180,34 @@ impl Builder<'_> {
         kernel_path(self.workspace, self.arch, kernel)
     }
 
-    fn group(&self, group: &Group, packages: &[&str], extra: &[&str]) -> Result<()> {
-        let built = self.cargo(group, packages, &[extra])?;
-        for package in packages {
+    /// Programs with features of their own are built alone, so that no other gets these.
+    fn group(&self, group: &Group, programs: &[&str]) -> Result<()> {
+        let (featured, plain): (Vec<&str>, Vec<&str>) =
+            programs.iter().partition(|program| program.contains('+'));
+        let built = self.cargo(group, &plain, &[])?;
+        for package in plain {
             copy_if_newer(&built.join(package), &self.program(package))?;
+        }
+        for program in featured {
+            let (package, features) = package_and_features(program);
+            let built = self.cargo(group, &[package], &[&features_argument(&features)])?;
+            copy_if_newer(&built.join(package), &self.program(program))?;
         }
         Ok(())
     }
 
     /// Builds one program, and finds out which files it was made of.
-    pub fn sources(&self, package: &str, kernel: Kernel) -> Result<Vec<SourceFile>> {
-        let (group, extra) = match package {
+    pub fn sources(&self, program: &str, kernel: Kernel) -> Result<Vec<SourceFile>> {
+        let (package, features) = package_and_features(program);
+        let (group, kernel) = match package {
             "kernel" => (&KERNEL, kernel.arguments()),
             "bootstrap" => (&BOOTSTRAP, [].as_slice()),
             "sigma0" | "moe" => (&BASE, [].as_slice()),
             root if self.workspace.is_root_task(root) => (&BASE, [].as_slice()),
             _ => (&PROGRAMS, [].as_slice()),
         };
-        let (mut command, built) = self.command(group, &[package], &[extra])?;
+        let features = features_argument(&features);
+        let (mut command, built) = self.command(group, &[package], &[kernel, &features])?;
         let messages = command
             .args(["--message-format", "json-render-diagnostics"])
             .stderr(Stdio::inherit())
@@ -260,9 +270,17 @@ impl Builder<'_> {
     }
 }
 
-/// The ELF file of a package.
-pub fn program_path(workspace: &Workspace, arch: Architecture, package: &str) -> PathBuf {
-    workspace.output(arch).join(package)
+/// What tells cargo the features of the one package that it builds.
+fn features_argument<'f>(features: &[&'f str]) -> Vec<&'f str> {
+    features
+        .iter()
+        .flat_map(|feature| ["--features", feature])
+        .collect()
+}
+
+/// The ELF file of a program.
+pub fn program_path(workspace: &Workspace, arch: Architecture, program: &str) -> PathBuf {
+    workspace.output(arch).join(program)
 }
 
 /// The ELF file of a kernel.

@@ -3,7 +3,7 @@
 
 use crate::architecture::Architecture;
 use crate::build::{Kernel, kernel_path, program_path};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, package_and_features};
 use addr2line::Loader;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -30,7 +30,16 @@ impl Symbols {
         Self {
             programs: HashMap::new(),
             root: workspace.root().into(),
-            path: Box::new(move |name| programs.get(name).cloned().unwrap_or_default()),
+            path: Box::new(move |name| {
+                let (package, features) = package_and_features(name);
+                match programs.get(package) {
+                    // The name comes from the console: it must not lead elsewhere.
+                    Some(path) if !name.contains('/') && !features.is_empty() => {
+                        path.with_file_name(name)
+                    }
+                    path => path.cloned().unwrap_or_default(),
+                }
+            }),
         }
     }
 

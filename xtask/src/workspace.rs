@@ -4,6 +4,7 @@ use crate::architecture::Architecture;
 use crate::cargo;
 use crate::failure::{Context, Result, fail};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Members that run before or beside components, and are built in their own way.
@@ -18,6 +19,14 @@ pub struct Workspace {
     root_tasks: Vec<String>,
     /// All packages, with their folders.
     packages: Vec<(PathBuf, String)>,
+    /// The features of each package.
+    features: BTreeMap<String, Vec<String>>,
+}
+
+/// A program's name is that of its package, and behind a `+` each that of a feature that it is built with.
+pub fn package_and_features(program: &str) -> (&str, Vec<&str>) {
+    let mut parts = program.split('+');
+    (parts.next().unwrap_or_default(), parts.collect())
 }
 
 impl Workspace {
@@ -54,6 +63,7 @@ impl Workspace {
             binaries: packages().filter_map(binary).collect(),
             root_tasks: packages().filter_map(root_task).collect(),
             packages: packages().filter_map(folder).collect(),
+            features: packages().filter_map(features).collect(),
         })
     }
 
@@ -67,6 +77,7 @@ impl Workspace {
             binaries,
             root_tasks: vec!["kernel-ipc".into()],
             packages: vec![],
+            features: BTreeMap::from([("hello".into(), vec!["polite".into()])]),
         }
     }
 
@@ -94,9 +105,15 @@ impl Workspace {
         self.target.join("build").join(group)
     }
 
-    /// Whether a component can run this package.
-    pub fn has_program(&self, name: &str) -> bool {
-        self.programs().contains(&name)
+    /// Whether a component can run the program's package.
+    pub fn has_program(&self, program: &str) -> bool {
+        self.programs().contains(&package_and_features(program).0)
+    }
+
+    /// The features that a program can be built with.
+    pub fn features(&self, program: &str) -> Vec<&str> {
+        let features = self.features.get(package_and_features(program).0);
+        features.into_iter().flatten().map(String::as_str).collect()
     }
 
     /// The packages that a component can run.
@@ -108,8 +125,9 @@ impl Workspace {
     }
 
     /// Whether the program is linked like moe, to be placed by bootstrap.
-    pub fn is_root_task(&self, name: &str) -> bool {
-        self.root_tasks.iter().any(|root_task| root_task == name)
+    pub fn is_root_task(&self, program: &str) -> bool {
+        let (package, _) = package_and_features(program);
+        self.root_tasks.iter().any(|root_task| root_task == package)
     }
 
     /// The package that a file belongs to, with its folder.
@@ -172,9 +190,26 @@ fn folder(package: &Value) -> Option<(PathBuf, String)> {
     Some((manifest.parent()?.into(), package["name"].as_str()?.into()))
 }
 
+fn features(package: &Value) -> Option<(String, Vec<String>)> {
+    let features = package["features"].as_object()?.keys().cloned();
+    Some((package["name"].as_str()?.into(), features.collect()))
+}
+
 /// `[package.metadata.brio] root-task = true` in the manifest.
 fn root_task(package: &Value) -> Option<String> {
     (package["metadata"]["brio"]["root-task"] == true)
         .then(|| package["name"].as_str())?
         .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::package_and_features;
+
+    #[test]
+    fn features_stand_behind_the_package() {
+        assert_eq!(package_and_features("hello"), ("hello", vec![]));
+        let both = ("karma-vmm", vec!["smp", "virtio"]);
+        assert_eq!(package_and_features("karma-vmm+smp+virtio"), both);
+    }
 }

@@ -6,9 +6,10 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::devices::gic::{self, Version};
-use super::devices::{pl011, virtio_mmio};
+use super::devices::pl011;
 use super::platform::{
-    CPU_INTERFACE, DISTRIBUTOR, REDISTRIBUTOR, SERIAL, SERIAL_LINE, virtio_device, virtio_line,
+    CPU_INTERFACE, DISTRIBUTOR, REDISTRIBUTOR, SERIAL, SERIAL_LINE, VIRTIO_SIZE, virtio_device,
+    virtio_line,
 };
 
 const MAGIC: u32 = 0xd00d_feed;
@@ -133,7 +134,7 @@ pub fn write(machine: &Machine<'_>) -> Vec<u8> {
     for number in 0..machine.devices {
         tree.begin(&format!("virtio@{:x}", virtio_device(number)));
         tree.text("compatible", "virtio,mmio");
-        tree.words("reg", &[virtio_device(number), virtio_mmio::SIZE]);
+        tree.words("reg", &[virtio_device(number), VIRTIO_SIZE]);
         tree.interrupt(virtio_line(number));
         tree.property("dma-coherent", &[]);
         tree.end();

@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use l4_virtio::memory::{Inaccessible, Memory};
+use l4_memory::{Inaccessible, Memory};
 
 use super::device_tree::{self, Machine};
 use super::devices::gic::Version;

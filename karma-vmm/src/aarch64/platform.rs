@@ -4,18 +4,21 @@
 //! that this one is not: it is stopped.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
-use l4_virtio::memory::Memory;
+use l4_memory::Memory;
 
 use super::access::Access;
 use super::devices::gic::{self, Gic, Version};
 use super::devices::pl011::{self, Pl011};
-use super::devices::virtio_mmio;
-use crate::devices::virtio::Transport;
+#[cfg(feature = "virtio")]
+pub use super::devices::virtio_mmio::Bus;
+#[cfg(not(feature = "virtio"))]
+pub use crate::devices::absent::Bus;
 
 /// Virtio devices, at most.
 pub const MAX_DEVICES: usize = 7;
+/// Bytes of a virtio device's registers.
+pub const VIRTIO_SIZE: u64 = 0x200;
 
 /// Devices are above all memory.
 pub const DISTRIBUTOR: u64 = 0x10_0000_0000;
@@ -28,7 +31,7 @@ const VIRTIO: u64 = 0x10_0200_0000;
 const DISTRIBUTOR_END: u64 = DISTRIBUTOR + gic::DISTRIBUTOR_SIZE;
 const REDISTRIBUTOR_END: u64 = REDISTRIBUTOR + gic::REDISTRIBUTOR_SIZE * gic::MAX_CPUS as u64;
 const SERIAL_END: u64 = SERIAL + pl011::SIZE;
-const VIRTIO_END: u64 = VIRTIO + virtio_mmio::SIZE * MAX_DEVICES as u64;
+const VIRTIO_END: u64 = VIRTIO + VIRTIO_SIZE * MAX_DEVICES as u64;
 
 /// The virtual timer's interrupt.
 const TIMER_LINE: u32 = 27;
@@ -37,7 +40,7 @@ const VIRTIO_LINE: u32 = 34;
 
 /// Where a virtio device is.
 pub(super) const fn virtio_device(number: usize) -> u64 {
-    VIRTIO + virtio_mmio::SIZE * number as u64
+    VIRTIO + VIRTIO_SIZE * number as u64
 }
 
 /// The interrupt of a virtio device.
@@ -51,7 +54,7 @@ enum Device {
     Distributor(u64),
     Redistributor(u64),
     Serial(u64),
-    Virtio(usize, u64),
+    Virtio(u64),
 }
 
 impl Device {
@@ -60,13 +63,7 @@ impl Device {
             DISTRIBUTOR..DISTRIBUTOR_END => Self::Distributor(address - DISTRIBUTOR),
             REDISTRIBUTOR..REDISTRIBUTOR_END => Self::Redistributor(address - REDISTRIBUTOR),
             SERIAL..SERIAL_END => Self::Serial(address - SERIAL),
-            VIRTIO..VIRTIO_END => {
-                let offset = address - VIRTIO;
-                Self::Virtio(
-                    (offset / virtio_mmio::SIZE) as usize,
-                    offset % virtio_mmio::SIZE,
-                )
-            }
+            VIRTIO..VIRTIO_END => Self::Virtio(address - VIRTIO),
             _ => return None,
         })
     }
@@ -76,7 +73,7 @@ impl Device {
             Self::Distributor(_) => "distributor",
             Self::Redistributor(_) => "redistributor",
             Self::Serial(_) => "serial port",
-            Self::Virtio(..) => "virtio",
+            Self::Virtio(_) => "virtio",
         }
     }
 }
@@ -87,32 +84,28 @@ pub struct Platform<M> {
     pub gic: Gic,
     serial: Pl011,
     serial_output: Box<dyn FnMut(u8) + Send>,
-    virtio: Vec<Transport<M>>,
+    bus: Bus<M>,
 }
 
 impl<M: Memory> Platform<M> {
-    /// One for so many CPUs, with a serial port, which prints to `serial_output`, and no virtio devices.
-    pub fn new(version: Version, cpus: u8, serial_output: Box<dyn FnMut(u8) + Send>) -> Self {
+    /// One for so many CPUs, with a serial port, which prints to `serial_output`, and these virtio devices.
+    pub fn new(
+        version: Version,
+        cpus: u8,
+        serial_output: Box<dyn FnMut(u8) + Send>,
+        bus: Bus<M>,
+    ) -> Self {
         Self {
             gic: Gic::new(version, cpus),
             serial: Pl011::default(),
             serial_output,
-            virtio: Vec::new(),
+            bus,
         }
-    }
-
-    /// Adds a device; whether there was room.
-    pub fn add(&mut self, device: Transport<M>) -> bool {
-        let has_room = self.virtio.len() < MAX_DEVICES;
-        if has_room {
-            self.virtio.push(device);
-        }
-        has_room
     }
 
     /// How many virtio devices there are.
     pub fn devices(&self) -> usize {
-        self.virtio.len()
+        self.bus.devices.count()
     }
 
     /// The device at an address, for reports.
@@ -128,10 +121,7 @@ impl<M: Memory> Platform<M> {
             Device::Redistributor(offset) => self.gic.read_redistributor(offset, size),
             Device::Serial(offset) => self.serial.read(offset).into(),
             // Nothing is plugged in there.
-            Device::Virtio(number, offset) => match self.virtio.get_mut(number) {
-                Some(device) => device.read_register(offset, size),
-                None => 0,
-            },
+            Device::Virtio(offset) => self.bus.read(offset, size).unwrap_or(0),
         })
     }
 
@@ -153,11 +143,7 @@ impl<M: Memory> Platform<M> {
                     (self.serial_output)(sent);
                 }
             }
-            Device::Virtio(number, offset) => {
-                if let Some(device) = self.virtio.get_mut(number) {
-                    device.write_register(offset, value as u32, memory);
-                }
-            }
+            Device::Virtio(offset) => self.bus.write(offset, size, value as u32, memory),
         }
         Some(())
     }
@@ -170,49 +156,54 @@ impl<M: Memory> Platform<M> {
     /// Takes over the levels of all lines.
     pub fn update_lines(&mut self) {
         self.gic.set_line(SERIAL_LINE, self.serial.interrupt());
-        for (number, device) in self.virtio.iter().enumerate() {
-            self.gic.set_line(virtio_line(number), device.interrupt());
+        for (number, high) in self.bus.devices.interrupts().enumerate() {
+            self.gic.set_line(virtio_line(number), high);
         }
     }
 
     /// A person types on the console; how many bytes had room.
     pub fn type_in(&mut self, bytes: &[u8], memory: &M) -> usize {
-        let mut devices = self.virtio.iter_mut();
-        match devices.find(|device| device.room().is_some()) {
-            Some(console) => console.type_in(bytes, memory),
-            None => {
-                let taken = bytes.iter().take_while(|&&byte| self.serial.type_in(byte));
-                taken.count()
-            }
+        if self.bus.devices.room().is_some() {
+            return self.bus.devices.type_in(bytes, memory);
         }
+        let taken = bytes.iter().take_while(|&&byte| self.serial.type_in(byte));
+        taken.count()
     }
 
     /// How many bytes typed on the console have room: the virtio console if the guest uses one, else the serial port.
     pub fn room(&self) -> usize {
-        let console = self.virtio.iter().find_map(Transport::room);
+        let console = self.bus.devices.room();
         console.unwrap_or_else(|| self.serial.room())
     }
 
     /// Requests of a virtio device were completed; devices are numbered as they were added.
     pub fn completed(&mut self, number: usize) {
-        if let Some(device) = self.virtio.get_mut(number) {
-            device.completed();
-        }
+        self.bus.devices.completed(number);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::devices::virtio::Devices;
     use l4_virtio::fixture::Ram;
 
     fn access(size: u64, is_write: bool) -> Access {
         Access::of(1 << 24 | size << 22 | u64::from(is_write) << 6).unwrap()
     }
 
+    fn board() -> Platform<Ram> {
+        Platform::new(
+            Version::V3,
+            1,
+            Box::new(|_| ()),
+            Bus::new(Devices::default()),
+        )
+    }
+
     #[test]
     fn what_is_typed_becomes_an_interrupt_of_the_guest() {
-        let mut platform = Platform::<Ram>::new(Version::V3, 1, Box::new(|_| ()));
+        let mut platform = board();
         let memory = Ram::new(4096);
         let write = |platform: &mut Platform<Ram>, address, value| {
             platform
@@ -231,7 +222,7 @@ mod tests {
 
     #[test]
     fn where_nothing_is_nothing_happens() {
-        let mut platform = Platform::<Ram>::new(Version::V3, 1, Box::new(|_| ()));
+        let mut platform = board();
         let memory = Ram::new(4096);
         for address in [
             0,

@@ -2,6 +2,7 @@
 //! input, and in a folder for each architecture the loop that runs the guest and serves its exits.
 
 pub mod alarm;
+#[cfg_attr(not(feature = "virtio"), path = "devices/absent.rs")]
 pub mod devices;
 pub mod files;
 pub mod input;

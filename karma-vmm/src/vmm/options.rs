@@ -1,13 +1,10 @@
 //! What the configuration says of the virtual machine: the program's arguments.
 
-use super::devices::remote::Backing;
-use alloc::vec::Vec;
+use super::devices::Wanted;
 use core::fmt;
 
-/// Devices of servers that a machine can have: there is a place for one more, a console.
-const MAX_DEVICES: usize = 6;
 /// CPUs that a machine can have.
-pub const MAX_CPUS: u8 = 16;
+pub const MAX_CPUS: u8 = if cfg!(feature = "smp") { 16 } else { 1 };
 
 /// The virtual machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,10 +15,8 @@ pub struct Options {
     pub cpus: u8,
     /// The kernel's command line.
     pub command_line: &'static str,
-    /// Devices of servers, in the order in which the guest finds them.
-    pub devices: Vec<Backing>,
-    /// A virtio console, beside the serial port.
-    pub console: bool,
+    /// Virtio devices.
+    pub devices: Wanted,
     /// Tell why the guest left the machine, when it ends.
     pub statistics: bool,
 }
@@ -34,7 +29,7 @@ impl fmt::Display for BadArgument {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "'{}' is none of memory=SIZE, cpus=NUMBER, command-line=TEXT, block=CHANNEL, net=CHANNEL, entropy=CHANNEL, virtio-console, statistics",
+            "'{}' is none of memory=SIZE, command-line=TEXT, statistics, with the program's feature smp cpus=NUMBER, with virtio block=CHANNEL, net=CHANNEL, entropy=CHANNEL, virtio-console",
             self.0
         )
     }
@@ -49,8 +44,7 @@ impl Options {
             memory: 128 << 20,
             cpus: 1,
             command_line: "",
-            devices: Vec::new(),
-            console: false,
+            devices: Wanted::default(),
             statistics: false,
         };
         for argument in arguments {
@@ -59,13 +53,8 @@ impl Options {
                 Some(("memory", size)) => options.memory = bytes(size).ok_or(bad)?,
                 Some(("cpus", number)) => options.cpus = cpus(number).ok_or(bad)?,
                 Some(("command-line", text)) => options.command_line = text,
-                Some((word, channel)) => {
-                    let device = Backing::new(word, channel).ok_or(bad)?;
-                    let has_room = options.devices.len() < MAX_DEVICES;
-                    has_room.then(|| options.devices.push(device)).ok_or(bad)?;
-                }
-                None if argument == "virtio-console" => options.console = true,
                 None if argument == "statistics" => options.statistics = true,
+                _ if options.devices.accept(argument) => {}
                 _ => return Err(bad),
             }
         }
@@ -95,6 +84,7 @@ fn bytes(size: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vmm::devices::MAX_DEVICES;
 
     #[test]
     fn arguments_are_taken_one_by_one() {
@@ -107,10 +97,10 @@ mod tests {
             "statistics",
         ];
         let options = Options::parse(arguments.into_iter()).unwrap();
-        assert_eq!(options.devices[0].channel, "disk");
+        assert_eq!(options.devices.of_servers[0].channel, "disk");
         assert_eq!((options.memory, options.cpus), (64 << 20, 2));
         assert_eq!(options.command_line, "quiet");
-        assert!(options.console && options.statistics);
+        assert!(options.devices.console && options.statistics);
     }
 
     #[test]
@@ -132,7 +122,8 @@ mod tests {
     #[test]
     fn a_console_finds_room_behind_as_many_devices_as_there_can_be() {
         let devices = |count| Options::parse(["net=net"].into_iter().cycle().take(count));
-        assert_eq!(devices(MAX_DEVICES).unwrap().devices.len(), MAX_DEVICES);
+        let most = devices(MAX_DEVICES).unwrap().devices;
+        assert_eq!(most.of_servers.len(), MAX_DEVICES);
         assert!(devices(MAX_DEVICES + 1).is_err());
         const { assert!(MAX_DEVICES < crate::aarch64::platform::MAX_DEVICES) };
         const { assert!(MAX_DEVICES < crate::x86_64::devices::pci::MAX_DEVICES) };

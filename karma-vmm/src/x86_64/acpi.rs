@@ -2,21 +2,12 @@
 //!
 //! There is no I/O APIC, no HPET and no table of memory-mapped configuration, so nobody looks for them.
 
+use super::platform::{CONTROL_PORT, EVENT_PORT, OFF, RESET_PORT, RESET_VALUE};
 use alloc::vec::Vec;
-use l4_virtio::memory::{Access, Memory};
+use l4_memory::{Access, Memory};
 
 /// Where the tables are; the pointer to them comes first.
 pub const ADDRESS: u64 = 0xe_0000;
-/// The power management registers: event block and control block.
-pub const EVENT_PORT: u16 = 0x600;
-/// Control block: two bytes.
-pub const CONTROL_PORT: u16 = 0x604;
-/// Writing [`RESET_VALUE`] here resets the machine.
-pub const RESET_PORT: u16 = 0xcf9;
-/// See [`RESET_PORT`].
-pub const RESET_VALUE: u8 = 6;
-/// Sleep type of "off", in the control register's bits 10 to 12.
-pub const OFF: u8 = 5;
 
 const OEM: [u8; 6] = *b"BRIO  ";
 const OEM_TABLE: [u8; 8] = *b"KARMAVMM";

@@ -2,7 +2,7 @@
 //! say which general register it is about; so this is the one instruction whose bytes the monitor looks at.
 //! Under VMX all of them are here. Breakpoints in them have no effect.
 
-use l4_virtio::memory::Memory;
+use l4_memory::Memory;
 
 /// The registers.
 #[derive(Debug)]

@@ -14,7 +14,7 @@
 
 use crate::file::File;
 use core::fmt;
-use l4_virtio::memory::{Inaccessible, Memory};
+use l4_memory::{Inaccessible, Memory};
 
 const GDT: u64 = 0x1000;
 const PAGE_TABLES: u64 = 0x2000;

@@ -11,6 +11,7 @@
 //! * [`acpi`]: the tables.
 //! * [`debug_registers`]: the one instruction whose bytes are looked at.
 
+#[cfg(feature = "smp")]
 pub mod acpi;
 pub mod cpuid;
 pub mod debug_registers;

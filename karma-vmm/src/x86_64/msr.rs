@@ -1,9 +1,8 @@
 //! Model-specific registers that a guest's CPU answers, beside those of its local APIC and those that are
 //! its own while it runs. Every other one is a general protection fault, which systems expect.
 
-pub use super::devices::local_apic::NoSuchRegister;
 use super::devices::paravirtual_clock::{Scale, write_system_time, write_wall_clock};
-use l4_virtio::memory::Memory;
+use l4_memory::Memory;
 
 const APIC_BASE: u32 = 0x1b;
 const MICROCODE: u32 = 0x8b;
@@ -21,6 +20,10 @@ const CLOCK_ENABLED: u64 = 1;
 /// In the base register: enabled, in x2APIC mode, on the first CPU.
 const APIC_X2: u64 = 0xfee0_0c00;
 const APIC_FIRST: u64 = 1 << 8;
+
+/// Not a register, or not a value for it: the guest gets a general protection fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoSuchRegister;
 
 /// Those of one CPU.
 #[derive(Debug)]

@@ -2,24 +2,22 @@
 //!
 //! The table is [`Device::at`]. What is at no port of it reads as ones, and ignores writes.
 
-use super::acpi;
 use super::devices::clock::{self, Clock};
-use super::devices::pci::{self, Pci};
 use super::devices::pic::{self, Pics};
 use super::devices::pit::{self, Pit};
 use super::devices::serial::{self, Serial};
-use crate::devices::virtio::Transport;
+#[cfg(feature = "virtio")]
+pub use super::devices::virtio_pci::Bus;
+#[cfg(not(feature = "virtio"))]
+pub use crate::devices::absent::Bus;
 use crate::end::End;
 use alloc::boxed::Box;
-use alloc::vec::Vec;
-use l4_virtio::memory::Memory;
+use l4_memory::Memory;
 
 const TIMER_LINE: u8 = 0;
 const SERIAL_LINE: u8 = 4;
 /// Lines of PCI devices, which are levels; the devices take them in turns.
 const PCI_LINES: [u8; 3] = [10, 11, 5];
-/// Window of the first PCI device; those of the others follow.
-const PCI_WINDOWS: u16 = 0xc000;
 
 /// First serial port.
 const COM1: u16 = 0x3f8;
@@ -28,8 +26,18 @@ const COM1_LAST: u16 = COM1 + serial::PORTS - 1;
 const KEYBOARD_COMMAND: u16 = 0x64;
 const KEYBOARD_RESET: u8 = 0xfe;
 const SPEAKER: u16 = 0x61;
+/// The power management registers: event block and control block.
+pub const EVENT_PORT: u16 = 0x600;
+/// Control block: two bytes.
+pub const CONTROL_PORT: u16 = 0x604;
+/// Writing [`RESET_VALUE`] here resets the machine.
+pub const RESET_PORT: u16 = 0xcf9;
+/// See [`RESET_PORT`].
+pub const RESET_VALUE: u8 = 6;
+/// Sleep type of "off", in the control register's bits 10 to 12.
+pub const OFF: u8 = 5;
 /// Which power events are wanted: the second half of their block.
-const POWER_ENABLE: u16 = acpi::EVENT_PORT + 2;
+const POWER_ENABLE: u16 = EVENT_PORT + 2;
 
 /// What is at a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +52,7 @@ enum Device {
     PowerEnable,
     PowerControl,
     Reset,
-    Pci,
-    Virtio,
+    Bus,
 }
 
 impl Device {
@@ -57,14 +64,13 @@ impl Device {
             KEYBOARD_COMMAND => Self::Keyboard,
             0x70..=0x71 => Self::Clock,
             COM1..=COM1_LAST => Self::Serial,
-            acpi::EVENT_PORT..POWER_ENABLE => Self::PowerStatus,
-            POWER_ENABLE..acpi::CONTROL_PORT => Self::PowerEnable,
-            acpi::CONTROL_PORT => Self::PowerControl,
+            EVENT_PORT..POWER_ENABLE => Self::PowerStatus,
+            POWER_ENABLE..CONTROL_PORT => Self::PowerEnable,
+            CONTROL_PORT => Self::PowerControl,
             // It is in the middle of the configuration address, which is of four bytes.
-            acpi::RESET_PORT if size == 1 => Self::Reset,
-            0xcf8..=0xcff => Self::Pci,
+            RESET_PORT if size == 1 => Self::Reset,
             // Perhaps: windows move.
-            _ => Self::Virtio,
+            _ => Self::Bus,
         }
     }
 }
@@ -73,7 +79,6 @@ impl Device {
 const _: () = {
     assert!(*pit::PORTS.start() == 0x40 && *pit::PORTS.end() == 0x43);
     assert!(*clock::PORTS.start() == 0x70 && *clock::PORTS.end() == 0x71);
-    assert!(*pci::PORTS.start() == 0xcf8 && *pci::PORTS.end() == 0xcff);
 };
 
 /// The machine around the CPUs. `M` is the guest's memory.
@@ -85,14 +90,12 @@ pub struct Platform<M> {
     serial_output: Box<dyn FnMut(u8) + Send>,
     /// The power events that are wanted.
     power_events: u16,
-    pci: Pci,
-    /// By device number on the bus, from 1 on.
-    virtio: Vec<Transport<M>>,
+    bus: Bus<M>,
 }
 
 impl<M: Memory> Platform<M> {
-    /// One with a serial port, which prints to `serial_output`, and no virtio devices.
-    pub fn new(serial_output: Box<dyn FnMut(u8) + Send>) -> Self {
+    /// One with a serial port, which prints to `serial_output`, and the devices on this bus.
+    pub fn new(serial_output: Box<dyn FnMut(u8) + Send>, bus: Bus<M>) -> Self {
         let level = PCI_LINES.iter().map(|line| 1 << line).sum();
         Self {
             pics: Pics::new(level),
@@ -101,21 +104,8 @@ impl<M: Memory> Platform<M> {
             serial: Serial::default(),
             serial_output,
             power_events: 0,
-            pci: Pci::default(),
-            virtio: Vec::new(),
+            bus,
         }
-    }
-
-    /// Adds a device to the bus; whether there was room.
-    pub fn add(&mut self, device: Transport<M>) -> bool {
-        let number = self.virtio.len();
-        let window = PCI_WINDOWS + number as u16 * pci::WINDOW;
-        let function = device.function(window, line_of(number));
-        let has_room = self.pci.add(function).is_some();
-        if has_room {
-            self.virtio.push(device);
-        }
-        has_room
     }
 
     /// A guest's CPU reads `size` bytes from a port at `now`, in nanoseconds.
@@ -133,12 +123,8 @@ impl<M: Memory> Platform<M> {
             Device::PowerEnable => self.power_events.into(),
             // ACPI is on.
             Device::PowerControl => 1,
-            Device::Pci => self.pci.read(port, size),
             Device::Keyboard | Device::Reset => nothing,
-            Device::Virtio => match self.virtio_at(port) {
-                Some((device, offset)) => device.read_port(offset, size),
-                None => nothing,
-            },
+            Device::Bus => self.bus.read(port, size).unwrap_or(nothing),
         }
     }
 
@@ -164,20 +150,15 @@ impl<M: Memory> Platform<M> {
             Device::PowerControl => {
                 const SLEEP: u32 = 1 << 13;
                 let kind = (value >> 10 & 7) as u8;
-                return (value & SLEEP != 0 && kind == acpi::OFF).then_some(End::Off);
+                return (value & SLEEP != 0 && kind == OFF).then_some(End::Off);
             }
             Device::Reset => {
-                return (byte & acpi::RESET_VALUE == acpi::RESET_VALUE).then_some(End::Reset);
+                return (byte & RESET_VALUE == RESET_VALUE).then_some(End::Reset);
             }
             Device::Keyboard => return (byte == KEYBOARD_RESET).then_some(End::Reset),
-            Device::Pci => self.pci.write(port, size, value),
             Device::PowerEnable => self.power_events = value as u16,
             Device::Speaker | Device::PowerStatus => {}
-            Device::Virtio => {
-                if let Some((device, offset)) = self.virtio_at(port) {
-                    device.write_port(offset, value, memory);
-                }
-            }
+            Device::Bus => self.bus.write(port, size, value, memory),
         }
         None
     }
@@ -189,9 +170,8 @@ impl<M: Memory> Platform<M> {
         }
         self.pics.set_line(SERIAL_LINE, self.serial.interrupt());
         for line in PCI_LINES {
-            let mut devices =
-                (self.virtio.iter().enumerate()).filter(|(number, _)| line_of(*number) == line);
-            let high = devices.any(|(_, device)| device.interrupt());
+            let mut levels = self.bus.devices.interrupts().enumerate();
+            let high = levels.any(|(number, high)| high && line_of(number) == line);
             self.pics.set_line(line, high);
         }
         self.pics.pending()
@@ -209,60 +189,53 @@ impl<M: Memory> Platform<M> {
 
     /// A person types on the console; how many bytes had room.
     pub fn type_in(&mut self, bytes: &[u8], memory: &M) -> usize {
-        let mut devices = self.virtio.iter_mut();
-        match devices.find(|device| device.room().is_some()) {
-            Some(console) => console.type_in(bytes, memory),
-            None => {
-                let taken = bytes.iter().take_while(|&&byte| self.serial.receive(byte));
-                taken.count()
-            }
+        if self.bus.devices.room().is_some() {
+            return self.bus.devices.type_in(bytes, memory);
         }
+        let taken = bytes.iter().take_while(|&&byte| self.serial.receive(byte));
+        taken.count()
     }
 
     /// How many bytes typed on the console have room: the virtio console if the guest uses one, else the serial port.
     pub fn room(&self) -> usize {
-        let console = self.virtio.iter().find_map(Transport::room);
+        let console = self.bus.devices.room();
         console.unwrap_or_else(|| self.serial.room())
     }
 
     /// Requests of a virtio device were completed; devices are numbered as they were added.
     pub fn completed(&mut self, number: usize) {
-        if let Some(device) = self.virtio.get_mut(number) {
-            device.completed();
-        }
-    }
-
-    /// The device that has a port in its window, with the offset there.
-    fn virtio_at(&mut self, port: u16) -> Option<(&mut Transport<M>, u16)> {
-        let (number, offset) = self.pci.find(port)?;
-        Some((self.virtio.get_mut(number - 1)?, offset))
+        self.bus.devices.completed(number);
     }
 }
 
-fn line_of(number: usize) -> u8 {
+/// The line of a PCI device.
+pub(super) fn line_of(number: usize) -> u8 {
     PCI_LINES[number % PCI_LINES.len()]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::devices::virtio::Devices;
     use crate::devices::virtio::console::Console;
+    use crate::x86_64::devices::pci;
     use alloc::sync::Arc;
     use alloc::vec;
     use l4_virtio::fixture::Ram;
     use std::sync::Mutex;
 
     fn pc() -> (Platform<Ram>, Arc<Mutex<vec::Vec<u8>>>) {
-        let printed = Arc::new(Mutex::new(vec![]));
-        let output = printed.clone();
-        (
-            Platform::new(Box::new(move |byte| output.lock().unwrap().push(byte))),
-            printed,
-        )
+        pc_with(0)
     }
 
-    fn silent_console() -> Transport<Ram> {
-        Transport::new(Box::new(Console::new(|_: &[u8]| {})))
+    /// One with so many silent consoles on its bus.
+    fn pc_with(devices: usize) -> (Platform<Ram>, Arc<Mutex<vec::Vec<u8>>>) {
+        let mut consoles = Devices::default();
+        (0..devices).for_each(|_| consoles.add(Console::new(|_: &[u8]| {})));
+        let printed = Arc::new(Mutex::new(vec![]));
+        let output = printed.clone();
+        let print = Box::new(move |byte| output.lock().unwrap().push(byte));
+        (Platform::new(print, Bus::new(consoles)), printed)
     }
 
     /// Writes bytes to ports.
@@ -315,12 +288,8 @@ mod tests {
 
     #[test]
     fn devices_on_the_bus_are_found_and_have_their_lines() {
-        let (mut pc, _) = pc();
+        let (mut pc, _) = pc_with(pci::MAX_DEVICES + 1);
         write(&mut pc, &PICS);
-        for _ in 0..pci::MAX_DEVICES {
-            assert!(pc.add(silent_console()));
-        }
-        assert!(!pc.add(silent_console()));
         let memory = Ram::new(0);
         for number in 0..pci::MAX_DEVICES as u16 {
             let window = 0xc000 + 128 * number;
@@ -366,8 +335,7 @@ mod tests {
 
     #[test]
     fn no_port_panics_whatever_is_written() {
-        let (mut pc, _) = pc();
-        assert!(pc.add(silent_console()));
+        let (mut pc, _) = pc_with(1);
         let memory = Ram::new(64);
         for value in [0, 0x11, 0x80, 0xff, 0x3401, u32::MAX] {
             for port in 0..=u16::MAX {

@@ -23,8 +23,10 @@ extern crate alloc;
 )]
 mod arch;
 
+mod addressed;
 mod guarded;
 mod shared;
 
+pub use addressed::Memory;
 pub use guarded::Inaccessible;
 pub use shared::{Access, Shared};

@@ -16,6 +16,7 @@ pub mod parent;
 pub mod region_map;
 pub mod remote_access;
 pub mod scheduler;
+#[cfg(feature = "virtio")]
 pub mod virtio;
 pub mod watch;
 
@@ -28,5 +29,6 @@ pub use namespace::Namespace;
 pub use parent::Parent;
 pub use region_map::RegionMap;
 pub use remote_access::RemoteAccess;
+#[cfg(feature = "virtio")]
 pub use virtio::VirtioDevice;
 pub use watch::Watch;

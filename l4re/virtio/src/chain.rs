@@ -1,7 +1,7 @@
 //! One request: a chain of buffers.
 
-use crate::memory::{Access, Memory};
 use crate::ring::{Buffer, Layout, QueueError, descriptor_flag};
+use l4_memory::{Access, Memory};
 
 /// Most buffers that a request can have.
 pub const MAX_BUFFERS: usize = 64;

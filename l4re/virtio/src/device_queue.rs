@@ -3,8 +3,8 @@
 use core::sync::atomic::{Ordering, fence};
 
 use crate::chain::Chain;
-use crate::memory::{Access, Memory};
 use crate::ring::{Layout, NO_NOTIFICATION, QueueError};
+use l4_memory::{Access, Memory};
 
 /// Takes requests out of a queue and completes them, in any order.
 #[derive(Debug)]

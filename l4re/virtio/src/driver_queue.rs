@@ -2,11 +2,11 @@
 
 use core::sync::atomic::{Ordering, fence};
 
-use crate::memory::{Access, Memory};
 use crate::ring::{
     Buffer, DESCRIPTOR_BYTES, Descriptor, Layout, NO_NOTIFICATION, QueueError, RING_HEADER_BYTES,
     USED_ENTRY_BYTES, descriptor_flag,
 };
+use l4_memory::{Access, Memory};
 
 /// Puts requests into a queue of up to `N` descriptors, and takes them out when they are completed.
 ///

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use crate::memory::{Access, Inaccessible, Memory};
+use l4_memory::{Access, Inaccessible, Memory};
 
 /// Bytes at addresses from 0 on.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! Virtio 1.x: split virtqueues, for both ends.
 //!
-//! * [`memory`]: memory that both ends see, by the addresses that go through the queue.
 //! * [`ring`]: where a queue lies, and what its three parts look like.
 //! * [`DeviceQueue`] takes requests out: for device models over a guest's memory, and for servers
 //!   over what their clients share. [`Chain`] is one request: its buffers, to be read and written.
@@ -24,7 +23,6 @@ mod device_queue;
 mod driver_queue;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
-pub mod memory;
 #[cfg(feature = "server")]
 mod regions;
 pub mod ring;
@@ -34,7 +32,7 @@ pub use chain::{Chain, MAX_BUFFERS};
 pub use device_queue::DeviceQueue;
 #[cfg(feature = "driver-queue")]
 pub use driver_queue::{Completion, DriverQueue};
-pub use memory::{Inaccessible, Memory};
+pub use l4_memory::{Inaccessible, Memory};
 #[cfg(feature = "server")]
 pub use regions::{RegionError, Regions};
 pub use ring::{Buffer, Layout, QueueError};

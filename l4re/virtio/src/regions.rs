@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::memory::{Access, Inaccessible, Memory};
+use l4_memory::{Access, Inaccessible, Memory};
 
 /// Up to `N` pieces of memory at addresses of their own, which do not overlap. An access lies in one.
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 
 use core::fmt;
 
-use crate::memory::{Access, Inaccessible, Memory};
+use l4_memory::{Access, Inaccessible, Memory};
 
 /// Flags of descriptors.
 pub(crate) mod descriptor_flag {

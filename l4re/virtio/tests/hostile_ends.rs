@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use l4_memory::Access;
 use l4_virtio::fixture::Ram;
-use l4_virtio::memory::Access;
 use l4_virtio::{Buffer, DeviceQueue, DriverQueue, Layout, MAX_BUFFERS, Memory, QueueError};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -6,14 +6,14 @@ use karma_vmm::aarch64::access::Access;
 use karma_vmm::aarch64::devices::gic::Version;
 use karma_vmm::aarch64::platform;
 use karma_vmm::aarch64::psci::{Firmware, Start};
-use karma_vmm::devices::virtio::Transport;
+use karma_vmm::devices::virtio::Devices;
 use karma_vmm::devices::virtio::console::Console;
 use karma_vmm::x86_64::cpuid::{self, Cpu};
 use karma_vmm::x86_64::debug_registers::decode;
 use karma_vmm::x86_64::devices::local_apic::{LocalApic, TSC_DEADLINE};
 use karma_vmm::x86_64::devices::paravirtual_clock::Scale;
 use karma_vmm::x86_64::msr::Registers;
-use karma_vmm::x86_64::platform::Platform;
+use karma_vmm::x86_64::platform::{Bus, Platform};
 use l4_virtio::Memory;
 use l4_virtio::fixture::Ram;
 
@@ -39,15 +39,16 @@ fn steps(bytes: &[u8]) -> impl Iterator<Item = Step> {
     })
 }
 
-fn console() -> Transport<Ram> {
-    Transport::new(Box::new(Console::new(|_: &[u8]| {})))
+fn consoles() -> Devices<Ram> {
+    let mut devices = Devices::default();
+    (0..DEVICES).for_each(|_| devices.add(Console::new(|_: &[u8]| {})));
+    devices
 }
 
 /// A guest on a PC, on CPU 0 of several.
 pub fn pc(bytes: &[u8]) {
     let memory = Ram::new(MEMORY);
-    let mut pc = Platform::new(Box::new(|_| {}));
-    (0..DEVICES).for_each(|_| assert!(pc.add(console())));
+    let mut pc = Platform::new(Box::new(|_| {}), Bus::new(consoles()));
     let mut registers = Registers::new(0, true);
     let mut apic = LocalApic::new(0);
     let mut now = 0u64;
@@ -129,10 +130,10 @@ pub fn arm(bytes: &[u8]) {
         _ => Version::V3,
     };
     let cpus = CPUS as u8;
-    let mut machine = platform::Platform::new(version, cpus, Box::new(|_| {}));
+    let bus = platform::Bus::new(consoles());
+    let mut machine = platform::Platform::new(version, cpus, Box::new(|_| {}), bus);
     let first = Start { ip: 0, argument: 0 };
     let mut firmware = Firmware::new(cpus, first);
-    (0..DEVICES).for_each(|_| assert!(machine.add(console())));
     for Step {
         kind,
         size,

@@ -4,7 +4,7 @@ use super::source::{Problem, Problems, Span};
 use super::value::Reader;
 use super::{Component, File, FileContent, Grant, Program, System};
 use crate::size;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, package_and_features};
 use std::collections::BTreeMap;
 use system_description::{COMPONENTS_MAX, Restart, Runtime};
 use toml::Spanned;
@@ -188,9 +188,17 @@ impl Checker<'_, '_> {
     fn content(&self, file: &File) {
         match &file.content {
             FileContent::Package(name) => {
+                let (package, features) = package_and_features(name);
                 if !self.workspace.has_program(name) {
                     let programs = self.workspace.programs();
-                    self.reader.unknown(&file.span, "program", name, &programs);
+                    self.reader
+                        .unknown(&file.span, "program", package, &programs);
+                    return;
+                }
+                let known = self.workspace.features(name);
+                for feature in features.iter().filter(|feature| !known.contains(feature)) {
+                    let what = format!("feature of `{package}`:");
+                    self.reader.unknown(&file.span, &what, feature, &known);
                 }
             }
             FileContent::Guest(_) => {}

@@ -2,4 +2,5 @@
 
 pub mod gic;
 pub mod pl011;
+#[cfg(feature = "virtio")]
 pub mod virtio_mmio;

@@ -1,16 +1,41 @@
 //! Virtio over registers in memory (§4.2).
 
-use crate::devices::virtio::{Part, Transport};
-use l4_virtio::memory::Memory;
+use crate::aarch64::platform::VIRTIO_SIZE;
+use crate::devices::virtio::{Devices, Part, Transport};
+use l4_memory::Memory;
 
-/// Bytes of a device's registers.
-pub const SIZE: u64 = 0x200;
 /// Where the configuration of the device's type begins.
 const CONFIGURATION: u64 = 0x100;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"virt");
 const VERSION: u32 = 2;
 const VENDOR: u32 = u32::from_le_bytes(*b"BRIO");
+
+/// The places of devices, one behind the other.
+pub struct Bus<M> {
+    /// What is plugged in.
+    pub devices: Devices<M>,
+}
+
+impl<M: Memory> Bus<M> {
+    /// These devices.
+    pub fn new(devices: Devices<M>) -> Self {
+        Self { devices }
+    }
+
+    /// The guest reads `size` bytes at an offset of all places, if a device is there.
+    pub fn read(&mut self, offset: u64, size: u8) -> Option<u64> {
+        let device = self.devices.get_mut((offset / VIRTIO_SIZE) as usize)?;
+        Some(device.read_register(offset % VIRTIO_SIZE, size))
+    }
+
+    /// The guest writes there.
+    pub fn write(&mut self, offset: u64, _size: u8, value: u32, memory: &M) {
+        if let Some(device) = self.devices.get_mut((offset / VIRTIO_SIZE) as usize) {
+            device.write_register(offset % VIRTIO_SIZE, value, memory);
+        }
+    }
+}
 
 impl<M: Memory> Transport<M> {
     /// The guest reads `size` bytes at an offset.

@@ -2,8 +2,8 @@
 
 use super::{Device, Queue};
 use crate::devices::typed::Typed;
+use l4_memory::Memory;
 use l4_virtio::QueueError;
-use l4_virtio::memory::Memory;
 
 const KIND: u16 = 3;
 const RECEIVE: usize = 0;

@@ -10,7 +10,7 @@ pub mod console;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use l4_virtio::memory::Memory;
+use l4_memory::Memory;
 use l4_virtio::{DeviceQueue, Layout, QueueError};
 
 /// Queues that a device can have.
@@ -148,24 +148,24 @@ impl<M: Memory> Transport<M> {
     }
 
     /// Level of the interrupt line.
-    pub fn interrupt(&self) -> bool {
+    fn interrupt(&self) -> bool {
         self.interrupts != 0
     }
 
     /// How many bytes a person can type now, if it is a console that the guest uses.
-    pub fn room(&self) -> Option<usize> {
+    fn room(&self) -> Option<usize> {
         self.device.room().filter(|_| self.works())
     }
 
     /// A person types; how many bytes had room.
-    pub fn type_in(&mut self, bytes: &[u8], memory: &M) -> usize {
+    fn type_in(&mut self, bytes: &[u8], memory: &M) -> usize {
         let taken = self.device.type_in(bytes);
         self.serve(None, memory);
         taken
     }
 
     /// Requests were completed without the device's doing.
-    pub fn completed(&mut self) {
+    fn completed(&mut self) {
         if self.works() {
             self.interrupts |= QUEUE_INTERRUPT;
         }
@@ -295,6 +295,60 @@ impl<M: Memory> Transport<M> {
     fn fail(&mut self) {
         self.status |= status::NEEDS_RESET;
         self.interrupts |= CONFIGURATION_INTERRUPT;
+    }
+}
+
+/// All devices of a machine, numbered as they were added.
+pub struct Devices<M>(Vec<Transport<M>>);
+
+impl<M> Default for Devices<M> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<M: Memory> Devices<M> {
+    /// Adds one.
+    pub fn add(&mut self, device: impl Device<M> + 'static) {
+        self.0.push(Transport::new(Box::new(device)));
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All, by their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = &Transport<M>> {
+        self.0.iter()
+    }
+
+    pub(crate) fn get_mut(&mut self, number: usize) -> Option<&mut Transport<M>> {
+        self.0.get_mut(number)
+    }
+
+    /// The levels of their interrupt lines.
+    pub fn interrupts(&self) -> impl Iterator<Item = bool> {
+        self.0.iter().map(Transport::interrupt)
+    }
+
+    /// How many bytes a person can type now, if the guest uses one of them as its console.
+    pub fn room(&self) -> Option<usize> {
+        self.0.iter().find_map(Transport::room)
+    }
+
+    /// A person types there; how many bytes had room.
+    pub fn type_in(&mut self, bytes: &[u8], memory: &M) -> usize {
+        let mut devices = self.0.iter_mut();
+        let console = devices.find(|device| device.room().is_some());
+        console.map_or(0, |console| console.type_in(bytes, memory))
+    }
+
+    /// Requests of a device were completed.
+    pub fn completed(&mut self, number: usize) {
+        if let Some(device) = self.get_mut(number) {
+            device.completed();
+        }
     }
 }
 

@@ -283,7 +283,7 @@ fn no_access_panics_whatever_its_place_and_size() {
                 transport.read_port(offset, size);
             }
         }
-        for offset in 0..crate::aarch64::devices::virtio_mmio::SIZE + 8 {
+        for offset in 0..crate::aarch64::platform::VIRTIO_SIZE + 8 {
             transport.write_register(offset, value, &memory);
             for size in [1, 2, 4, 8] {
                 transport.read_register(offset, size);

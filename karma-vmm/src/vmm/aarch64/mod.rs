@@ -11,10 +11,9 @@ use core::error::Error;
 
 use crate::aarch64::devices::gic::{self, Version};
 use crate::aarch64::kernel_image;
-use crate::aarch64::platform::{CPU_INTERFACE, Platform};
+use crate::aarch64::platform::{Bus, CPU_INTERFACE, Platform};
 use crate::aarch64::psci::Firmware;
 use crate::statistics::Statistics;
-use crate::vmm::devices::remote;
 use crate::vmm::files::BootFiles;
 use crate::vmm::input::Input;
 use crate::vmm::memory::Ram;
@@ -107,10 +106,8 @@ impl Machine {
             vm.map_virtual_gic(CPU_INTERFACE)?;
         }
         let ram = Ram::new(options.memory, *vm)?;
-        let mut platform = Platform::new(gic, options.cpus, Box::new(print));
-        for device in devices::open(options, &ram)? {
-            platform.add(device);
-        }
+        let bus = Bus::new(devices::open(options, &ram)?);
+        let platform = Platform::new(gic, options.cpus, Box::new(print), bus);
         let files = BootFiles::open()?;
         let start = kernel_image::load(
             &ram.shared,
@@ -243,7 +240,7 @@ impl Worker<'_> {
 
 impl Board {
     fn arrived(&mut self, label: u64, memory: &Shared) {
-        match remote::number(label) {
+        match devices::number(label) {
             Some(device) => self.platform.completed(device),
             None if label == INPUT => self.type_in(memory),
             None => {}

@@ -1,12 +1,11 @@
 //! A virtio device of a server, handed on to the guest: the server works on the guest's queues, in the guest's
 //! memory, and the monitor only passes registers and notifications on.
 
-use crate::devices::virtio::{Device, Queue, Transport};
+use crate::devices::virtio::{Device, Devices, Queue};
 use crate::vmm::memory::Ram;
 use crate::vmm::options::Options;
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::vec::Vec;
 use core::error::Error;
 use l4_memory::Shared;
 use l4_rt::{env, println};
@@ -52,14 +51,22 @@ impl Backing {
 const FIRST_LABEL: u64 = 0x100;
 const LABELS: u64 = 4;
 
-/// The devices of servers, for a guest with this memory. Their interrupts come to the calling thread.
-pub fn open(options: &Options, ram: &Ram) -> Result<Vec<Transport<Shared>>, Box<dyn Error>> {
-    let devices = (0..).zip(&options.devices).map(|(number, backing)| {
+/// Adds the devices of servers, for a guest with this memory. Their interrupts come to the calling thread.
+pub fn open(
+    devices: &mut Devices<Shared>,
+    options: &Options,
+    ram: &Ram,
+) -> Result<(), Box<dyn Error>> {
+    for (number, backing) in (0..).zip(&options.devices.of_servers) {
         let label = FIRST_LABEL + LABELS * number;
-        let device = Remote::new(*backing, ram.dataspace(), options.memory, label)?;
-        Ok(Transport::new(Box::new(device)))
-    });
-    devices.collect()
+        devices.add(Remote::new(
+            *backing,
+            ram.dataspace(),
+            options.memory,
+            label,
+        )?);
+    }
+    Ok(())
 }
 
 /// Which of the devices an interrupt with this label is from.

@@ -15,7 +15,6 @@ use l4_sys::{Cap, Object, Result};
 /// The registers with which a kernel starts (Documentation/x86/boot.rst).
 mod start {
     pub(super) const CR0: u64 = 0x8005_0033;
-    pub(super) const CR0_REAL_MODE: u64 = 0x10;
     pub(super) const CR4: u64 = 1 << 5;
     /// LMA, LME.
     pub(super) const EFER: u64 = 1 << 10 | 1 << 8;
@@ -60,15 +59,7 @@ impl Cpu {
         self.change(|frame| frame.rsi = entry.parameters);
     }
 
-    /// The state in which another CPU starts this one: in real mode, at the beginning of a page.
-    pub(super) fn start_up(&mut self, page: u8) {
-        let page = u16::from(page);
-        let code = (page << 8, 0x9b, u64::from(page) << 12);
-        self.set_segments(code, (0, 0x93), 0xffff, (0, 0xffff));
-        self.reset(0, [start::CR0_REAL_MODE, 0, 0], 0);
-    }
-
-    fn reset(&mut self, efer: u64, [cr0, cr3, cr4]: [u64; 3], instruction: u64) {
+    pub(super) fn reset(&mut self, efer: u64, [cr0, cr3, cr4]: [u64; 3], instruction: u64) {
         self.change(|frame| *frame = ExceptionFrame::default());
         self.hardware.reset();
         for (register, value) in [
@@ -88,7 +79,7 @@ impl Cpu {
 
     /// Selector, rights and base of the code segment; selector and rights of those for data; base and limit
     /// of the GDT. LDT and TR: something valid.
-    fn set_segments(
+    pub(super) fn set_segments(
         &mut self,
         (code, code_rights, code_base): (u16, u16, u64),
         (data, data_rights): (u16, u16),

@@ -7,17 +7,17 @@ use core::error::Error;
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::end::End;
-use crate::x86_64::acpi;
-use crate::x86_64::devices::local_apic::{Ipi, IpiKind, LocalApic};
+use crate::x86_64::devices::local_apic::LocalApic;
 use crate::x86_64::devices::paravirtual_clock::Scale;
 use crate::x86_64::kernel_image::{self, Entry};
-use crate::x86_64::platform::Platform;
+use crate::x86_64::platform::{Bus, Platform};
 use l4_memory::Shared;
 use l4_rt::sync::{Mutex, MutexGuard};
 use l4_rt::{env, time};
 use l4_sys::object::{Irq, Task};
 use l4_sys::{Cap, OwnedCap};
 
+use super::smp::{self, Power};
 use super::{Stop, alarm};
 use crate::vmm::files::BootFiles;
 use crate::vmm::memory::Ram;
@@ -34,16 +34,16 @@ pub(super) struct Machine {
     pub(super) started: u64,
     /// Its address space.
     pub(super) vm: OwnedCap<Task>,
-    cpus: Vec<Connection>,
+    pub(super) cpus: Vec<Connection>,
     is_over: AtomicBool,
     end: Mutex<Option<Stop>>,
 }
 
 /// What others can do to a CPU.
-struct Connection {
+pub(super) struct Connection {
     /// Interrupts its thread, to let it look.
     wake: OwnedCap<Irq>,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 /// What a CPU and the others know of it.
@@ -57,44 +57,28 @@ pub(super) struct State {
     is_asleep: bool,
 }
 
-/// Whether a CPU runs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Power {
-    On,
-    /// It waits to be started.
-    Stopped,
-    /// It is to start in real mode, at this page.
-    Start(u8),
-}
-
 impl Machine {
     /// The machine, its memory filled with what its kernel needs, and how that is entered.
     pub(super) fn new(options: &Options) -> Result<(Self, Entry), Box<dyn Error>> {
         let vm = env::factory().create_vm()?;
         let ram = Ram::new(options.memory, *vm)?;
         let files = BootFiles::open()?;
-        let has_apics = options.cpus > 1;
         // A PC tells nobody where its console is.
         let command_line = format!("console=ttyS0 {}", options.command_line);
+        let tables = smp::write_tables(&ram.shared, options.cpus)?;
         let entry = kernel_image::load(
             &ram.shared,
             options.memory,
             files.kernel(),
             files.ram_disk(),
             &command_line,
-            if has_apics { acpi::ADDRESS } else { 0 },
+            tables,
         )?;
-        if has_apics {
-            acpi::write(&ram.shared, options.cpus).map_err(|_| "no memory for ACPI tables")?;
-        }
-        let mut platform = Platform::new(Box::new(print));
-        for device in devices::open(options, &ram)? {
-            platform.add(device);
-        }
+        let bus = Bus::new(devices::open(options, &ram)?);
         let cpus = (0..options.cpus.into()).map(|id| {
             let state = State {
-                apic: has_apics.then(|| LocalApic::new(id)),
-                power: if id == 0 { Power::On } else { Power::Stopped },
+                apic: LocalApic::of(id, options.cpus),
+                power: Power::at_first(id),
                 has_nmi: false,
                 is_asleep: false,
             };
@@ -103,7 +87,7 @@ impl Machine {
             Ok(Connection { wake, state })
         });
         let machine = Self {
-            platform: Mutex::new(platform),
+            platform: Mutex::new(Platform::new(Box::new(print), bus)),
             ram,
             scale: Scale::new(time::counter_frequency()),
             started: alarm::now(),
@@ -141,42 +125,12 @@ impl Machine {
         let _ = self.cpus[id as usize].wake.trigger();
     }
 
-    /// Delivers an interrupt from one CPU to others.
-    pub(super) fn send(&self, ipi: Ipi, sender: u32) {
-        for (id, connection) in (0..).zip(&self.cpus) {
-            let mut state = connection.state.lock();
-            let Some(apic) = &mut state.apic else {
-                continue;
-            };
-            if !apic.is_target(ipi.target, sender) {
-                continue;
-            }
-            match ipi.kind {
-                IpiKind::Fixed(vector) => apic.request(vector),
-                IpiKind::NonMaskable => state.has_nmi = true,
-                IpiKind::Init => {
-                    *apic = LocalApic::new(id);
-                    state.power = Power::Stopped;
-                    state.has_nmi = false;
-                }
-                IpiKind::StartUp(page) if state.power == Power::Stopped => {
-                    state.power = Power::Start(page);
-                }
-                IpiKind::StartUp(_) => {}
-            }
-            drop(state);
-            if id != sender {
-                self.wake(id);
-            }
-        }
-    }
-
     /// A CPU goes to sleep until another one makes it go on. If all sleep, nothing ever will.
     pub(super) fn sleep(&self, id: u32) {
         self.state(id).is_asleep = true;
         let sleeps = |connection: &Connection| {
             let state = connection.state.lock();
-            state.is_asleep && !state.has_nmi && !matches!(state.power, Power::Start(_))
+            state.is_asleep && !state.has_nmi && !state.power.is_starting()
         };
         if self.cpus.iter().all(sleeps) {
             self.end(Stop::End(End::Off));

@@ -5,6 +5,8 @@ mod cpu;
 mod exits;
 mod machine;
 mod processor;
+#[cfg_attr(not(feature = "smp"), path = "no_smp.rs")]
+mod smp;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;

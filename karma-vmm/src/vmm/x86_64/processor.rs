@@ -4,7 +4,6 @@ use alloc::sync::Arc;
 
 use crate::statistics::Statistics;
 use crate::x86_64::debug_registers::DebugRegisters;
-use crate::x86_64::devices::local_apic::{MSRS, NoSuchRegister, TSC_DEADLINE};
 use crate::x86_64::kernel_image::Entry;
 use crate::x86_64::msr::Registers;
 use crate::x86_64::platform::Platform;
@@ -17,9 +16,10 @@ use l4_sys::{Result, ipc};
 
 use super::Stop;
 use super::cpu::Cpu;
-use super::machine::{Machine, Power};
+use super::machine::Machine;
+use super::smp::Power;
 use crate::vmm::alarm::{self, Alarm};
-use crate::vmm::devices::remote;
+use crate::vmm::devices;
 use crate::vmm::input::Input;
 
 /// Labels of the interrupts that a thread gets.
@@ -28,8 +28,6 @@ const INPUT: u64 = 0x20;
 const WAKE: u64 = 0x30;
 /// Bytes of input that are taken at once.
 const TYPED: usize = 16;
-/// So many ticks are never.
-const LONGEST: u64 = 1 << 60;
 
 /// A CPU.
 pub(super) struct Processor {
@@ -43,7 +41,7 @@ pub(super) struct Processor {
     offered: Option<Interrupt>,
     alarm: Alarm,
     /// When the APIC's timer is due, in nanoseconds since boot.
-    timer: Option<u64>,
+    pub(super) timer: Option<u64>,
     /// The first CPU's.
     input: Option<Input>,
     /// Input may wait that had no room.
@@ -238,24 +236,8 @@ impl Processor {
         self.machine.wake_from_sleep(self.id);
     }
 
-    /// Waits until another CPU starts this one.
-    fn wait_for_start(&mut self) {
-        self.timer = None;
-        self.machine.sleep(self.id);
-        while self.machine.ended().is_none() {
-            let power = self.machine.state(self.id).power;
-            if let Power::Start(page) = power {
-                self.machine.state(self.id).power = Power::On;
-                self.cpu.start_up(page);
-                break;
-            }
-            self.receive(TimeoutPair::NEVER);
-        }
-        self.machine.wake_from_sleep(self.id);
-    }
-
     /// Takes messages: the first within its timeout, then all that wait.
-    fn receive(&mut self, timeouts: TimeoutPair) {
+    pub(super) fn receive(&mut self, timeouts: TimeoutPair) {
         let mut arrival = ipc::wait(timeouts);
         while let Ok(message) = arrival {
             match message.label {
@@ -264,7 +246,7 @@ impl Processor {
                     self.type_in();
                 }
                 label => {
-                    if let Some(device) = remote::number(label) {
+                    if let Some(device) = devices::number(label) {
                         self.with_platform(|platform| platform.completed(device));
                     }
                 }
@@ -297,42 +279,5 @@ impl Processor {
             self.machine.wake(0);
         }
         result
-    }
-
-    /// Whether a register is the APIC's.
-    pub(super) fn is_of_apic(number: u32) -> bool {
-        number == TSC_DEADLINE || MSRS.contains(&number)
-    }
-
-    /// The guest reads a register of its APIC.
-    pub(super) fn read_apic(&self, number: u32) -> core::result::Result<u64, NoSuchRegister> {
-        match &self.machine.state(self.id).apic {
-            Some(apic) => apic.read(number),
-            None => Err(NoSuchRegister),
-        }
-    }
-
-    /// The guest writes one.
-    pub(super) fn write_apic(
-        &mut self,
-        number: u32,
-        value: u64,
-    ) -> core::result::Result<(), NoSuchRegister> {
-        let mut own = self.machine.state(self.id);
-        let apic = own.apic.as_mut().ok_or(NoSuchRegister)?;
-        let before = apic.deadline();
-        let sent = apic.write(number, value)?;
-        let deadline = apic.deadline();
-        drop(own);
-        if deadline != before {
-            self.timer = deadline.map(|deadline| {
-                let ticks = deadline.saturating_sub(vmcb::counter()).min(LONGEST);
-                alarm::now().saturating_add(self.machine.scale.nanoseconds(ticks))
-            });
-        }
-        if let Some(ipi) = sent {
-            self.machine.send(ipi, self.id);
-        }
-        Ok(())
     }
 }

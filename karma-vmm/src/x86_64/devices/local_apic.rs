@@ -3,6 +3,8 @@
 //! All interrupts are edges. The timer knows the TSC deadline mode only. What the guest asks of other CPUs
 //! is an [`Ipi`], for the platform to deliver.
 
+use crate::x86_64::msr::NoSuchRegister;
+
 /// The MSRs.
 pub const MSRS: core::ops::RangeInclusive<u32> = 0x800..=0x8ff;
 /// The MSR with the timer's deadline.
@@ -19,10 +21,6 @@ const TSC_DEADLINE_MODE: u32 = 0b10 << 17;
 const ENABLED: u32 = 1 << 8;
 /// Delivery of an interrupt by an 8259A.
 const EXTERNAL: u32 = 0b111 << 8;
-
-/// Not a register, or not a value for it: the guest gets a general protection fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoSuchRegister;
 
 /// An interrupt from a CPU to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +80,11 @@ pub struct LocalApic {
 }
 
 impl LocalApic {
+    /// That of a CPU in a machine with so many of them: one that is alone has none.
+    pub fn of(id: u32, count: u8) -> Option<Self> {
+        (count > 1).then(|| Self::new(id))
+    }
+
     /// As a PC's firmware leaves it: the first CPU is to get the 8259A's interrupts.
     pub fn new(id: u32) -> Self {
         let mut local_vectors = [MASKED; LOCAL_VECTORS];

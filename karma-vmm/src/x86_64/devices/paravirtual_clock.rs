@@ -3,7 +3,7 @@
 //!
 //! The counter of a machine on which this runs never changes its rate, so each page is written once.
 
-use l4_virtio::memory::{Access, Memory};
+use l4_memory::{Access, Memory};
 
 /// How to make nanoseconds of ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

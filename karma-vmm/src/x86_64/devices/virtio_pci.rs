@@ -1,8 +1,55 @@
 //! Virtio over PCI (§4.1), all in one window of I/O ports, with the interrupt line.
 
-use super::pci::{Function, Identity};
-use crate::devices::virtio::{MAX_QUEUES, Part, Transport, page};
-use l4_virtio::memory::Memory;
+use super::pci::{self, Function, Identity, Pci};
+use crate::devices::virtio::{Devices, MAX_QUEUES, Part, Transport, page};
+use crate::x86_64::platform::line_of;
+use l4_memory::Memory;
+
+/// Window of the first device; those of the others follow.
+const WINDOWS: u16 = 0xc000;
+
+/// The bus with the devices on it.
+pub struct Bus<M> {
+    pci: Pci,
+    /// By device number on the bus, from 1 on.
+    pub devices: Devices<M>,
+}
+
+impl<M: Memory> Bus<M> {
+    /// A bus of these devices, as far as there is room.
+    pub fn new(devices: Devices<M>) -> Self {
+        let mut pci = Pci::default();
+        for (number, device) in devices.iter().enumerate() {
+            let window = WINDOWS + number as u16 * pci::WINDOW;
+            pci.add(device.function(window, line_of(number)));
+        }
+        Self { pci, devices }
+    }
+
+    /// A guest's CPU reads `size` bytes from a port, if something of the bus is there.
+    pub fn read(&mut self, port: u16, size: u8) -> Option<u32> {
+        if pci::PORTS.contains(&port) {
+            return Some(self.pci.read(port, size));
+        }
+        let (device, offset) = self.at(port)?;
+        Some(device.read_port(offset, size))
+    }
+
+    /// A guest's CPU writes a port.
+    pub fn write(&mut self, port: u16, size: u8, value: u32, memory: &M) {
+        if pci::PORTS.contains(&port) {
+            self.pci.write(port, size, value);
+        } else if let Some((device, offset)) = self.at(port) {
+            device.write_port(offset, value, memory);
+        }
+    }
+
+    /// The device that has a port in its window, with the offset there.
+    fn at(&mut self, port: u16) -> Option<(&mut Transport<M>, u16)> {
+        let (number, offset) = self.pci.find(port)?;
+        Some((self.devices.get_mut(number - 1)?, offset))
+    }
+}
 
 /// Where the parts are in the window.
 const COMMON: u16 = 0;

@@ -55,4 +55,5 @@ pub mod semaphore;
 pub mod sigma0;
 pub mod task;
 pub mod thread;
+#[cfg(feature = "virtio")]
 pub mod virtio;

@@ -70,6 +70,18 @@ pub(super) fn run(
                 command.args(core.arguments()).envs(core.environment());
             },
         )?;
+        let featured = |command: &mut Command| {
+            command.args(["clippy", "--quiet", "--target", arch.target()]);
+            command.arg("--target-dir");
+            command.arg(workspace.build_folder("style"));
+            let packages = workspace.programs().into_iter().chain(["ned"]);
+            let packages = packages.filter(|package| !workspace.features(package).is_empty());
+            command.args(packages.flat_map(|package| ["--package", package]));
+            command.arg("--all-features");
+            command.args(core.arguments()).envs(core.environment());
+        };
+        let name = format!("style warnings {arch}, programs with all features");
+        check(workspace, report, &name, featured)?;
     }
     Ok(())
 }

@@ -1,14 +1,10 @@
-//! Memory that both ends of a queue see.
+//! Memory by the addresses that others use in it.
 
-pub use l4_memory::Inaccessible;
-use l4_memory::Shared;
-
-/// Result of an access.
-pub type Access<T = ()> = Result<T, Inaccessible>;
+use crate::{Access, Shared};
 
 /// Memory that somebody else may change, or take away, at any time.
 ///
-/// Addresses are those that the driver uses: a guest's physical ones, or as the driver registered it.
+/// Addresses are those that the others use: a guest's physical ones, or as a driver registered it.
 /// Every access is checked, and fails as a whole if not all bytes are there.
 pub trait Memory {
     /// Copies from `address` on into `target`.
