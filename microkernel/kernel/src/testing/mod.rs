@@ -14,6 +14,7 @@ mod invariants;
 mod meanwhile;
 mod objects;
 mod random;
+mod share;
 mod syscall;
 
 pub(crate) use entries::short_way;

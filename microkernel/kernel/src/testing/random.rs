@@ -16,6 +16,7 @@ use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET};
 use l4_abi::vcpu::BASIC_SIZE;
 use machine::event::{Fault as Trap, Source};
 
+use super::share::share;
 use super::{FIRST_SLOT, Meanwhile, Syscall, TestTask, UTCB_AREA, UTCB_AREA_ORDER, World, run_on};
 use crate::object::Ref;
 use crate::object::thread::Thread;
@@ -298,17 +299,39 @@ impl World {
     }
 }
 
-/// How many seeds are tried, and how many steps each gives.
+/// How many seeds are tried, how many with `--long`, and how many steps each gives.
 const SEEDS: u64 = 40;
+const MANY_SEEDS: usize = 500_000;
 const STEPS: usize = 200;
+
+/// Tells the seed whose steps did harm.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("seed {}", self.0);
+        }
+    }
+}
+
+fn attack_from(seed: u64) {
+    let _told = Seed(seed);
+    attack(Choices::seeded(seed, 0), STEPS);
+}
 
 #[test]
 fn nothing_that_threads_do_harms_the_kernel() {
-    for seed in 0..SEEDS {
-        // Shown if the test fails.
-        println!("seed {seed}");
-        attack(Choices::seeded(seed, 0), STEPS);
-    }
+    (0..SEEDS).for_each(attack_from);
+}
+
+#[test]
+#[ignore = "takes long: for --long"]
+fn nothing_in_a_hundred_million_steps_harms_the_kernel() {
+    share("seeds", MANY_SEEDS, |number| {
+        attack_from(SEEDS + number as u64);
+        STEPS
+    });
 }
 
 // The fuzzer that watches which code its inputs reach makes its own choices.

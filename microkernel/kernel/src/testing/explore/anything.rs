@@ -1,11 +1,10 @@
 //! Programs in which each thread does any one thing while the others do theirs.
 
-use std::io::{Write, stderr};
-use std::iter::from_fn;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::iter;
 
 use super::stage::{Op, Target};
 use super::{OVERLAPPING, Setting, THREE_CPUS, TWO_CPUS, explore};
+use crate::testing::share::share;
 
 /// What a thread may do while the others do something.
 const ANYTHING: [Op; 25] = [
@@ -65,23 +64,9 @@ fn some_of_anything() {
 
 /// All of it, shared between the host's CPUs.
 fn all_of_anything(setting: Setting) {
-    let next = AtomicUsize::new(0);
-    let take = || {
-        let number = next.fetch_add(1, Relaxed);
-        if number < CHOICES && number.is_multiple_of(CHOICES / 100) {
-            // Shown at once: test programs keep what `println` prints until the test has failed.
-            let _ = writeln!(stderr(), "program {number} of {CHOICES}: {setting:?}");
-        }
-        (number < CHOICES).then_some(number)
-    };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let orders: usize = std::thread::scope(|scope| {
-        let start = |_| scope.spawn(|| explore_anything(setting, from_fn(take)));
-        let workers: Vec<_> = (0..workers).map(start).collect();
-        let join = |worker: std::thread::ScopedJoinHandle<'_, usize>| {
-            worker.join().expect("a program fails")
-        };
-        workers.into_iter().map(join).sum()
+    let name = format!("programs, {setting:?}");
+    let orders = share(&name, CHOICES, |number| {
+        explore_anything(setting, iter::once(number))
     });
     println!("{orders} orders: {setting:?}");
     assert!(orders > 100_000);
