@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use l4_test::sys::Cap;
 use l4_test::sys::object::Thread;
-use l4_test::{Worker, console, own, spawn_on};
+use l4_test::{Worker, console, own, spawn_on, suite};
 
 /// Most actors.
 const MAX: usize = 24;
@@ -98,6 +98,7 @@ impl Cast {
             for (index, place) in self.actors.iter_mut().enumerate() {
                 if let Some((role, worker)) = place.take_if(|(role, _)| role.serves == serves) {
                     worker.join();
+                    suite::is_alive();
                     let steps = STEPS[index].load(SeqCst);
                     console::print(format_args!("{}: {steps}", role.name));
                     assert!(steps > 0, "`{}` did nothing", role.name);
