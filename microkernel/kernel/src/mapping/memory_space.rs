@@ -41,7 +41,7 @@ pub struct MemorySpace {
     pub(super) spare: Lock<Option<Spare>>,
     is_physical: bool,
     closed: AtomicBool,
-    residence: Residence,
+    pub(super) residence: Residence,
 }
 
 /// Gives the first task the page at `address`, at which it faulted. False if there is no such

@@ -29,7 +29,10 @@ pub fn release_part(space: SpaceRef, heap: &KernelHeap) -> bool {
         }
     }
     let quota = space.quota;
-    let (space, storage) = Handle::into_parts(space, size_of::<MemorySpace>());
+    let (mut space, storage) = Handle::into_parts(space, size_of::<MemorySpace>());
+    if let Some(descriptors) = space.residence.take_descriptors() {
+        heap.free_charged(quota, descriptors);
+    }
     heap.free_charged(quota, space.table.into_storage());
     heap.free_charged(quota, storage);
     false

@@ -12,8 +12,11 @@
 
 use core::cell::Cell;
 
+use l4_abi::error::ResultCode;
+
 use super::paging::Root;
 use super::platform::Platform;
+use crate::memory::Storage;
 use crate::per_cpu::CpuBlock;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -74,6 +77,20 @@ impl Residence {
             word: AtomicU64::new(0),
         }
     }
+
+    /// Sets descriptors: there are none on this machine.
+    pub fn set_descriptors(
+        &self,
+        _words: &[u64],
+        _allocate: impl FnOnce(usize) -> Result<Storage, ResultCode>,
+    ) -> Result<Option<Storage>, ResultCode> {
+        Err(ResultCode::ENOSYS)
+    }
+
+    /// The memory of the descriptors: none.
+    pub fn take_descriptors(&mut self) -> Option<Storage> {
+        None
+    }
 }
 
 impl Tlbs {
@@ -83,11 +100,8 @@ impl Tlbs {
     }
 
     /// Lets user mode on this CPU have the space with root table `root`, always
-    /// the same.
-    pub fn load(&self, cpu: &CpuBlock, tlb: &Tlb, space: &Residence, root: Root) {
-        if tlb.load_again(cpu, space) {
-            return;
-        }
+    /// the same, which could not be [loaded again](Tlb::load_again).
+    pub fn load(&self, _cpu: &CpuBlock, tlb: &Tlb, space: &Residence, root: Root) {
         let number = match space.number.load(Ordering::Relaxed) {
             0 => self.first_number(space),
             number => number,

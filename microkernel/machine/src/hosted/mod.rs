@@ -40,6 +40,8 @@ mod aarch64_scaler;
 #[path = "../aarch64/syndrome.rs"]
 mod aarch64_syndrome;
 #[cfg(test)]
+mod descriptors;
+#[cfg(test)]
 mod invalidate;
 #[cfg(all(test, not(loom)))]
 mod window;

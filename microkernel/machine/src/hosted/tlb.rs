@@ -4,8 +4,11 @@
 use std::cell::RefCell;
 use std::vec::Vec;
 
+use l4_abi::error::ResultCode;
+
 use super::paging::{self, Root};
 use super::platform::Platform;
+use crate::memory::Storage;
 use crate::per_cpu::CpuBlock;
 
 /// One flush.
@@ -55,6 +58,20 @@ impl Residence {
     /// A space that no CPU has loaded.
     pub const fn new() -> Self {
         Self {}
+    }
+
+    /// Sets descriptors: there are none on this machine.
+    pub fn set_descriptors(
+        &self,
+        _words: &[u64],
+        _allocate: impl FnOnce(usize) -> Result<Storage, ResultCode>,
+    ) -> Result<Option<Storage>, ResultCode> {
+        Err(ResultCode::ENOSYS)
+    }
+
+    /// The memory of the descriptors: none.
+    pub fn take_descriptors(&mut self) -> Option<Storage> {
+        None
     }
 }
 

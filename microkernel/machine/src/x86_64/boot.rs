@@ -120,7 +120,7 @@ impl Boot {
         let (stack, tables) = storage.split(STACK_SIZE);
         let stack = stack.address() as u64 - paging::WINDOW_OFFSET;
         block.set_stack_top(stacks::map(block.id(), stack));
-        block.arch.set_tables(Tables::copy(&TABLES, tables));
+        block.arch.tables.set(Tables::copy(&TABLES, tables));
         secondary::start(&KIP, platform, block)
     }
 

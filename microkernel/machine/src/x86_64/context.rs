@@ -23,6 +23,7 @@ use super::irqchip::IrqChip;
 use crate::event::OperationReply;
 use crate::per_cpu::CpuBlock;
 use crate::utcb::Utcb;
+pub(super) use segments::is_user_segment;
 use segments::{PLAIN, exchange_segments, is_canonical};
 
 /// Bit of CS that marks a frame that is in a system call.
@@ -182,8 +183,8 @@ pub struct Context {
     pub frame: Frame,
     /// DS, ES, FS, GS from the low bits up.
     selectors: Cell<u64>,
-    /// The selectors if the thread has no descriptors of its own, else
-    /// `SPECIAL`. Switches between threads of one kind are fast.
+    /// The selectors if neither the thread has descriptors of its own nor they
+    /// name any of its task's, else `SPECIAL`. Switches between threads of one kind are fast.
     kind: Cell<u64>,
     /// As user mode has chosen them, canonical or not.
     fs_base: Cell<u64>,
@@ -216,6 +217,13 @@ impl Context {
     /// (abi/02).
     pub fn prepare_utcb(utcb: &Utcb, address: u64) {
         utcb.set_word(KERNEL_WORD_OFFSET / 8, address);
+    }
+
+    /// The one whose registers this CPU has.
+    pub(super) fn loaded(cpu: &CpuBlock) -> Option<&Self> {
+        // SAFETY: `switch` named the frame, which begins a context. Both stay until another one
+        // is named, or none.
+        unsafe { cpu.frame().cast::<Self>().as_ref() }
     }
 
     /// Whether the thread is the one whose registers this CPU has.

@@ -9,6 +9,8 @@ use core::cell::{Cell, UnsafeCell};
 use core::mem::offset_of;
 use core::ptr::NonNull;
 
+use l4_abi::arch::x86_64::segment::LOCAL_DESCRIPTORS;
+
 use super::entry_format::PAGE_ATTRIBUTE_TABLE;
 use super::instructions::{cpuid, msr, read_cr0, write_cr0, write_cr4, write_msr};
 use super::port_bitmap::PortBitmap;
@@ -24,6 +26,7 @@ pub(super) mod selector {
     pub(crate) const USER_DATA: u16 = 0x23;
     pub(crate) const USER_CODE: u16 = 0x2b;
     pub(crate) const TASK_STATE: u16 = 0x30;
+    pub(crate) const LOCAL_TABLE: u16 = 0x40;
     /// First of the descriptors that threads set for themselves.
     pub(crate) const USER_SEGMENTS: u16 = 0x58;
 }
@@ -40,7 +43,8 @@ pub(super) const FAILURE_STACK: u8 = 3;
 /// That of all others if the kernel isolates itself.
 pub(super) const ENTRY_STACK: u8 = 4;
 const TRAP_STACKS: usize = 4;
-const TRAP_STACK_SIZE: usize = 4096;
+/// What the other tables leave of an entry area.
+const TRAP_STACK_SIZE: usize = 4032;
 
 /// Control register bits (SDM 2.5).
 mod bits {
@@ -80,7 +84,7 @@ const FPU_COMPONENTS: u64 = 0b1110_0111;
 /// The task state segment (SDM 7.7), shifted by four bytes so that `rsp0`
 /// lies at a multiple of eight.
 #[repr(C, align(16))]
-struct TaskState {
+pub(super) struct TaskState {
     before: u32,
     reserved_0: u32,
     /// Where the CPU pushes when it leaves user mode: the end of the frame
@@ -92,7 +96,8 @@ struct TaskState {
     reserved_2: u64,
     reserved_3: u16,
     port_bitmap: Cell<u16>,
-    ports: PortBitmap,
+    /// In force when `allow_ports` says so.
+    pub(super) ports: PortBitmap,
     /// The CPU reads one byte more than the last port's.
     ports_end: u64,
 }
@@ -110,10 +115,12 @@ struct TrapStack(UnsafeCell<[u8; TRAP_STACK_SIZE]>);
 /// What one CPU's hardware reads by itself.
 #[repr(C, align(4096))]
 pub(super) struct Tables {
-    task_state: TaskState,
-    descriptors: [Cell<u64>; DESCRIPTORS],
+    pub(super) task_state: TaskState,
+    pub(super) descriptors: [Cell<u64>; DESCRIPTORS],
     /// A register, while `syscall` finds its way to an isolated kernel.
     scratch: Cell<u64>,
+    /// A copy of what the task that runs has set.
+    pub(super) local_descriptors: [Cell<u64>; LOCAL_DESCRIPTORS],
     stacks: [TrapStack; TRAP_STACKS],
     pub(super) guest: svm::Pages,
 }
@@ -162,6 +169,14 @@ impl Tables {
         }
     }
 
+    /// Fills in the descriptor of a part of this, over which its base is spread.
+    fn describe(&self, selector: u16, kind: u64, base: u64, limit: usize) {
+        let slot = usize::from(selector / 8);
+        self.descriptors[slot]
+            .set(limit as u64 | (base & 0xff_ffff) << 16 | kind << 40 | (base >> 24 & 0xff) << 56);
+        self.descriptors[slot + 1].set(base >> 32);
+    }
+
     /// Loads GDT and TSS on this CPU, which finds them at `address`.
     fn load(&'static self, address: u64) {
         let stacks = address + offset_of!(Self, stacks) as u64;
@@ -169,15 +184,10 @@ impl Tables {
             pointer.set(stacks + (number * TRAP_STACK_SIZE) as u64);
         }
         let base = address + (offset_of!(Self, task_state) + TASK_STATE_START) as u64;
-        let slot = usize::from(selector::TASK_STATE / 8);
-        // An available 64-bit TSS; its base is spread over the descriptor.
-        self.descriptors[slot].set(
-            TASK_STATE_LIMIT as u64
-                | (base & 0xff_ffff) << 16
-                | 0x89 << 40
-                | (base >> 24 & 0xff) << 56,
-        );
-        self.descriptors[slot + 1].set(base >> 32);
+        // An available 64-bit TSS.
+        self.describe(selector::TASK_STATE, 0x89, base, TASK_STATE_LIMIT);
+        let base = address + offset_of!(Self, local_descriptors) as u64;
+        self.describe(selector::LOCAL_TABLE, 0x82, base, LOCAL_DESCRIPTORS * 8 - 1);
 
         let pointer = TablePointer {
             limit: (size_of_val(&self.descriptors) - 1) as u16,
@@ -225,10 +235,12 @@ pub(super) fn has_ids() -> bool {
 /// What this architecture keeps for each CPU.
 #[repr(C)]
 pub struct CpuState {
-    /// The boot CPU's, unless `set_tables` said otherwise.
-    tables: Cell<&'static Tables>,
+    /// The boot CPU's, until another one is about to start.
+    pub(super) tables: Cell<&'static Tables>,
     /// Whether spaces are loaded under ids.
     pub(super) has_ids: bool,
+    /// User mode may have ports or descriptors of the task that is loaded.
+    pub(super) has_more: Cell<bool>,
     /// The space of user mode, if the kernel has its own.
     pub(super) isolation: isolation::State,
     /// Whether floating point instructions work.
@@ -244,16 +256,12 @@ impl CpuState {
         Self {
             tables: Cell::new(&super::boot::TABLES),
             has_ids: has_ids(),
+            has_more: Cell::new(false),
             isolation: isolation::State::new(),
             fpu_enabled: Cell::new(false),
             guests: svm::State::new(),
             vmx: vmx::State::new(),
         }
-    }
-
-    /// Says which tables are the CPU's. Before it starts.
-    pub(super) fn set_tables(&self, tables: &'static Tables) {
-        self.tables.set(tables);
     }
 
     /// The CPU's tables.
@@ -265,16 +273,6 @@ impl CpuState {
     #[inline]
     pub(super) fn set_entry_stack(&self, end: u64) {
         self.tables.get().task_state.rsp0.set(end);
-    }
-
-    /// The user segment descriptors that are in force.
-    pub(super) fn user_segments(&self) -> &'static [Cell<u64>] {
-        &self.tables.get().descriptors[usize::from(selector::USER_SEGMENTS / 8)..]
-    }
-
-    /// The port bitmap that is in force when `allow_ports` says so.
-    pub(super) fn ports(&self) -> &'static PortBitmap {
-        &self.tables.get().task_state.ports
     }
 
     /// Whether the CPU looks at the port bitmap.

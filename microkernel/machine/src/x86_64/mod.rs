@@ -10,6 +10,7 @@ pub mod console;
 pub mod context;
 pub(crate) mod copy;
 pub mod cpu;
+mod descriptors;
 pub mod entry_format;
 pub mod fpu;
 #[cfg(feature = "debugger")]

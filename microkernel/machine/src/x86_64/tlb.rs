@@ -22,6 +22,7 @@
 
 use core::cell::Cell;
 
+use super::descriptors;
 use super::paging::Root;
 use super::platform::Platform;
 use super::{cpu, invalidate, ipi, ports};
@@ -31,6 +32,9 @@ use crate::sync::{AtomicU64, AtomicUsize, Ordering, const_fn, fence};
 
 /// Ids that each CPU uses, if the hardware has them; 0 is nobody's.
 const IDS: usize = if cfg!(loom) { 2 } else { 64 };
+/// The one that all spaces with descriptors share. No CPU finds a version that it knows where it
+/// looks for that of such a space first, so these are always loaded as if they were new.
+pub(super) const SPECIAL: usize = IDS;
 
 /// What makes a version that a CPU notes an odd one.
 const LEFT: u64 = 1;
@@ -61,17 +65,18 @@ pub struct Residence {
     version: AtomicU64,
     /// The id that every CPU uses for the space, if it has ids at all; 0: no
     /// CPU has loaded it.
-    id: AtomicUsize,
-    /// What the hardware is told to load it under that id.
+    pub(super) id: AtomicUsize,
+    /// What the hardware is told to load it under that id, unless it is [`SPECIAL`].
     word: AtomicU64,
     /// The CPUs that may run it, a bit each.
     residents: AtomicU64,
+    pub(super) descriptors: descriptors::Table,
 }
 
 /// A CPU's translations.
 pub struct Tlb {
     /// The versions that the ids' translations are of.
-    versions: [Cell<u64>; IDS],
+    versions: [Cell<u64>; IDS + 1],
     /// The id in use.
     id: Cell<usize>,
     /// The CPUs that this one has made requests to and not interrupted yet.
@@ -82,7 +87,7 @@ impl Tlb {
     /// A CPU without translations.
     pub const fn new() -> Self {
         Self {
-            versions: [const { Cell::new(NO_VERSION) }; IDS],
+            versions: [const { Cell::new(NO_VERSION) }; IDS + 1],
             id: Cell::new(0),
             asked: Cell::new(0),
         }
@@ -90,10 +95,12 @@ impl Tlb {
 }
 
 impl Tlb {
-    /// Lets user mode on this CPU have the space. False, and nothing is done,
-    /// if the CPU is no resident, or has old translations or none.
+    /// Lets user mode on this CPU have the space, and no ports or descriptors of
+    /// the one before. False, and no more than that is done, if the CPU is no
+    /// resident, or has old translations or none, or if there is more to load.
     #[inline(always)]
     pub fn load_again(&self, cpu: &CpuBlock, space: &Residence) -> bool {
+        descriptors::leave(cpu);
         let version = space.version.load(Ordering::Acquire);
         let id = space.id.load(Ordering::Relaxed) % IDS;
         let is_known = self.versions[id].get() == version;
@@ -122,6 +129,7 @@ impl Residence {
                 id: AtomicUsize::new(0),
                 word: AtomicU64::new(0),
                 residents: AtomicU64::new(0),
+                descriptors: descriptors::none(),
             }
         }
     }
@@ -189,19 +197,19 @@ impl Tlbs {
     }
 
     /// Lets user mode on this CPU have the space with root table `root`, always
-    /// the same.
+    /// the same, which could not be [loaded again](Tlb::load_again).
     pub fn load(&self, cpu: &CpuBlock, tlb: &Tlb, space: &Residence, root: Root) {
-        if tlb.load_again(cpu, space) {
-            return;
-        }
         space.settle(cpu.id());
         let version = space.version(self);
         let id = space.id(self);
         let word = invalidate::word(cpu, root, id as u16);
-        space.word.store(word, Ordering::Relaxed);
-        let is_kept = tlb.versions[id].get() == version | LEFT;
+        if id != SPECIAL {
+            space.word.store(word, Ordering::Relaxed);
+        }
+        let is_kept = tlb.versions[id].get() | LEFT == version | LEFT;
         tlb.activate(cpu, id, word, is_kept);
         tlb.versions[id].set(version);
+        descriptors::load(cpu, space);
     }
 
     /// A guest with the space is about to run on this CPU: the version that
@@ -251,6 +259,7 @@ impl Tlbs {
                 invalidate::page(cpu, address);
             } else {
                 invalidate::all(cpu);
+                descriptors::renew(cpu, space);
             }
             own.set(version);
         }
@@ -318,6 +327,7 @@ impl Tlbs {
             let version = space.version(self);
             if tlb.versions[tlb.id.get()].replace(version) != version {
                 invalidate::all(cpu);
+                descriptors::renew(cpu, space);
             }
         }
         requests.served.store(made, Ordering::Release);

@@ -1,6 +1,7 @@
 //! First instructions of a worker, and code for special purposes; guests.
 
 pub mod guest;
+pub mod segments;
 
 use core::arch::naked_asm;
 

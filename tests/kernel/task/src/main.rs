@@ -62,6 +62,7 @@ l4_test::suite![
     kernel_user_memory::several_areas_can_be_added_at_once,
     kernel_user_memory::wrong_areas_are_refused,
     kernel_user_memory::areas_must_not_overlap_anything,
+    arch::segments_and_ports,
     life::a_deleted_task_gives_back_what_it_passed_on,
     life::a_thread_outlives_its_task_until_it_faults,
 ];

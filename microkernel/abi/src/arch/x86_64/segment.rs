@@ -10,5 +10,7 @@ pub const USER_CS32: u16 = 0x1b;
 pub const USER_GDT_START: u16 = 0x58;
 /// Number of descriptors that a thread may set.
 pub const USER_GDT_ENTRIES: u16 = 4;
+/// Number of descriptors that a task may set, in its own table.
+pub const LOCAL_DESCRIPTORS: usize = 512;
 /// Privilege level bits of a user selector.
 pub const USER_PRIVILEGE: u16 = 3;

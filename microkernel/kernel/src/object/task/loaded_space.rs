@@ -4,7 +4,6 @@
 use core::cell::Cell;
 
 use machine::paging::Root;
-use machine::ports;
 use machine::tlb::{Residence, Tlb};
 
 use super::Task;
@@ -36,7 +35,6 @@ impl LoadedSpace {
         if self.space.get() == Some(space) {
             return;
         }
-        ports::forbid(cpu.block());
         self.space.set(Some(space));
         if !self.tlb.load_again(cpu.block(), space.residence()) {
             self.load_anew(cpu, space);

@@ -33,7 +33,8 @@ impl Task {
             Some(Opcode::CapabilityInfo) => self.capability_info(call),
             Some(Opcode::AddKernelUserMemory) => self.add_kernel_user_memory(call),
             Some(Opcode::MapVirtualGic) => self.map_guest_interface(call),
-            Some(Opcode::LdtSet) | None => Err(ResultCode::ENOSYS.into()),
+            Some(Opcode::LdtSet) => self.set_descriptors(call),
+            None => Err(ResultCode::ENOSYS.into()),
         }
     }
 
@@ -162,6 +163,21 @@ impl Task {
         call.require_words(2, ResultCode::EINVAL)?;
         self.memory
             .add_device(call.cpu, call.flexpage(1), physical)?;
+        Ok(Outcome::OK)
+    }
+
+    /// Sets descriptors of segments for its threads, of which all CPUs know
+    /// when it is done.
+    fn set_descriptors(&self, call: &Invocation<'_>) -> OperationResult {
+        let (cpu, space) = (call.cpu, self.memory.space());
+        let words: [u64; MESSAGE_REGISTERS] = core::array::from_fn(|index| call.word(index));
+        let (words, heap) = (&words[..call.tag.words()], &cpu.kernel.heap);
+        let allocate = |size| Ok(heap.allocate_charged(self.quota, size)?);
+        if let Some(spare) = space.residence().set_descriptors(words, allocate)? {
+            heap.free_charged(self.quota, spare);
+        }
+        cpu.space.forget(cpu, &space, 0, false);
+        cpu.space.wait(cpu);
         Ok(Outcome::OK)
     }
 

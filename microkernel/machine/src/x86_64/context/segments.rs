@@ -17,6 +17,8 @@ use crate::per_cpu::CpuBlock;
 
 /// The selectors that user mode begins with: DS, ES, FS, GS from the low bits up.
 pub(super) const PLAIN: u64 = (selector::USER_DATA as u64) << 16 | selector::USER_DATA as u64;
+/// Selectors of descriptors of the task, not of the thread.
+const LOCAL: u64 = 0x0004_0004_0004_0004;
 /// No value of the four selectors is compared with this successfully, for no
 /// descriptor table has that many entries.
 const SPECIAL: u64 = u64::MAX;
@@ -40,16 +42,16 @@ impl Context {
     }
 
     pub(super) fn update_kind(&self) {
-        let own_segments = self.segments.iter().any(|segment| segment.get() != 0);
         let selectors = self.selectors.get();
-        self.kind
-            .set(if own_segments { SPECIAL } else { selectors });
+        let is_special = selectors & LOCAL != 0 || self.segments.iter().any(|own| own.get() != 0);
+        self.kind.set(if is_special { SPECIAL } else { selectors });
     }
 
     /// Loads descriptors and selectors that are not what every thread has.
     #[cold]
-    fn load_segments(&self, cpu: &CpuBlock) {
-        for (live, own) in cpu.arch.user_segments().iter().zip(&self.segments) {
+    pub(in super::super) fn load_segments(&self, cpu: &CpuBlock) {
+        let all = &cpu.arch.tables().descriptors[usize::from(selector::USER_SEGMENTS / 8)..];
+        for (live, own) in all.iter().zip(&self.segments) {
             live.set(own.get());
         }
         let selectors = self.selectors.get();
@@ -109,7 +111,7 @@ impl Context {
 
     /// Takes over the registers that user mode writes itself.
     #[inline]
-    pub(super) fn save_live(&self) {
+    pub(in super::super) fn save_live(&self) {
         self.save_selectors();
         if self.selectors.get() != self.kind.get() {
             self.update_kind();
@@ -156,7 +158,7 @@ impl Context {
         let [fs_base, gs_base, selectors] = new.each_ref().map(|word| word.load(Relaxed));
         self.fs_base.set(fs_base);
         self.gs_base.set(gs_base);
-        if selectors != self.selectors.get() {
+        if selectors != self.kind.get() {
             self.selectors.set(selectors);
             self.update_kind();
             if is_loaded {
@@ -224,7 +226,7 @@ fn canonical(address: u64) -> u64 {
 
 /// A descriptor that does no harm: empty, or a present data or 32-bit code
 /// segment at the user's level, not conforming (SDM 3.4.5).
-fn is_user_segment(descriptor: u64) -> bool {
+pub(in super::super) fn is_user_segment(descriptor: u64) -> bool {
     const PRESENT_USER_SEGMENT: u64 = 0b1111 << 44;
     const CODE: u64 = 1 << 43;
     const CONFORMING: u64 = 1 << 42;

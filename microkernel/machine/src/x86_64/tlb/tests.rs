@@ -20,7 +20,9 @@ impl Cpu {
     }
 
     fn load(&self, tlbs: &Tlbs, space: &Residence) {
-        tlbs.load(self.cpu.block(), &self.tlb, space, ROOT);
+        if !self.tlb.load_again(self.cpu.block(), space) {
+            tlbs.load(self.cpu.block(), &self.tlb, space, ROOT);
+        }
     }
 
     fn forget(&self, tlbs: &Tlbs, space: &Residence) {
@@ -35,6 +37,7 @@ impl Cpu {
 #[cfg(not(loom))]
 mod in_order {
     use super::*;
+    use crate::arch::descriptors::take_loaded;
     use crate::arch::invalidate::take_count;
 
     fn two_cpus() -> (Tlbs, Cpu, Cpu) {
@@ -80,6 +83,35 @@ mod in_order {
         assert!(is_quiet(&tlbs));
         cpu.load(&tlbs, &space);
         assert_eq!(take_count(), 0);
+    }
+
+    #[test]
+    fn descriptors_are_loaded_each_time_and_translations_kept() {
+        let (tlbs, cpu, resident) = two_cpus();
+        let (space, other) = (Residence::new(), Residence::new());
+        for cpu in [&cpu, &resident] {
+            cpu.load(&tlbs, &space);
+        }
+        space.set_descriptors();
+        take_loaded();
+        tlbs.forget(cpu.cpu.block(), &cpu.tlb, &space, 0, false);
+        assert_eq!(take_loaded(), 1, "where they were set");
+        resident.serve(&tlbs, &space);
+        assert_eq!(take_loaded(), 1, "where the space is loaded");
+        for cpu in [&cpu, &resident] {
+            cpu.load(&tlbs, &other);
+            cpu.load(&tlbs, &space);
+            cpu.load(&tlbs, &other);
+            take_count();
+            take_loaded();
+            cpu.load(&tlbs, &space);
+            assert_eq!((take_loaded(), take_count()), (1, 0));
+            tlbs.unload(cpu.cpu.block(), &cpu.tlb, &space);
+            cpu.load(&tlbs, &space);
+            assert_eq!((take_loaded(), take_count()), (1, 0));
+        }
+        cpu.load(&tlbs, &other);
+        assert_eq!((take_loaded(), take_count()), (0, 0));
     }
 
     #[test]

@@ -3,20 +3,23 @@
 
 use core::arch::global_asm;
 
+use l4_abi::capability::slot;
 use l4_abi::exception::ExceptionFrame;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::label;
+use l4_abi::protocol::task::Opcode;
 use l4_abi::protocol::thread::OpcodeX86;
 use l4_abi::timeout::TimeoutPair;
-use l4_sys::{Object, Utcb, ipc};
+use l4_sys::{Object, Selector, Utcb, ipc};
 
 use crate::Code;
 use crate::victim::Victim;
 
 /// A 32-bit code segment of the user.
 const CODE_32: u64 = 0x00cf_fb00_0000_ffff;
-/// The selector of a thread's first descriptor.
-const FIRST_SELECTOR: u64 = 0x5b;
+/// The selectors of a thread's first descriptor, and of its task's.
+const OF_THREAD: u64 = 0x5b;
+const OF_TASK: u64 = 0x07;
 
 global_asm!(
     ".pushsection .rodata.segments, \"a\", @progbits",
@@ -27,7 +30,7 @@ global_asm!(
     ".quad 4f, 5f",
     ".popsection",
     ".pushsection .text.cases, \"ax\", @progbits",
-    "1: push 0x5b",
+    "1: push rdi",
     "lea rcx, [rip + 3f]",
     "sub rsp, 4",
     "mov [rsp], ecx",
@@ -48,43 +51,56 @@ unsafe extern "C" {
     safe static CODE: [Code; 2];
 }
 
-pub(super) fn descriptor_goes_away_under_a_thread(victim: &mut Victim) {
-    let set = |victim: &Victim, descriptor| {
-        Utcb::current().set_messages(&[OpcodeX86::Gdt.word(), 0, descriptor]);
-        let tag = MessageTag::words_only(label::THREAD, 3);
-        match ipc::call(victim.thread.selector(), tag, TimeoutPair::NEVER) {
-            Ok(answer) => answer.label(),
-            Err(error) => panic!("no descriptor can be set: {error}"),
-        }
+/// Sets the first descriptor; whether the kernel takes it.
+fn set(victim: &Victim, selector: u64, descriptor: u64) -> bool {
+    let (object, protocol, opcode) = match selector {
+        OF_THREAD => (
+            victim.thread.selector(),
+            label::THREAD,
+            OpcodeX86::Gdt.word(),
+        ),
+        _ => (
+            Selector::new(slot::TASK),
+            label::TASK,
+            Opcode::LdtSet.word(),
+        ),
     };
+    Utcb::current().set_messages(&[opcode, 0, descriptor]);
+    let tag = MessageTag::words_only(protocol, 3);
+    match ipc::call(object, tag, TimeoutPair::NEVER) {
+        Ok(answer) => answer.label() >= 0,
+        Err(error) => panic!("no descriptor can be set: {error}"),
+    }
+}
+
+pub(super) fn descriptor_goes_away_under_a_thread(victim: &mut Victim) {
+    for selector in [OF_THREAD, OF_TASK] {
+        descriptor_goes_away(victim, selector);
+    }
+}
+
+fn descriptor_goes_away(victim: &mut Victim, selector: u64) {
     let run = |victim: &mut Victim, frame: &ExceptionFrame| match victim.run(frame) {
         Some(frame) => frame,
         None => panic!("no exception came"),
     };
     let [enter, leave] = &CODE;
     // A call gate into the kernel.
-    assert!(
-        set(victim, 0x0000_ec00_0008_0000) < 0,
-        "a gate was accepted"
-    );
-    assert_eq!(set(victim, CODE_32), FIRST_SELECTOR as i64);
+    const GATE: u64 = 0x0000_ec00_0008_0000;
+    assert!(!set(victim, selector, GATE), "a gate was accepted");
+    assert!(set(victim, selector, CODE_32));
 
-    let frame = victim.fresh(enter.start);
+    let mut frame = victim.fresh(enter.start);
+    frame.rdi = selector;
     let frame = run(victim, &frame);
-    assert_eq!(
-        (frame.trap, frame.cs, frame.rip),
-        (6, FIRST_SELECTOR, enter.mark)
-    );
+    assert_eq!((frame.trap, frame.cs, frame.rip), (6, selector, enter.mark));
 
-    assert_eq!(set(victim, 0), FIRST_SELECTOR as i64);
+    assert!(set(victim, selector, 0));
     let frame = run(victim, &frame);
-    assert_eq!((frame.trap, frame.error), (13, FIRST_SELECTOR & !3));
-    assert_eq!(
-        (frame.cs, frame.rip, frame.r15),
-        (FIRST_SELECTOR, enter.mark, 15)
-    );
+    assert_eq!((frame.trap, frame.error), (13, selector & !3));
+    assert_eq!((frame.cs, frame.rip, frame.r15), (selector, enter.mark, 15));
 
-    assert_eq!(set(victim, CODE_32), FIRST_SELECTOR as i64);
+    assert!(set(victim, selector, CODE_32));
     let mut frame = victim.fresh(leave.start);
     frame.rsi = leave.mark;
     let frame = run(victim, &frame);

@@ -2,11 +2,11 @@
 
 use core::arch::asm;
 
-use l4_test::arch::guest as pc;
+use l4_test::arch::{guest as pc, segments};
 use l4_test::guest::{AFTER, CODE, DATA, Guest as _};
 use l4_test::memory::load;
-use l4_test::spawn;
 use l4_test::sys::vcpu::GuestEnd;
+use l4_test::{own, spawn};
 
 use super::guest::{Guest, HALT, Machine, at, exit};
 
@@ -206,9 +206,10 @@ pub(crate) fn the_kernels_registers_come_back() {
         for offset in (at::STAR..at::STAR + 64).step_by(8) {
             guest.vmcb.set_word(offset, 0xdead_beef);
         }
-        let selector: u16 = 0x23;
-        for _ in 0..3 {
-            // SAFETY: the data segment that every thread has.
+        // The data segment that every thread has, and one of the task.
+        assert_eq!(segments::set(own::task(), 0, &[segments::data(0)]), Ok(0));
+        for selector in [0x23, segments::selector(0), 0x23] {
+            // SAFETY: the base is 0.
             unsafe { asm!("mov ds, {0:x}", "mov es, {0:x}", in(reg) selector) };
             assert_eq!(guest.run(), GuestEnd::Exit);
             let (data, extra): (u16, u16);

@@ -3,10 +3,10 @@
 use core::arch::asm;
 
 use l4_test::abi::arch::x86_64::vmx::field;
-use l4_test::arch::guest as pc;
+use l4_test::arch::{guest as pc, segments};
 use l4_test::guest::{CODE, DATA, Guest as _, STACK};
-use l4_test::spawn;
 use l4_test::sys::vcpu::GuestEnd;
+use l4_test::{own, spawn};
 
 use super::guest::{Guest, HALT, Machine, exit, machine_with_tables};
 
@@ -94,12 +94,16 @@ pub(crate) fn the_kernels_registers_come_back() {
     let machine = Machine::new(HALT);
     let worker = spawn(move || {
         let guest = machine.vcpu();
-        // The flat data segment, also where it is not so by itself.
-        // SAFETY: the base stays 0, and the program uses neither of them otherwise.
-        unsafe { asm!("mov ds, {0:e}", "mov es, {0:e}", in(reg) 0x23) };
-        let before = (selectors(), limits());
-        assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
-        assert_eq!((selectors(), limits()), before);
+        assert_eq!(segments::set(own::task(), 0, &[segments::data(0)]), Ok(0));
+        // The flat data segment, also where it is not so by itself, and one of the task.
+        for data in [0x23, segments::selector(0)] {
+            // SAFETY: the base stays 0, and the program uses neither of them otherwise.
+            unsafe { asm!("mov ds, {0:x}", "mov es, {0:x}", in(reg) data) };
+            let before = (selectors(), limits());
+            guest.set(field::GUEST_RIP, CODE);
+            assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, exit::HALT));
+            assert_eq!((selectors(), limits()), before);
+        }
     });
     worker.join();
 }
