@@ -37,8 +37,8 @@ pub fn pack(system: &System, builder: &Builder<'_>) -> Result<PathBuf> {
         ));
         modules.push((
             Kind::Ordinary,
-            "ned".into(),
-            program(&builder.program("ned"))?,
+            system.ned(),
+            program(&builder.program(&system.ned()))?,
         ));
     }
     for module in system.modules() {

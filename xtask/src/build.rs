@@ -162,12 +162,14 @@ impl Builder<'_> {
             copy_if_newer(&built.join("kernel"), &self.kernel(*kernel))?;
         }
         self.group(&BOOTSTRAP, &["bootstrap"])?;
-        let (root_tasks, components): (Vec<&str>, Vec<&str>) = programs
+        let (root_tasks, mut components): (Vec<&str>, Vec<&str>) = programs
             .iter()
             .map(AsRef::as_ref)
             .partition(|program| self.workspace.is_root_task(program));
         self.group(&BASE, &[vec!["sigma0", "moe"], root_tasks].concat())?;
-        self.group(&PROGRAMS, &[vec!["ned"], components].concat())
+        components.retain(|program| *program != "ned");
+        components.push("ned");
+        self.group(&PROGRAMS, &components)
     }
 
     /// Where the ELF file of a program is after [`build`](Self::build).

@@ -1,9 +1,7 @@
 //! Loading a program into the region map of a new task.
 
-use l4_abi::l4re::POSITION_INDEPENDENT_START;
 use l4_abi::rights::CapabilityRights;
 use l4_loader::Elf;
-use l4_loader::auxiliary::Records;
 use l4_loader::placement::{Placement, Source};
 use l4_memory::Shared;
 use l4_sys::Cap;
@@ -13,11 +11,9 @@ use l4re::region_map::Flags;
 use l4re::{Dataspace, PAGE_SIZE};
 
 use crate::layout::Layout;
-use crate::{Attempt, LaunchError, Parts};
+use crate::{Attempt, LaunchError, Parts, foreign};
 
 const LOAD: &str = "load its program";
-/// Bytes of a program's wishes that are read; it has four kinds of them.
-const AUXILIARY_MAX: usize = 512;
 /// Program headers lie in the first page of a file.
 const HEADERS: u64 = PAGE_SIZE;
 
@@ -41,11 +37,7 @@ pub(crate) fn load(file: Cap<Dataspace>, parts: &Parts) -> Result<Image, LaunchE
     let mut start = alloc::vec![0; HEADERS.min(contents.size()) as usize];
     contents.read(0, &mut start);
     let elf = Elf::parse_start(&start, contents.size()).map_err(refused)?;
-    let base = if elf.is_position_independent() {
-        POSITION_INDEPENDENT_START
-    } else {
-        0
-    };
+    let base = foreign::base(&elf);
     for placement in elf.placements().map_err(refused)? {
         let placement = placement.shifted(base);
         let placement = placement.ok_or(refused(l4_loader::Error::ProgramHeader(0)))?;
@@ -53,20 +45,10 @@ pub(crate) fn load(file: Cap<Dataspace>, parts: &Parts) -> Result<Image, LaunchE
     }
     Ok(Image {
         entry: elf.entry().wrapping_add(base),
-        program_headers: program_headers(&elf)
+        program_headers: foreign::program_headers(&elf)
             .map(|(address, count)| (address.wrapping_add(base), count)),
-        layout: layout(&elf, &contents).map_err(refused)?,
+        layout: foreign::layout(&elf, &contents).map_err(refused)?,
     })
-}
-
-/// The layout that the program asks for.
-fn layout(elf: &Elf<'_>, file: &Shared) -> Result<Layout, l4_loader::Error> {
-    let segment = elf.auxiliary_segment();
-    let mut records = [0; AUXILIARY_MAX];
-    let length = segment.map_or(0, |header| header.file_size.min(AUXILIARY_MAX as u64));
-    let records = &mut records[..length as usize];
-    file.read(segment.map_or(0, |header| header.offset), records);
-    Layout::new(Records::new(records))
 }
 
 fn place(placement: &Placement, file: Cap<Dataspace>, parts: &Parts) -> l4_sys::Result<()> {
@@ -97,15 +79,4 @@ fn place(placement: &Placement, file: Cap<Dataspace>, parts: &Parts) -> l4_sys::
         }
     }
     Ok(())
-}
-
-/// Where in memory the part of the file with the program headers is.
-fn program_headers(elf: &Elf<'_>) -> Option<(u64, u64)> {
-    let (table, count) = elf.program_header_table();
-    let headers = elf.program_headers().filter(|header| {
-        header.kind == l4_loader::elf::segment_type::LOAD
-            && (header.offset..header.offset + header.file_size).contains(&table)
-    });
-    let part = headers.min_by_key(|header| header.offset)?;
-    Some((part.virtual_address + (table - part.offset), count as u64))
 }

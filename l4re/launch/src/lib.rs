@@ -5,7 +5,8 @@
 //! allow; [`launch`] loads the program into them, lays out its memory, gives it its capabilities and
 //! starts it. It never maps the program's memory.
 //!
-//! * `image`: the parts of the program's file. `layout`: where the program wants the rest.
+//! * `image`: the parts of the program's file. `layout`: where the rest is.
+//! * `foreign`: what programs that were made elsewhere have other wishes for (feature `foreign`).
 //! * `task`: stack, fixed regions, capabilities, first thread.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
@@ -13,6 +14,8 @@
 
 extern crate alloc;
 
+#[cfg_attr(not(feature = "foreign"), path = "native.rs")]
+mod foreign;
 mod image;
 mod layout;
 mod task;

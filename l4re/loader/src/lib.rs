@@ -10,7 +10,7 @@
 //! * [`segment`]: the load segments and their access rights, write-xor-execute included.
 //! * [`placement`]: how they get into a task, page by page.
 //! * [`relocation`]: moving a position-independent program (`R_*_RELATIVE`).
-//! * [`auxiliary`]: what a program asks of its L4Re loader (`abi/08` §8).
+//! * `auxiliary`: what a program asks of its L4Re loader (`abi/08` §8; feature `foreign`).
 //! * [`start_block`]: what it finds on its stack.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@
 #[cfg(any(test, feature = "fixture"))]
 extern crate std;
 
+#[cfg(any(test, feature = "foreign"))]
 pub mod auxiliary;
 pub mod elf;
 #[cfg(any(test, feature = "fixture"))]

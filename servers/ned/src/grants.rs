@@ -12,14 +12,13 @@ use l4re::mem_alloc::DataspaceFlags;
 use l4re::{Dataspace, MemAlloc};
 use system_description::{Description, Rights};
 
-use crate::instance::LOG;
-use crate::sessions::{Session, Wish};
+use crate::instance::{LOG, Session};
 
 /// What belongs to no component alone, and so survives their restarts.
 pub struct Grants<'a> {
-    description: &'a Description<'a>,
+    pub(crate) description: &'a Description<'a>,
     /// One for each channel, in the description's order.
-    gates: Vec<OwnedCap<IpcGate>>,
+    pub(crate) gates: Vec<OwnedCap<IpcGate>>,
     /// One for each shared dataspace, in the description's order.
     dataspaces: Vec<OwnedCap<Dataspace>>,
 }
@@ -101,32 +100,9 @@ impl<'a> Grants<'a> {
         }
         granted
     }
-
-    /// The gates that the servers of which `is_wanted` speaks are to make for a component.
-    pub fn wishes(&self, index: usize, is_wanted: impl Fn(usize) -> bool) -> Vec<Wish> {
-        let mut wishes = Vec::new();
-        for (channel, gate) in self.description.channels.iter().zip(&self.gates) {
-            if !channel.per_client || !is_wanted(channel.server) {
-                continue;
-            }
-            for client in channel
-                .clients
-                .iter()
-                .filter(|client| client.component == index)
-            {
-                wishes.push(Wish {
-                    server: gate.as_cap(),
-                    name: String::from(client.name),
-                    arguments: client.args.iter().map(|&text| text.into()).collect(),
-                    rights: capability_rights(client.rights),
-                });
-            }
-        }
-        wishes
-    }
 }
 
-fn capability_rights(rights: Rights) -> CapabilityRights {
+pub(crate) fn capability_rights(rights: Rights) -> CapabilityRights {
     let mut given = CapabilityRights::READ;
     given.set(CapabilityRights::WRITE, rights.contains(Rights::WRITE));
     given.set(CapabilityRights::SPECIAL, rights.contains(Rights::SPECIAL));

@@ -4,8 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use l4_abi::capability::slot as initial;
-use l4_abi::l4re::{INITIAL_PRIORITY, slot};
+use l4_abi::l4re::INITIAL_PRIORITY;
 use l4_abi::protocol::scheduler::CpuSet;
 use l4_abi::rights::CapabilityRights;
 use l4_launch::{Attempt, LaunchError, Launcher, Named, Parts, Program, UTCB_AREA};
@@ -16,12 +15,13 @@ use l4re::{Dataspace, MemAlloc, Namespace, RegionMap, Watch};
 use system_description::{CapabilityKind, Component, Runtime};
 
 use crate::label::{Kind, Label};
-use crate::sessions::Session;
 
 /// The name of the namespace with a component's files.
 const ROM: &str = "rom";
 /// The name of the gate that a component writes to in place of moe's log, if a server made one.
 pub const LOG: &str = "log";
+/// A gate that a server made: its name, and the rights that its client gets.
+pub type Session = (String, OwnedCap<IpcGate>, CapabilityRights);
 /// The boot module that loads programs of L4Re and serves them (`abi/08` §8).
 const L4RE_LOADER: &str = "l4re";
 
@@ -54,8 +54,8 @@ pub struct Instance {
     /// Last, because it pays for kernel objects of the others; afterwards nobody can use its quota.
     _factory: Destroyed<Factory>,
     /// Gates that servers made for it, first among its named capabilities.
-    sessions: Vec<Session>,
-    parts: Parts,
+    pub(crate) sessions: Vec<Session>,
+    pub(crate) parts: Parts,
 }
 
 /// A capability whose object is destroyed with it, whoever else has capabilities to it.
@@ -127,32 +127,6 @@ impl Instance {
         };
         l4_launch::launch(supplies.launcher, program, &parts, &named)?;
         Ok(instance)
-    }
-
-    /// Keeps the gates that servers made for the component: its log, and the first named ones.
-    pub fn keep_sessions(&mut self, sessions: Vec<Session>) {
-        self.sessions = sessions;
-    }
-
-    /// Puts new gates into the places of those with the same names, whose server is gone.
-    pub fn replace_sessions(&mut self, new: Vec<Session>) {
-        for (name, gate, rights) in new {
-            let position = self.sessions.iter().position(|old| old.0 == name);
-            let Some(position) = position else { continue };
-            let before = self.sessions[..position].iter();
-            let index = match name == LOG {
-                true => initial::LOG,
-                false => slot::FIRST_NAMED + before.filter(|(name, ..)| name != LOG).count() as u64,
-            };
-            let _ = self.parts.task.map_capability(gate.as_cap(), index, rights);
-            self.sessions[position] = (name, gate, rights);
-        }
-    }
-
-    /// Lets the component write to moe's log, because the server of its own one is gone.
-    pub fn use_own_log(&self) {
-        let (task, log) = (self.parts.task, self.parts.log);
-        let _ = task.map_capability(log, initial::LOG, CapabilityRights::READ);
     }
 
     /// Its log at moe.

@@ -5,7 +5,7 @@
 //! * [`grants`]: who gets what of channels and shared memory.
 //! * [`instance`]: one running component: creating, loading, starting, removing it.
 //! * [`supervision`]: what follows when one ends: again, not again, or the end of the system.
-//! * [`sessions`]: gates that servers make for each client; [`asks`]: which are being asked for.
+//! * [`per_client`]: gates that servers make for each client (feature `per-client`).
 //! * [`failure_report`]: registers and backtrace of a component that failed.
 //! * [`label`]: how messages name what they are about.
 //! * [`console`]: lines of the system itself, and its end.
@@ -22,13 +22,13 @@ extern crate alloc;
 #[cfg_attr(not(target_arch = "aarch64"), path = "x86_64/mod.rs")]
 mod arch;
 
-pub mod asks;
 pub mod console;
 pub mod failure_report;
 pub mod grants;
 pub mod instance;
 pub mod label;
-pub mod sessions;
+#[cfg_attr(not(feature = "per-client"), path = "per_client/absent.rs")]
+pub mod per_client;
 pub mod supervision;
 pub mod system;
 

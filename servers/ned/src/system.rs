@@ -18,13 +18,12 @@ use l4_sys::{Cap, Utcb};
 use l4re::Namespace;
 use system_description::{Component, Description};
 
-use crate::asks::Key;
 use crate::console::Console;
 use crate::failure_report;
 use crate::grants::Grants;
-use crate::instance::{Instance, LOG, Supplies};
+use crate::instance::{Instance, Session, Supplies};
 use crate::label::{Kind, Label};
-use crate::sessions::{Session, Sessions, Wish};
+use crate::per_client::Sessions;
 use crate::supervision::{End, Supervision, Verdict};
 
 /// A system that is being brought up, or runs.
@@ -32,10 +31,14 @@ pub struct System<'a> {
     description: &'a Description<'a>,
     console: Console,
     supplies: Supplies,
-    supervision: Supervision,
-    grants: Grants<'a>,
-    instances: Vec<Option<Instance>>,
-    sessions: Sessions,
+    pub(crate) supervision: Supervision,
+    pub(crate) grants: Grants<'a>,
+    pub(crate) instances: Vec<Option<Instance>>,
+    #[cfg_attr(
+        not(feature = "per-client"),
+        expect(dead_code, reason = "nothing is asked for")
+    )]
+    pub(crate) sessions: Sessions,
     /// Components that are to be started again, and when, on the clock since boot.
     due: Vec<(Duration, usize)>,
 }
@@ -114,23 +117,20 @@ impl<'a> System<'a> {
         }
     }
 
-    fn component(&self, index: usize) -> Option<&'a Component<'a>> {
+    pub(crate) fn component(&self, index: usize) -> Option<&'a Component<'a>> {
         self.description.components.get(index)
     }
 
     /// Starts a component, or first asks for the gates that servers make for it.
     fn start(&mut self, index: usize) {
-        let wishes = self.grants.wishes(index, |_| true);
-        if wishes.is_empty() {
+        if !self.ask_servers_for(index) {
             self.start_with(index, Vec::new());
-        } else {
-            self.ask(index, None, wishes);
         }
         self.renew_sessions_at(index);
     }
 
     /// Starts a component, with the gates that servers have made for it.
-    fn start_with(&mut self, index: usize, sessions: Vec<Session>) {
+    pub(crate) fn start_with(&mut self, index: usize, sessions: Vec<Session>) {
         let Some(component) = self.component(index) else {
             return;
         };
@@ -143,7 +143,7 @@ impl<'a> System<'a> {
         match Instance::start(&self.supplies, component, label, &granted, &sessions) {
             Ok(mut instance) => {
                 self.say(|| println!("started {}", component.name));
-                instance.keep_sessions(sessions);
+                instance.sessions = sessions;
                 self.supervision.started(index, time::now());
                 self.instances[index] = Some(instance);
             }
@@ -154,73 +154,13 @@ impl<'a> System<'a> {
         }
     }
 
-    fn ask(&mut self, index: usize, server: Option<usize>, wishes: Vec<Wish>) {
-        let key = Key {
-            component: index,
-            generation: self.supervision.restarts(index),
-            server,
-        };
-        if let Err(error) = self.sessions.ask(key, wishes) {
-            let name = self.component(index).map_or("", |component| component.name);
-            println!("component `{name}`: cannot ask servers for its gates: {error}");
-            self.ended(index, End::NotStarted);
-        }
-    }
-
-    /// The gates that a server's last life made for its clients are of no use any more.
-    fn renew_sessions_at(&mut self, server: usize) {
-        for index in 0..self.instances.len() {
-            if self.instances[index].is_some() {
-                let wishes = self.grants.wishes(index, |other| other == server);
-                if !wishes.is_empty() {
-                    self.ask(index, Some(server), wishes);
-                }
-            }
-        }
-    }
-
-    /// What components write to a server goes to moe, as long as the server is gone.
-    fn use_own_logs_of_clients(&self, server: usize) {
-        for (index, instance) in self.instances.iter().enumerate() {
-            let wishes = self.grants.wishes(index, |other| other == server);
-            if let Some(instance) = instance
-                && wishes.iter().any(|wish| wish.name == LOG)
-            {
-                instance.use_own_log();
-            }
-        }
-    }
-
-    /// Servers have answered.
-    fn take_sessions(&mut self) {
-        for answer in self.sessions.take_answers() {
-            let index = answer.key.component;
-            if answer.key.generation != self.supervision.restarts(index) {
-                continue;
-            }
-            if answer.key.server.is_some() && self.instances[index].is_none() {
-                // They were to be its next ones, but it has ended.
-                continue;
-            }
-            match (answer.gates, &mut self.instances[index]) {
-                (Ok(gates), None) => self.start_with(index, gates),
-                (Ok(gates), Some(instance)) => instance.replace_sessions(gates),
-                (Err(error), _) => {
-                    let name = self.component(index).map_or("", |component| component.name);
-                    println!("component `{name}`: a server made no gate for it: {error}");
-                    self.ended(index, End::NotStarted);
-                }
-            }
-        }
-    }
-
     /// Handles what arrived; the answer, if there is to be one.
     fn handle(&mut self, arrival: Arrival) -> Option<MessageTag> {
         let refuse = |code: ResultCode| Some(MessageTag::label_only(code.label()));
         let Some(label) = Label::from_raw(arrival.label) else {
             return refuse(ResultCode::ENOENT);
         };
-        if label == Label::SESSIONS {
+        if label.kind == Kind::Session {
             self.take_sessions();
             return None;
         }
@@ -232,13 +172,13 @@ impl<'a> System<'a> {
             return None;
         }
         match label.kind {
+            Kind::Session => None,
             Kind::Parent if arrival.tag.label() == protocol::PARENT => self.signal(index, arrival),
             Kind::Parent => refuse(ResultCode::EBADPROTO),
             Kind::Failure => {
                 self.failed(index);
                 None
             }
-            Kind::Session => refuse(ResultCode::ENOENT),
         }
     }
 
@@ -274,7 +214,7 @@ impl<'a> System<'a> {
     }
 
     /// Removes a component that ended, and does what follows from that.
-    fn ended(&mut self, index: usize, end: End) {
+    pub(crate) fn ended(&mut self, index: usize, end: End) {
         let Some(component) = self.component(index) else {
             return;
         };

@@ -165,7 +165,9 @@ impl Checker<'_, '_> {
         for file in all.chain(system.files.iter().cloned()) {
             self.content(&file);
             let base = ["kernel", "sigma0", "moe", "ned", "bootstrap"];
-            if base.contains(&file.name.as_str()) || file.name.starts_with("system.") {
+            if base.contains(&package_and_features(&file.name).0)
+                || file.name.starts_with("system.")
+            {
                 let message = format!("`{}` is a boot module of every system", file.name);
                 self.reader.problem_with_help(
                     &file.span,

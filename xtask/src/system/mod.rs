@@ -224,7 +224,25 @@ impl System {
             FileContent::Package(name) => Some(name),
             FileContent::Path(_) | FileContent::Guest(_) => None,
         };
-        self.modules().into_iter().filter_map(package).collect()
+        let modules = self.modules().into_iter().filter_map(package);
+        let ned = self.root.is_none().then(|| self.ned());
+        modules.chain(ned).collect()
+    }
+
+    /// ned, with those of its features that the system needs.
+    pub fn ned(&self) -> String {
+        let is_foreign = |component: &Component| {
+            let is_file = matches!(component.program.module().content, FileContent::Path(_));
+            is_file || *component.runtime.get_ref() == Runtime::L4re
+        };
+        let mut ned = String::from("ned");
+        if self.channels.iter().any(|channel| channel.per_client) {
+            ned += "+per-client";
+        }
+        if self.components.iter().any(is_foreign) {
+            ned += "+foreign";
+        }
+        ned
     }
 
     /// All boot modules that are not part of every system: programs, then files, each name once.

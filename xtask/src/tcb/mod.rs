@@ -150,7 +150,7 @@ fn programs(system: &System, component: Option<&Component>) -> Programs {
     }
     if let Some(component) = component {
         programs.packages.push((Part::Moe, "moe".into()));
-        programs.packages.push((Part::Ned, "ned".into()));
+        programs.packages.push((Part::Ned, system.ned()));
         for server in servers(system, component.name.get_ref()) {
             programs.add(Part::Servers, &server.program);
         }

@@ -41,7 +41,7 @@ struct Program<'a> {
     task: Cap<Task>,
 }
 
-/// Starts the boot module `ned`.
+/// Starts the boot module `ned`, behind whose name there may be a `+` and what it was built with.
 pub(super) fn start(
     moe: &mut Moe,
     rom: ObjectId,
@@ -53,7 +53,9 @@ pub(super) fn start(
         action: LOAD,
         reason,
     };
-    let module = modules.find(|module| module.name == NAME.as_bytes());
+    let is_ned =
+        |module: &Module| module.name.split(|byte| *byte == b'+').next() == Some(NAME.as_bytes());
+    let module = modules.find(is_ned);
     let module = module.ok_or(refused(Reason::Text(
         "there is no boot module of that name",
     )))?;
@@ -72,7 +74,8 @@ pub(super) fn start(
         .to("make ned's task")?
         .leak();
     let thread = kernel.create_thread().to("make ned's thread")?.leak();
-    Debugger::KERNEL.introduce(task, thread, NAME, NAME);
+    let file_name = core::str::from_utf8(module.name).unwrap_or(NAME);
+    Debugger::KERNEL.introduce(task, thread, NAME, file_name);
     let last_address = moe.last_address;
     let map = RegionMap::new(&mut moe.bank, AccountId::ROOT, last_address)
         .and_then(|map| moe.insert(Payer::ROOT, Object::RegionMap(map)))
@@ -91,7 +94,7 @@ pub(super) fn start(
     let attached = program.attach(utcbs, Flags::RW | Flags::KERNEL, None, "[utcb]");
     attached.to(LOAD)?;
     let start = StartBlock {
-        arguments: &[NAME],
+        arguments: &[file_name],
         names: &NAMES,
         kip: program::KIP_ADDRESS,
         program_headers: None,

@@ -18,7 +18,8 @@ use l4_rt::time;
 use l4_sys::object::{Factory, IpcGate, Irq, Thread};
 use l4_sys::{Cap, Error, OwnedCap, Result};
 
-use crate::asks::{Asks, Key};
+use super::asks::{Asks, Key};
+use crate::instance::Session;
 use crate::label::{Kind, Label};
 
 /// Of threads that ask: above all components, below ned itself.
@@ -38,9 +39,6 @@ pub struct Wish {
     /// The rights that the client gets.
     pub rights: CapabilityRights,
 }
-
-/// A gate that a server made: its name, and the rights that its client gets.
-pub type Session = (String, OwnedCap<IpcGate>, CapabilityRights);
 
 /// What became of the wishes of one component.
 pub struct Answer {
