@@ -1,13 +1,14 @@
 //! What the machine calls: each entry into the kernel, and what is done
 //! before it is left.
 
+use l4_abi::message_tag::MessageTag;
 use machine::boot::Boot;
 use machine::event::{Fault, Source};
-use machine::per_cpu::{RESUME, ShortWay, TaskAnswer};
+use machine::per_cpu::{BIND, CREATE, EX_REGS, RESUME, RUN, ShortWay, TaskAnswer};
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
-use crate::object::thread::vcpu;
+use crate::object::thread::{self, vcpu};
 use crate::object::{burial, icu, task, vlog};
 use crate::{debugger, fault, init, ipc, latency, remote, scheduling, syscall, trace};
 
@@ -49,12 +50,48 @@ impl CpuLocal {
     /// The same for a system call that may have the label of tasks, before anything
     /// else is tried. The registers that a C function preserves are not in its frame
     /// yet.
-    pub fn task_syscall(cpu: &Cpu, destination: u64, tag: u64) -> TaskAnswer {
+    pub fn task_syscall(cpu: &Cpu, _: u64, destination: u64, tag: u64) -> TaskAnswer {
+        let tag = MessageTag::from_raw(tag);
+        Self::without_frame(cpu, tag, || {
+            task::fast::syscall(cpu, destination, tag.raw())
+        })
+    }
+
+    /// The same for a system call with the tag [`CREATE`].
+    pub fn create_thread(cpu: &Cpu, _: u64, destination: u64) -> TaskAnswer {
+        Self::without_frame(cpu, CREATE, || thread::fast::create(cpu, destination))
+    }
+
+    /// The same for [`BIND`].
+    pub fn bind_thread(cpu: &Cpu, _: u64, destination: u64) -> TaskAnswer {
+        Self::without_frame(cpu, BIND, || thread::fast::bind(cpu, destination))
+    }
+
+    /// The same for [`EX_REGS`].
+    pub fn ex_regs(cpu: &Cpu, _: u64, destination: u64) -> TaskAnswer {
+        Self::without_frame(cpu, EX_REGS, || thread::fast::ex_regs(cpu, destination))
+    }
+
+    /// The current thread made a system call with the tag [`RUN`], and all registers
+    /// are in its frame. True if another frame is entered, and all done;
+    /// false: [`short_syscall`](Self::short_syscall) follows.
+    pub fn run_thread(cpu: &Cpu, _: u64, destination: u64) -> bool {
+        latency::syscall(cpu, RUN.raw());
+        let is_done = !trace::ENABLED && thread::fast::run(cpu, destination).is_some();
+        is_done.then(|| latency::leave(cpu)).is_some()
+    }
+
+    #[inline(always)]
+    fn without_frame(
+        cpu: &Cpu,
+        tag: MessageTag,
+        perform: impl FnOnce() -> Option<TaskAnswer>,
+    ) -> TaskAnswer {
         if trace::ENABLED {
             return TaskAnswer::NOWHERE;
         }
-        latency::syscall(cpu, tag);
-        let answer = task::fast::syscall(cpu, destination, tag).unwrap_or(TaskAnswer::NOWHERE);
+        latency::syscall(cpu, tag.raw());
+        let answer = perform().unwrap_or(TaskAnswer::NOWHERE);
         if answer.tag().is_some() {
             latency::leave(cpu);
         }

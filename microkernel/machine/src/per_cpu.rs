@@ -9,6 +9,8 @@ use l4_abi::capability::Selector;
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::{Destination, Operation};
 use l4_abi::protocol::label;
+use l4_abi::protocol::scheduler::run_thread_word::COUNT;
+use l4_abi::protocol::thread::{CONTROL_WORDS, EX_REGS_WORDS};
 
 use crate::arch::context::Frame;
 use crate::arch::cpu::CpuState;
@@ -183,6 +185,16 @@ pub const RESUME: [u64; 2] = [
     Destination::new(Selector::INVALID, Operation::CALL).raw(),
 ];
 
+/// The tag of the creation of an object without arguments, as a thread is.
+pub const CREATE: MessageTag = MessageTag::words_only(label::FACTORY, 1);
+/// The tag of thread control with a task to bind to.
+pub const BIND: MessageTag = MessageTag::new(label::THREAD, CONTROL_WORDS, 1, TagFlags::empty());
+/// The tag of ex_regs.
+pub const EX_REGS: MessageTag = MessageTag::words_only(label::THREAD, EX_REGS_WORDS);
+
+/// The tag of the scheduler's run_thread.
+pub const RUN: MessageTag = MessageTag::new(label::SCHEDULER, COUNT, 1, TagFlags::empty());
+
 /// How far the short way through the kernel led.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -265,16 +277,6 @@ macro_rules! upcalls {
         }
 
         #[unsafe(no_mangle)]
-        extern "C" fn brio_task_syscall(
-            cpu: &$crate::per_cpu::PerCpu<$local>,
-            _label: u64,
-            destination: u64,
-            tag: u64,
-        ) -> $crate::per_cpu::TaskAnswer {
-            <$local>::task_syscall(cpu, destination, tag)
-        }
-
-        #[unsafe(no_mangle)]
         extern "C" fn brio_resume(
             cpu: &$crate::per_cpu::PerCpu<$local>,
         ) -> $crate::per_cpu::TaskAnswer {
@@ -292,15 +294,20 @@ macro_rules! upcalls {
             brio_fault = fault(&mut, fault: &$crate::trap::Fault);
             brio_interrupt = interrupt(&mut, interrupt: $crate::trap::Interrupt);
             brio_panicked = panicked(&);
+            brio_task_syscall = task_syscall(&, label: u64, to: u64, tag: u64) -> $crate::per_cpu::TaskAnswer;
+            brio_create_thread = create_thread(&, label: u64, to: u64) -> $crate::per_cpu::TaskAnswer;
+            brio_bind_thread = bind_thread(&, label: u64, to: u64) -> $crate::per_cpu::TaskAnswer;
+            brio_ex_regs = ex_regs(&, label: u64, to: u64) -> $crate::per_cpu::TaskAnswer;
+            brio_run_thread = run_thread(&, label: u64, to: u64) -> bool;
         }
     };
-    ($local:ty: $($symbol:ident = $upcall:ident(& $($mutable:ident)? $(, $name:ident: $type:ty)?);)*) => {
+    ($local:ty: $($symbol:ident = $upcall:ident(& $($mutable:ident)? $(, $name:ident: $type:ty)*) $(-> $answer:ty)?;)*) => {
         $(
             #[unsafe(no_mangle)]
             extern "C" fn $symbol(
-                cpu: & $($mutable)? $crate::per_cpu::PerCpu<$local> $(, $name: $type)?
-            ) {
-                <$local>::$upcall(cpu $(, $name)?);
+                cpu: & $($mutable)? $crate::per_cpu::PerCpu<$local> $(, $name: $type)*
+            ) $(-> $answer)? {
+                <$local>::$upcall(cpu $(, $name)*)
             }
         )*
     };

@@ -484,19 +484,13 @@ fn invoke(
 }
 
 /// What follows an operation of `thread`, after which that goes on, or another
-/// one that the operation switched to or made ready.
+/// one that the operation made ready.
 #[inline(always)]
 fn end_of(cpu: &Cpu, thread: &Thread) -> ShortWay {
     if !cpu.kernel.reaper.is_empty() {
         ShortWay::ToTheExit
-    } else if scheduling::is_settled(cpu) {
-        if cpu.current.is(thread) {
-            return ShortWay::ToTheEnd;
-        }
-        match cpu.current.get(cpu) {
-            Some(current) if cpu.loaded.is(current) => ShortWay::ToTheFrame,
-            _ => ShortWay::ToTheExit,
-        }
+    } else if scheduling::is_settled(cpu) && cpu.current.is(thread) {
+        ShortWay::ToTheEnd
     } else if cpu.preempt.get() && scheduling::give_way(cpu, thread) {
         ShortWay::ToTheFrame
     } else {

@@ -195,6 +195,7 @@ impl Slabs {
         }
     }
 
+    #[inline(always)]
     fn unlink(&mut self, class: Class, frame: u32) {
         let Slab { next, previous, .. } = self.frames[frame as usize];
         match self.frames.get_mut(previous as usize) {

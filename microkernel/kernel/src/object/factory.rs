@@ -72,7 +72,7 @@ impl Factory {
                 }
                 task.into_any()
             }
-            ObjectType::Thread => Thread::create(call.cpu, self.quota, call.cpu.id())?.into_any(),
+            ObjectType::Thread => self.thread(call)?,
             ObjectType::Factory => self.factory(call)?,
             ObjectType::IrqSender => {
                 let irq = Irq::new(call.cpu.kernel.new_id());
@@ -88,6 +88,22 @@ impl Factory {
         self.hand_out(call, slot, &object)?;
         call.reply(words, ReceivedItem::NEW_OBJECT_WORD);
         Ok(Outcome(MessageTag::new(0, words, 1, TagFlags::empty())))
+    }
+
+    /// Makes a thread, as the request is known to ask.
+    #[inline(always)]
+    pub fn create_thread(&self, call: &Invocation<'_>) -> OperationResult {
+        call.require_rights(CapabilityRights::SPECIAL)?;
+        let slot = target_slot(call)?;
+        let thread = Thread::create(call.cpu, self.quota, call.cpu.id())?.into_any();
+        self.hand_out(call, slot, &thread)?;
+        call.reply(0, ReceivedItem::NEW_OBJECT_WORD);
+        Ok(Outcome(MessageTag::new(0, 0, 1, TagFlags::empty())))
+    }
+
+    #[inline(never)]
+    fn thread(&self, call: &Invocation<'_>) -> Result<ObjectRef, Fail> {
+        Ok(Thread::create(call.cpu, self.quota, call.cpu.id())?.into_any())
     }
 
     /// A task with kernel-user memory, if `area` is not nil. `None`: the operation pauses.

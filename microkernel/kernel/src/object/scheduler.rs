@@ -67,6 +67,19 @@ impl Scheduler {
         Ok(Outcome::words(3))
     }
 
+    /// The thread that the request is to run, its priority and its time slice, if it
+    /// is more urgent than all others and stays on this CPU.
+    #[inline(always)]
+    pub fn near_thread<'cpu>(&self, call: &Invocation<'cpu>) -> Option<(&'cpu Thread, (u8, u64))> {
+        let (cpu, (priority, quantum)) = (call.cpu, parameters(call).ok()?);
+        if call.word(0) != Opcode::RunThread.word() || priority <= cpu.budget.priority() {
+            return None;
+        }
+        let (thread, _) = call.argument::<Thread>().ok()?;
+        let stays = thread.lives_here(cpu) && cpu_set(call).contains(cpu.id());
+        stays.then_some((thread, (priority, quantum)))
+    }
+
     fn run_thread(&self, call: &Invocation<'_>) -> OperationResult {
         call.require_words(word::COUNT, ResultCode::EINVAL)?;
         let (priority, quantum) = parameters(call)?;
@@ -78,10 +91,8 @@ impl Scheduler {
         // A set without a present CPU: the thread stays where it is.
         if let Some(home) = choose(call, thread) {
             scheduling::set_parameters(call.cpu, thread, priority, quantum);
-            if home != thread.residence() || scheduling::start(call.cpu, thread).is_none() {
-                scheduling::make_ready(call.cpu, thread);
-                scheduling::migrate(call.cpu, thread, home);
-            }
+            scheduling::make_ready(call.cpu, thread);
+            scheduling::migrate(call.cpu, thread, home);
         }
         Ok(Outcome::OK)
     }

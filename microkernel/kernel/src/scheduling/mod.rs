@@ -27,7 +27,7 @@ use machine::vm;
 use crate::cpu::{Cpu, CpuLocal};
 use crate::ipc;
 use crate::object;
-use crate::object::thread::{Deferred, LocalState, Standing, Thread, ThreadState, Waiting};
+use crate::object::thread::{Deferred, Life, LocalState, Standing, Thread, ThreadState, Waiting};
 use crate::{remote, trace};
 use ready_queue::Ready;
 
@@ -232,23 +232,30 @@ pub fn yield_now(cpu: &Cpu, thread: &Thread) {
     }
 }
 
-/// What [`make_ready`] and [`leave`] do if the current thread, in its system
-/// call, only has to give way to `thread`, which is on no ready list and has
-/// only to go on in user mode: that one is switched to. `None`: nothing is done.
+/// What [`set_parameters`], [`make_ready`] and [`leave`] do if `current`, which is
+/// loaded and in its system call, only has to give way to `thread`, which was not
+/// ready and has only to go on in user mode: that one is switched to. `None`:
+/// nothing is done.
 #[inline(always)]
-pub fn start(cpu: &Cpu, thread: &Thread) -> Option<()> {
-    let current = cpu.current.get(cpu).filter(|now| cpu.loaded.is(now))?;
-    let from = current.stands(cpu, Standing::Plain)?;
+pub fn start(
+    cpu: &Cpu,
+    (current, from): (&Thread, &ThreadState),
+    thread: &Thread,
+    (priority, quantum): (u8, u64),
+) -> Option<()> {
+    debug_assert!(is_settled(cpu) && cpu.current.is(current) && cpu.loaded.is(current));
     let to = thread.stands(cpu, Standing::Plain)?;
-    let only_goes_on = thread.could_run(&to)
-        && thread.lives_here(cpu)
-        && !(cpu.current.is(thread) || to.has_deferred());
-    if !(only_goes_on && is_settled(cpu) && goes_first(cpu, &from, &to)) {
+    let is_new = to.waiting.get() == Waiting::Nothing
+        && to.life.get() == Life::Alive
+        && !to.scheduled.get()
+        && thread.task(cpu).is_some();
+    let goes_first = priority > cpu.budget.priority() && priority >= from.priority.get();
+    if !(is_new && goes_first) || to.has_deferred() {
         return None;
     }
-    preempt(cpu, current, &from, thread, &to);
-    trace::switch(cpu, Some(thread));
-    switch_to(cpu, current, &from, thread, &to);
+    to.set_parameters(priority, quantum);
+    preempt(cpu, current, from, thread, &to);
+    switch_to(cpu, current, from, thread, &to);
     Some(())
 }
 
@@ -258,12 +265,7 @@ pub fn start(cpu: &Cpu, thread: &Thread) -> Option<()> {
 pub fn set_parameters(cpu: &Cpu, thread: &Thread, priority: u8, quantum: u64) {
     let state = thread.state(cpu);
     cpu.ready.remove(thread, state.priority.get());
-    state.priority.set(priority);
-    // So its end, as a time, fits into a word.
-    let quantum = quantum.min(i64::MAX as u64);
-    state.quantum.set(quantum);
-    state.remaining.set(quantum as i64);
-    state.scheduled.set(true);
+    state.set_parameters(priority, quantum);
     if cpu.budget.is_of(thread) {
         cpu.budget.change(cpu, thread);
         cpu.reschedule.set(true);

@@ -7,7 +7,7 @@ use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, ERROR_OFFSET};
 use machine::event::{Fault, Source};
-use machine::per_cpu::{RESUME, ShortWay, TaskAnswer};
+use machine::per_cpu::{BIND, CREATE, EX_REGS, RESUME, RUN, ShortWay, TaskAnswer};
 use machine::trap::Interrupt;
 
 use super::{Doing, Syscall, TestTask, World, invariants, syscall};
@@ -18,9 +18,15 @@ use crate::object::thread::{Life, Thread, Waiting};
 /// How far the short way leads that entry code chooses for a system call of the
 /// current thread with these registers.
 pub(crate) fn short_way(cpu: &Cpu, [label, destination, tag, timeouts]: [u64; 4]) -> ShortWay {
-    let led = match MessageTag::from_raw(tag).label() {
+    let led = match MessageTag::from_raw(tag) {
         _ if [tag, destination] == RESUME => CpuLocal::resume(cpu),
-        label::TASK => Ok(CpuLocal::task_syscall(cpu, destination, tag)),
+        CREATE => Ok(CpuLocal::create_thread(cpu, label, destination)),
+        BIND => Ok(CpuLocal::bind_thread(cpu, label, destination)),
+        EX_REGS => Ok(CpuLocal::ex_regs(cpu, label, destination)),
+        tag if tag.label() == label::TASK => {
+            Ok(CpuLocal::task_syscall(cpu, label, destination, tag.raw()))
+        }
+        RUN if CpuLocal::run_thread(cpu, label, destination) => Err(ShortWay::ToTheFrame),
         _ => Err(CpuLocal::short_syscall(
             cpu,
             label,

@@ -10,7 +10,7 @@ use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
 use super::context::Frame;
-use crate::per_cpu::{CpuBlock, RESUME, ShortWay, TaskAnswer};
+use crate::per_cpu::{BIND, CREATE, CpuBlock, EX_REGS, RESUME, RUN, ShortWay, TaskAnswer};
 
 /// Offsets in [`CpuBlock`](crate::per_cpu::CpuBlock), which `per_cpu.rs` fixes.
 const BLOCK_FRAME: usize = 8;
@@ -140,7 +140,7 @@ global_asm!(
     "cmp w10, #{svc}",
     "b.ne brio_sync_fault",
     // Messages have labels that are not negative, interrupts -1.
-    "tbnz x0, #17, brio_any_syscall",
+    "tbnz x0, #19, brio_any_syscall",
     "tbz x0, #63, brio_any_syscall",
     "asr x10, x0, #16",
     "cmn x10, #{task}",
@@ -195,16 +195,19 @@ global_asm!(
     ".balign 128",
     "",
     "brio_any_syscall:",
+    ".macro to_kernel_with_all",
     "str x9, [sp, #{error}]",
     "save_rest",
     // (cpu, label, destination, tag, timeouts)
     "mov x4, x3",
     "mov x3, x0",
     "to_kernel_stack",
+    ".endm",
+    "to_kernel_with_all",
     "bl brio_short_syscall",
     // How far it led is in w0. If it is back to the thread, the registers
     // that a C function preserves are in their places.
-    "mrs x9, tpidr_el2",
+    "13: mrs x9, tpidr_el2",
     "cmp w0, #{done}",
     "b.ne 4f",
     "ldr x1, [x9, #{frame}]",
@@ -256,11 +259,40 @@ global_asm!(
     "",
     // A vCPU that goes to its user mode needs no registers any more.
     "brio_resume_entry:",
-    "ldr x10, ={resume_tag}",
-    "cmp x0, x10",
+    "ldr x11, ={resume_tag}",
+    "cmp x0, x11",
+    "b.eq 11f",
+    // (cpu, label, destination)
+    ".macro try tag, function",
+    "ldr x11, =\\tag",
+    "cmp x0, x11",
+    "b.ne 1f",
+    "str x18, [sp, #{x} + 144]",
+    "to_kernel_stack",
+    "bl \\function",
+    "b 8b",
+    "1:",
+    ".endm",
+    "10:",
+    "try {create}, brio_create_thread",
+    "try {bind}, brio_bind_thread",
+    "try {ex_regs}, brio_ex_regs",
+    "ldr x11, ={run}",
+    "cmp x0, x11",
     "b.ne brio_any_syscall",
-    "cmn x2, #{resume_destination}",
-    "b.ne brio_any_syscall",
+    "to_kernel_with_all",
+    "bl brio_run_thread",
+    "cbnz w0, brio_leave",
+    "mrs x0, tpidr_el2",
+    "ldr x10, [x0, #{registers}]",
+    "cbnz x10, 14f",
+    "ldr x10, [x0, #{frame}]",
+    "14: ldp x3, x1, [x10, #{x}]",
+    "ldp x2, x4, [x10, #{x} + 16]",
+    "bl brio_short_syscall",
+    "b 13b",
+    "11: cmn x2, #{resume_destination}",
+    "b.ne 10b",
     "str x18, [sp, #{x} + 144]",
     "to_kernel_stack",
     "bl brio_resume",
@@ -340,6 +372,10 @@ global_asm!(
     resume_tag = const RESUME[0] as i64,
     resume_destination = const (RESUME[1] as i64).unsigned_abs(),
     task = const -l4_abi::protocol::label::TASK,
+    run = const RUN.raw() as i64,
+    create = const CREATE.raw() as i64,
+    bind = const BIND.raw() as i64,
+    ex_regs = const EX_REGS.raw() as i64,
     no_tag = const TaskAnswer::NO_TAG.trailing_zeros(),
     svc = const l4_abi::arch::aarch64::exception::class::SVC64,
     hvc = const l4_abi::arch::aarch64::exception::class::HVC64,

@@ -129,6 +129,14 @@ macro_rules! detour {
 }
 pub(super) use detour;
 
+/// Assembler that knows where these fields of a structure are.
+macro_rules! with_offsets {
+    ($asm:ident, $type:ident, [$($field:ident)*], $($code:tt)*) => {
+        $asm!($($code)* $($field = const offset_of!($type, $field),)*);
+    };
+}
+pub(super) use with_offsets;
+
 /// Whether the kernel isolates itself.
 pub(super) fn is_on() -> bool {
     // SAFETY: a word of the image; written before it is asked for.
@@ -266,7 +274,8 @@ macro_rules! leave_space {
     };
 }
 
-global_asm!(
+with_offsets!(
+    global_asm, Pushed, [vector error rip cs rflags rsp ss],
     ".pushsection .entry.first, \"ax\", @progbits",
     ".global brio_entry_page, brio_kernel_root, brio_isolated_syscall, brio_isolated_compatibility",
     ".global brio_isolated_trap, brio_isolated_failure, brio_isolated_sysret, brio_isolated_iret",
@@ -361,13 +370,6 @@ global_asm!(
     scratch = const FRAME_SIZE + Tables::SCRATCH,
     syscall = sym syscall::entry,
     compatibility = sym trap::entry_from_compatibility_mode,
-    vector = const offset_of!(Pushed, vector),
-    error = const offset_of!(Pushed, error),
-    rip = const offset_of!(Pushed, rip),
-    cs = const offset_of!(Pushed, cs),
-    rflags = const offset_of!(Pushed, rflags),
-    rsp = const offset_of!(Pushed, rsp),
-    ss = const offset_of!(Pushed, ss),
     virtual_8086 = const VIRTUAL_8086,
     first_interrupt = const FIRST_INTERRUPT,
     debug = const vector::DEBUG,

@@ -13,7 +13,7 @@ use l4_abi::arch::x86_64::fault::fault_word;
 
 use super::context::Frame;
 use super::cpu::{DEBUG_STACK, ENTRY_STACK, FAILURE_STACK, NMI_STACK, TablePointer, selector};
-use super::isolation::{self, detour};
+use super::isolation::{self, detour, with_offsets};
 use super::paging;
 use super::syscall::{block, leave};
 pub use crate::event::{Fault, Source};
@@ -130,7 +130,8 @@ macro_rules! save_registers {
 #[unsafe(naked)]
 #[unsafe(link_section = ".entry")]
 unsafe extern "C" fn fault_entry() {
-    naked_asm!(
+    with_offsets!(
+        naked_asm, Pushed, [vector error rip cs rflags],
         detour!("brio_isolated_trap"),
         "test byte ptr [rsp + {cs}], 3",
         "jz 3f",
@@ -166,11 +167,6 @@ unsafe extern "C" fn fault_entry() {
         "push gs:[{scratch} + 8]",
         "mov rax, gs:[{scratch}]",
         "jmp brio_fault_from_user",
-        vector = const offset_of!(Pushed, vector),
-        error = const offset_of!(Pushed, error),
-        rip = const offset_of!(Pushed, rip),
-        cs = const offset_of!(Pushed, cs),
-        rflags = const offset_of!(Pushed, rflags),
         virtual_8086 = const VIRTUAL_8086,
         this = const block::THIS,
         frame = const block::FRAME,
@@ -186,7 +182,8 @@ unsafe extern "C" fn fault_entry() {
 #[unsafe(naked)]
 #[unsafe(link_section = ".entry")]
 unsafe extern "C" fn interrupt_entry() {
-    naked_asm!(
+    with_offsets!(
+        naked_asm, Pushed, [vector cs rflags],
         detour!("brio_isolated_trap"),
         "test byte ptr [rsp + {cs}], 3",
         "jz 3f",
@@ -209,9 +206,6 @@ unsafe extern "C" fn interrupt_entry() {
         "mov rdi, gs:[{this}]",
         "mov esi, [rsp + {vector}]",
         "jmp 4b",
-        vector = const offset_of!(Pushed, vector),
-        cs = const offset_of!(Pushed, cs),
-        rflags = const offset_of!(Pushed, rflags),
         virtual_8086 = const VIRTUAL_8086,
         frame_vector = const offset_of!(Frame, trap_number) - offset_of!(Frame, r15),
         this = const block::THIS,
@@ -227,7 +221,8 @@ unsafe extern "C" fn interrupt_entry() {
 #[unsafe(naked)]
 #[unsafe(link_section = ".entry")]
 unsafe extern "C" fn debug_entry() {
-    naked_asm!(
+    with_offsets!(
+        naked_asm, Pushed, [vector error rip cs rflags rsp ss],
         detour!("brio_isolated_trap"),
         "test byte ptr [rsp + {cs}], 3",
         "jz 3f",
@@ -271,13 +266,6 @@ unsafe extern "C" fn debug_entry() {
         "pop rcx",
         "pop rax",
         "jmp {bug}",
-        vector = const offset_of!(Pushed, vector),
-        error = const offset_of!(Pushed, error),
-        rip = const offset_of!(Pushed, rip),
-        cs = const offset_of!(Pushed, cs),
-        rflags = const offset_of!(Pushed, rflags),
-        rsp = const offset_of!(Pushed, rsp),
-        ss = const offset_of!(Pushed, ss),
         frame = const block::FRAME,
         scratch = const block::SCRATCH,
         virtual_8086 = const VIRTUAL_8086,

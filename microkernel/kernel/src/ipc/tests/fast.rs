@@ -3,19 +3,22 @@
 use l4_abi::capability::{Selector, slot};
 use l4_abi::error::ResultCode;
 use l4_abi::flexpage::Flexpage;
-use l4_abi::item::{ItemControl, ItemFlags, MapItem, SendItem};
+use l4_abi::item::{ItemControl, ItemFlags, MapItem, ReceiveBuffer, SendItem};
 use l4_abi::operation::Destination;
+use l4_abi::protocol::factory::ObjectType;
 use l4_abi::protocol::irq::BindOpcode;
 use l4_abi::protocol::task::UnmapMask;
+use l4_abi::protocol::thread::ControlFlags;
 use l4_abi::protocol::{self, label};
 use l4_abi::rights::{CapabilityRights, MemoryRights};
+use l4_abi::utcb::SIZE;
 use machine::event::{Fault, Source as Interrupt};
 use machine::per_cpu::ShortWay;
 
 use super::*;
 use crate::ipc::fast::page_fault;
 use crate::object::thread::Stop;
-use crate::testing::{TEST_MEMORY, short_way};
+use crate::testing::{TEST_MEMORY, UTCB_AREA, short_way};
 
 /// Tries the fast path alone.
 fn is_fast(world: &World, call: Syscall) -> bool {
@@ -164,6 +167,58 @@ fn a_thread_that_starts_takes_the_place_of_a_less_urgent_one_on_it() {
     for (priority, runs) in [(9, false), (10, true), (255, true)] {
         run(|world| assert_eq!(start(world, priority, |_, _| {}), (true, runs)));
     }
+}
+
+#[test]
+fn a_thread_is_made_bound_and_started_on_it() {
+    run(|world| {
+        const SLOT: u64 = 0x180;
+        let task = world.task();
+        let maker = world.thread(&task, 10);
+        let factory = world.factory(0x1_0000);
+        let factory = world.give_full(&task, factory.header());
+        let scheduler = world.give_initial(&task, slot::SCHEDULER);
+        let [own, itself] = [task.header(), maker.header()].map(|it| world.give_full(&task, it));
+        assert!(task.task.make_slot(world.cpu, SLOT).is_ok());
+        world.write_buffers(&maker, &[ReceiveBuffer::slot_word(SLOT, false)]);
+        let create = Syscall::invoke(factory, label::FACTORY, 1);
+        world.write(&maker, &[ObjectType::Semaphore.word()]);
+        assert!(!is_fast(world, create));
+        world.write(&maker, &[ObjectType::Thread.word()]);
+        assert!(is_fast(world, create));
+        let answer = MessageTag::new(0, 0, 1, TagFlags::empty());
+        assert_eq!(world.doing(&maker), Doing::Done(answer));
+        let utcb = UTCB_AREA + 2 * SIZE as u64;
+        let flags = ControlFlags::BIND_TASK.union(ControlFlags::SET_PAGER);
+        let pager = Selector::new(0x55).raw();
+        write_with(world, &maker, &[flags.bits(), pager, 0, 0, 0, utcb], own);
+        assert!(is_fast(world, Syscall::call(SLOT).tag(label::THREAD, 6, 1)));
+        assert_eq!(world.doing(&maker), done(0, 3));
+        let ex_regs = protocol::thread::Opcode::ExRegs.word();
+        for (slot, on_it) in [(itself, false), (SLOT, true)] {
+            world.write(&maker, &[ex_regs, 0x1234, 0x5678]);
+            assert_eq!(
+                is_fast(world, Syscall::invoke(slot, label::THREAD, 3)),
+                on_it
+            );
+        }
+        assert_eq!(world.doing(&maker), done(0, 3));
+        let run_thread = protocol::scheduler::Opcode::RunThread.word();
+        write_with(world, &maker, &[run_thread, 0, 1, 20, 0], SLOT);
+        assert!(is_fast(
+            world,
+            Syscall::call(scheduler).tag(label::SCHEDULER, 5, 1)
+        ));
+        assert_eq!(world.doing(&maker), done(0, 0));
+        let made = world.cpu.current.get(world.cpu).expect("it runs");
+        let state = made.state(world.cpu);
+        assert_eq!(
+            (state.context.frame.ip(), state.context.frame.sp()),
+            (0x1234, 0x5678)
+        );
+        assert_eq!((state.pager.get(), state.priority.get()), (0x55, 20));
+        assert!(maker.is_runnable(world.cpu) && made.id > maker.id);
+    });
 }
 
 #[test]

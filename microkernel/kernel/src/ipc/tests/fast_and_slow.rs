@@ -4,8 +4,10 @@
 use std::cell::Cell;
 
 use l4_abi::capability::{Selector, slot};
-use l4_abi::item::{MapItem, SendItem};
+use l4_abi::item::{MapItem, ReceiveBuffer, SendItem};
+use l4_abi::protocol::factory::ObjectType;
 use l4_abi::protocol::irq::BindOpcode;
+use l4_abi::protocol::thread::ControlFlags;
 use l4_abi::protocol::{self, label};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::TimeoutPair;
@@ -20,6 +22,7 @@ use super::fast::{FAULTS, PAGE, PAGES, fault_at, give_pages, item};
 use super::*;
 use crate::object::irq::Irq;
 use crate::object::thread::{Purpose, Stop};
+use crate::testing::UTCB_AREA;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -36,6 +39,9 @@ enum Step {
     Ask(u64),
     /// The running thread gives a thread a priority.
     Schedule(usize, u64),
+    /// The running thread makes a thread; binds, gives registers to, or runs that
+    /// or another one, rightly or not.
+    Make(usize, u64, u64),
     Time(u64),
     /// ex_regs of a thread, with an exception.
     Stop(usize),
@@ -50,6 +56,9 @@ const PARTNERS: u64 = THREADS as u64 + 2;
 const IRQS: u64 = FIRST + PARTNERS;
 const OWN_TASK: u64 = IRQS + 2;
 const SCHEDULER: u64 = OWN_TASK + 1;
+const FACTORY: u64 = SCHEDULER + 1;
+/// The last thread that was made.
+const MADE: u64 = FACTORY + 1;
 
 fn step() -> impl Strategy<Value = Step> {
     let timeout = || {
@@ -95,6 +104,8 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (0..2_usize).prop_map(Step::Fire),
         5 => (0..PARTNERS + 5).prop_map(Step::Ask),
         5 => (0..THREADS, 2..6_u64).prop_map(|(thread, priority)| Step::Schedule(thread, priority)),
+        20 => (0..4_usize, prop_oneof![2 => Just(MADE), 1 => FIRST..MADE], 0..8_u64)
+            .prop_map(|(operation, target, choice)| Step::Make(operation, target, choice)),
         1 => prop_oneof![0..400_u64, Just(20_000)].prop_map(Step::Time),
         1 => (0..THREADS).prop_map(Step::Stop),
         1 => (0..THREADS, prop::bool::weighted(0.2))
@@ -109,6 +120,9 @@ struct Picture {
     /// Of both tasks, where threads fault.
     pages: Vec<Option<Leaf>>,
     threads: Vec<(Doing, u64, Vec<u64>, Option<usize>)>,
+    /// Instruction and stack pointer, pager and priority of those, and of the threads
+    /// that were made last.
+    registers: Vec<[u64; 4]>,
 }
 
 /// A world in which the steps happen.
@@ -145,11 +159,12 @@ impl Stage {
         for task in &tasks {
             assert_eq!(world.give_full(task, task.header()), OWN_TASK);
             assert_eq!(world.give_initial(task, slot::SCHEDULER), SCHEDULER);
+            assert_eq!(world.give_initial(task, slot::FACTORY), FACTORY);
         }
-        for thread in &threads {
+        for (thread, number) in threads.iter().zip(0..) {
             let state = thread.state(world.cpu);
             state.exception_handler.set(FIRST + 4);
-            state.pager.set(FIRST + 4 + thread.id % 2);
+            state.pager.set(FIRST + 4 + number % 2);
         }
         for task in &tasks {
             give_pages(world, task, PAGES);
@@ -179,6 +194,11 @@ impl Stage {
                 world.write(caller, &[words.as_slice(), item.as_slice()].concat());
                 Syscall::call(SCHEDULER).tag(label::SCHEDULER, 5, 1)
             }),
+            Step::Make(operation, target, choice) => {
+                self.syscall(world, number, 0, |world, caller| {
+                    Self::make(world, caller, *operation, *target, *choice)
+                });
+            }
             Step::Usual(words) => self.syscall(world, number, 0, |world, thread| {
                 self.usual(world, thread, *words)
             }),
@@ -202,6 +222,48 @@ impl Stage {
                 self.threads[*thread].set_alien(world.cpu, *alien);
             }
         }
+    }
+
+    fn make(world: &World, caller: &Thread, operation: usize, target: u64, choice: u64) -> Syscall {
+        let item = |capability| {
+            let item = MapItem::capability(capability, CapabilityRights::RWSD);
+            SendItem::Map(item).words()
+        };
+        // Most often rightly.
+        let wrong = |at: u64| u64::from(choice == at);
+        let (call, words, argument) = match operation {
+            0 => {
+                world.write_buffers(caller, &[ReceiveBuffer::slot_word(MADE, choice == 1)]);
+                let kind = match choice {
+                    2 => ObjectType::Semaphore,
+                    _ => ObjectType::Thread,
+                };
+                let call = Syscall::call(FACTORY).tag(label::FACTORY, 1, 0);
+                (call, vec![kind.word()], None)
+            }
+            1 => {
+                let flags = ControlFlags::BIND_TASK
+                    .union(ControlFlags::SET_PAGER)
+                    .bits();
+                let utcb = UTCB_AREA + 0x800 + wrong(1) + wrong(2) * 0x10_0000;
+                let words = vec![flags ^ wrong(3) << 21, FIRST << 12, 0, 0, 0, utcb];
+                let call = Syscall::call(target).tag(label::THREAD, 6, 1);
+                (call, words, Some(OWN_TASK - wrong(4)))
+            }
+            2 => {
+                let request = 1 | wrong(1) << 16 | wrong(2) << 24;
+                let words = vec![request, choice << 12, u64::MAX];
+                (Syscall::call(target).tag(label::THREAD, 3, 0), words, None)
+            }
+            _ => {
+                let words = vec![1 - wrong(1), 0, 1, 2 + choice, 100_000];
+                let call = Syscall::call(SCHEDULER).tag(label::SCHEDULER, 5, 1);
+                (call, words, Some(target))
+            }
+        };
+        let words = [words, argument.map_or(vec![], |slot| item(slot).to_vec())];
+        world.write(caller, &words.concat());
+        call
     }
 
     fn ask(&self, world: &mut World, slot: u64) {
@@ -293,7 +355,19 @@ impl Stage {
             let page = |page| task.task.memory.space().page_at(FAULTS + page * PAGE);
             (0..4).map(move |index| page(index).map(|(leaf, _)| leaf))
         });
+        let registers = |thread: &Thread| {
+            let state = thread.state(world.cpu);
+            let frame = &state.context.frame;
+            let priority = u64::from(state.priority.get());
+            [frame.ip(), frame.sp(), state.pager.get(), priority]
+        };
+        let made = self.tasks.iter().filter_map(|task| {
+            let entry = task.task.capabilities.lookup(world.cpu, MADE)?;
+            entry.object.downcast().map(registers)
+        });
+        let own = self.threads.iter().map(|thread| registers(thread));
         Picture {
+            registers: own.chain(made).collect(),
             pages: pages.collect(),
             threads: threads.collect(),
             running: self.threads.iter().position(|thread| world.runs(thread)),

@@ -20,7 +20,7 @@ use super::Task;
 use super::memory::map_page;
 use crate::capability;
 use crate::cpu::Cpu;
-use crate::object::thread::{Standing, ThreadState};
+use crate::object::thread::{LocalState, Standing, Thread, ThreadState};
 use crate::scheduling;
 
 /// The tag of the question whether there is a capability.
@@ -36,14 +36,7 @@ const REST: u64 = !((OBJECT_SPACE_SLOTS - 1) << Selector::SHIFT);
 /// Performs the system call of the current thread, if it is one for here.
 #[inline(always)]
 pub fn syscall(cpu: &Cpu, destination: u64, tag: u64) -> Option<TaskAnswer> {
-    const CALL: u64 = Operation::CALL.bits();
-    let thread = cpu.current.get(cpu)?;
-    let state = thread.stands(cpu, Standing::Plain)?;
-    let selector = destination.wrapping_sub(CALL);
-    if selector & REST != 0 {
-        return None;
-    }
-    let caller = thread.task(cpu)?;
+    let (_, state, caller, selector) = caller(cpu, destination)?;
     if tag == QUESTION {
         return is_there(cpu, &state, target(cpu, caller, selector)?.0);
     }
@@ -57,6 +50,19 @@ pub fn syscall(cpu: &Cpu, destination: u64, tag: u64) -> Option<TaskAnswer> {
         MAP => map(cpu, &state, rights, task, caller),
         _ => unmap(cpu, &state, task),
     })
+}
+
+/// The current thread and its task, if its system calls are just carried out, and
+/// this is a call of what is in a slot.
+#[inline(always)]
+pub fn caller(cpu: &Cpu, destination: u64) -> Option<(&Thread, LocalState<'_>, &Task, u64)> {
+    let thread = cpu.current.get(cpu)?;
+    let state = thread.stands(cpu, Standing::Plain)?;
+    let selector = destination.wrapping_sub(Operation::CALL.bits());
+    if selector & REST != 0 {
+        return None;
+    }
+    Some((thread, state, thread.task(cpu)?, selector))
 }
 
 /// The task that `selector`, a slot of `caller`, names, and the rights on it.
@@ -132,7 +138,7 @@ fn map(
         capability::map_one(cpu, [source, task], index, &item, pass_special).ok()
     };
     match map() {
-        Some(()) => answer(cpu, state, MessageTag::EMPTY),
+        Some(()) => answer(is_all(cpu), state, MessageTag::EMPTY),
         None => TaskAnswer::NOWHERE,
     }
 }
@@ -171,14 +177,19 @@ fn unmap_page(
 fn unmapped(cpu: &Cpu, state: &ThreadState, flexpage: Flexpage, access: u8) -> TaskAnswer {
     let utcb = state.utcb.get().get(cpu);
     utcb.set_word(2, flexpage.with_rights(access).raw());
-    answer(cpu, state, MessageTag::words_only(0, 3))
+    answer(is_all(cpu), state, MessageTag::words_only(0, 3))
 }
 
-/// The thread goes on with this answer, at once if nothing ends by what was
-/// done.
+/// True if nothing ends by what was done, and nobody else is to run.
 #[inline(always)]
-fn answer(cpu: &Cpu, state: &ThreadState, answer: MessageTag) -> TaskAnswer {
-    if cpu.kernel.reaper.is_empty() && scheduling::is_settled(cpu) {
+pub fn is_all(cpu: &Cpu) -> bool {
+    cpu.kernel.reaper.is_empty() && scheduling::is_settled(cpu)
+}
+
+/// The thread goes on with this answer, at once if that is all.
+#[inline(always)]
+pub fn answer(is_all: bool, state: &ThreadState, answer: MessageTag) -> TaskAnswer {
+    if is_all {
         TaskAnswer::new(answer)
     } else {
         state.context.frame.set_tag(answer.raw());

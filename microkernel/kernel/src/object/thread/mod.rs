@@ -5,6 +5,7 @@
 //! blocks on a stack: what it waits for is [`Waiting`], and whoever ends the
 //! wait finishes the operation for it.
 
+pub mod fast;
 mod lifecycle;
 mod long_operation;
 mod operations;
@@ -258,6 +259,17 @@ impl ThreadState {
         matches!(self.purpose.get(), Purpose::Exception) && self.waiting.get() != Waiting::Nothing
     }
 
+    /// Gives the thread, which is on no ready list, a priority and a new time slice.
+    #[inline(always)]
+    pub fn set_parameters(&self, priority: u8, quantum: u64) {
+        self.priority.set(priority);
+        // So its end, as a time, fits into a word.
+        let quantum = quantum.min(i64::MAX as u64);
+        self.quantum.set(quantum);
+        self.remaining.set(quantum as i64);
+        self.scheduled.set(true);
+    }
+
     /// True if the thread has something to do before it goes on in user mode.
     #[inline(always)]
     pub fn has_deferred(&self) -> bool {
@@ -285,6 +297,7 @@ const NO_SLOT: u64 = u64::MAX >> Selector::SHIFT << Selector::SHIFT >> Selector:
 impl Thread {
     /// Makes a thread of CPU `home` that is bound to no task and that `quota`
     /// pays for.
+    #[inline(always)]
     pub fn create(cpu: &Cpu, quota: QuotaRef, home: u32) -> Result<Ref<Thread>, OutOfMemory> {
         let thread =
             super::create_in_place(cpu, quota, Kind::Thread, || Self::new(cpu, home, quota))?;

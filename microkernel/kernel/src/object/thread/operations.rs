@@ -29,7 +29,7 @@ impl Thread {
         };
         match Opcode::from_word(operation) {
             Some(Opcode::Control) => self.control(call, state),
-            Some(Opcode::ExRegs) => self.exchange_registers(call, state),
+            Some(Opcode::ExRegs) => self.ex_regs(call, state),
             Some(Opcode::SwitchTo) => self.switch_to(call.cpu),
             Some(Opcode::StatsTime) => self.stats_time(call),
             Some(Opcode::VcpuResume) => self.resume_vcpu(call),
@@ -61,8 +61,8 @@ impl Thread {
         Ok(Outcome::words(1))
     }
 
-    #[inline(never)]
-    fn control(&self, call: &Invocation<'_>, state: &ThreadState) -> OperationResult {
+    #[inline(always)]
+    pub(super) fn control(&self, call: &Invocation<'_>, state: &ThreadState) -> OperationResult {
         call.require_rights(CapabilityRights::SPECIAL)?;
         call.require_words(CONTROL_WORDS, ResultCode::EINVAL)?;
         let flags = ControlFlags::from_bits_retain(call.word(0));
@@ -88,6 +88,7 @@ impl Thread {
         Ok(Outcome::words(CONTROL_REPLY_WORDS))
     }
 
+    #[inline(always)]
     fn bind(&self, call: &Invocation<'_>, state: &ThreadState) -> Result<(), Fail> {
         let (task, entry) = call.argument_at::<Task>(CONTROL_WORDS)?;
         ensure(
@@ -107,18 +108,21 @@ impl Thread {
         Ok(())
     }
 
-    #[inline(never)]
-    fn exchange_registers(&self, call: &Invocation<'_>, state: &ThreadState) -> OperationResult {
+    #[inline(always)]
+    pub(super) fn ex_regs(&self, call: &Invocation<'_>, state: &ThreadState) -> OperationResult {
         ensure(call.tag.words() == EX_REGS_WORDS, ResultCode::EINVAL)?;
         let cpu = call.cpu;
-        let flags = ExRegsFlags::from_bits_retain(call.word(0));
+        let request = call.word(0);
+        let flags = ExRegsFlags::from_bits_retain(request);
         let frame = &state.context.frame;
         let (ip, sp) = (call.word(1), call.word(2));
-        let old = [state.context.flags(), frame.ip(), frame.sp()];
-        let cancels = flags.contains(ExRegsFlags::CANCEL);
         ensure(state.life.get() != Life::Dead, ResultCode::EINVAL)?;
+        call.reply(0, state.context.flags());
+        call.reply(1, frame.ip());
+        call.reply(2, frame.sp());
+        let cancels = flags.contains(ExRegsFlags::CANCEL);
         if cancels || !state.is_in_exception() {
-            let privilege = call.word(0) & EX_REGS_ARCHITECTURE_MASK;
+            let privilege = request & EX_REGS_ARCHITECTURE_MASK;
             if privilege != 0 {
                 let chip = &cpu.kernel.platform.chip;
                 (state.context).set_privilege(cpu.block(), chip, privilege)?;
@@ -138,9 +142,6 @@ impl Thread {
                 cpu.reschedule.set(true);
             }
             self.resurrect(cpu, state);
-        }
-        for (index, value) in old.into_iter().enumerate() {
-            call.reply(index, value);
         }
         Ok(Outcome::words(EX_REGS_WORDS))
     }

@@ -127,8 +127,9 @@ pub fn release(cpu: &CpuBlock, context: &Context) {
     }
 }
 
-/// Where a thread's code runs.
+/// Where a thread's code runs. A word, as what is beside it in a new thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
 pub(super) enum Level {
     /// A program at EL0.
     El0,
