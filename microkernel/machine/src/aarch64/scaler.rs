@@ -6,6 +6,8 @@
 pub(super) struct Scaler {
     factor: u64,
     shift: u32,
+    /// The same without a shift: whole units for a tick, and the rest times 2^64.
+    unit: [u64; 2],
     /// Ticks for one unit, times 2^32, rounded up.
     inverse: u64,
 }
@@ -26,9 +28,11 @@ impl Scaler {
         let factor = (u128::from(units) << (32 - shift)) / u128::from(frequency);
         assert!(factor != 0, "the counter is too fast");
         let inverse = (1 << (64 - shift)) / factor + 1;
+        let unit = factor << (32 + shift);
         Self {
             factor: factor as u64,
             shift,
+            unit: [(unit >> 64) as u64, unit as u64],
             inverse: u64::try_from(inverse).unwrap_or(u64::MAX),
         }
     }
@@ -46,7 +50,9 @@ impl Scaler {
     /// Whole units in so many ticks.
     #[inline]
     pub(super) fn units(&self, ticks: u64) -> u64 {
-        ((u128::from(ticks) * u128::from(self.factor)) >> (32 - self.shift)) as u64
+        let [whole, rest] = self.unit;
+        let more = (u128::from(ticks) * u128::from(rest)) >> 64;
+        ticks.wrapping_mul(whole).wrapping_add(more as u64)
     }
 
     /// Ticks after which so many units have passed for certain; not many more

@@ -24,7 +24,7 @@ use crate::event::OperationReply;
 use crate::per_cpu::CpuBlock;
 use crate::utcb::Utcb;
 pub(super) use segments::is_user_segment;
-use segments::{PLAIN, exchange_segments, is_canonical};
+use segments::{PLAIN, exchange_segments, is_canonical, load_data_selectors};
 
 /// Bit of CS that marks a frame that is in a system call.
 pub(super) const SYSCALL_MARKER: u64 = CS_SYSTEM_CALL;
@@ -336,7 +336,7 @@ pub(super) const USER_FLAGS: u64 = 0x0025_0dd5;
 pub fn switch(cpu: &CpuBlock, from: &Context, to: &Context) {
     from.save_selectors();
     let kind = from.kind.get();
-    if from.selectors.get() == kind && to.kind.get() == kind {
+    if from.selectors.get() == kind && load_data_selectors(kind, to.kind.get()) {
         to.load_fs_base();
         to.load_gs_base();
     } else {

@@ -249,21 +249,27 @@ fn usable(selector: u16) -> u16 {
     if readable == 1 { selector | 3 } else { 0 }
 }
 
-/// Loads the segments of `to`, which are not those of `from`. Null selectors in
-/// place of those that user mode begins with, as a vCPU has them, or the other
-/// way round, are a matter of DS and ES.
-#[inline]
-pub(super) fn exchange_segments(cpu: &CpuBlock, from: &Context, to: &Context) {
-    let [old, new] = [from, to].map(|context| context.kind.get());
-    if from.selectors.get() == old && matches!((old, new), (PLAIN, 0) | (0, PLAIN)) {
+/// Loads the selectors of the kind `new` in place of those of the kind `old`, if
+/// there is nothing to load, or DS and ES alone: null selectors, as a vCPU has
+/// them, in place of those that user mode begins with, or the other way round.
+#[inline(always)]
+pub(super) fn load_data_selectors(old: u64, new: u64) -> bool {
+    if old == new {
+        return true;
+    }
+    let is_data = matches!((old, new), (PLAIN, 0) | (0, PLAIN));
+    if is_data {
         // SAFETY: selectors of user mode. The kernel needs none.
         unsafe {
             asm!("mov ds, {0:x}", "mov es, {0:x}", in(reg) new, options(nostack, preserves_flags));
         }
-        to.load_fs_base();
-        to.load_gs_base();
-    } else {
-        from.update_kind();
-        to.load_segments(cpu);
     }
+    is_data
+}
+
+/// Loads the segments of `to`, which may be any others than those of `from`.
+#[cold]
+pub(super) fn exchange_segments(cpu: &CpuBlock, from: &Context, to: &Context) {
+    from.update_kind();
+    to.load_segments(cpu);
 }
