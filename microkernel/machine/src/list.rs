@@ -199,9 +199,23 @@ impl<T, N: Node<T>> List<T, N> {
     /// Takes the first item off.
     #[inline]
     pub fn pop_front<'cpu, L>(&self, cpu: &'cpu PerCpu<L>) -> Option<&'cpu T> {
+        self.take_front(cpu).map(|(item, _)| item)
+    }
+
+    /// Takes the first item off; also whether it was the only one.
+    #[inline]
+    pub fn take_front<'cpu, L>(&self, cpu: &'cpu PerCpu<L>) -> Option<(&'cpu T, bool)> {
         let item = self.front(cpu)?;
-        self.remove(item);
-        Some(item)
+        let links = N::links(item);
+        links.list.store(ptr::null_mut(), Relaxed);
+        let next = links.next.load(Relaxed);
+        self.head.store(next, Relaxed);
+        // SAFETY: as in `front`.
+        match unsafe { next.as_ref() } {
+            Some(next) => N::links(next).previous.store(ptr::null_mut(), Relaxed),
+            None => self.tail.store(ptr::null_mut(), Relaxed),
+        }
+        Some((item, next.is_null()))
     }
 }
 

@@ -177,6 +177,12 @@ impl VcpuArea {
         self.reserved_stack.store(stack, Relaxed);
     }
 
+    /// What it tells.
+    #[inline]
+    pub fn reserved_stack(&self) -> u64 {
+        self.reserved_stack.load(Relaxed)
+    }
+
     /// Tells the tag of a message that entered.
     #[inline]
     pub fn set_tag(&self, tag: MessageTag) {

@@ -16,7 +16,7 @@ pub(super) fn ready(cpu: &Cpu, terminal: &Terminal<'_>, _arguments: &mut Argumen
             ", on the time of thread #{} (priority {}) until {} µs",
             owner.id,
             cpu.budget.priority(),
-            cpu.budget.ends().unwrap_or(0)
+            cpu.budget.ends()
         );
     }
     let now = cpu.kernel.platform.timer.now();

@@ -184,7 +184,9 @@ impl fmt::Display for Doing<'_> {
                 Deferred::Receive => out.write_str(", then receives")?,
                 Deferred::Syscall => out.write_str(", in a system call that paused")?,
                 Deferred::Exception => out.write_str(", then has an exception")?,
-                Deferred::Upcall => out.write_str(", then its vCPU is entered")?,
+                Deferred::Upcall | Deferred::Entry => {
+                    out.write_str(", then its vCPU is entered")?
+                }
                 Deferred::Gate => out.write_str(", then tries its gate again")?,
                 Deferred::Fault => out.write_str(", then reports its fault")?,
             }

@@ -112,6 +112,10 @@ fn others(
     const RECEIVE: u64 = Operation::RECEIVE.bits();
     cold_path();
     let Sender { thread, state } = current;
+    let is_for_thread = || MessageTag::from_raw(tag).label() == label::THREAD;
+    if destination == WAIT && !is_for_thread() {
+        return wait(cpu, current, None, tag, timeouts);
+    }
     let partner = match destination & ANY {
         SEND => {
             let Some((task, entry)) = look_up(cpu, thread, destination) else {
@@ -128,16 +132,14 @@ fn others(
         RECEIVE => {
             let found = look_up(cpu, thread, destination);
             match found.map(|(_, entry)| target(cpu, &entry, label, tag)) {
-                Some(Target::Thread(partner, _)) => Some(partner),
+                Some(Target::Thread(partner, _)) => partner,
                 _ => return ShortWay::Nowhere,
             }
         }
-        _ if MessageTag::from_raw(tag).label() == label::THREAD => return ShortWay::Nowhere,
-        _ if destination == WAIT => None,
-        _ if destination == SLEEP => Some(thread),
+        _ if destination == SLEEP && !is_for_thread() => thread,
         _ => return ShortWay::Nowhere,
     };
-    wait(cpu, current, partner, tag, timeouts)
+    wait(cpu, current, Some(partner), tag, timeouts)
 }
 
 /// The current thread.
@@ -266,7 +268,7 @@ fn wait(
         standing::set(cpu, state, Standing::Open);
     }
     scheduling::switch_to(cpu, receiver, &state, next, &to);
-    ShortWay::ToTheFrame
+    vcpu::fast::go_on(cpu, &to)
 }
 
 /// Tells the pager about the page fault of the current thread, if there is
@@ -434,6 +436,9 @@ fn trigger(cpu: &Cpu, current: Sender<'_>, irq: &Irq) -> ShortWay {
     let Some(receiver) = irq.plain_receiver(cpu, &held) else {
         return trigger_any(cpu, current.thread, irq, held);
     };
+    if vcpu::fast::interrupt(cpu, receiver, irq.label()) {
+        return ShortWay::ToTheEnd;
+    }
     let open = receiver.stands(cpu, Standing::Open);
     if let Some(to) = open.filter(|to| scheduling::goes_first(cpu, &current.state, to)) {
         irq.give(&held, &to);
@@ -441,9 +446,6 @@ fn trigger(cpu: &Cpu, current: Sender<'_>, irq: &Irq) -> ShortWay {
         scheduling::preempt(cpu, current.thread, &current.state, receiver, &to);
         current.switch_to(cpu, receiver, to);
         return ShortWay::ToASyscall;
-    }
-    if vcpu::fast::interrupt(cpu, receiver, irq.label()) {
-        return ShortWay::ToTheEnd;
     }
     trigger_any(cpu, current.thread, irq, held)
 }

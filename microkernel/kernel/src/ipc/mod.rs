@@ -136,6 +136,7 @@ pub fn run_deferred(cpu: &Cpu, thread: &Thread) {
         }
         Deferred::Gate => crate::syscall::repeat(cpu, thread),
         Deferred::Upcall => thread.take_upcall(cpu),
+        Deferred::Entry => thread.begin_entry(cpu, state),
     }
     // What had paused may have come to another end.
     if state.deferred.get() == Deferred::Nothing {

@@ -48,12 +48,20 @@ impl Budget {
         self.owner.is_empty()
     }
 
-    /// When the time slice ends, in µs.
-    pub fn ends(&self) -> Option<u64> {
-        (!self.owner.is_empty()).then(|| self.ends.get())
+    /// When the time slice ends, in µs; `u64::MAX`: it is nobody's.
+    #[inline]
+    pub fn ends(&self) -> u64 {
+        self.ends.get()
     }
 
-    /// True if it is another time slice than when this was asked last.
+    /// Somebody may wait for the end of the time slice from now on.
+    #[inline]
+    pub fn set_changed(&self) {
+        self.changed.set(true);
+    }
+
+    /// True if it is another time slice than when this was asked last, or
+    /// others wait for its end.
     pub fn take_changed(&self) -> bool {
         self.changed.replace(false)
     }
@@ -65,22 +73,23 @@ impl Budget {
 
     /// The time of `thread` passes from now on.
     pub fn start(&self, cpu: &Cpu, thread: &Thread) {
-        if self.owner.is(thread) {
-            return;
+        if self.switch(cpu, thread, thread.state(cpu)) {
+            self.changed.set(true);
         }
-        self.switch(cpu, thread, thread.state(cpu));
-        self.changed.set(true);
     }
 
-    /// The time of `thread`, whose it is not yet, passes from now on; when its
-    /// time slice ends, in µs.
+    /// The time of `thread` passes from now on. False if it was that already.
     #[inline(always)]
-    pub fn switch(&self, cpu: &Cpu, thread: &Thread, state: &ThreadState) -> u64 {
+    pub fn switch(&self, cpu: &Cpu, thread: &Thread, state: &ThreadState) -> bool {
+        if self.owner.is(thread) {
+            return false;
+        }
         let now = cpu.kernel.platform.timer.now();
         if let Some(owner) = self.owner.replace(cpu, thread) {
             self.charge(owner.state(cpu), now);
         }
-        self.begin(state, now)
+        self.begin(state, now);
+        true
     }
 
     /// `thread`, whose time passes, has a new priority and time slice.
@@ -95,16 +104,14 @@ impl Budget {
 
     /// A time slice that is used up is followed by a new one.
     #[inline(always)]
-    fn begin(&self, state: &ThreadState, now: u64) -> u64 {
+    fn begin(&self, state: &ThreadState, now: u64) {
         let slice = match state.remaining.get() {
             ..=0 => state.quantum.get(),
             remaining => remaining as u64,
         };
-        let ends = now.wrapping_add(slice);
         self.priority.set(state.priority.get());
         self.started.set(now);
-        self.ends.set(ends);
-        ends
+        self.ends.set(now.wrapping_add(slice));
     }
 
     /// Writes down what the owner has used up to now.

@@ -63,6 +63,9 @@ fn enqueue(cpu: &Cpu, thread: &Thread, state: &ThreadState) {
     if priority >= cpu.budget.priority() {
         cpu.preempt.set(true);
         cpu.reschedule.set(true);
+        cpu.budget.set_changed();
+    } else {
+        limit_slice(cpu);
     }
 }
 
@@ -160,26 +163,48 @@ pub fn preempt(cpu: &Cpu, current: &Thread, from: &ThreadState, thread: &Thread,
 
 #[inline(always)]
 fn change_time(cpu: &Cpu, thread: &Thread, state: &ThreadState) {
-    let ends = cpu.budget.switch(cpu, thread, state);
+    if cpu.budget.switch(cpu, thread, state) {
+        limit_slice(cpu);
+    }
+}
+
+/// When the time slice ends, if somebody waits for that: a thread that is ready.
+/// `u64::MAX` if not.
+#[inline(always)]
+fn slice_end(cpu: &Cpu) -> u64 {
+    match cpu.ready.is_empty() {
+        true => u64::MAX,
+        false => cpu.budget.ends(),
+    }
+}
+
+/// Lets the timer fire when the time slice has to end.
+#[inline(always)]
+fn limit_slice(cpu: &Cpu) {
+    let ends = slice_end(cpu);
     if ends < cpu.timer_set.get() {
         set_deadline(cpu, ends);
     }
 }
 
 /// What [`leave`] does if the next thread in turn takes the current one's
-/// place, and has only to go on in user mode: that one, which is to be
-/// [switched to](switch_to). `None`: nothing is done, as that is another thread,
-/// or less urgent than `least`.
+/// place, and has only to go on in user mode, or to enter its vCPU: that one,
+/// which is to be [switched to](switch_to). `None`: nothing is done, as that is
+/// another thread, or less urgent than `least`.
 #[inline(always)]
 pub fn next<'cpu>(cpu: &'cpu Cpu, least: u8) -> Option<(&'cpu Thread, LocalState<'cpu>)> {
     let priority = cpu.ready.highest().filter(|highest| *highest >= least)?;
-    let thread = cpu.ready.front(cpu, priority)?;
+    let thread = cpu.ready.pop(cpu, priority)?;
     let state = thread.stands(cpu, Standing::Plain);
-    let state = state.filter(|state| !state.has_deferred())?;
-    cpu.ready.remove(thread, priority);
-    if !cpu.budget.is_of(thread) {
-        change_time(cpu, thread, &state);
-    }
+    let only_goes_on = |state: &LocalState<'_>| {
+        matches!(state.deferred.get(), Deferred::Nothing | Deferred::Entry)
+            && state.stop.get().is_none()
+    };
+    let Some(state) = state.filter(only_goes_on) else {
+        cpu.ready.push_front(thread, priority);
+        return None;
+    };
+    change_time(cpu, thread, &state);
     Some((thread, state))
 }
 
@@ -206,6 +231,7 @@ pub fn give_way(cpu: &Cpu, current: &Thread) -> bool {
     cpu.preempt.set(false);
     cpu.reschedule.set(false);
     program_timer(cpu);
+    thread.finish_entry(cpu);
     switch_to(cpu, current, &from, thread, &to);
     true
 }
@@ -218,6 +244,7 @@ pub fn run_now(cpu: &Cpu, thread: &Thread) {
     {
         let priority = current.state(cpu).priority.get();
         cpu.ready.push_front(current, priority);
+        cpu.budget.set_changed();
     }
     donate(cpu, thread);
 }
@@ -453,27 +480,23 @@ fn choose(cpu: &Cpu) {
 /// to an even later time before it fires.
 #[inline(always)]
 fn program_timer(cpu: &Cpu) {
-    let set = cpu.timer_set.get();
+    let (ends, set) = (slice_end(cpu), cpu.timer_set.get());
+    let is_right = ends == set || ends > set && ends != u64::MAX;
     let slice_changed = cpu.budget.take_changed();
-    let slice_is_later = cpu.budget.ends().is_some_and(|ends| ends >= set);
-    if cpu.timeouts.take_changed() || slice_changed && !slice_is_later {
+    if cpu.timeouts.take_changed() || slice_changed && !is_right {
         set_timer(cpu);
     }
 }
 
 #[inline(never)]
 fn set_timer(cpu: &Cpu) {
-    let next = match (cpu.timeouts.next(), cpu.budget.ends()) {
-        (Some(timeout), Some(slice)) => Some(timeout.min(slice)),
-        (timeout, slice) => timeout.or(slice),
-    };
-    match next {
-        Some(deadline) if deadline >= cpu.timer_set.get() => {}
-        Some(deadline) => set_deadline(cpu, deadline),
-        None => {
-            cpu.timer_set.set(u64::MAX);
-            cpu.kernel.platform.timer.stop();
-        }
+    let timeout = cpu.timeouts.next().unwrap_or(u64::MAX);
+    let next = timeout.min(slice_end(cpu));
+    if next < cpu.timer_set.get() {
+        set_deadline(cpu, next);
+    } else if next == u64::MAX {
+        cpu.timer_set.set(next);
+        cpu.kernel.platform.timer.stop();
     }
 }
 

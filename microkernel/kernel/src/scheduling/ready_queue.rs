@@ -1,5 +1,6 @@
 //! The threads of one CPU that could run: one list for each of 256
-//! priorities, and a bit for each list that is not empty.
+//! priorities, a bit for each list that is not empty, and a bit for each word of
+//! such bits that is not zero.
 
 use core::cell::Cell;
 
@@ -10,6 +11,8 @@ use crate::object::thread::Thread;
 
 /// Number of priorities; 0 is the idle CPU's.
 pub(super) const PRIORITIES: usize = 256;
+
+const WORDS: usize = PRIORITIES / 64;
 
 /// Chooses the node by which a thread is on a ready list.
 pub struct Ready;
@@ -23,7 +26,8 @@ impl Node<Thread> for Ready {
 /// Ready threads by priority.
 pub struct ReadyQueue {
     pub(super) lists: [List<Thread, Ready>; PRIORITIES],
-    occupied: [Cell<u64>; PRIORITIES / 64],
+    occupied: [Cell<u64>; WORDS],
+    words: Cell<u32>,
 }
 
 impl ReadyQueue {
@@ -31,7 +35,8 @@ impl ReadyQueue {
     pub fn new() -> Self {
         Self {
             lists: [const { List::new() }; PRIORITIES],
-            occupied: [const { Cell::new(0) }; PRIORITIES / 64],
+            occupied: [const { Cell::new(0) }; WORDS],
+            words: Cell::new(0),
         }
     }
 
@@ -39,6 +44,7 @@ impl ReadyQueue {
     fn mark(&self, priority: u8) {
         let word = &self.occupied[usize::from(priority / 64)];
         word.set(word.get() | 1 << (priority % 64));
+        self.words.set(self.words.get() | 1 << (priority / 64));
     }
 
     /// Puts `thread` before the others of its priority.
@@ -60,33 +66,43 @@ impl ReadyQueue {
         let list = &self.lists[usize::from(priority)];
         let removed = list.remove(thread);
         if removed && list.is_empty() {
-            let word = &self.occupied[usize::from(priority / 64)];
-            word.set(word.get() & !(1 << (priority % 64)));
+            self.unmark(priority);
         }
         removed
+    }
+
+    #[inline(always)]
+    fn unmark(&self, priority: u8) {
+        let word = &self.occupied[usize::from(priority / 64)];
+        let rest = word.get() & !(1 << (priority % 64));
+        word.set(rest);
+        if rest == 0 {
+            self.words.set(self.words.get() & !(1 << (priority / 64)));
+        }
+    }
+
+    /// True if nobody is ready.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.words.get() == 0
     }
 
     /// The highest priority at which a thread is ready.
     #[inline(always)]
     pub fn highest(&self) -> Option<u8> {
-        for (index, word) in self.occupied.iter().enumerate().rev() {
-            if word.get() != 0 {
-                return Some((index * 64) as u8 + 63 - word.get().leading_zeros() as u8);
-            }
-        }
-        None
-    }
-
-    /// The first thread of `priority`.
-    #[inline]
-    pub fn front<'cpu>(&self, cpu: &'cpu Cpu, priority: u8) -> Option<&'cpu Thread> {
-        self.lists[usize::from(priority)].front(cpu)
+        let word = self.words.get().checked_ilog2()? % WORDS as u32;
+        // It is not zero.
+        let bit = (self.occupied[word as usize].get() | 1).ilog2();
+        Some((word * 64 + bit) as u8)
     }
 
     /// Takes the first thread of `priority` off.
+    #[inline(always)]
     pub fn pop<'cpu>(&self, cpu: &'cpu Cpu, priority: u8) -> Option<&'cpu Thread> {
-        let thread = self.lists[usize::from(priority)].front(cpu)?;
-        self.remove(thread, priority);
+        let (thread, was_last) = self.lists[usize::from(priority)].take_front(cpu)?;
+        if was_last {
+            self.unmark(priority);
+        }
         Some(thread)
     }
 }

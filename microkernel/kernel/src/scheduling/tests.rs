@@ -21,12 +21,12 @@ pub(crate) fn check(cpu: &Cpu) {
             assert!(current.is_runnable(cpu), "a thread runs that waits");
             assert!(cpu.loaded.is(current) && !cpu.block().is_idle());
             assert!(cpu.ready.highest() <= Some(cpu.budget.priority()));
-            assert!(cpu.budget.ends().is_some(), "nobody's time passes");
+            assert!(!cpu.budget.is_nobodys(), "nobody's time passes");
         }
         None => {
             assert!(cpu.block().is_idle());
             assert_eq!(cpu.ready.highest(), None, "nobody runs who could");
-            assert_eq!(cpu.budget.ends(), None);
+            assert!(cpu.budget.is_nobodys());
         }
     }
     check_timer(cpu);
@@ -35,8 +35,9 @@ pub(crate) fn check(cpu: &Cpu) {
 /// The timer fires in time for what comes next.
 fn check_timer(cpu: &Cpu) {
     let deadline = cpu.kernel.platform.timer.deadline();
-    let next = cpu.timeouts.next().into_iter().chain(cpu.budget.ends());
-    if let Some(next) = next.min() {
+    // Nobody waits for the end of a time slice while nobody is ready.
+    let slice = (!cpu.ready.is_empty()).then(|| cpu.budget.ends());
+    if let Some(next) = cpu.timeouts.next().into_iter().chain(slice).min() {
         let deadline = deadline.expect("the timer is on");
         assert!(
             deadline <= next,
@@ -140,6 +141,25 @@ fn a_call_donates_the_time_slice() {
 }
 
 #[test]
+fn the_timer_ends_a_time_slice_only_for_a_thread_that_is_ready() {
+    run(|world| {
+        let (client, server, slot) = client_and_server(world, 3);
+        let deadline = |world: &World| world.cpu.kernel.platform.timer.deadline();
+        assert_eq!(deadline(world), None, "the client is alone");
+        world.advance(4_000);
+        world.syscall(&client, Syscall::call(slot));
+        assert_eq!(deadline(world), None, "and so is the server, on its time");
+        let task = world.task();
+        let between = world.thread(&task, 7);
+        assert!(world.runs(&server));
+        world.advance(5_999);
+        assert!(world.runs(&server));
+        world.advance(1);
+        assert!(world.runs(&between), "the client's time is over");
+    });
+}
+
+#[test]
 fn no_other_operation_donates() {
     for (operation, flags) in [
         (Operation::CALL, TagFlags::SCHEDULE),
@@ -235,12 +255,14 @@ fn a_pause_does_not_take_back_the_timer_interrupt_that_it_is_for() {
         let task = world.task();
         world.give_memory(&task, TEST_MEMORY);
         let thread = world.thread(&task, 5);
+        let other = world.thread(&task, 5);
         let platform = &world.cpu.kernel.platform;
         let deadline = platform.timer.deadline();
         assert!(platform.timer.advance(10_000), "the time slice is over");
         platform.chip.set_pending(true);
         // Afterwards nobody runs, so no time slice ends.
         object::doom(world.cpu, task.header());
+        object::doom(world.cpu, other.header());
         world.destroy(thread.header());
         assert!(world.cpu.unfinished.get());
         assert_eq!(platform.timer.deadline(), deadline);

@@ -217,7 +217,7 @@ impl Context {
     }
 
     /// The vCPU leaves its user mode.
-    #[inline]
+    #[inline(always)]
     pub fn leave_user_task(
         &self,
         block: &CpuBlock,

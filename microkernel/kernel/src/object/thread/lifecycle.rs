@@ -124,7 +124,7 @@ impl Thread {
                 return;
             }
             // In user mode, as far as anybody can tell.
-            (Waiting::Nothing, Deferred::Nothing | Deferred::Upcall) => return,
+            (Waiting::Nothing, Deferred::Nothing | Deferred::Upcall | Deferred::Entry) => return,
         };
         if self.stop_waiting(cpu) {
             state.deferred.set(Deferred::Nothing);

@@ -153,6 +153,8 @@ pub enum Deferred {
     Gate,
     /// Let a queued message enter its vCPU.
     Upcall,
+    /// Go on where entries of its vCPU begin: all else of one is done.
+    Entry,
 }
 
 /// An exception without a fault.

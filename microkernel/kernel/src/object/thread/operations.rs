@@ -115,6 +115,7 @@ impl Thread {
         let request = call.word(0);
         let flags = ExRegsFlags::from_bits_retain(request);
         let frame = &state.context.frame;
+        self.finish_entry(cpu);
         let (ip, sp) = (call.word(1), call.word(2));
         ensure(state.life.get() != Life::Dead, ResultCode::EINVAL)?;
         call.reply(0, state.context.flags());

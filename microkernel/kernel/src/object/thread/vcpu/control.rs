@@ -41,6 +41,7 @@ impl Thread {
         };
         let area = memory.find_shared(cpu, address).ok_or(ResultCode::EINVAL)?;
         let state = self.state(cpu);
+        self.finish_entry(cpu);
         state.vcpu.area.set(Some(area));
         self.review(cpu);
         state.vcpu.extended.set(extended);

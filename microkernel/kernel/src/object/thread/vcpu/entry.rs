@@ -6,8 +6,8 @@ use machine::vcpu::{VcpuArea, mark_virtual_interrupt};
 
 use super::Parts;
 use crate::cpu::Cpu;
-use crate::ipc::reply;
-use crate::object::thread::{Purpose, Standing, Thread, ThreadState, standing};
+use crate::ipc::{self, reply};
+use crate::object::thread::{Deferred, Purpose, Standing, Thread, ThreadState, standing};
 use crate::scheduling;
 
 impl Thread {
@@ -39,32 +39,39 @@ impl Thread {
     pub fn begin_upcall(&self, cpu: &Cpu) {
         let state = self.local(cpu);
         if let Some(area) = state.vcpu.area(cpu) {
-            self.enter_for_message(cpu, (state, area), cpu.loaded.is(self));
+            self.enter_for_message(cpu, (state, area));
             self.expect_upcall(cpu);
         }
     }
 
     /// The message of an interrupt enters the vCPU, if it takes messages now.
     pub fn enter_with_irq(&self, cpu: &Cpu, label: u64) -> bool {
-        let Some(parts) = self.takes_upcall(cpu) else {
+        let Some((state, area)) = self.takes_upcall(cpu) else {
             return false;
         };
-        self.take_irq(cpu, parts, cpu.loaded.is(self), label);
+        self.enter_for_message(cpu, (state, area));
+        area.set_tag(MessageTag::EMPTY);
+        area.set_label(label);
         true
     }
 
-    /// The message of an interrupt enters the vCPU.
-    #[inline(always)]
-    pub(super) fn take_irq(&self, cpu: &Cpu, parts: Parts<'_>, is_loaded: bool, label: u64) {
-        self.enter_for_message(cpu, parts, is_loaded);
-        parts.1.set_tag(MessageTag::EMPTY);
-        parts.1.set_label(label);
+    fn enter_for_message(&self, cpu: &Cpu, parts: Parts<'_>) {
+        let save = || parts.0.context.frame.save_for_message(&parts.1.registers);
+        self.enter(cpu, parts, cpu.loaded.is(self), save);
     }
 
-    #[inline(always)]
-    fn enter_for_message(&self, cpu: &Cpu, parts: Parts<'_>, is_loaded: bool) {
-        let save = || parts.0.context.frame.save_for_message(&parts.1.registers);
-        self.enter(cpu, parts, is_loaded, save);
+    /// It has the registers of its entry, if it has put that off.
+    pub fn finish_entry(&self, cpu: &Cpu) {
+        if self.state(cpu).deferred.get() == Deferred::Entry {
+            ipc::run_deferred(cpu, self);
+        }
+    }
+
+    /// The same, when it is known.
+    pub fn begin_entry(&self, cpu: &Cpu, state: &ThreadState) {
+        if let Some(area) = state.vcpu.area(cpu) {
+            go_on_at_entry(state, area, area.reserved_stack());
+        }
     }
 
     /// The virtual CPU of the guest that it runs, if it does, has something to
@@ -84,28 +91,29 @@ impl Thread {
 
     #[inline(always)]
     fn enter(&self, cpu: &Cpu, parts: Parts<'_>, is_loaded: bool, save: impl FnOnce()) {
-        let stack = self.leave_for_entry(cpu, parts, is_loaded, save);
+        let modes = [is_loaded, parts.0.vcpu.is_in_user_task()];
+        let stack = self.leave_for_entry(cpu, parts, modes, parts.1.state(), save);
         go_on_at_entry(&parts.0, parts.1, stack);
     }
 
     /// Leaves the mode that it is in, with its registers saved; the stack for
-    /// the entry.
+    /// the entry. Whether it is loaded, and in its user task; what its state was.
     #[inline(always)]
     pub(super) fn leave_for_entry(
         &self,
         cpu: &Cpu,
         (state, area): Parts<'_>,
-        is_loaded: bool,
+        [is_loaded, is_in_user_task]: [bool; 2],
+        flags: StateFlags,
         save: impl FnOnce(),
     ) -> u64 {
-        let was_in_user_task = state.vcpu.in_user_task.replace(false);
-        let flags = area.state();
         area.set_saved_state(flags);
         area.set_state(flags.difference(StateFlags::ENTRY | StateFlags::USER_MODE));
         save();
         let stack = area.stack_after(flags);
         area.set_reserved_stack(stack);
-        if was_in_user_task {
+        if is_in_user_task {
+            state.vcpu.in_user_task.set(false);
             let chip = &cpu.kernel.platform.chip;
             (state.context).leave_user_task(cpu.block(), chip, area, is_loaded);
             let standing = match state.is_alien.get() || state.context.is_privileged() {

@@ -3,13 +3,13 @@
 //! call of that. They do what [`syscall`](crate::syscall) would, in a straight
 //! line.
 
+use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::thread::Opcode;
 use l4_abi::vcpu::StateFlags;
 use machine::per_cpu::{ShortWay, TaskAnswer};
 
-use super::message::would_take_upcall;
 use crate::cpu::Cpu;
-use crate::object::thread::{Standing, Thread};
+use crate::object::thread::{Deferred, Standing, Thread, ThreadState, Waiting};
 
 /// A system call in the user task of `thread`, the current one, is an entry.
 /// If it is in no user task, it is an alien.
@@ -21,7 +21,8 @@ pub fn enter(cpu: &Cpu, thread: &Thread) -> ShortWay {
         Some(area) if state.vcpu.is_in_user_task() => {
             let frame = &state.context.frame;
             let save = || frame.save_syscall(cpu.block(), &area.registers);
-            let stack = thread.leave_for_entry(cpu, (state, area), true, save);
+            let stack =
+                thread.leave_for_entry(cpu, (state, area), [true, true], area.state(), save);
             cpu.space.load(cpu, thread.task(cpu));
             frame.enter_at_once(area.entry_instruction(), stack, state.vcpu.address.get())
         }
@@ -29,16 +30,45 @@ pub fn enter(cpu: &Cpu, thread: &Thread) -> ShortWay {
     }
 }
 
+/// Puts the registers of the entry that `thread`, which is switched to, has put
+/// off where it goes on, if it has.
+#[inline(always)]
+pub fn go_on(cpu: &Cpu, state: &ThreadState) -> ShortWay {
+    match state.vcpu.area(cpu) {
+        Some(area) if state.deferred.get() == Deferred::Entry => {
+            state.deferred.set(Deferred::Nothing);
+            let (stack, address) = (area.reserved_stack(), state.vcpu.address.get());
+            (state.context.frame).enter_at_once(area.entry_instruction(), stack, address)
+        }
+        _ => ShortWay::ToTheFrame,
+    }
+}
+
 /// The message of an interrupt enters the vCPU, if that takes messages in its
-/// user task, and is not the current thread.
+/// user task, and is not the current thread. It has the registers of the entry
+/// when it goes on.
 #[inline(always)]
 pub fn interrupt(cpu: &Cpu, thread: &Thread, label: u64) -> bool {
-    let state = thread.stands(cpu, Standing::Intercepted);
-    let parts = state.and_then(|state| would_take_upcall(cpu, state));
-    if let Some(parts) = parts {
-        thread.take_irq(cpu, parts, false, label);
+    let Some(state) = thread.stands(cpu, Standing::Intercepted) else {
+        return false;
+    };
+    let in_user_task = state.vcpu.is_in_user_task();
+    // There it waits for nothing.
+    debug_assert!(!in_user_task || state.waiting.get() == Waiting::Nothing);
+    let Some(area) = state.vcpu.area(cpu) else {
+        return false;
+    };
+    let flags = area.state();
+    let takes = in_user_task && state.deferred.get() == Deferred::Nothing;
+    if !(takes && flags.contains(StateFlags::IRQ)) {
+        return false;
     }
-    parts.is_some()
+    let save = || state.context.frame.save_for_message(&area.registers);
+    thread.leave_for_entry(cpu, (state, area), [false, true], flags, save);
+    area.set_tag(MessageTag::EMPTY);
+    area.set_label(label);
+    state.deferred.set(Deferred::Entry);
+    true
 }
 
 /// Performs the resume of the current thread, if it does nothing else and no

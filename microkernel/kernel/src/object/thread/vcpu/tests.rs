@@ -10,13 +10,14 @@ use l4_abi::protocol::label;
 use l4_abi::protocol::task::UnmapMask;
 use l4_abi::protocol::thread::Opcode;
 use l4_abi::rights::{CapabilityRights, MemoryRights};
+use l4_abi::timeout::Timeout;
 use l4_abi::vcpu::{StateFlags, UserTask};
 use machine::context::{MESSAGE_TRAP, SYSCALL_TRAP};
 use machine::event::{Fault, Source as Device};
 
 use super::*;
 use crate::object::Ref;
-use crate::object::thread::{Source, Waiting};
+use crate::object::thread::{Deferred, Source, Waiting};
 use crate::testing::{Doing, Syscall, TestTask, UTCB_AREA, World, run};
 
 /// The vCPU's state, behind the UTCBs.
@@ -95,6 +96,8 @@ impl Setup {
         frame.argument(0) == AREA
     }
 }
+
+const LONG: Timeout = Timeout::from_micros(1 << 10);
 
 const TRAP: Fault = Fault::Exception;
 const PAGE: Fault = Fault::Page {
@@ -206,6 +209,46 @@ fn a_device_interrupts_the_user_task() {
         assert!(setup.has_entered(world) && !setup.is_in_user_task(world));
         assert_eq!(setup.trap(world), MESSAGE_TRAP);
     });
+}
+
+#[test]
+fn an_interrupt_has_entered_before_the_vcpu_goes_on_or_is_changed() {
+    let control = [Opcode::VcpuControl.word(), AREA + 0x400];
+    let registers = [Opcode::ExRegs.word(), u64::MAX, 0x7000];
+    for operation in [None, Some(&control[..]), Some(&registers[..])] {
+        for how in [Syscall::wait(), Syscall::sleep().receive_timeout(LONG)] {
+            run(|world| {
+                let setup = Setup::new(world);
+                let irq = world.irq();
+                let own = world.give_full(&setup.task, setup.vcpu.header());
+                let slot = world.give_full(&setup.task, irq.header());
+                let bound = [0x10, 0x340];
+                world.invoke(&setup.vcpu, slot, label::KERNEL_OBJECT, &bound, Some(own));
+                setup.enter_user_task(world);
+                setup.area(world).set_state(StateFlags::IRQ);
+                let other = world.task();
+                let trigger = world.thread(&other, 11);
+                let [irq, vcpu] = [irq.header(), setup.vcpu.header()]
+                    .map(|header| world.give_full(&other, header));
+                world.syscall(&trigger, Syscall::send(irq).tag(label::IRQ, 0, 0));
+                assert!(!setup.is_in_user_task(world));
+                let deferred = |world: &World| setup.vcpu.state(world.cpu).deferred.get();
+                assert_eq!(deferred(world), Deferred::Entry);
+                assert_eq!(setup.trap(world), MESSAGE_TRAP);
+                if let Some(words) = operation {
+                    assert_eq!(world.invoke(&trigger, vcpu, label::THREAD, words, None), 0);
+                    assert!(setup.has_entered(world));
+                }
+                world.syscall(&trigger, how);
+                assert!(world.runs(&setup.vcpu));
+                assert_eq!(deferred(world), Deferred::Nothing);
+                assert!(setup.has_entered(world));
+                let frame = &setup.vcpu.state(world.cpu).context.frame;
+                let is_changed = operation == Some(&registers[..]);
+                assert_eq!(frame.sp() == 0x7000, is_changed);
+            });
+        }
+    }
 }
 
 #[test]
