@@ -18,6 +18,7 @@ use l4_sys::{Cap, Object, OwnedCap, ipc};
 
 use crate::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load, store};
 use crate::suite::{self, PRIORITY};
+use crate::worker::comes;
 use crate::{Worker, own, spawn, spawn_at};
 
 /// Where the code of a [`Machine`] is, guest-physical; the page before is for tables.
@@ -171,13 +172,7 @@ impl State {
 
 /// Waits until it is so.
 pub fn settle(condition: impl Fn() -> bool) {
-    for _ in 0..4000 {
-        if condition() {
-            return;
-        }
-        ipc::sleep(Duration::from_micros(500));
-    }
-    panic!("it does not come to that");
+    assert!(comes(condition), "it does not come to that");
 }
 
 /// An interrupt for a thread.

@@ -26,8 +26,8 @@ const BLOCKS: usize = 32;
 /// Order of the kernel-user memory for their UTCBs.
 const AREA_ORDER: u32 = 15;
 const STACK_SIZE: usize = 16 * 1024;
-/// How long [`Worker::join`] waits, and how often it looks.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How often who waits for something looks, and how long that is between two looks.
+const LOOKS: u32 = 120_000;
 const INTERVAL: Duration = Duration::from_micros(500);
 
 const _: () = assert!(BLOCKS * utcb::SIZE == 1 << AREA_ORDER);
@@ -62,6 +62,18 @@ pub fn settle() {
     while idle_time() < before + 500 {
         ipc::sleep(INTERVAL);
     }
+}
+
+/// Sleeps until it is so. False if it never will be: a minute has passed, in which this thread has looked again and
+/// again, so that a host that stands still meanwhile spoils nothing.
+pub fn comes(is_so: impl Fn() -> bool) -> bool {
+    for _ in 0..LOOKS {
+        if is_so() {
+            return true;
+        }
+        ipc::sleep(INTERVAL);
+    }
+    false
 }
 
 /// A thread that runs a closure; dropped, it is destroyed.
@@ -220,13 +232,7 @@ impl<R> Worker<R> {
 
     /// Waits until the closure has returned, and gives what it returned.
     pub fn join(self) -> R {
-        for _ in 0..PATIENCE.as_micros() / INTERVAL.as_micros() {
-            if self.has_ended() {
-                break;
-            }
-            ipc::sleep(INTERVAL);
-        }
-        assert!(self.has_ended(), "a worker does not end");
+        assert!(comes(|| self.has_ended()), "a worker does not end");
         // SAFETY: the worker has stored its result and touches it no more; nobody else takes it,
         // because this consumes the only value that names it.
         let result = unsafe { (*self.result).take() };

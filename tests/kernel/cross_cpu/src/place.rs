@@ -9,6 +9,7 @@ use l4_test::message::{wait, word};
 use l4_test::sys::Cap;
 use l4_test::sys::ipc;
 use l4_test::sys::object::Thread;
+use l4_test::worker::comes;
 use l4_test::{Message, own, spawn_on};
 
 /// A priority at which threads and the runner take turns.
@@ -32,13 +33,7 @@ fn idle(cpu: u32) -> u64 {
 
 /// Lets time pass until `is_so`.
 pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..4000 {
-        if is_so() {
-            return;
-        }
-        ipc::sleep(Duration::from_micros(500));
-    }
-    panic!("{what} does not come");
+    assert!(comes(is_so), "{what} does not come");
 }
 
 /// While a thread runs there, a CPU is not idle, and the others are.

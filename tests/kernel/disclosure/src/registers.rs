@@ -16,7 +16,7 @@ use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::timeout::{Timeout, TimeoutPair};
 use l4_test::abi::vcpu::StateFlags;
 use l4_test::memory::{PAGE_ORDER, UNUSED, allocate};
-use l4_test::message::{wait, wait_for, word};
+use l4_test::message::{wait, word};
 use l4_test::suite::PRIORITY;
 use l4_test::sys::object::Thread;
 use l4_test::sys::vcpu::Vcpu;
@@ -25,7 +25,7 @@ use l4_test::worker::settle;
 use l4_test::{Message, Worker, own, spawn, spawn_on};
 
 use crate::arch;
-use crate::probe::{PATIENCE, Probe, Results, kernel_user_page};
+use crate::probe::{Probe, Results, kernel_user_page};
 
 /// A slot that is always empty.
 const EMPTY: Selector = Selector::new(0);
@@ -150,7 +150,7 @@ pub(crate) fn after_a_page_fault() {
     let mut probe = Probe::new(arch::touch, nothing);
     arch::set_argument(&mut probe.before, UNUSED);
     probe.go();
-    let fault = wait_for(PATIENCE);
+    let fault = wait();
     assert_eq!(fault.tag.label(), label::PAGE_FAULT);
     assert_eq!(word(0) & !7, UNUSED);
     let item = MapItem {

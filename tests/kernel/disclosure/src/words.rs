@@ -12,13 +12,13 @@ use l4_test::abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, ERROR_OFFSET, KERNEL_WORD_OFF
 use l4_test::abi::vcpu::VcpuState;
 use l4_test::fault::spawn_paged;
 use l4_test::memory::{PAGE, UNUSED, load, store};
-use l4_test::message::{wait, wait_for, word};
+use l4_test::message::{wait, word};
 use l4_test::sys::object::Thread;
 use l4_test::sys::{Selector, Utcb, ipc};
 use l4_test::{Message, Reply, Worker, kip, own, spawn};
 
 use crate::arch;
-use crate::probe::{PATIENCE, kernel_user_page};
+use crate::probe::kernel_user_page;
 
 /// What a UTCB is full of, with the number of each word.
 const FULL: u64 = 0x5a5a_5a5a_0000_0000;
@@ -84,7 +84,7 @@ pub(crate) fn an_answer_writes_its_words_only() {
 }
 
 fn await_message() -> Reply {
-    let message = wait_for(PATIENCE);
+    let message = wait();
     assert!(message.came());
     message
 }

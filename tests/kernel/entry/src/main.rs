@@ -51,9 +51,8 @@ extern "C" fn main(_: usize) -> ! {
     for (case, code) in arch::CASES.iter().zip(&arch::CODE) {
         let mut frame = victim.fresh(code.start);
         (case.prepare)(&mut frame);
-        let Some(frame) = victim.run(&frame) else {
-            panic!("{}: no exception came", case.name);
-        };
+        report::line(format_args!("{}", case.name));
+        let frame = victim.run(&frame);
         let in_place = !case.at_mark || frame.instruction_pointer() == code.mark;
         let verdict = if in_place && (case.check)(&frame) {
             "as it should be"

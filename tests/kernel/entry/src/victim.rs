@@ -1,7 +1,5 @@
 //! The thread that does the hostile things.
 
-use core::time::Duration;
-
 use l4_abi::capability::slot;
 use l4_abi::exception::{ExceptionFrame, FRAME_WORDS};
 use l4_abi::flexpage::{Flexpage, PAGE_ORDER};
@@ -21,8 +19,8 @@ const UTCB_AREA: u64 = 0x7000_0000;
 /// The own thread runs whenever it can.
 const OWN_PRIORITY: u8 = 20;
 const VICTIM_PRIORITY: u8 = 10;
-/// How long a case may take.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the victim may run with random registers before it is stopped.
+const PATIENCE: Timeout = Timeout::from_micros(1_000_000);
 const RANDOM_ROUNDS: u32 = 20_000;
 const STACK_SIZE: usize = 16 * 1024;
 
@@ -64,7 +62,7 @@ impl Victim {
             template: ExceptionFrame::default(),
             seed: 0x1234_5678_9abc_def1,
         };
-        match ipc::wait(victim.timeouts()) {
+        match ipc::wait(TimeoutPair::NEVER) {
             Ok(arrival) => victim.template = victim.received(arrival.tag),
             Err(error) => panic!("no first exception: {error}"),
         }
@@ -76,23 +74,23 @@ impl Victim {
         arch::fresh(&self.template, start, stack_top())
     }
 
-    /// Lets the victim go on with these registers until its next exception; `None` if there is
-    /// none in time.
-    pub(crate) fn run(&mut self, frame: &ExceptionFrame) -> Option<ExceptionFrame> {
+    /// Lets the victim go on with these registers until its next exception.
+    pub(crate) fn run(&mut self, frame: &ExceptionFrame) -> ExceptionFrame {
+        match self.run_for(frame, Timeout::NEVER) {
+            Some(frame) => frame,
+            None => panic!("no exception came"),
+        }
+    }
+
+    /// As [`run`](Self::run); `None` if there is no exception in this time.
+    fn run_for(&mut self, frame: &ExceptionFrame, time: Timeout) -> Option<ExceptionFrame> {
         Utcb::current().set_messages(&frame.to_words());
         let tag = MessageTag::words_only(label::NONE, FRAME_WORDS);
-        match ipc::reply_and_wait(tag, self.timeouts()) {
+        match ipc::reply_and_wait(tag, TimeoutPair::new(Timeout::NEVER, time)) {
             Ok(arrival) => Some(self.received(arrival.tag)),
             Err(error) if error.is_receive() => None,
             Err(error) => panic!("no answer is possible: {error}"),
         }
-    }
-
-    fn timeouts(&self) -> TimeoutPair {
-        TimeoutPair::new(
-            Timeout::NEVER,
-            Timeout::from_micros(PATIENCE.as_micros() as u64),
-        )
     }
 
     fn received(&self, tag: MessageTag) -> ExceptionFrame {
@@ -109,7 +107,7 @@ impl Victim {
         if let Err(error) = self.thread.ex_regs(None, Some(stack_top()), flags) {
             panic!("the victim cannot be stopped: {error}");
         }
-        match ipc::wait(self.timeouts()) {
+        match ipc::wait(TimeoutPair::NEVER) {
             Ok(arrival) => {
                 self.received(arrival.tag);
             }
@@ -128,7 +126,7 @@ impl Victim {
             let mut frame = ExceptionFrame::from_words(&words);
             let address = self.odd_address();
             arch::lead(&mut frame, address);
-            if self.run(&frame).is_none() {
+            if self.run_for(&frame, PATIENCE).is_none() {
                 self.stop();
             }
         }

@@ -1,26 +1,18 @@
 //! The runner as pager and exception handler.
 
+use l4_test::Message;
 use l4_test::abi::exception::{ExceptionFrame, FRAME_WORDS};
 use l4_test::abi::flexpage::Space;
 use l4_test::abi::item::{ItemControl, ItemFlags, MapItem};
 use l4_test::abi::message_tag::TagFlags;
 use l4_test::abi::protocol::label;
 use l4_test::abi::rights::MemoryRights;
-use l4_test::abi::timeout::Timeout;
 use l4_test::memory::PAGE_ORDER;
-use l4_test::message::{wait_for, word};
-use l4_test::{Message, Reply};
-
-/// Waits for a message, but not for ever.
-pub(crate) fn await_message() -> Reply {
-    let reply = wait_for(Timeout::from_micros(10_000_000));
-    assert!(reply.came(), "no message came");
-    reply
-}
+use l4_test::message::{wait, word};
 
 /// Waits for a page fault: its two words.
 pub(crate) fn await_page_fault() -> (u64, u64) {
-    let reply = await_message();
+    let reply = wait();
     let shape = (reply.tag.label(), reply.tag.words(), reply.tag.items());
     assert_eq!(shape, (label::PAGE_FAULT, 2, 0));
     (word(0), word(1))
@@ -28,7 +20,7 @@ pub(crate) fn await_page_fault() -> (u64, u64) {
 
 /// Waits for an exception: the registers.
 pub(crate) fn await_exception() -> ExceptionFrame {
-    let reply = await_message();
+    let reply = wait();
     let shape = (reply.tag.label(), reply.tag.words(), reply.tag.items());
     assert_eq!(shape, (label::EXCEPTION, FRAME_WORDS, 0));
     assert_eq!(reply.tag.flags(), TagFlags::TRANSFER_FPU);

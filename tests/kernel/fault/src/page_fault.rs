@@ -8,13 +8,13 @@ use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::utcb::BufferDescriptor;
 use l4_test::fault::{Touch, read, spawn_paged, write};
 use l4_test::memory::{PAGE_ORDER, UNUSED, allocate, load, store};
-use l4_test::message::word;
+use l4_test::message::{wait, word};
 use l4_test::sys::object::Control;
 use l4_test::sys::{Object, Utcb};
 use l4_test::{Message, own, spawn};
 
 use crate::arch;
-use crate::handler::{await_exception, await_message, await_page_fault, page_item};
+use crate::handler::{await_exception, await_page_fault, page_item};
 
 pub(crate) fn unmap(address: u64) {
     let flexpage = Flexpage::memory(address, PAGE_ORDER, MemoryRights::RWX);
@@ -66,7 +66,7 @@ pub(crate) fn a_gate_adds_its_label() {
         ..Control::default()
     };
     worker.thread().control(control).unwrap();
-    assert_eq!(await_message().label, 0x123);
+    assert_eq!(wait().label, 0x123);
 }
 
 pub(crate) fn an_answer_with_the_page_resolves_it() {

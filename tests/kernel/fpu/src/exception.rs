@@ -3,9 +3,8 @@
 use l4_test::abi::exception::FRAME_WORDS;
 use l4_test::abi::message_tag::TagFlags;
 use l4_test::abi::protocol::label;
-use l4_test::abi::timeout::Timeout;
 use l4_test::fault::spawn_paged;
-use l4_test::message::{wait_for, word};
+use l4_test::message::{wait, word};
 use l4_test::{Message, Worker};
 
 use crate::arch::{get, set, set_and_raise, skip};
@@ -21,8 +20,8 @@ fn worker() -> Worker<u64> {
 
 /// Waits for the exception; the registers, behind the instruction.
 fn await_exception() -> [u64; FRAME_WORDS] {
-    let reply = wait_for(Timeout::from_micros(10_000_000));
-    assert!(reply.came() && reply.tag.label() == label::EXCEPTION);
+    let reply = wait();
+    assert_eq!(reply.tag.label(), label::EXCEPTION);
     skip(core::array::from_fn(word))
 }
 

@@ -21,8 +21,9 @@ const IDLE_PRIORITY: u8 = 1;
 /// Of so many times that it runs, it waits once for timeouts before it says so.
 const SLEEP_EVERY: u32 = 4;
 const SLEEP: Duration = Duration::from_micros(300);
-/// How long attackers may go on without getting stuck.
-const PATIENCE: Duration = Duration::from_millis(5);
+/// How long attackers may go on without getting stuck, in µs; longer each time that it was in vain: the machine may be
+/// too slow for them to make a call before they are replaced.
+const PATIENCE: u64 = 5000;
 /// How many faults and the like a round may have without one call between them. Threads on several
 /// CPUs fault at once on each page of the program before one of them can make a call.
 const MAX_FUTILE: u32 = 200;
@@ -38,7 +39,8 @@ pub(crate) fn round(arena: &mut Arena, seed: u64, limit: u64) -> u64 {
     let (mut turn, mut futile, mut last) = (0, 0, 0);
     let mut goes_on = true;
     while goes_on && calls_made() < limit {
-        let message = wait_for(Timeout::from_micros(PATIENCE.as_micros() as u64));
+        let patience = PATIENCE * u64::from(1 + futile / 10);
+        let message = wait_for(Timeout::from_micros(patience));
         // Not steps: a thread that faults in each step takes one more whenever it is replaced.
         let now = calls_made();
         futile += 1;

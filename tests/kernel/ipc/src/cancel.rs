@@ -9,7 +9,7 @@ use l4_test::message::{nobody, receive, wait};
 use l4_test::sys::Cap;
 use l4_test::sys::object::Thread;
 use l4_test::worker::settle;
-use l4_test::{Message, Outcome, failed, kip, own, spawn};
+use l4_test::{Message, Outcome, failed, own, spawn};
 
 fn cancel(thread: Cap<Thread>) {
     thread.ex_regs(None, None, ExRegsFlags::CANCEL).unwrap();
@@ -92,8 +92,6 @@ pub(crate) fn a_destroyed_thread_is_not_found() {
     drop(worker);
     let gone: Outcome = failed(IpcError::NOT_EXISTENT);
     assert_eq!(Message::new(0).send(*thread).outcome(), gone);
-    // A gate stays bound to its thread, and says so whatever the timeout.
-    let start = kip::micros();
+    // A gate stays bound to its thread, and says so to who would wait for ever.
     assert_eq!(Message::new(0).send(**gate).outcome(), gone);
-    assert!(kip::micros() - start < 1_000_000);
 }

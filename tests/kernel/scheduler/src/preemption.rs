@@ -9,7 +9,7 @@ use l4_test::sys::Cap;
 use l4_test::sys::object::Thread;
 use l4_test::{Message, Worker, own, spawn_at};
 
-use crate::trace::{clear, note, sleep, trace, work, work_until};
+use crate::trace::{clear, note, sleep, trace, work};
 use l4_test::worker::settle;
 
 const RUNNER: u64 = 0xa;
@@ -89,37 +89,26 @@ pub(crate) fn a_new_thread_runs_if_it_is_as_urgent() {
 pub(crate) fn a_timeout_wakes_who_is_as_urgent() {
     for (step, expected) in [(0, 0xa1), (1, 0x1a), (2, 0x1a)] {
         let _worker = sleeping_worker(PRIORITY - 1 + step);
-        if step == 0 {
-            // Well past the worker's time: it does not run before the runner is done.
-            work(2 * NAP);
-        } else {
-            // It runs while the runner works, however slow the machine is.
-            work_until(|| trace() != 0);
-        }
+        // Well past the worker's time.
+        work(2 * NAP);
         note(RUNNER);
-        sleep(NAP);
         settle();
         assert_eq!(trace(), expected, "{step}");
     }
 }
 
-/// How long a worker sleeps, in µs: more than a busy machine lets pass unnoticed, mostly.
+/// How long a worker sleeps, in µs.
 const NAP: u64 = 20_000;
 
 /// A worker that sleeps and then notes that it runs. It is asleep now, and nothing is noted.
 fn sleeping_worker(priority: u8) -> Worker<()> {
-    loop {
-        clear();
-        let worker = spawn_at(priority, || {
-            sleep(NAP);
-            note(1);
-        });
-        settle();
-        if trace() == 0 {
-            return worker;
-        }
-        // The machine stood still for so long that the worker is awake already.
-    }
+    clear();
+    let worker = spawn_at(priority, || {
+        sleep(NAP);
+        note(1);
+    });
+    settle();
+    worker
 }
 
 pub(crate) fn the_preempted_thread_is_next_in_turn() {

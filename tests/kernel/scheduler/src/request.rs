@@ -8,7 +8,7 @@ use l4_test::sys::object::{Icu, Thread};
 use l4_test::sys::{Cap, OwnedCap};
 use l4_test::{Message, Outcome, own, refused};
 
-use crate::trace::{measure, sleep};
+use crate::trace::sleep;
 
 const INVALID: Outcome = refused(ResultCode::EINVAL);
 
@@ -87,15 +87,10 @@ pub(crate) fn a_set_without_cpu_is_accepted() {
 pub(crate) fn idle_time_passes_while_all_sleep() {
     let first = CpuSet::single(0);
     let idle_time = || own::scheduler().idle_time(first).unwrap();
-    let idle = measure(
-        |idle| idle >= 20_000,
-        || {
-            let before = idle_time();
-            sleep(50_000);
-            idle_time() - before
-        },
-    );
-    assert!(idle >= 20_000, "{idle} µs");
+    let before = idle_time();
+    sleep(50_000);
+    let idle = idle_time() - before;
+    assert!((49_000..51_000).contains(&idle), "{idle} µs");
     let nowhere = CpuSet {
         granularity_offset: 0,
         map: 0,

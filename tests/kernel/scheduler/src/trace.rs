@@ -32,18 +32,6 @@ pub(crate) fn work(time: u64) {
     }
 }
 
-/// Measures until it gets what is expected, five times at most: a machine that stands still for a
-/// while spoils a measurement, but not always. The last result.
-pub(crate) fn measure(expected: impl Fn(u64) -> bool, measurement: impl Fn() -> u64) -> u64 {
-    for _ in 1..5 {
-        let result = measurement();
-        if expected(result) {
-            return result;
-        }
-    }
-    measurement()
-}
-
 /// Works until something has happened; for three seconds at most.
 pub(crate) fn work_until(happened: impl Fn() -> bool) {
     let end = kip::micros() + 3_000_000;

@@ -38,16 +38,13 @@ pub(crate) fn the_clock_goes_forward_from_cpu_to_cpu() {
     }
 }
 
-/// A sleep of 20 ms, and how long it was.
-fn sleep() -> u64 {
-    let before = kip::micros();
-    receive(nobody(), Timeout::from_micros(20_000));
-    kip::micros() - before
-}
-
-pub(crate) fn a_sleep_is_as_long_on_each_cpu() {
+/// How long at most is for `ipc`'s tests of timeouts to say, whose time is virtual.
+pub(crate) fn a_sleep_lasts_its_time_on_each_cpu() {
     for cpu in others() {
-        let time = spawn_on(cpu, sleep).join();
-        assert!((19_900..1_000_000).contains(&time), "CPU {cpu}: {time} µs");
+        let begin = kip::micros();
+        spawn_on(cpu, || receive(nobody(), Timeout::from_micros(20_000))).join();
+        let time = kip::micros() - begin;
+        // Clocks tick, and are rounded.
+        assert!(time >= 19_900, "CPU {cpu}: {time} µs");
     }
 }

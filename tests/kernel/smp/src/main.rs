@@ -17,7 +17,7 @@ l4_test::suite![
     memory::what_is_deleted_can_be_used_while_others_work,
     parallel::a_thread_runs_on_each_cpu,
     clock::the_clock_goes_forward_from_cpu_to_cpu,
-    clock::a_sleep_is_as_long_on_each_cpu,
+    clock::a_sleep_lasts_its_time_on_each_cpu,
     shootdown::no_cpu_writes_to_a_page_that_is_gone,
     shootdown::no_cpu_writes_to_a_page_that_it_may_only_read,
     shootdown::two_cpus_take_pages_from_each_other,

@@ -42,7 +42,7 @@ const ROLES: &[&[Role]] = &[
 /// How long actors play before memory is counted for the first time: the kernel keeps some of what was
 /// used once.
 const REHEARSAL: u64 = 1;
-/// In so many seconds every actor must get on.
+/// After so many seconds every actor must have got on.
 const WINDOW: u64 = 20;
 
 fn everything_at_once() {
@@ -77,9 +77,10 @@ fn play(seconds: u64) {
             suite::is_alive();
         }
         if second.is_multiple_of(WINDOW) {
-            cast.check_progress();
+            cast.await_progress();
         }
     }
+    cast.await_progress();
     cast.end();
     interrupts::check();
 }

@@ -19,7 +19,7 @@ fn work(time: u64) {
 pub(crate) fn a_running_thread_uses_time() {
     let worker = spawn(|| work(20_000));
     let time = worker.thread().time().unwrap();
-    assert!((15_000..200_000).contains(&time), "{time} µs");
+    assert!((19_900..21_000).contains(&time), "{time} µs");
 }
 
 pub(crate) fn a_sleeping_thread_uses_none() {
@@ -27,7 +27,7 @@ pub(crate) fn a_sleeping_thread_uses_none() {
     let before = sleeper.thread().time().unwrap();
     work(20_000);
     let used = sleeper.thread().time().unwrap() - before;
-    assert!(used < 5000, "{used} µs");
+    assert!(used < 100, "{used} µs");
 }
 
 pub(crate) fn the_rest_of_the_time_slice_can_be_given_away() {

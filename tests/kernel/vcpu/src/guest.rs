@@ -1,18 +1,18 @@
 //! A user task with some code, and threads that run it as vCPUs.
 
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use core::time::Duration;
 
 use l4_test::abi::exception::ExceptionFrame;
 use l4_test::abi::flexpage::Flexpage;
 use l4_test::abi::item::{ItemControl, ItemFlags};
 use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::vcpu::{StateFlags, UserTask};
+pub(crate) use l4_test::guest::settle;
 use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load, store};
 use l4_test::own;
 use l4_test::sys::object::{Task, Thread};
 use l4_test::sys::vcpu::Vcpu;
-use l4_test::sys::{Object, OwnedCap, ipc};
+use l4_test::sys::{Object, OwnedCap};
 
 use crate::arch;
 
@@ -101,17 +101,6 @@ impl Guest {
     pub(crate) fn await_sign(page: u64) {
         settle(|| load(page) != 0);
     }
-}
-
-/// Waits until `condition` holds.
-pub(crate) fn settle(condition: impl Fn() -> bool) {
-    for _ in 0..4000 {
-        if condition() {
-            return;
-        }
-        ipc::sleep(Duration::from_micros(500));
-    }
-    panic!("it does not come to that");
 }
 
 /// The next resume runs `code` in `task`.

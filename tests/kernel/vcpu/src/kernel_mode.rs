@@ -11,7 +11,7 @@ use l4_test::abi::timeout::Timeout;
 use l4_test::abi::vcpu::{StateFlags, StickyFlags};
 use l4_test::fault::spawn_paged;
 use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load};
-use l4_test::message::wait_for;
+use l4_test::message::{wait, wait_for};
 use l4_test::suite::PRIORITY;
 use l4_test::sys::vcpu::Vcpu;
 use l4_test::worker::current;
@@ -240,7 +240,7 @@ pub(crate) fn messages_are_held_while_a_fault_is_reported() {
             },
         );
     });
-    let reply = wait_for(Timeout::from_micros(10_000_000));
+    let reply = wait();
     assert_eq!(reply.tag.label(), label::EXCEPTION);
     let mut frame = Entry::of_message();
     assert_eq!(vcpu.state(), StateFlags::empty());

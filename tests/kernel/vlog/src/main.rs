@@ -6,8 +6,8 @@ use l4_test::abi::error::ResultCode;
 use l4_test::abi::protocol::label;
 use l4_test::abi::protocol::log::{InputFlags, LocalFlags, OutputFlags, WRITE_SIZE};
 use l4_test::abi::rights::CapabilityRights;
-use l4_test::abi::timeout::{Timeout, TimeoutPair};
-use l4_test::message::{wait_for, word};
+use l4_test::abi::timeout::TimeoutPair;
+use l4_test::message::{wait, word};
 use l4_test::{Message, Outcome, own, refused};
 
 l4_test::suite![
@@ -78,11 +78,7 @@ fn what_is_typed_raises_the_interrupt_and_is_read() {
     let mut text = [0; 5];
     let mut count = 0;
     while count < text.len() {
-        let reply = wait_for(Timeout::from_micros(2_000_000));
-        assert!(
-            reply.came() && reply.label == 0x55,
-            "no interrupt after {count} bytes"
-        );
+        assert_eq!(wait().label, 0x55, "after {count} bytes");
         loop {
             let status = own::log().read(&mut text[count..]).unwrap();
             count += status.count;

@@ -4,7 +4,6 @@
 use core::arch::global_asm;
 
 use l4_abi::capability::slot;
-use l4_abi::exception::ExceptionFrame;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::label;
 use l4_abi::protocol::task::Opcode;
@@ -80,10 +79,6 @@ pub(super) fn descriptor_goes_away_under_a_thread(victim: &mut Victim) {
 }
 
 fn descriptor_goes_away(victim: &mut Victim, selector: u64) {
-    let run = |victim: &mut Victim, frame: &ExceptionFrame| match victim.run(frame) {
-        Some(frame) => frame,
-        None => panic!("no exception came"),
-    };
     let [enter, leave] = &CODE;
     // A call gate into the kernel.
     const GATE: u64 = 0x0000_ec00_0008_0000;
@@ -92,17 +87,17 @@ fn descriptor_goes_away(victim: &mut Victim, selector: u64) {
 
     let mut frame = victim.fresh(enter.start);
     frame.rdi = selector;
-    let frame = run(victim, &frame);
+    let frame = victim.run(&frame);
     assert_eq!((frame.trap, frame.cs, frame.rip), (6, selector, enter.mark));
 
     assert!(set(victim, selector, 0));
-    let frame = run(victim, &frame);
+    let frame = victim.run(&frame);
     assert_eq!((frame.trap, frame.error), (13, selector & !3));
     assert_eq!((frame.cs, frame.rip, frame.r15), (selector, enter.mark, 15));
 
     assert!(set(victim, selector, CODE_32));
     let mut frame = victim.fresh(leave.start);
     frame.rsi = leave.mark;
-    let frame = run(victim, &frame);
+    let frame = victim.run(&frame);
     assert_eq!((frame.trap, frame.cs, frame.rip), (6, 0x2b, leave.mark));
 }

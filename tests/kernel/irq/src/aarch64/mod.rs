@@ -18,9 +18,15 @@ pub(crate) fn prepare(_: Mode) {
     write(MASK, 1);
 }
 
-/// Makes the alarm interrupt now.
+/// Makes the alarm interrupt now. For a second that has passed when it is set it would not.
 pub(crate) fn raise() {
-    write(MATCH, read(DATA));
+    loop {
+        let now = read(DATA);
+        write(MATCH, now);
+        if read(DATA) == now {
+            return;
+        }
+    }
 }
 
 /// Takes the interrupt back.

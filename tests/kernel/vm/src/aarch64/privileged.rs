@@ -2,7 +2,6 @@
 
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use core::time::Duration;
 
 use l4_test::abi::error::ResultCode;
 use l4_test::abi::protocol::scheduler::CpuSet;
@@ -10,8 +9,8 @@ use l4_test::abi::protocol::thread::ExRegsFlags;
 use l4_test::guest::State;
 use l4_test::long_operation::LongOperation;
 use l4_test::sys::object::{Control, Thread};
-use l4_test::sys::{Cap, Object, OwnedCap, Utcb, ipc};
-use l4_test::worker::settle;
+use l4_test::sys::{Cap, Object, OwnedCap, Utcb};
+use l4_test::worker::{comes, settle};
 use l4_test::{own, refused, spawn, spawn_on};
 
 use super::code;
@@ -134,13 +133,10 @@ pub(crate) fn a_program_goes_to_el1_in_the_middle_of_an_operation() {
             operation.run();
         }
     });
-    while ROUNDS.load(SeqCst) == 0 {
-        ipc::sleep(Duration::from_millis(1));
-    }
+    assert!(comes(|| ROUNDS.load(SeqCst) > 0));
     let dump = Dump::new();
     set(&busy.thread(), tell, &dump, AT_EL1);
-    ipc::sleep(Duration::from_millis(50));
-    assert_eq!(dump.words()[0], CURRENT_EL1);
+    assert!(comes(|| dump.words()[0] == CURRENT_EL1));
 }
 
 pub(crate) fn programs_at_el1_find_nothing_of_guests_and_leave_nothing() {

@@ -115,9 +115,9 @@ pub(crate) fn counters_have_an_offset() {
         let before = l4_test::kip::micros();
         let (_, x) = cpu.run_to_call();
         let difference = x[1].wrapping_sub(x[2]).wrapping_sub(OFFSET);
-        assert!((difference as i64).unsigned_abs() < 1 << 30);
+        assert!((difference as i64).unsigned_abs() < OFFSET / 2);
         // The VMM's counter has none.
-        assert!(l4_test::kip::micros() - before < 60_000_000);
+        assert!(l4_test::kip::micros() - before < OFFSET / 1000);
     })
     .join();
 }

@@ -8,7 +8,7 @@ use l4_test::abi::arch::aarch64::vm::{ExtendedState, Hcr};
 use l4_test::guest::Random;
 use l4_test::own;
 use l4_test::spawn_at;
-use l4_test::suite::PRIORITY;
+use l4_test::suite::{self, PRIORITY};
 use l4_test::sys::ipc;
 
 use super::code;
@@ -42,6 +42,7 @@ pub(crate) fn no_state_of_a_guest_does_harm() {
             cpu.vcpu.set_registers(registers);
             cpu.vcpu.set_saved_state(GUEST);
             cpu.vcpu.run(&[]).unwrap();
+            suite::is_alive();
         }
     });
     let irq = own::factory().create_irq().unwrap();
