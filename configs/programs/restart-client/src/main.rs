@@ -13,7 +13,7 @@ l4_rt::entry!(main);
 
 const NUMBERS: u64 = 20;
 /// How long the server may take to come back.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(2);
 
 fn main() -> l4_rt::Result {

@@ -16,7 +16,6 @@ const ATTACKS: u64 = 8;
 const ENOUGH_LIVES: u64 = 20;
 
 const SECTORS: u64 = 128;
-const PATIENCE: Duration = Duration::from_secs(100);
 
 fn board() -> l4_rt::Result<Shared> {
     Ok(Shared::writable(env::cap::<Dataspace>("board")?)?)
@@ -35,7 +34,6 @@ pub(crate) fn run() -> l4_rt::Result {
         rig.memory.write(DATA, &fill(sector));
         assert_eq!(rig.request(1, sector, (DATA, 512), 0), 0);
     }
-    let deadline = time::now() + PATIENCE;
     loop {
         let is_over = board.read_word(LIVES) >= ENOUGH_LIVES && board.read_word(ATTACKS) == 1;
         for sector in 0..SECTORS {
@@ -48,7 +46,6 @@ pub(crate) fn run() -> l4_rt::Result {
             println!("the disk is as it was");
             return Ok(());
         }
-        assert!(time::now() < deadline, "the others do not come to an end");
         time::sleep(Duration::from_millis(5));
     }
 }

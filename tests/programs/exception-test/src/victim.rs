@@ -9,7 +9,7 @@ use l4_abi::protocol::label;
 use l4_abi::protocol::scheduler::CpuSet;
 use l4_abi::protocol::thread::ExRegsFlags;
 use l4_abi::rights::MemoryRights;
-use l4_abi::timeout::{Timeout, TimeoutPair};
+use l4_abi::timeout::TimeoutPair;
 use l4_rt::env;
 use l4_sys::ipc::{self, Arrival};
 use l4_sys::object::{Control, IpcGate, Thread};
@@ -23,8 +23,6 @@ const UTCBS: u64 = 0xb800_0000;
 const UTCB_ORDER: u32 = 12;
 /// Below that of the test itself.
 const PRIORITY: u8 = 1;
-/// How long a report may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the kernel told last.
 #[allow(
@@ -106,13 +104,13 @@ impl Victim {
     pub(crate) fn answer_words(&mut self, frame: ExceptionFrame, words: usize) {
         Utcb::current().set_messages(&frame.to_words()[..words]);
         let tag = MessageTag::new(label::NONE, words, 0, TagFlags::empty());
-        self.report = receive(ipc::reply_and_wait(tag, timeouts()));
+        self.report = receive(ipc::reply_and_wait(tag, TimeoutPair::SEND_ZERO));
     }
 
     /// Maps nothing for a page fault, and says so.
     pub(crate) fn refuse_page(&mut self) {
         let refused = MessageTag::label_only(-1);
-        self.report = receive(ipc::reply_and_wait(refused, timeouts()));
+        self.report = receive(ipc::reply_and_wait(refused, TimeoutPair::SEND_ZERO));
     }
 
     /// Lets it go on with code that is never stopped.
@@ -136,14 +134,7 @@ impl Victim {
 
 /// Waits for what stops any victim next.
 pub(crate) fn next_report() -> Report {
-    receive(ipc::wait(timeouts()))
-}
-
-fn timeouts() -> TimeoutPair {
-    TimeoutPair::new(
-        Timeout::ZERO,
-        Timeout::from_micros(PATIENCE.as_micros() as u64),
-    )
+    receive(ipc::wait(TimeoutPair::SEND_ZERO))
 }
 
 fn receive(arrived: ipc::IpcResult<Arrival>) -> Report {

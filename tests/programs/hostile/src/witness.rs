@@ -8,8 +8,8 @@ use l4re::mem_alloc::DataspaceFlags;
 
 const ROUNDS: u32 = 80;
 const PAUSE: Duration = Duration::from_millis(10);
-/// A round takes a few milliseconds at most; with somebody in the way it takes much longer.
-const PATIENCE: Duration = Duration::from_millis(2000);
+/// A round takes a few milliseconds of the machine's virtual time; with somebody in the way it takes much longer.
+const PATIENCE: Duration = Duration::from_millis(50);
 const MEMORY: u64 = 64 << 10;
 
 /// Does everyday work for a while, and fails if that fails or takes too long.

@@ -47,5 +47,6 @@ fn clock() {
     time::sleep(core::time::Duration::from_millis(20));
     let slept = time::now() - start;
     assert!(slept.as_millis() >= 20, "slept only {slept:?}");
-    assert!(slept.as_millis() < 2000, "slept {slept:?}");
+    // The machine's time is virtual.
+    assert!(slept.as_millis() < 30, "slept {slept:?}");
 }

@@ -4,30 +4,27 @@
 use core::time::Duration;
 
 use l4_rt::{Cap, env, println, time};
+use l4_sys::Error;
 
 use crate::Greeter;
 
-const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(2);
 
 pub(crate) fn run(name: &str) -> l4_rt::Result {
     let greeter = env::cap::<Greeter>("greeter")?;
+    // Not before all have been greeted does the server die.
+    let first = greeter.birth()?;
     expect(greeter, name)?;
     if env::args().nth(2) == Some("killer") {
-        // The others are greeted first.
-        time::sleep(Duration::from_millis(100));
-        if greeter.die().is_ok() {
-            return Err("the server lives on".into());
+        // Until then it refuses.
+        while let Err(Error::Result(_)) = greeter.die() {
+            time::sleep(PAUSE);
         }
         println!("{name} leaves");
         return Ok(());
     }
-    time::sleep(Duration::from_secs(1));
-    let deadline = time::now() + PATIENCE;
-    while let Err(error) = greeter.greet() {
-        if time::now() > deadline {
-            return Err(error.into());
-        }
+    // Between its lives it does not answer.
+    while !greeter.birth().is_ok_and(|birth| birth != first) {
         time::sleep(PAUSE);
     }
     expect(greeter, name)?;

@@ -18,8 +18,10 @@ l4_ipc::interface! {
 
         /// The words that ned gave to the server for this client.
         fn greet() -> Bytes = 0;
-        /// Ends the server without an answer.
+        /// Ends the server without an answer, if all clients have been greeted.
         fn die() = 1;
+        /// When the server's life began, by its clock: it differs from life to life.
+        fn birth() -> u64 = 2;
     }
 }
 

@@ -18,11 +18,18 @@ const LABEL_STEP: u64 = 0x10;
 const MOST_CLIENTS: usize = 4;
 
 struct Server {
+    birth: u64,
     names: [Option<Bytes>; MOST_CLIENTS],
     count: usize,
+    /// Which of them have been greeted, a bit each.
+    greeted: u32,
 }
 
-struct Session<'a>(&'a Bytes);
+/// One client's gate.
+struct Session<'a> {
+    server: &'a mut Server,
+    index: usize,
+}
 
 impl FactoryServer for Server {
     fn create(
@@ -43,10 +50,19 @@ impl FactoryServer for Server {
 
 impl GreeterServer for Session<'_> {
     fn greet(&mut self, _: &mut Request<'_>) -> Outcome<Bytes> {
-        Ok(self.0.clone())
+        self.server.greeted |= 1 << self.index;
+        let name = self.server.names.get(self.index).and_then(Option::as_ref);
+        name.cloned().ok_or(ResultCode::ENOENT)
+    }
+
+    fn birth(&mut self, _: &mut Request<'_>) -> Outcome<u64> {
+        Ok(self.server.birth)
     }
 
     fn die(&mut self, _: &mut Request<'_>) -> Outcome<()> {
+        if self.server.greeted.count_ones() < MOST_CLIENTS as u32 {
+            return Err(ResultCode::EAGAIN);
+        }
         panic!("as ordered")
     }
 }
@@ -59,6 +75,8 @@ pub(crate) fn run() -> l4_rt::Result {
     let gate: Cap<IpcGate> = env::cap("greeter")?;
     gate.bind_thread(thread::current(), FACTORY_LABEL)?;
     let mut server = Server {
+        birth: time::now().as_micros() as u64,
+        greeted: 0,
         names: [const { None }; MOST_CLIENTS],
         count: 0,
     };
@@ -71,10 +89,11 @@ impl Server {
         if request.label() == FACTORY_LABEL {
             return ServerFactory::dispatch(self, request);
         }
-        let index = request.label().wrapping_sub(FIRST_CLIENT_LABEL) / LABEL_STEP;
-        match self.names.get(index as usize) {
-            Some(Some(name)) => Greeter::dispatch(&mut Session(name), request),
-            _ => Response::error(ResultCode::ENOENT),
+        let index = (request.label().wrapping_sub(FIRST_CLIENT_LABEL) / LABEL_STEP) as usize;
+        if index >= self.count {
+            return Response::error(ResultCode::ENOENT);
         }
+        let server = self;
+        Greeter::dispatch(&mut Session { server, index }, request)
     }
 }
