@@ -258,14 +258,14 @@ impl End {
 /// Exit status of programs that control-C ended.
 const INTERRUPTED: u8 = 128 + 2;
 
-/// How long after its last word a machine may stay on.
-const POWER_OFF_TIME: Duration = Duration::from_secs(10);
+/// How long after its last word a machine may stay on: one that the host leaves in peace takes no second.
+const POWER_OFF_TIME: Duration = Duration::from_secs(60);
 
 /// How long a system may say nothing and not be typed to.
-const SILENCE: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(20);
 
 /// How long after a panic more of its story may come.
-const PANIC_TIME: Duration = Duration::from_secs(2);
+const PANIC_TIME: Duration = Duration::from_secs(10);
 
 /// A machine that runs.
 pub struct Session {

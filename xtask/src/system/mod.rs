@@ -157,7 +157,7 @@ impl Default for Test {
             input: vec![],
             exit: 0,
             panic: None,
-            timeout: 60,
+            timeout: 600,
             smp: vec![1],
             gic: vec![3],
             processors: vec![Self::QEMU.into()],

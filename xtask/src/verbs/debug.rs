@@ -103,6 +103,7 @@ fn script(port: u16, kernel: &Path, folder: &Path, commands: &Path) -> String {
     let [kernel, folder, commands] = [kernel, folder, commands].map(Path::display);
     format!(
         "set confirm off\n\
+         set remotetimeout 60\n\
          set pagination off\n\
          set print asm-demangle on\n\
          symbol-file {kernel}\n\
@@ -133,14 +134,24 @@ fn free_port() -> Result<u16> {
         .port())
 }
 
+/// Whether a process listens at this port (proc(5): address and port of this side, and 0A, in columns 2 and 4).
+fn is_listened_at(port: u16) -> Result<bool> {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").context(|| "reading /proc/net/tcp")?;
+    let port = format!(":{port:04X}");
+    Ok(sockets.lines().any(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        matches!(columns.as_slice(), [_, own, _, "0A", ..] if own.ends_with(&port))
+    }))
+}
+
 /// A QEMU that ends with the debugger.
 struct Qemu(Child);
 
 impl Qemu {
-    /// Waits until QEMU listens. To try a connection would use it up; to try the port does not.
+    /// Waits until QEMU listens. To try a connection would use it up, and to try the port could take it from QEMU.
     fn wait_for_gdb(&mut self, port: u16) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while !is_listened_at(port)? {
             if let Ok(Some(status)) = self.0.try_wait() {
                 fail!("QEMU ended at once ({status}); its messages are above");
             }

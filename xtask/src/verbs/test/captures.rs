@@ -26,7 +26,7 @@ fn capture(workspace: &Workspace, port: &str, arch: Architecture) -> Result<()> 
     let folder = Temporary::new("capture")?;
     let path = folder.path().join("port.pcap");
     let output = xtask(workspace)?
-        .args(["run", "network", "--arch", arch.name(), "--timeout", "60"])
+        .args(["run", "network", "--arch", arch.name(), "--timeout", "600"])
         .args(["--capture", &format!("{port}={}", path.display())])
         .stdin(Stdio::null())
         .output()

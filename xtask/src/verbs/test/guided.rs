@@ -109,7 +109,7 @@ fn fuzz(workspace: &Workspace, target: &Target) -> Result<()> {
         format!("-runs={runs}"),
         format!("-max_len={length}"),
         "-seed=1".into(),
-        "-timeout=60".into(),
+        "-timeout=600".into(),
         "-verbosity=0".into(),
         format!("-artifact_prefix={}-", corpus.display()),
         corpus.display().to_string(),

@@ -15,9 +15,6 @@ use std::time::Duration;
 /// The system that is booted.
 const SYSTEM: &str = "hello";
 
-/// Firmware takes its time in the emulator.
-const FIRMWARE_TIMEOUT: u64 = 180;
-
 pub(super) fn run(
     workspace: &Workspace,
     report: &mut Report,
@@ -65,10 +62,7 @@ fn x86_64(system: &System) -> Vec<Plan> {
     let boot = |firmware: &str| Boot {
         name: format!("image {SYSTEM} x86_64 {firmware}"),
         machine: Machine::new(system, Architecture::X86_64, PathBuf::new()),
-        test: Test {
-            timeout: FIRMWARE_TIMEOUT,
-            ..system.test.clone()
-        },
+        test: system.test.clone(),
     };
     vec![(boot("bios"), Medium::Cd), (boot("uefi"), Medium::UefiCd)]
 }
@@ -130,10 +124,7 @@ fn replaced(
         Ok(image) => {
             let mut machine = Machine::new(&other, arch, PathBuf::new());
             machine.medium = medium(image);
-            let test = Test {
-                timeout: FIRMWARE_TIMEOUT,
-                ..other.test.clone()
-            };
+            let test = other.test.clone();
             run_all(
                 workspace,
                 report,

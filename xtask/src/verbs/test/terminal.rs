@@ -92,7 +92,7 @@ impl Case {
         let xtask = xtask(workspace)?;
         // The terminal's settings before and after, and what xtask ends with.
         let commands = format!(
-            "stty -g; {:?} run echo --arch {arch} --timeout 60; echo status $?; stty -g",
+            "stty -g; {:?} run echo --arch {arch} --timeout 600; echo status $?; stty -g",
             xtask.get_program()
         );
         let mut terminal = Command::new("script")

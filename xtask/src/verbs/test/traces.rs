@@ -16,7 +16,7 @@ use std::time::Duration;
 const SYSTEM: &str = "pingpong";
 /// Calls that must be seen at least, each way.
 const CALLS: usize = 900;
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 pub(super) fn run(
     workspace: &Workspace,
