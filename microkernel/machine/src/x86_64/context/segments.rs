@@ -224,17 +224,25 @@ fn canonical(address: u64) -> u64 {
     ((address as i64) << 16 >> 16) as u64
 }
 
-/// A descriptor that does no harm: empty, or a present data or 32-bit code
-/// segment at the user's level, not conforming (SDM 3.4.5).
+/// A descriptor that does no harm: empty, or a present segment at the user's
+/// level (SDM 3.4.5): code that is neither conforming nor 64-bit, data that is
+/// 32-bit or read-only. `iretq` to a 16-bit stack loads only half of ESP, and
+/// leaves bits of the kernel's in the rest.
 pub(in super::super) fn is_user_segment(descriptor: u64) -> bool {
     const PRESENT_USER_SEGMENT: u64 = 0b1111 << 44;
     const CODE: u64 = 1 << 43;
     const CONFORMING: u64 = 1 << 42;
+    const WRITABLE: u64 = 1 << 41;
     const LONG: u64 = 1 << 53;
+    const BIG: u64 = 1 << 54;
+    let harm = match descriptor & CODE {
+        0 => descriptor & (WRITABLE | BIG) == WRITABLE,
+        _ => descriptor & CONFORMING != 0,
+    };
     descriptor == 0
         || descriptor & PRESENT_USER_SEGMENT == PRESENT_USER_SEGMENT
             && descriptor & LONG == 0
-            && descriptor & (CODE | CONFORMING) != CODE | CONFORMING
+            && !harm
 }
 
 /// The selector, or the null selector if loading it would fault.

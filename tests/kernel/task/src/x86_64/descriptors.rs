@@ -132,12 +132,21 @@ fn requests_are_checked() {
         ("64-bit code", 0x00af_fb00_0000_ffff),
         ("conforming code", 0x00cf_ff00_0000_ffff),
         ("a segment that is not present", 0x00cf_7300_0000_ffff),
+        ("a 16-bit stack", 0x008f_f300_0000_ffff),
+        ("a 16-bit stack that grows down", 0x0000_f600_0000_0000),
         ("what the other kernel's stub sends", 0x1111_1111_1111_1111),
     ] {
         assert_eq!(set(own::task(), 0, &[unsafe_one]), invalid, "{what}");
         assert_eq!(set(own::task(), 0, &[good, unsafe_one]), invalid, "{what}");
     }
     assert!(!has_segment(0), "a refused request has left something");
+    for (what, safe_one) in [
+        ("data that cannot be a stack", 0x008f_f100_0000_ffff),
+        ("16-bit code", 0x008f_fb00_0000_ffff),
+        ("nothing", 0),
+    ] {
+        assert!(set(own::task(), 0, &[safe_one]).is_ok(), "{what}");
+    }
 }
 
 fn a_selector_is_loaded_with_the_table_of_its_task() {

@@ -91,6 +91,7 @@ pub(crate) fn operations_of_the_architecture() {
     segment_selectors_are_told();
     segment_bases_can_be_set();
     wrong_segment_bases_are_refused();
+    a_16_bit_stack_is_refused();
     descriptors_end_with_their_thread();
 }
 
@@ -143,6 +144,15 @@ fn descriptors_end_with_their_thread() {
     });
     let seen = SEEN.load(SeqCst);
     assert_eq!((seen >> 32, has_segment(seen & 0xffff)), (1, false));
+}
+
+/// A return to it would leave bits of the kernel's stack pointer in user mode's.
+fn a_16_bit_stack_is_refused() {
+    const STACK: u64 = 0x008f_f300_0000_ffff;
+    assert_eq!(
+        request(&[SET_DESCRIPTORS, 0, STACK]),
+        refused(ResultCode::EINVAL)
+    );
 }
 
 fn wrong_segment_bases_are_refused() {
