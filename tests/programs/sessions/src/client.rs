@@ -9,6 +9,7 @@ use l4_sys::Error;
 use crate::Greeter;
 
 const PAUSE: Duration = Duration::from_millis(2);
+const A_WHILE: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(name: &str) -> l4_rt::Result {
     let greeter = env::cap::<Greeter>("greeter")?;
@@ -28,6 +29,8 @@ pub(crate) fn run(name: &str) -> l4_rt::Result {
         time::sleep(PAUSE);
     }
     expect(greeter, name)?;
+    // If the killer came back, it would do it again before the system ends.
+    time::sleep(A_WHILE);
     println!("{name} was greeted twice");
     Ok(())
 }
