@@ -1,8 +1,9 @@
 //! Runs the tests and tells how they ended.
 //!
 //! Each test is concluded once: by the runner when its function returns, by the thread that panics,
-//! or by the watchdog. Whoever moves [`NEXT`] on is the one who tells. After a failure the runner
-//! starts afresh at its anchor, which is where its stack was before the first test.
+//! or by the watchdog. Whoever moves [`STATE`] on is the one who tells. After a failure the runner
+//! starts afresh at its anchor, which is where its stack was before the first test, and destroys the
+//! test's threads. What befalls those until then is told of no test.
 
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
@@ -42,8 +43,8 @@ pub struct Test {
 
 static TESTS: AtomicPtr<Test> = AtomicPtr::new(core::ptr::null_mut());
 static COUNT: AtomicUsize = AtomicUsize::new(0);
-/// The test that is running.
-static NEXT: AtomicUsize = AtomicUsize::new(0);
+/// Twice the number of the test that is running, or one more if it has failed and its threads are still there.
+static STATE: AtomicUsize = AtomicUsize::new(0);
 static FAILURES: AtomicUsize = AtomicUsize::new(0);
 /// Goes up whenever the test says that it gets on.
 static SIGNS: AtomicUsize = AtomicUsize::new(0);
@@ -78,7 +79,10 @@ pub fn run(tests: &'static [Test]) -> ! {
 /// The runner, from the next test on.
 extern "C" fn go_on(_: usize) -> ! {
     worker::destroy_all();
-    while let Some(test) = tests().get(NEXT.load(SeqCst)) {
+    // Only the runner goes on to a test.
+    let state = STATE.load(SeqCst);
+    STATE.store(state.next_multiple_of(2), SeqCst);
+    while let Some(test) = tests().get(STATE.load(SeqCst) / 2) {
         (test.body)();
         conclude(None);
     }
@@ -113,7 +117,7 @@ fn watch() {
     let mut beats = 0;
     loop {
         ipc::sleep(BEAT);
-        let now = (NEXT.load(SeqCst), SIGNS.load(SeqCst));
+        let now = (STATE.load(SeqCst), SIGNS.load(SeqCst));
         beats = if now == watched { beats + 1 } else { 0 };
         watched = now;
         if beats == BEATS && conclude(Some(format_args!("does not end"))) {
@@ -137,12 +141,16 @@ fn restart_runner() {
 
 /// Ends the current test; false if another thread was faster.
 fn conclude(failure: Option<fmt::Arguments<'_>>) -> bool {
-    let index = NEXT.load(SeqCst);
-    let Some(test) = tests().get(index) else {
+    let state = STATE.load(SeqCst);
+    if !state.is_multiple_of(2) {
+        return false;
+    }
+    let Some(test) = tests().get(state / 2) else {
         print(format_args!("@brio panic outside of the tests"));
         return false;
     };
-    if (NEXT.compare_exchange(index, index + 1, SeqCst, SeqCst)).is_err() {
+    let next = if failure.is_some() { 1 } else { 2 };
+    if (STATE.compare_exchange(state, state + next, SeqCst, SeqCst)).is_err() {
         return false;
     }
     match failure {

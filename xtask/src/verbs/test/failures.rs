@@ -43,6 +43,14 @@ const CASES: &[(&str, Case)] = &[
         },
     ),
     (
+        "test of which two threads panic",
+        Case {
+            arguments: &["tests/failures/test.toml"],
+            killed: false,
+            says: ("system `test` ended with exit code 1", ""),
+        },
+    ),
+    (
         "timeout",
         Case {
             arguments: &["tests/failures/hang.toml", "--timeout", "5"],
