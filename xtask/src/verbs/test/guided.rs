@@ -11,6 +11,7 @@ use crate::setup;
 use crate::system::{System, compile};
 use crate::workspace::Workspace;
 use fuzz::Choices;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -110,22 +111,74 @@ fn fuzz(workspace: &Workspace, target: &Target) -> Result<()> {
         format!("-max_len={length}"),
         "-seed=1".into(),
         "-timeout=600".into(),
-        "-verbosity=0".into(),
         format!("-artifact_prefix={}-", corpus.display()),
         corpus.display().to_string(),
     ];
-    let output = command(workspace, target, &arguments)?
+    let mut child = command(workspace, target, &arguments)?
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .context(|| "running cargo")?;
-    if output.status.success() {
+    let mut progress = Progress::new(*runs);
+    if let Some(stderr) = child.stderr.take() {
+        for line in BufReader::new(stderr)
+            .split(b'\n')
+            .map_while(|line| line.ok())
+        {
+            if let Some(done) = progress.line(&String::from_utf8_lossy(&line)) {
+                println!("      input {done} of {runs}");
+            }
+        }
+    }
+    if (child.wait().context(|| "waiting for cargo")?).success() {
         return Ok(());
     }
-    let messages = String::from_utf8_lossy(&output.stderr);
-    let messages: Vec<&str> = messages.lines().collect();
+    let messages = progress.messages;
     let last = messages.len().saturating_sub(SHOWN_LINES);
     (messages[last..].iter()).for_each(|line| println!("      {line}"));
     fail!("an input was found that fails; its file is named above")
+}
+
+/// What libFuzzer's lines say. Those with a number at their start tell how many inputs there were: at
+/// each that reaches new code, and whenever there were twice as many.
+struct Progress {
+    /// So many inputs are a step of progress.
+    step: usize,
+    /// How many there will have been when the next step is done.
+    next: usize,
+    /// All other lines.
+    messages: Vec<String>,
+}
+
+impl Progress {
+    fn new(runs: usize) -> Self {
+        let step = (runs / 100).max(1);
+        Self {
+            step,
+            next: step,
+            messages: vec![],
+        }
+    }
+
+    /// How many inputs there were, if a further step is done.
+    fn line(&mut self, line: &str) -> Option<usize> {
+        let number = line.strip_prefix('#').and_then(|rest| {
+            let (number, _) = rest.split_once('\t')?;
+            number.parse::<usize>().ok()
+        });
+        match number {
+            Some(done) if done >= self.next => {
+                self.next = (done / self.step + 1) * self.step;
+                Some(done)
+            }
+            Some(_) => None,
+            None => {
+                self.messages.push(line.to_owned());
+                None
+            }
+        }
+    }
 }
 
 /// Puts inputs into a corpus that the target accepts: it would take long to find any.
@@ -180,5 +233,30 @@ fn host() -> Result<String> {
     match text.lines().find_map(|line| line.strip_prefix("host: ")) {
         Some(host) => Ok(host.to_owned()),
         None => fail!("`rustc -vV` does not say what it runs on"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Progress;
+
+    #[test]
+    fn progress_is_told_in_steps_and_the_other_lines_are_kept() {
+        let mut progress = Progress::new(1000);
+        let lines = [
+            "INFO: Seed: 1",
+            "#2\tINITED cov: 3 ft: 3 corp: 1/1b exec/s: 0 rss: 30Mb",
+            "#11\tNEW    cov: 5 ft: 5 corp: 2/3b",
+            "#19\tREDUCE cov: 5 ft: 5 corp: 2/3b",
+            "#256\tpulse  cov: 5 ft: 5 corp: 2/3b",
+            "#0 0x55 in main",
+            "#1000\tDONE   cov: 5 ft: 5 corp: 2/3b",
+        ];
+        let told: Vec<usize> = lines
+            .iter()
+            .filter_map(|line| progress.line(line))
+            .collect();
+        assert_eq!(told, [11, 256, 1000]);
+        assert_eq!(progress.messages, ["INFO: Seed: 1", "#0 0x55 in main"]);
     }
 }
