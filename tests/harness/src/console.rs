@@ -21,7 +21,7 @@ pub fn ask<const N: usize>(question: &str, default: [u64; N]) -> [u64; N] {
         if let Ok(status) = own::log().read(&mut line[length..]) {
             length += status.count;
         }
-        if length == line.len() || line[..length].ends_with(b"\n") {
+        if length == line.len() || line[..length].contains(&b'\n') {
             break;
         }
         suite::is_alive();

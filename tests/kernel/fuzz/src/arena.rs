@@ -42,6 +42,8 @@ pub(crate) struct Arena {
     factory: OwnedCap<Factory>,
     /// Physical memory for the attackers' parts.
     parts: [u64; TASKS as usize],
+    /// Number of CPUs.
+    cpus: u32,
 }
 
 /// The objects of one round.
@@ -56,14 +58,18 @@ pub(crate) struct Round {
     /// A task without threads, which does not live long.
     spare: OwnedCap<Task>,
     faults: [OwnedCap<IpcGate>; THREADS as usize],
+    /// Number of CPUs.
+    cpus: u32,
 }
 
 impl Arena {
     pub(crate) fn new() -> Self {
         let factory = own::factory().create_factory(ROUND_QUOTA * 3 / 2);
+        let scheduler = own::scheduler().info().expect("no scheduler");
         Self {
             factory: factory.expect("no room for the arena"),
             parts: [(); TASKS as usize].map(|()| memory::allocate(PART_ORDER)),
+            cpus: scheduler.cpus.count_ones().max(1),
         }
     }
 
@@ -78,12 +84,12 @@ impl Arena {
             looks += 1;
             ipc::sleep(Duration::from_millis(1));
         };
-        Round::new(factory, self.parts).expect("the quota is too small")
+        Round::new(self, factory).expect("the quota is too small")
     }
 }
 
 impl Round {
-    fn new(factory: OwnedCap<Factory>, parts: [u64; TASKS as usize]) -> Result<Self> {
+    fn new(arena: &Arena, factory: OwnedCap<Factory>) -> Result<Self> {
         let area = Flexpage::memory(UTCBS, UTCBS_ORDER, MemoryRights::RW);
         let tasks = try_array(|_| factory.create_task(area))?;
         let threads = try_array(|_| factory.create_thread())?;
@@ -103,8 +109,9 @@ impl Round {
             tasks,
             threads,
             factory,
+            cpus: arena.cpus,
         };
-        for (number, (task, part)) in (0..).zip(round.tasks.iter().zip(parts)) {
+        for (number, (task, part)) in (0..).zip(round.tasks.iter().zip(arena.parts)) {
             let memory = Flexpage::memory(part, PART_ORDER, MemoryRights::RWX);
             let place = ItemControl::map(MEMORY + (number << PART_ORDER), ItemFlags::empty());
             task.map(own::task(), place, memory)?;
@@ -113,7 +120,7 @@ impl Round {
             }
         }
         for number in 0..THREADS {
-            round.start(number)?;
+            round.start(number, true)?;
         }
         Ok(round)
     }
@@ -158,48 +165,52 @@ impl Round {
         tasks.try_for_each(|task| task.map(own::task(), control, pages))
     }
 
-    /// Starts thread `number`, or starts it afresh, whatever it waits for.
-    fn start(&self, number: u64) -> Result<()> {
+    /// Starts thread `number`, or starts it afresh, with what a thread has at the start.
+    fn start(&self, number: u64, is_new: bool) -> Result<()> {
         let thread = &self.threads[number as usize];
         let task = self.tasks[(number % TASKS) as usize].as_cap();
         let gate = self.faults[number as usize].as_cap();
         task.map_capability(gate, FAULTS + number, CapabilityRights::RWS)?;
         let faults = Some(Selector::new(FAULTS + number));
-        let mut control = Control {
+        thread.control(Control {
             pager: faults,
             exception_handler: faults,
-            bind: Some((task, attacker::utcb(number) as usize)),
+            bind: is_new.then(|| (task, attacker::utcb(number) as usize)),
             alien: Some(false),
-        };
-        if thread.control(control).is_err() {
-            // It is bound.
-            control.bind = None;
-            thread.control(control)?;
-        }
+        })?;
+        self.free(number)?;
+        // Around the CPUs that there are.
+        let cpus = CpuSet::single(number as u32 % self.cpus);
+        own::scheduler().run_thread(thread.as_cap(), cpus, PRIORITY, 0)
+    }
+
+    /// Lets thread `number` begin again, whatever it waits for.
+    fn free(&self, number: u64) -> Result<()> {
         let argument = number as usize;
         let stack = SHARED.stack_top(number);
         // SAFETY: the stack is that of this thread, which begins anew.
         let stack = unsafe { entry::prepare_stack(stack, attacker::attack as *const (), argument) };
+        let thread = &self.threads[number as usize];
         thread.ex_regs(Some(entry::address()), Some(stack), ExRegsFlags::CANCEL)?;
-        // Around the CPUs that there are.
-        let cpus = own::scheduler().info()?.cpus.count_ones().max(1);
-        let cpus = CpuSet::single(number as u32 % cpus);
-        own::scheduler().run_thread(thread.as_cap(), cpus, PRIORITY, 0)
+        Ok(())
     }
 
-    /// Frees all threads from what they wait for. False if the round cannot go on.
-    pub(crate) fn restart_all(&mut self) -> bool {
-        (0..THREADS).all(|number| self.restart(number))
+    /// Frees all threads from what they wait for, and with each `turn` gives another one back what
+    /// it had at the start: on several CPUs that takes long. False if the round cannot go on.
+    pub(crate) fn restart_all(&mut self, turn: u64) -> bool {
+        (0..THREADS).all(|number| {
+            let is_free = match number == turn % THREADS {
+                true => self.start(number, false),
+                false => self.free(number),
+            };
+            // It may have been destroyed.
+            is_free.is_ok() || self.replace(number)
+        })
     }
 
     /// Puts other threads in the place of all.
     pub(crate) fn replace_all(&mut self) -> bool {
         (0..THREADS).all(|number| self.replace(number))
-    }
-
-    /// Starts thread `number` afresh, or another one if it was destroyed.
-    fn restart(&mut self, number: u64) -> bool {
-        self.start(number).is_ok() || self.replace(number)
     }
 
     /// Puts another thread in the place of thread `number`. False if the round cannot go on.
@@ -210,7 +221,7 @@ impl Round {
         core::mem::replace(&mut self.threads[number as usize], thread).delete();
         let slot = slots::THREADS + number;
         let mut tasks = self.tasks.iter();
-        tasks.all(|task| self.give(task.as_cap(), slot).is_ok()) && self.start(number).is_ok()
+        tasks.all(|task| self.give(task.as_cap(), slot).is_ok()) && self.start(number, true).is_ok()
     }
 
     /// Destroys everything. The tasks have capabilities to each other, so they must be deleted.

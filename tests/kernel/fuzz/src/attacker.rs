@@ -23,6 +23,11 @@ use crate::arch;
 
 const STACK_SIZE: usize = 16 * 1024;
 
+/// The offsets in a page from here on are in nothing that attackers write to, in whatever page.
+const TARGET: usize = THREADS as usize * BASIC_SIZE;
+const _: () = assert!(TARGET > THREADS.div_ceil(TASKS) as usize * SIZE && TARGET <= 4096 - 4 * 8);
+const _: () = assert!(VCPUS.is_multiple_of(4096) && UTCBS.is_multiple_of(4096));
+
 #[repr(C, align(4096))]
 struct Stack(UnsafeCell<[u8; STACK_SIZE]>);
 
@@ -32,6 +37,9 @@ unsafe impl Sync for Stack {}
 /// What attackers and runner share.
 #[repr(C, align(4096))]
 pub(crate) struct Shared {
+    /// Attackers write to UTCBs and to the states of vCPUs, at these offsets in a page. Where those
+    /// should be they may have mapped this page.
+    _target: [AtomicU64; TARGET / size_of::<AtomicU64>()],
     /// Seed of the round.
     pub(crate) seed: AtomicU64,
     /// Number of the next step.
@@ -45,6 +53,7 @@ pub(crate) struct Shared {
 
 /// The memory that the attackers can write.
 pub(crate) static SHARED: Shared = Shared {
+    _target: [const { AtomicU64::new(0) }; TARGET / size_of::<AtomicU64>()],
     seed: AtomicU64::new(0),
     next: AtomicU64::new(0),
     calls: AtomicU64::new(0),

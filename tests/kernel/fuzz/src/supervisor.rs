@@ -21,9 +21,10 @@ const IDLE_PRIORITY: u8 = 1;
 /// Of so many times that it runs, it waits once for timeouts before it says so.
 const SLEEP_EVERY: u32 = 4;
 const SLEEP: Duration = Duration::from_micros(300);
-/// How long attackers may go on without getting stuck, in µs; longer each time that it was in vain: the machine may be
-/// too slow for them to make a call before they are replaced.
-const PATIENCE: u64 = 5000;
+/// How long attackers may go on without getting stuck, and how often that is doubled, each time that it was in vain:
+/// the machine may be too slow for them to make a call before they are replaced.
+const PATIENCE: Duration = Duration::from_millis(1);
+const MAX_DOUBLINGS: u32 = 7;
 /// How many faults and the like a round may have without one call between them. Threads on several
 /// CPUs fault at once on each page of the program before one of them can make a call.
 const MAX_FUTILE: u32 = 200;
@@ -37,16 +38,18 @@ pub(crate) fn round(arena: &mut Arena, seed: u64, limit: u64) -> u64 {
     let mut round = arena.round();
     let idle = spawn_at(IDLE_PRIORITY, tell_when_idle);
     let (mut turn, mut futile, mut last) = (0, 0, 0);
+    let mut doublings = 0;
     let mut goes_on = true;
     while goes_on && calls_made() < limit {
-        let patience = PATIENCE * u64::from(1 + futile / 10);
-        let message = wait_for(Timeout::from_micros(patience));
+        let patience = PATIENCE * (1 << doublings);
+        let message = wait_for(Timeout::from_micros(patience.as_micros() as u64));
         // Not steps: a thread that faults in each step takes one more whenever it is replaced.
         let now = calls_made();
         futile += 1;
         if now > last {
             last = now;
             futile = 0;
+            doublings = 0;
             suite::is_alive();
         }
         if futile > MAX_FUTILE {
@@ -56,9 +59,10 @@ pub(crate) fn round(arena: &mut Arena, seed: u64, limit: u64) -> u64 {
         } else if !message.came() {
             // Somebody may run for ever, or make faults that nobody hears of.
             goes_on = round.replace_all();
+            doublings = MAX_DOUBLINGS.min(doublings + 1);
         } else if message.tag.label() == IDLE {
             turn += 1;
-            goes_on = round.restart_all() && round.repair(turn);
+            goes_on = round.restart_all(turn) && round.repair(turn);
             Message::new(0).reply();
         } else if let Some(thread) = arena::faulting_thread(message.label) {
             goes_on = resolve(&mut round, thread, message.tag.label());
