@@ -25,7 +25,7 @@ use machine::lock::Guard;
 use machine::per_cpu::ShortWay;
 use machine::utcb::Utcb;
 
-use super::{Request, reply};
+use super::reply;
 use crate::capability::Entry;
 use crate::cpu::Cpu;
 use crate::object::Kind;
@@ -114,7 +114,7 @@ fn others(
     let Sender { thread, state } = current;
     let is_for_thread = || MessageTag::from_raw(tag).label() == label::THREAD;
     if destination == WAIT && !is_for_thread() {
-        return wait(cpu, current, None, tag, timeouts);
+        return wait(cpu, current, None, timeouts);
     }
     let partner = match destination & ANY {
         SEND => {
@@ -139,7 +139,7 @@ fn others(
         _ if destination == SLEEP && !is_for_thread() => thread,
         _ => return ShortWay::Nowhere,
     };
-    wait(cpu, current, Some(partner), tag, timeouts)
+    wait(cpu, current, Some(partner), timeouts)
 }
 
 /// The current thread.
@@ -242,26 +242,18 @@ fn wait(
         state,
     }: Sender<'_>,
     partner: Option<&Thread>,
-    tag: u64,
     timeouts: u64,
 ) -> ShortWay {
-    let (tag, timeouts) = (
-        MessageTag::from_raw(tag),
-        TimeoutPair::from_raw(timeouts as u32),
-    );
-    if timeouts.receive() != Timeout::NEVER || !receiver.mailbox.is_empty() {
+    let timeout = TimeoutPair::from_raw(timeouts as u32).receive();
+    // A reply slot that it named before would have to be forgotten.
+    let is_plain = partner.is_some() || reply::waits_implicitly(&state);
+    if timeout != Timeout::NEVER || !is_plain || !receiver.mailbox.is_empty() {
         return ShortWay::Nowhere;
     }
     let Some((next, to)) = scheduling::next(cpu, 0) else {
         return ShortWay::Nowhere;
     };
     let source = partner.map_or(Source::Anyone, |partner| Source::Thread(partner.id));
-    let request = Request {
-        label: state.context.frame.label(),
-        receive: Some(source),
-        ..Request::new(tag, timeouts)
-    };
-    state.request.set(request);
     state.waiting.set(Waiting::Receive(source));
     // Who waits for one thread has not called it: it stands as before.
     if partner.is_none() && reply::can_connect(receiver, &state) {

@@ -521,3 +521,22 @@ fn a_wait_for_a_message_that_is_there_does_not() {
         assert_eq!(wait, done(0, 0));
     });
 }
+
+#[test]
+fn a_wait_that_gives_a_reply_slot_up_does_not_but_the_next_one_does() {
+    run(|world| {
+        let pair = Pair::new(world);
+        let third = world.thread(&pair.client_task, 1);
+        world.syscall(&pair.server, Syscall::wait().reply_slot(5));
+        for caller in [&pair.client, &third] {
+            let is_next = caller.id == third.id;
+            world.syscall(caller, Syscall::call(pair.to_server));
+            world.thread(&pair.client_task, 1);
+            assert!(world.runs(&pair.server));
+            assert_eq!(is_fast(world, Syscall::wait()), is_next);
+            if !is_next {
+                assert_eq!(world.syscall(&pair.server, Syscall::wait()), WAITS);
+            }
+        }
+    });
+}
