@@ -54,12 +54,13 @@ pub fn ex_regs(cpu: &Cpu, destination: u64) -> Option<TaskAnswer> {
     let (call, object, state) = called(cpu, destination, EX_REGS)?;
     let thread = object.downcast::<Thread>()?;
     let to = thread.state.get(cpu)?;
-    if call.word(0) != Opcode::ExRegs.word() || core::ptr::eq(thread, call.caller) {
+    const REQUEST: u64 = Opcode::ExRegs.word();
+    if call.word(0) != REQUEST || core::ptr::eq(thread, call.caller) {
         return None;
     }
     end(
         state,
-        thread.ex_regs(&call, to.value()),
+        thread.ex_regs(&call, to.value(), REQUEST),
         !cpu.reschedule.get(),
     )
 }

@@ -357,7 +357,8 @@ impl Thread {
                     allow_syscall: Cell::new(false),
                     stop: Cell::new(None),
                     operation: RefCell::new(None),
-                    cursor: const { Cursor::new() },
+                    // As a constant it would be made on the stack and copied: not all of it is zero.
+                    cursor: Cursor::new(),
                     fpu: crate::scheduling::FpuPlace::new(),
                     vcpu: const { Vcpu::new() },
                     trampoline: const { Trampoline::new() },

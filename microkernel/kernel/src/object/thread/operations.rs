@@ -29,7 +29,7 @@ impl Thread {
         };
         match Opcode::from_word(operation) {
             Some(Opcode::Control) => self.control(call, state),
-            Some(Opcode::ExRegs) => self.ex_regs(call, state),
+            Some(Opcode::ExRegs) => self.ex_regs(call, state, call.word(0)),
             Some(Opcode::SwitchTo) => self.switch_to(call.cpu),
             Some(Opcode::StatsTime) => self.stats_time(call),
             Some(Opcode::VcpuResume) => self.resume_vcpu(call),
@@ -108,11 +108,16 @@ impl Thread {
         Ok(())
     }
 
+    /// `request` is the first word, which the caller may have compared already.
     #[inline(always)]
-    pub(super) fn ex_regs(&self, call: &Invocation<'_>, state: &ThreadState) -> OperationResult {
+    pub(super) fn ex_regs(
+        &self,
+        call: &Invocation<'_>,
+        state: &ThreadState,
+        request: u64,
+    ) -> OperationResult {
         ensure(call.tag.words() == EX_REGS_WORDS, ResultCode::EINVAL)?;
         let cpu = call.cpu;
-        let request = call.word(0);
         let flags = ExRegsFlags::from_bits_retain(request);
         let frame = &state.context.frame;
         self.finish_entry(cpu);
