@@ -4,7 +4,7 @@ use crate::build::{Builder, Kernel};
 use crate::failure::{Context, Result, fail};
 use crate::guests;
 use crate::system::{FileContent, System, compile};
-use ::boot_image::{Kind, Module, write};
+use ::boot_image::{Kind, Module, options, write};
 use l4_loader::Elf;
 use std::path::{Path, PathBuf};
 
@@ -17,11 +17,12 @@ pub fn pack(system: &System, builder: &Builder<'_>) -> Result<PathBuf> {
         Some(program) => program.module().name,
         None => "moe".into(),
     };
+    let kernel = program(&builder.kernel(system.kernel))?;
     let mut modules = vec![
         (
             Kind::Kernel,
             kernel_command_line(system),
-            program(&builder.kernel(system.kernel))?,
+            kernel_with_options(kernel, system)?,
         ),
         (
             Kind::Sigma0,
@@ -85,6 +86,14 @@ pub fn pack(system: &System, builder: &Builder<'_>) -> Result<PathBuf> {
         .join(system.file_name());
     write_file(&path, &image)?;
     Ok(path)
+}
+
+/// The kernel, with the options that the system has for it.
+pub fn kernel_with_options(mut kernel: Vec<u8>, system: &System) -> Result<Vec<u8>> {
+    let line = kernel_command_line(system);
+    options::fill(&mut kernel, line.split(' ').skip(1))
+        .context(|| format!("the kernel of `{}`", system.name))?;
+    Ok(kernel)
 }
 
 /// The kernel's name and options (abi/07 §1).

@@ -71,11 +71,7 @@ pub fn load<'a>(
         root,
         module_list,
     };
-    let words = archive
-        .find(Kind::Kernel)
-        .into_iter()
-        .flat_map(|kernel| kernel.arguments().skip(1));
-    kernel_options::fill(system.options(memory)?, words, platform.console.as_ref())?;
+    kernel_options::set_console(system.options(memory)?, platform.console.as_ref())?;
     let mut kernel_info = KernelInfo::open(system.kernel_info_page(memory)?)?;
     kernel_info.set_entries(system.sigma0.entry(), system.root.entry());
     kernel_info.set_module_list(list_address);

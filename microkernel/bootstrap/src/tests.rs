@@ -11,7 +11,7 @@ use boot_image::{Archive, Kind, Module, write};
 use l4_abi::{
     boot::{
         self as abi, ModuleInfo,
-        options::{Flags, MAGIC, OptionsV5},
+        options::{MAGIC, OptionsV5},
     },
     kip::{self, MemoryDescriptor, MemoryType},
 };
@@ -308,16 +308,6 @@ fn a_copied_root_pointer_stays_with_the_module_list() {
         );
     };
     boot_on(platform, &modules, check).unwrap();
-}
-
-#[test]
-fn the_kernel_gets_its_command_line_as_options() {
-    boot(|ram, _| {
-        let word = |offset| ram.word(KERNEL + 0x1000 + offset as u64) as u32;
-        let expected = Flags::WAIT | Flags::KERNEL_MEMORY;
-        assert_eq!(word(offset_of!(OptionsV5, flags)), expected.bits());
-        assert_eq!(word(offset_of!(OptionsV5, kernel_memory_kib)), 0x4000);
-    });
 }
 
 #[test]

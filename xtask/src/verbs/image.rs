@@ -7,14 +7,14 @@ use super::run::{build, default_arch, load};
 use super::{THE_ARCH, Verb};
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
-use crate::boot_image::{TEXT_MODULE, kernel_command_line, read, write_file};
+use crate::boot_image::{TEXT_MODULE, kernel_command_line, kernel_with_options, read, write_file};
 use crate::build::Profile;
 use crate::failure::{Context, Result, fail};
 use crate::iso;
 use crate::size;
 use crate::system::{System, compile};
-use crate::workspace::{Workspace, relative};
-use ::boot_image::{Module, write};
+use crate::workspace::{Workspace, package_and_features, relative};
+use ::boot_image::{Kind, Module, write};
 use std::path::{Path, PathBuf};
 
 pub(super) const VERB: Verb = Verb {
@@ -119,13 +119,30 @@ pub(super) fn replace_config(
             missing.name
         );
     }
+    let needed = system.ned();
+    let is_enough = |name: &&str| {
+        let (package, features) = package_and_features(name);
+        let (ned, needed) = package_and_features(&needed);
+        package == ned && needed.iter().all(|feature| features.contains(feature))
+    };
+    if !names.iter().any(is_enough) {
+        fail!(
+            "{} holds no `{needed}`; make it anew without --replace-config",
+            image.display()
+        );
+    }
     let description = compile::compile(system)?;
-    let kernel = kernel_command_line(system);
+    let kernel = archive
+        .find(Kind::Kernel)
+        .map(|kernel| kernel.data.to_vec());
+    let kernel = kernel_with_options(kernel.unwrap_or_default(), system)?;
+    let command_line = kernel_command_line(system);
     let modules: Vec<Module<'_>> = archive
         .modules()
         .map(|module| match module.name() {
             "kernel" => Module {
-                command_line: &kernel,
+                command_line: &command_line,
+                data: &kernel,
                 ..module
             },
             system_description::MODULE_NAME => Module {

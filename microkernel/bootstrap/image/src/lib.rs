@@ -19,6 +19,8 @@
 #[cfg(any(test, feature = "write"))]
 extern crate alloc;
 
+#[cfg(any(test, feature = "write"))]
+pub mod options;
 mod read;
 #[cfg(any(test, feature = "write"))]
 pub mod write;

@@ -32,6 +32,8 @@ pub enum Error {
     Elf(l4_loader::Error),
     /// The bootstrap program lacks this.
     Bootstrap(&'static str),
+    /// The kernel, or an option of it: the text says what is wrong.
+    Kernel(&'static str),
     /// The file holds no archive to replace.
     NotAnImage,
 }
@@ -45,6 +47,7 @@ impl fmt::Display for Error {
             ),
             Error::Elf(error) => write!(out, "bootstrap program: {error}"),
             Error::Bootstrap(what) => write!(out, "bootstrap program has no {what}"),
+            Error::Kernel(what) => write!(out, "kernel: {what}"),
             Error::NotAnImage => write!(out, "not a boot image: it holds no module archive"),
         }
     }
