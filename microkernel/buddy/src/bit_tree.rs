@@ -44,7 +44,6 @@ impl BitTree {
         number < self.capacity && words[self.levels[0] + number / BITS] >> (number % BITS) & 1 != 0
     }
 
-    #[inline]
     pub(super) fn insert(&self, words: &mut [u64], mut number: usize) {
         for start in &self.levels[..=self.top] {
             let word = &mut words[start + number / BITS];
@@ -57,7 +56,6 @@ impl BitTree {
         }
     }
 
-    #[inline]
     pub(super) fn remove(&self, words: &mut [u64], mut number: usize) {
         for start in &self.levels[..=self.top] {
             let word = &mut words[start + number / BITS];
@@ -70,7 +68,6 @@ impl BitTree {
     }
 
     /// The smallest number in the set.
-    #[inline]
     pub(super) fn first(&self, words: &[u64]) -> Option<usize> {
         let mut number = 0;
         for start in self.levels[..=self.top].iter().rev() {

@@ -125,13 +125,11 @@ impl<W: DerefMut<Target = [u64]>> Buddy<W> {
         self.free -= 1 << order;
     }
 
-    #[inline]
     fn insert(&mut self, block: usize, order: u32) {
         self.orders[order as usize].insert(&mut self.words, block);
         self.available |= 1 << order;
     }
 
-    #[inline]
     fn remove(&mut self, block: usize, order: u32) {
         let tree = &self.orders[order as usize];
         tree.remove(&mut self.words, block);

@@ -120,7 +120,6 @@ const PARTS: u32 = if cfg!(test) { 3 } else { 6 };
 impl CpuLocal {
     /// True if an interrupt waits: whoever asks, in the middle of a long
     /// operation, lets it in.
-    #[inline]
     pub fn has_waiting_interrupt(cpu: &Cpu) -> bool {
         latency::look(cpu);
         cpu.kernel.platform.chip.is_pending()
@@ -128,7 +127,6 @@ impl CpuLocal {
 
     /// A small part of a long operation is done. True if it has to pause, as
     /// an interrupt waits: that is looked for after some parts.
-    #[inline]
     pub fn must_pause(cpu: &Cpu) -> bool {
         let parts = cpu.parts.get() + 1;
         if parts < PARTS {

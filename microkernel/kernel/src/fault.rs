@@ -61,7 +61,6 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
 
 /// Whether the page fault of `thread`, the current one, is for its pager and
 /// for nobody else before that.
-#[inline]
 pub fn is_for_pager(cpu: &Cpu, thread: &Thread, fault: &Fault) -> bool {
     let state = thread.state(cpu);
     let is_physical = |task: &Task| task.memory.is_physical();

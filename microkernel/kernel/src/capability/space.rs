@@ -62,7 +62,6 @@ impl Capability {
     };
 
     /// What the slot holds.
-    #[inline]
     pub fn get<'cpu>(&self, cpu: &'cpu Cpu) -> Option<Entry<'cpu>> {
         let (object, rights) = self.object.get(cpu)?;
         Some(Entry {
@@ -127,7 +126,6 @@ pub type CapabilitySpace = SparseArray<Capability, PAGE_SLOTS, PAGES>;
 
 impl CapabilitySpace {
     /// What slot `index` holds.
-    #[inline]
     pub fn lookup<'cpu>(&self, cpu: &'cpu Cpu, index: u64) -> Option<Entry<'cpu>> {
         self.read(index)?.get(cpu)
     }

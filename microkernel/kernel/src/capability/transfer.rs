@@ -31,7 +31,6 @@ pub struct Mapping {
 
 impl Mapping {
     /// Prepares to map the capabilities of an item to `window`.
-    #[inline]
     pub fn new(item: MapItem, window: Flexpage, pass_special: bool) -> Self {
         let transfer = Transfer::aligned(
             item.flexpage.block(OBJECT_SPACE_ORDER),

@@ -42,7 +42,6 @@ pub fn received_irq(cpu: &Cpu, receiver: &Thread, label: u64) {
 
 /// Tag and label of a message are where `receiver` looks for them: with the
 /// registers, or in the state of the vCPU that it enters.
-#[inline]
 fn tell(cpu: &Cpu, receiver: &Thread, purpose: Purpose, tag: MessageTag, label: u64) {
     if matches!(purpose, Purpose::Upcall)
         && let Some(area) = receiver.vcpu_area(cpu)

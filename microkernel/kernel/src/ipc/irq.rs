@@ -17,7 +17,6 @@ pub enum Delivery {
 
 /// Hands the message of the interrupt `id` to `receiver`, if that waits for
 /// it right now.
-#[inline]
 pub fn deliver(cpu: &Cpu, receiver: &Thread, id: u64, label: u64) -> Delivery {
     let state = receiver.state(cpu);
     match state.waiting.get() {

@@ -46,7 +46,6 @@ impl Mailbox {
     }
 
     /// True if nobody waits.
-    #[inline]
     pub fn is_empty(&self) -> bool {
         self.irqs.is_empty() & self.threads.is_empty()
     }

@@ -32,7 +32,6 @@ impl ReplyPlace {
     }
 
     /// The caller that can be answered.
-    #[inline]
     pub fn caller<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
         self.caller.get(cpu)
     }
@@ -45,7 +44,6 @@ impl Default for ReplyPlace {
 }
 
 impl Paired<Thread> for ReplyPlace {
-    #[inline]
     fn half(&self) -> &Half<Thread> {
         &self.caller
     }
@@ -110,7 +108,6 @@ pub fn take(cpu: &Cpu, place: &ReplyPlace, caller: &Thread) -> Option<Capability
 
 /// True if [`connect_implicit`] can let a server that waits for anybody answer
 /// a caller: its implicit place is free, and the one that it waits with.
-#[inline]
 pub fn can_connect(server: &Thread, state: &ThreadState) -> bool {
     debug_assert!(server.answer.is_empty(), "it does not wait for an answer");
     server.reply.caller.is_empty() && waits_implicitly(state)
@@ -118,7 +115,6 @@ pub fn can_connect(server: &Thread, state: &ThreadState) -> bool {
 
 /// True if the implicit place is the one that the thread waits with, or waited
 /// with last.
-#[inline]
 pub fn waits_implicitly(server: &ThreadState) -> bool {
     server.request.get().reply_slot == ReplySlot::Implicit
 }
@@ -133,7 +129,6 @@ pub fn connect_implicit(server: &Thread, caller: &Thread, rights: CapabilityRigh
 
 /// [`take`] of the caller that the implicit place names. Both threads are on
 /// this CPU.
-#[inline]
 pub fn disconnect_implicit(server: &Thread, caller: &Thread) {
     pair::part_here(&server.reply, caller);
 }

@@ -57,7 +57,6 @@ enum Turn {
 
 impl Map {
     /// Maps `flexpage` of `from` into `window` of `to`, both of memory or all spaces.
-    #[inline]
     pub fn new(
         from: SpaceRef,
         to: SpaceRef,

@@ -119,7 +119,6 @@ impl MemorySpace {
     }
 
     /// Whether all physical memory is here.
-    #[inline]
     pub fn is_physical(&self) -> bool {
         self.is_physical
     }

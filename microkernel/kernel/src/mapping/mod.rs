@@ -80,7 +80,6 @@ struct Budget(u32);
 
 impl Budget {
     /// Takes steps; false if none are left.
-    #[inline]
     fn take(&mut self, steps: u32) -> bool {
         let left = self.0 > 0;
         self.0 = self.0.saturating_sub(steps);

@@ -96,52 +96,43 @@ impl Node {
         Node::nowhere(Place(Place::CURSOR))
     }
 
-    #[inline]
     fn place(&self) -> Place {
         Place(self.place.load(Ordering::Relaxed))
     }
 
     /// Start of the page in its space.
-    #[inline]
     pub(super) fn address(&self) -> u64 {
         self.place().address()
     }
 
     /// Level of the page.
-    #[inline]
     pub(super) fn level(&self) -> Level {
         self.place().level()
     }
 
-    #[inline]
     pub(super) fn is_cursor(&self) -> bool {
         self.place().0 & Place::CURSOR != 0
     }
 
     /// The space that the page is in and its entry there; `None` for cursors.
-    #[inline]
     pub(super) fn page_entry(&self) -> Option<(SpaceRef, Handle<Entry>)> {
         Some((self.space.get()?, self.entry.get()?))
     }
 
     /// The page that this one was mapped from.
-    #[inline]
     pub(super) fn parent(&self) -> Option<NodeRef> {
         self.parent.get()
     }
 
-    #[inline]
     pub(super) fn first_child(&self) -> Option<NodeRef> {
         self.first_child.get()
     }
 
     /// The next on the ring of siblings.
-    #[inline]
     pub(super) fn next(&self) -> Option<NodeRef> {
         self.next.get()
     }
 
-    #[inline]
     pub(super) fn parts(&self) -> Option<Handle<Parts>> {
         self.parts.get()
     }
@@ -151,13 +142,11 @@ impl Node {
     }
 
     /// The first node of a group of smaller children.
-    #[inline]
     pub(super) fn first_of_part(&self, part: usize) -> Option<NodeRef> {
         self.parts.get()?.get(part)?.get()
     }
 
     /// Whether two siblings show the same part of their parent in the same size.
-    #[inline]
     pub(super) fn is_grouped_with(&self, sibling: &Node) -> bool {
         (self.place().0 ^ sibling.place().0) & Place::GROUP == 0
     }
@@ -183,13 +172,11 @@ impl Node {
 }
 
 /// Which part of a page of `level` above is at an offset or address.
-#[inline]
 pub(super) fn part_at(address: u64, level: Level) -> usize {
     (address >> order_of(level)) as usize & (ENTRIES - 1)
 }
 
 /// Puts `node` on the ring, before `at`.
-#[inline]
 fn link_before(node: NodeRef, at: NodeRef) {
     let previous = at.previous.get();
     node.previous.set(previous);

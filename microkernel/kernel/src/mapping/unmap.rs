@@ -146,7 +146,6 @@ impl Unmap {
     }
 
     /// Whether the page goes, and nothing was mapped from it.
-    #[inline]
     fn is_single(&self, node: NodeRef) -> bool {
         self.action == Action::Remove && self.scope == Scope::All && node.first_child().is_none()
     }

@@ -217,7 +217,6 @@ impl KernelHeap {
         }
     }
 
-    #[inline]
     fn credit(&self, quota: QuotaRef, bytes: u64) {
         if quota.credit(bytes) {
             self.free_quotas(quota);
@@ -241,7 +240,6 @@ impl KernelHeap {
 }
 
 /// The order of the frame block for `size` bytes.
-#[inline]
 fn frame_order(size: usize) -> u32 {
     size.div_ceil(1 << FRAME_ORDER)
         .checked_next_power_of_two()

@@ -63,7 +63,6 @@ impl Quota {
     }
 
     /// Takes `bytes` out of the quota.
-    #[inline]
     pub(super) fn charge(&self, bytes: u64) -> Result<(), OutOfMemory> {
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
@@ -74,7 +73,6 @@ impl Quota {
     }
 
     /// Puts `bytes` back. True if the quota is of no use any more: the caller frees it.
-    #[inline]
     #[must_use]
     pub(super) fn credit(&self, bytes: u64) -> bool {
         let before = self.used.fetch_sub(bytes, Ordering::AcqRel);

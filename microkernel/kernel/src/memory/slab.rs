@@ -43,13 +43,11 @@ impl Class {
     }
 
     /// Bytes of a block.
-    #[inline]
     pub(super) fn size(self) -> usize {
         SIZES[self.0 as usize]
     }
 
     /// A set bit for each block of a frame.
-    #[inline]
     fn all_blocks(self) -> u64 {
         ALL_BLOCKS[self.0 as usize]
     }

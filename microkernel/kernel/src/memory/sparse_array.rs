@@ -29,20 +29,17 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
     }
 
     /// The page that stands where there is no memory.
-    #[inline]
     fn no_page(&self) -> &'static [T; LENGTH] {
         self.nothing[0].get()
     }
 
     /// The element `index`, to be read: where there is no memory, an empty one.
-    #[inline]
     pub fn read(&self, index: u64) -> Option<&T> {
         let index = index as usize;
         Some(&self.pages.get().get(index / LENGTH)?.get()[index % LENGTH])
     }
 
     /// The element `index`, if there is memory for it.
-    #[inline]
     pub fn get(&self, index: u64) -> Option<&T> {
         let index = usize::try_from(index).ok()?;
         let page = self.pages.get().get(index / LENGTH)?.get();
@@ -73,7 +70,6 @@ impl<T: Default + 'static, const LENGTH: usize, const PAGES: usize> SparseArray<
 
     /// The elements `first` to `last` for which there is memory, with their
     /// numbers.
-    #[inline]
     pub fn range(&self, first: u64, last: u64) -> impl Iterator<Item = (u64, &T)> {
         let pages = self.pages.get();
         let mut next = first;

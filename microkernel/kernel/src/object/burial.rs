@@ -46,7 +46,6 @@ fn is_grace_over(cpu: &mut Cpu) -> bool {
 }
 
 /// The burial that has begun, or one of what has died since.
-#[inline]
 fn next_burial(cpu: &mut Cpu) -> Option<Burial> {
     let kernel = cpu.kernel;
     if let Some(begun) = cpu.burial.take() {
@@ -76,7 +75,6 @@ fn hold(cpu: &Cpu, is_there: bool) {
 }
 
 /// This CPU leaves the kernel: those that wait for it are told.
-#[inline]
 pub fn pass(cpu: &Cpu) {
     let watchers = cpu.kernel.quiescence.pass(cpu.id(), cpu.block().is_idle());
     if watchers != 0 {

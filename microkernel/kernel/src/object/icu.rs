@@ -51,7 +51,6 @@ impl PinBinding {
     }
 
     /// Does something about the pin, if it is a line of the chip's.
-    #[inline]
     fn at_chip(&self, cpu: &Cpu, act: impl FnOnce(&IrqChip, u32)) {
         if let Some(pin) = self.chip_pin(cpu) {
             act(&cpu.kernel.platform.chip, pin);
@@ -59,7 +58,6 @@ impl PinBinding {
     }
 
     /// True if only software triggers it.
-    #[inline]
     pub fn is_unbound(&self) -> bool {
         self.pin.load(Relaxed) == NO_PIN
     }

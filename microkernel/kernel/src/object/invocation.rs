@@ -46,7 +46,6 @@ impl<'cpu> Invocation<'cpu> {
     }
 
     /// Message word `index` of the request.
-    #[inline]
     pub fn word(&self, index: usize) -> u64 {
         if index < MESSAGE_REGISTERS {
             self.utcb.word(index)
@@ -56,7 +55,6 @@ impl<'cpu> Invocation<'cpu> {
     }
 
     /// Writes message word `index` of the reply, if the caller receives one.
-    #[inline]
     pub fn reply(&self, index: usize, value: u64) {
         if self.operation.contains(Operation::RECEIVE) && index < MESSAGE_REGISTERS {
             self.utcb.set_word(index, value);

@@ -35,7 +35,6 @@ impl IpcGate {
     }
 
     /// The thread that its messages go to, and their label.
-    #[inline]
     pub fn target<'cpu>(&self, cpu: &'cpu Cpu) -> Option<(&'cpu Thread, u64)> {
         self.target.get(cpu)
     }

@@ -134,7 +134,6 @@ impl Irq {
     /// It is triggered. The thread that waited for it, and has its message now:
     /// to be made ready.
     #[must_use]
-    #[inline]
     pub fn trigger<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
         let mut state = self.state.lock();
         if state.dead {
@@ -164,7 +163,6 @@ impl Irq {
     /// Brings a message to the thread; to its mailbox if it does not wait. If
     /// it did, it is to be made ready.
     #[must_use]
-    #[inline]
     fn send<'cpu>(&self, cpu: &'cpu Cpu, state: &mut State) -> Option<&'cpu Thread> {
         let thread = self.thread.get(cpu)?;
         let here = thread.is_here(cpu);

@@ -33,7 +33,6 @@ pub enum Mapping {
 
 impl Mapping {
     /// Prepares to map an item from `source` to `window` in `destination`.
-    #[inline]
     pub fn new(
         cpu: &Cpu,
         [source, destination]: [&Task; 2],
@@ -57,7 +56,6 @@ impl Mapping {
 
     /// Goes on. At the end, whether there was anything to map. The tasks are
     /// always the same.
-    #[inline]
     pub fn step(
         &mut self,
         cpu: &Cpu,
@@ -90,7 +88,6 @@ enum Stage {
 
 impl Revocation {
     /// Prepares to take away what `flexpage` covers.
-    #[inline]
     pub fn new(flexpage: Flexpage, mask: UnmapMask) -> Self {
         Self {
             flexpage,
@@ -112,7 +109,6 @@ impl Revocation {
 
     /// Goes on. At the end, what hardware noted about the memory. It is always
     /// the same task.
-    #[inline]
     pub fn step(&mut self, cpu: &Cpu, task: &Task, cursor: &Cursor) -> Option<u8> {
         let (flexpage, mask) = (self.flexpage, self.mask);
         if matches!(self.stage, Stage::Objects(_)) && !flexpage.covers(Space::Object) {

@@ -65,7 +65,6 @@ impl TaskMemory {
     }
 
     /// True for a virtual machine's, in which no thread can be.
-    #[inline]
     pub fn is_guest(&self) -> bool {
         matches!(self.kind, MemoryKind::Guest(_))
     }
@@ -159,7 +158,6 @@ pub fn map_page(
 pub(super) struct CpuFlush<'cpu>(pub(super) &'cpu Cpu);
 
 impl Flush for CpuFlush<'_> {
-    #[inline]
     fn page(&mut self, space: &MemorySpace, address: u64, order: u32) {
         let is_single = order == PAGE_ORDER;
         self.0.space.forget(self.0, space, address, is_single);

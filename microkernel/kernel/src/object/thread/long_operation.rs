@@ -18,7 +18,6 @@ impl Thread {
     /// Does `step`, again and again, until it has a result. `None`: it has
     /// to pause, and the caller keeps the progress with
     /// [`Thread::pause`].
-    #[inline]
     pub fn run_steps<R>(&self, cpu: &Cpu, mut step: impl FnMut(&Cursor) -> Option<R>) -> Option<R> {
         loop {
             match step(&self.state(cpu).cursor) {
@@ -74,7 +73,6 @@ impl Thread {
 
     /// The map operation that has paused, to go on with, and its tasks: that of a
     /// message's [item](Self::paused_item), or Task map.
-    #[inline]
     pub fn take_map(&self, cpu: &Cpu, of_item: bool) -> Option<(Mapping, [Ref<Task>; 2])> {
         match self.take_operation(cpu)? {
             LongOperation::Map(mapping, tasks, item) if item.is_some() == of_item => {
@@ -86,7 +84,6 @@ impl Thread {
 
     /// The unmap operation that has paused, to go on with: of the flexpage in
     /// this message word, and its task.
-    #[inline]
     pub fn take_unmap(&self, cpu: &Cpu) -> Option<(Revocation, usize, Ref<Task>)> {
         match self.take_operation(cpu)? {
             LongOperation::Unmap(revocation, index, task) => Some((revocation, index, task)),
@@ -144,7 +141,6 @@ impl Thread {
         at
     }
 
-    #[inline]
     fn take_operation(&self, cpu: &Cpu) -> Option<LongOperation> {
         let operation = &self.state(cpu).operation;
         // Mostly there is none; moving that out would take longer.

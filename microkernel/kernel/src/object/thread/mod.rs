@@ -280,14 +280,12 @@ impl ThreadState {
 }
 
 impl Paired<ReplyPlace> for Thread {
-    #[inline]
     fn half(&self) -> &Half<ReplyPlace> {
         &self.answer
     }
 }
 
 impl Anchored for Thread {
-    #[inline]
     fn anchor(&self) -> &Anchor {
         &self.anchor
     }
@@ -368,13 +366,11 @@ impl Thread {
     }
 
     /// The CPU that it is on, for now: the one that may touch its state.
-    #[inline]
     pub fn home(&self) -> u32 {
         self.state.home()
     }
 
     /// True if it is on this CPU.
-    #[inline]
     pub fn is_here(&self, cpu: &Cpu) -> bool {
         self.home() == cpu.id()
     }
@@ -386,13 +382,11 @@ impl Thread {
     }
 
     /// The CPU that it runs on.
-    #[inline]
     pub fn residence(&self) -> u32 {
         self.residence.load(Ordering::Relaxed)
     }
 
     /// True if it runs on this CPU, when it runs.
-    #[inline]
     pub fn lives_here(&self, cpu: &Cpu) -> bool {
         self.residence() == cpu.id()
     }
@@ -415,7 +409,6 @@ impl Thread {
     }
 
     /// True if `header` is its own.
-    #[inline]
     pub fn is_behind(&self, header: &super::Header) -> bool {
         self.own.get().is_some_and(|own| own.is(header))
     }
@@ -426,13 +419,11 @@ impl Thread {
     }
 
     /// What only the home CPU may touch.
-    #[inline]
     pub fn state<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> &'cpu ThreadState {
         self.local(cpu).value()
     }
 
     /// The same, with what proves that this is the home CPU.
-    #[inline]
     pub fn local<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> LocalState<'cpu> {
         self.state
             .get(cpu)
@@ -440,7 +431,6 @@ impl Thread {
     }
 
     /// The task that it is bound to.
-    #[inline]
     pub fn task<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Task> {
         self.task.get(cpu)
     }
@@ -452,7 +442,6 @@ impl Thread {
 
     /// The task whose address space it runs in: its own, or the user task of
     /// its vCPU.
-    #[inline]
     pub fn running_task<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<&'cpu Task> {
         let vcpu = &self.state(cpu).vcpu;
         if vcpu.is_in_user_task() {
@@ -463,7 +452,6 @@ impl Thread {
     }
 
     /// Its UTCB, or the kernel's own scrap UTCB while it is not bound.
-    #[inline]
     pub fn utcb<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> &'cpu Utcb {
         self.state(cpu).utcb.get().get(cpu)
     }

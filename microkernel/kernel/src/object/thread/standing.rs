@@ -36,7 +36,6 @@ pub type LocalState<'cpu> = Here<'cpu, ThreadState>;
 
 impl Thread {
     /// Its state, if it is on this CPU and stands so.
-    #[inline]
     pub fn stands<'cpu>(
         &'cpu self,
         cpu: &'cpu Cpu,
@@ -83,7 +82,6 @@ impl Thread {
 }
 
 /// The thread stands so from now on.
-#[inline]
 pub fn set(cpu: &Cpu, state: LocalState<'_>, standing: Standing) {
     state.set_mark(cpu, standing as u16);
 }

@@ -34,7 +34,6 @@ impl Trampoline {
     }
 
     /// True if the next page fault goes there.
-    #[inline]
     pub fn is_enabled(&self) -> bool {
         self.is_enabled.get()
     }

@@ -102,7 +102,6 @@ impl WaitQueue {
     }
 
     /// True if nobody waits.
-    #[inline]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

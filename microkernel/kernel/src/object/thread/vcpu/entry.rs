@@ -139,7 +139,6 @@ impl Thread {
 }
 
 /// Lets the thread go on where entries begin.
-#[inline]
 pub(super) fn go_on_at_entry(state: &ThreadState, area: &VcpuArea, stack: u64) {
     let address = state.vcpu.address.get();
     let frame = &state.context.frame;

@@ -11,7 +11,6 @@ use crate::object::thread::{Deferred, Life, LocalState, Source, Thread, Waiting}
 impl Thread {
     /// Its parts, if a message can enter right now: it
     /// takes them, and its registers are those of user mode.
-    #[inline]
     pub fn takes_upcall<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<Parts<'cpu>> {
         match cpu.current.is(self) && !cpu.in_errands.get() {
             true => None,

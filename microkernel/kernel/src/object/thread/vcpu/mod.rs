@@ -60,13 +60,11 @@ impl Vcpu {
     }
 
     /// True if the thread is a vCPU.
-    #[inline]
     pub fn is_one(&self) -> bool {
         self.area.get().is_some()
     }
 
     /// True if the thread is in its user task.
-    #[inline]
     pub fn is_in_user_task(&self) -> bool {
         self.in_user_task.get()
     }
@@ -84,7 +82,6 @@ impl Vcpu {
         self.user_task.replace(None);
     }
 
-    #[inline]
     fn area<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu VcpuArea> {
         self.area.get().map(|area| area.get(cpu))
     }
@@ -92,13 +89,11 @@ impl Vcpu {
 
 impl Thread {
     /// The state that user mode sees, if it is a vCPU.
-    #[inline]
     pub fn vcpu_area<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu VcpuArea> {
         self.state(cpu).vcpu.area(cpu)
     }
 
     /// True if it may use the FPU in the mode that it is in.
-    #[inline]
     pub fn may_use_fpu(&self, cpu: &Cpu) -> bool {
         !self.state(cpu).vcpu.without_fpu.get()
     }
