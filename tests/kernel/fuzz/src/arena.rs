@@ -33,8 +33,8 @@ const ROUND_QUOTA: u64 = 3 << 20;
 const PRIORITY: u8 = 3;
 /// Most of the program that attackers get back at once: less often means fewer faults of no interest.
 const MAX_PROGRAM_ORDER: u32 = 15;
-/// How often to look whether the memory of a round is back; CPUs may take a moment to let go.
-const LOOKS: u32 = 100;
+/// How often to look whether the memory of a round is back; CPUs may take a moment to let go, on a busy host a long one.
+const LOOKS: u32 = 60_000;
 
 /// What stays from round to round.
 pub(crate) struct Arena {
