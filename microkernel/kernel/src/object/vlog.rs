@@ -11,12 +11,22 @@ use machine::lock::Lock;
 
 use super::icu::{INPUT_PIN, hit, invoke_pins};
 use super::{Invocation, OperationResult, Outcome};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, CpuLocal};
 use crate::debugger;
+use crate::object::thread::{Deferred, LongOperation};
 
 /// The log.
 pub struct Vlog {
     attributes: Lock<Attributes>,
+    output: Lock<Output>,
+}
+
+/// The message that is on its way to the device: which byte is next, and how
+/// many there are.
+struct Output {
+    text: [u8; WRITE_SIZE],
+    next: usize,
+    end: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -35,6 +45,11 @@ impl Vlog {
                 output: OutputFlags::ONLCR,
                 local: LocalFlags::ECHO,
             }),
+            output: Lock::new(Output {
+                text: [0; WRITE_SIZE],
+                next: 0,
+                end: 0,
+            }),
         }
     }
 
@@ -47,10 +62,7 @@ impl Vlog {
         call.require_label(label::LOG)?;
         call.require_words(1, ResultCode::EMSGTOOSHORT)?;
         match Opcode::from_word(call.word(0) & OPCODE_MASK) {
-            Some(Opcode::Write) => {
-                self.write(call);
-                Ok(Outcome::NO_REPLY)
-            }
+            Some(Opcode::Write) => self.write(call),
             Some(Opcode::Read) => self.read(call),
             Some(Opcode::SetAttributes) => {
                 *self.attributes.lock() = Attributes {
@@ -71,23 +83,46 @@ impl Vlog {
         }
     }
 
-    fn write(&self, call: &Invocation<'_>) {
-        let length = call.word(1) as usize;
+    /// Writes a message, and what is left of one whose writer pauses before it:
+    /// so each is in one piece, and nobody waits for who is less urgent.
+    fn write(&self, call: &Invocation<'_>) -> OperationResult {
+        let (cpu, length) = (call.cpu, call.word(1) as usize);
         if length > WRITE_SIZE {
-            return;
+            return Ok(Outcome::NO_REPLY);
         }
-        // Locked to the end, so that what CPUs write at the same time is not
-        // mixed.
-        let attributes = self.attributes.lock();
-        let flags = attributes.output;
-        let console = &call.cpu.kernel.platform.console;
-        for index in 0..length {
-            match byte(call, WRITE_DATA_WORD, index) {
-                b'\n' => console.write(b"\r\n"),
-                b'\r' if flags.contains(OutputFlags::OCRNL) => console.write(b"\r\n"),
-                b'\r' if flags.contains(OutputFlags::ONLRET) => {}
-                other => console.write(&[other]),
+        let mut is_taken = call.caller.take_parts(cpu) != 0;
+        loop {
+            let mut output = self.output.lock();
+            if output.next == output.end {
+                if is_taken {
+                    return Ok(Outcome::NO_REPLY);
+                }
+                for (index, place) in output.text[..length].iter_mut().enumerate() {
+                    *place = byte(call, WRITE_DATA_WORD, index);
+                }
+                (output.next, output.end, is_taken) = (0, length, true);
             }
+            if let Some(&byte) = output.text[..output.end].get(output.next) {
+                self.write_byte(cpu, byte);
+                output.next += 1;
+            }
+            drop(output);
+            if CpuLocal::has_waiting_interrupt(cpu) {
+                let progress = LongOperation::Parts(usize::from(is_taken));
+                call.caller.pause(cpu, progress, Deferred::Syscall);
+                return Ok(Outcome::DONE);
+            }
+        }
+    }
+
+    fn write_byte(&self, cpu: &Cpu, byte: u8) {
+        let flags = self.attributes.lock().output;
+        let console = &cpu.kernel.platform.console;
+        match byte {
+            b'\n' => console.write(b"\r\n"),
+            b'\r' if flags.contains(OutputFlags::OCRNL) => console.write(b"\r\n"),
+            b'\r' if flags.contains(OutputFlags::ONLRET) => {}
+            other => console.write(&[other]),
         }
     }
 

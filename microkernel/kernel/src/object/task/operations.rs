@@ -183,11 +183,11 @@ impl Task {
 
     fn add_kernel_user_memory(&self, call: &Invocation<'_>) -> OperationResult {
         let count = call.tag.words().saturating_sub(1);
-        for index in call.caller.take_areas(call.cpu)..count {
+        for index in call.caller.take_parts(call.cpu)..count {
             let area = call.flexpage(index + 1);
             let step = |_: &Cursor| self.memory.add_kernel_user_memory(call.cpu, area);
             let Some(added) = call.caller.run_steps(call.cpu, step) else {
-                let operation = LongOperation::Areas(index);
+                let operation = LongOperation::Parts(index);
                 call.caller.pause(call.cpu, operation, Deferred::Syscall);
                 return Ok(Outcome::DONE);
             };

@@ -99,10 +99,10 @@ impl Thread {
         }
     }
 
-    /// The number of the area with which an add_ku_mem that has paused goes on.
-    pub fn take_areas(&self, cpu: &Cpu) -> usize {
+    /// How many parts an operation of this thread that has paused has done.
+    pub fn take_parts(&self, cpu: &Cpu) -> usize {
         match self.take_operation(cpu) {
-            Some(LongOperation::Areas(next)) => next,
+            Some(LongOperation::Parts(next)) => next,
             Some(other) => self.refuse_operation(cpu, other).unwrap_or(0),
             None => 0,
         }

@@ -175,8 +175,8 @@ pub enum LongOperation {
     Unmap(Revocation, usize, Ref<Task>),
     /// Factory create of a task, which has to get its kernel-user memory.
     Task(Ref<Task>),
-    /// Task add_ku_mem, from this area on.
-    Areas(usize),
+    /// How many parts are done: areas of Task add_ku_mem, messages of Vlog write.
+    Parts(usize),
     /// Thread modify_senders, of this thread; its mailbox knows how far it is.
     Labels(Ref<Thread>),
 }

@@ -1,6 +1,7 @@
 //! The kernel's console.
 
 use l4_abi::capability::slot;
+use machine::event::Source;
 
 use super::*;
 use crate::object::Ref;
@@ -58,6 +59,40 @@ fn lines_end_as_terminals_want_it() {
         let text = b"first line\nsecond\rthird";
         let shown = setup.write(world, text, text.len() as u64);
         assert_eq!(shown, b"first line\r\nsecond\rthird");
+    });
+}
+
+#[test]
+fn a_message_lets_interrupts_in_and_stays_in_one_piece() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let task = world.task();
+        let urgent = world.thread(&task, 20);
+        let slot = world.give_initial(&task, slot::LOG);
+        world.syscall(&urgent, Syscall::sleep());
+        let words = |text: &[u8; 8]| [Opcode::Write.word(), 8, u64::from_le_bytes(*text)];
+        let chip = &world.cpu.kernel.platform.chip;
+        chip.set_pending(true);
+        world.write(&setup.user, &words(b"first. \n"));
+        let call = Syscall::send(setup.slot).tag(label::LOG, 3, 0);
+        world.syscall(&setup.user, call);
+        assert!(world.cpu.block().is_idle(), "interrupts can come now");
+        let console = &world.cpu.kernel.platform.console;
+        assert_eq!(console.take_output(), b"f");
+        // Who is more urgent writes the rest first.
+        urgent.cancel(world.cpu);
+        chip.set_pending(false);
+        world.enter(Source::Spurious);
+        assert!(world.runs(&urgent));
+        world.write(&urgent, &words(b"second.\n"));
+        world.syscall(&urgent, Syscall::send(slot).tag(label::LOG, 3, 0));
+        assert_eq!(
+            world.cpu.kernel.platform.console.take_output(),
+            b"irst. \r\nsecond.\r\n"
+        );
+        world.syscall(&urgent, Syscall::sleep());
+        assert!(world.runs(&setup.user));
+        assert_eq!(world.cpu.kernel.platform.console.take_output(), b"");
     });
 }
 
