@@ -10,7 +10,7 @@ use l4_abi::vcpu::StateFlags;
 use machine::context::EXCEPTION_WORDS;
 use machine::trap::Fault;
 
-use crate::cpu::{Cpu, CpuLocal};
+use crate::cpu::Cpu;
 use crate::ipc::Request;
 use crate::object::task::Task;
 use crate::object::thread::{Deferred, Purpose, Source, Stop, Thread, Waiting};
@@ -172,19 +172,12 @@ pub fn answered(
                 cpu.reschedule.set(true);
             }
         }
-        Purpose::Exception => match answer {
-            Ok(tag) if tag.label() == ALLOW_SYSCALL => {
+        Purpose::Exception => {
+            let allows_syscall = answer.is_ok_and(|tag| tag.label() == ALLOW_SYSCALL);
+            if allows_syscall {
                 state.allow_syscall.set(true);
             }
-            Ok(_) => {}
-            // The exception comes again. If its registers are such that it does not even get
-            // to user mode before, nothing else would let an interrupt in.
-            Err(_) if CpuLocal::has_waiting_interrupt(cpu) => {
-                cpu.paused.set(true);
-                cpu.reschedule.set(true);
-            }
-            Err(_) => {}
-        },
+        }
     }
 }
 

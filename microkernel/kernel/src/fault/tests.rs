@@ -265,24 +265,6 @@ fn exchange_registers(world: &mut World, setup: &Setup, flags: u64, ip: u64) {
 }
 
 #[test]
-fn an_exception_that_nobody_can_be_told_lets_waiting_interrupts_in() {
-    run(|world| {
-        let setup = Setup::new(world);
-        // It is there, but takes no messages.
-        let semaphore = world.semaphore();
-        let slot = world.give_full(&setup.user_task, semaphore.header());
-        setup.user.state(world.cpu).exception_handler.set(slot);
-        world.cpu.kernel.platform.chip.set_pending(true);
-        let exception = Fault::Exception;
-        world.fault(&setup.user, exception);
-        assert!(world.cpu.block().is_idle(), "interrupts can come now");
-        world.cpu.kernel.platform.chip.set_pending(false);
-        world.enter(machine::event::Source::Spurious);
-        assert!(world.runs(&setup.user) && !world.cpu.block().is_idle());
-    });
-}
-
-#[test]
 fn a_fault_that_another_one_displaces_in_the_reply_slot_is_reported_again() {
     for fault in [FAULT, TRAP] {
         run(|world| {

@@ -2,8 +2,9 @@
 //!
 //! The CPU itself pushes the first registers to the end of the current
 //! thread's frame (`TaskState::rsp0`), the code here pushes the rest. From
-//! kernel mode there are three kinds: an interrupt in idle, a fault of the
-//! `iretq` that leaves the kernel, which is the user's, and kernel bugs.
+//! kernel mode there are three kinds: an interrupt in idle or in front of the
+//! next kind, a fault of the `iretq` that leaves the kernel, which is the
+//! user's, and kernel bugs.
 
 use core::arch::{asm, global_asm, naked_asm};
 use core::cell::UnsafeCell;
@@ -166,7 +167,15 @@ unsafe extern "C" fn fault_entry() {
         "push rax",
         "push gs:[{scratch} + 8]",
         "mov rax, gs:[{scratch}]",
-        "jmp brio_fault_from_user",
+        save_registers!("mov rax, cr2", "push rax"),
+        "mov rsp, gs:[{stack_top}]",
+        // Not even now has the thread come to user mode, and maybe it never
+        // does: interrupts that wait come first, and the fault comes again.
+        "sti",
+        "nop",
+        "cli",
+        "call {upcall}",
+        "jmp {leave}",
         virtual_8086 = const VIRTUAL_8086,
         this = const block::THIS,
         frame = const block::FRAME,
@@ -197,7 +206,8 @@ unsafe extern "C" fn interrupt_entry() {
         "mov rsp, gs:[{stack_top}]",
         "call {upcall}",
         "jmp {leave}",
-        // In kernel mode interrupts are on in idle only; nothing to keep.
+        // In kernel mode interrupts are on in idle and after a fault of
+        // `iretq`; nothing to keep.
         "3:",
         "test dword ptr [rsp + {rflags}], {virtual_8086}",
         "jnz 2b",

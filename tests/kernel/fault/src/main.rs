@@ -7,6 +7,7 @@
 mod arch;
 
 mod alien;
+mod endless;
 mod exception;
 mod handler;
 mod page_fault;
@@ -35,6 +36,8 @@ l4_test::suite![
     exception::the_own_message_is_left_alone,
     exception::without_handler_the_thread_waits_for_a_cancel,
     exception::registers_stay_while_the_handler_thinks,
+    endless::exceptions_that_nobody_takes_let_others_run,
+    endless::exceptions_that_answer_each_other_let_others_run,
     arch::other_exceptions_are_told,
     arch::flags_are_made_harmless,
     trampoline::a_page_fault_is_handled_by_the_thread_itself,

@@ -116,6 +116,11 @@ pub(crate) fn skip(frame: &mut ExceptionFrame) {
     frame.pc += INSTRUCTION;
 }
 
+/// Makes the state such that `eret` refuses it.
+pub(crate) fn make_refused(frame: &mut ExceptionFrame) {
+    frame.pstate = 0x9;
+}
+
 pub(crate) fn is_undefined(frame: &ExceptionFrame) -> bool {
     exception_class(frame.error) == class::UNKNOWN
 }

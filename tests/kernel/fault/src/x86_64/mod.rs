@@ -116,6 +116,11 @@ pub(crate) fn skip(frame: &mut ExceptionFrame) {
     frame.rip += INSTRUCTION;
 }
 
+/// Makes the registers such that `iretq` refuses them.
+pub(crate) fn make_refused(frame: &mut ExceptionFrame) {
+    frame.ss = 0;
+}
+
 pub(crate) fn is_undefined(frame: &ExceptionFrame) -> bool {
     (frame.trap, frame.error) == (trap::UNDEFINED, 0)
 }
