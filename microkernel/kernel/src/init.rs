@@ -30,7 +30,7 @@ use crate::object::ipc_gate::IpcGate;
 use crate::object::scheduler::Scheduler;
 use crate::object::task::{MemoryKind, Task};
 use crate::object::thread::Thread;
-use crate::object::vlog::Vlog;
+use crate::object::vlog::{Output, Vlog};
 use crate::object::{Header as ObjectHeader, Kind, ObjectRef, Ref, create};
 use crate::remote::Reachable;
 use crate::{scheduling, trace};
@@ -136,6 +136,7 @@ fn make_kernel(boot: &mut Boot) -> Result<&'static Kernel, OutOfMemory> {
         platform,
         pins: pins.into_slice(|_| PinSlot::empty()),
         pin_lock: Lock::new(()),
+        output: Lock::new(Output::new()),
         scrap_utcb: Utcb::new(),
         last_id: AtomicU64::new(0),
         debugger,

@@ -14,6 +14,7 @@ use crate::mapping::Mappings;
 use crate::memory::KernelHeap;
 use crate::object::Common;
 use crate::object::icu::PinSlot;
+use crate::object::vlog::Output;
 use crate::remote::Reachable;
 
 /// Places for what is bound to pins: an interrupt controller has fewer than 1021, and two are the
@@ -36,6 +37,8 @@ pub struct Kernel {
     pub pins: &'static [PinSlot],
     /// Guards what is bound to which pin; read without it.
     pub pin_lock: Lock<()>,
+    /// What is being written to the console.
+    pub output: Lock<Output>,
     /// Stands in for the UTCB of threads that have none.
     pub scrap_utcb: Utcb,
     /// The mapping trees.

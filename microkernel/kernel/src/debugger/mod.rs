@@ -141,6 +141,10 @@ fn enter(cpu: &Cpu, reason: fmt::Arguments<'_>) {
     if !debugger.enabled || !cpus::begin(cpu) {
         return;
     }
+    // The rest of what somebody is writing.
+    if let Some(mut output) = cpu.kernel.output.try_lock() {
+        while output.write_next(&cpu.kernel.platform.console) {}
+    }
     let terminal = &Terminal::new(cpu);
     say!(
         terminal,

@@ -7,6 +7,7 @@ use l4_abi::protocol::log::{
     WRITE_DATA_WORD, WRITE_SIZE,
 };
 use l4_abi::rights::CapabilityRights;
+use machine::console::Console;
 use machine::lock::Lock;
 
 use super::icu::{INPUT_PIN, hit, invoke_pins};
@@ -18,15 +19,42 @@ use crate::object::thread::{Deferred, LongOperation};
 /// The log.
 pub struct Vlog {
     attributes: Lock<Attributes>,
-    output: Lock<Output>,
 }
 
 /// The message that is on its way to the device: which byte is next, and how
 /// many there are.
-struct Output {
+pub struct Output {
     text: [u8; WRITE_SIZE],
     next: usize,
     end: usize,
+    flags: OutputFlags,
+}
+
+impl Output {
+    /// No message.
+    pub const fn new() -> Self {
+        Self {
+            text: [0; WRITE_SIZE],
+            next: 0,
+            end: 0,
+            flags: OutputFlags::ONLCR,
+        }
+    }
+
+    /// Writes a byte; false if there is none.
+    pub fn write_next(&mut self, console: &Console) -> bool {
+        let Some(&byte) = self.text[..self.end].get(self.next) else {
+            return false;
+        };
+        self.next += 1;
+        match byte {
+            b'\n' => console.write(b"\r\n"),
+            b'\r' if self.flags.contains(OutputFlags::OCRNL) => console.write(b"\r\n"),
+            b'\r' if self.flags.contains(OutputFlags::ONLRET) => {}
+            other => console.write(&[other]),
+        }
+        true
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -44,11 +72,6 @@ impl Vlog {
                 input: InputFlags::ICRNL,
                 output: OutputFlags::ONLCR,
                 local: LocalFlags::ECHO,
-            }),
-            output: Lock::new(Output {
-                text: [0; WRITE_SIZE],
-                next: 0,
-                end: 0,
             }),
         }
     }
@@ -92,7 +115,7 @@ impl Vlog {
         }
         let mut is_taken = call.caller.take_parts(cpu) != 0;
         loop {
-            let mut output = self.output.lock();
+            let mut output = cpu.kernel.output.lock();
             if output.next == output.end {
                 if is_taken {
                     return Ok(Outcome::NO_REPLY);
@@ -101,28 +124,15 @@ impl Vlog {
                     *place = byte(call, WRITE_DATA_WORD, index);
                 }
                 (output.next, output.end, is_taken) = (0, length, true);
+                output.flags = self.attributes.lock().output;
             }
-            if let Some(&byte) = output.text[..output.end].get(output.next) {
-                self.write_byte(cpu, byte);
-                output.next += 1;
-            }
+            output.write_next(&cpu.kernel.platform.console);
             drop(output);
             if CpuLocal::has_waiting_interrupt(cpu) {
                 let progress = LongOperation::Parts(usize::from(is_taken));
                 call.caller.pause(cpu, progress, Deferred::Syscall);
                 return Ok(Outcome::DONE);
             }
-        }
-    }
-
-    fn write_byte(&self, cpu: &Cpu, byte: u8) {
-        let flags = self.attributes.lock().output;
-        let console = &cpu.kernel.platform.console;
-        match byte {
-            b'\n' => console.write(b"\r\n"),
-            b'\r' if flags.contains(OutputFlags::OCRNL) => console.write(b"\r\n"),
-            b'\r' if flags.contains(OutputFlags::ONLRET) => {}
-            other => console.write(&[other]),
         }
     }
 

@@ -37,6 +37,15 @@ impl Setup {
         world.cpu.kernel.platform.console.take_output()
     }
 
+    /// Writes a message which pauses if an interrupt waits; what the console shows.
+    fn begin_write(&self, world: &mut World, text: &[u8; 8]) -> Vec<u8> {
+        let words = [Opcode::Write.word(), 8, u64::from_le_bytes(*text)];
+        world.write(&self.user, &words);
+        let call = Syscall::send(self.slot).tag(label::LOG, 3, 0);
+        world.syscall(&self.user, call);
+        world.cpu.kernel.platform.console.take_output()
+    }
+
     /// Reads up to `limit` bytes; with whether there are no more.
     fn read(&self, world: &mut World, limit: u64) -> (Vec<u8>, bool) {
         let words = [Opcode::Read.word() | limit << 16];
@@ -66,33 +75,41 @@ fn lines_end_as_terminals_want_it() {
 fn a_message_lets_interrupts_in_and_stays_in_one_piece() {
     run(|world| {
         let setup = Setup::new(world);
-        let task = world.task();
-        let urgent = world.thread(&task, 20);
-        let slot = world.give_initial(&task, slot::LOG);
-        world.syscall(&urgent, Syscall::sleep());
-        let words = |text: &[u8; 8]| [Opcode::Write.word(), 8, u64::from_le_bytes(*text)];
-        let chip = &world.cpu.kernel.platform.chip;
-        chip.set_pending(true);
-        world.write(&setup.user, &words(b"first. \n"));
-        let call = Syscall::send(setup.slot).tag(label::LOG, 3, 0);
-        world.syscall(&setup.user, call);
+        let urgent = {
+            let task = world.task();
+            Setup {
+                user: world.thread(&task, 20),
+                slot: world.give_initial(&task, slot::LOG),
+            }
+        };
+        world.syscall(&urgent.user, Syscall::sleep());
+        world.cpu.kernel.platform.chip.set_pending(true);
+        assert_eq!(setup.begin_write(world, b"first. \n"), b"f");
         assert!(world.cpu.block().is_idle(), "interrupts can come now");
-        let console = &world.cpu.kernel.platform.console;
-        assert_eq!(console.take_output(), b"f");
         // Who is more urgent writes the rest first.
-        urgent.cancel(world.cpu);
-        chip.set_pending(false);
+        urgent.user.cancel(world.cpu);
+        world.cpu.kernel.platform.chip.set_pending(false);
         world.enter(Source::Spurious);
-        assert!(world.runs(&urgent));
-        world.write(&urgent, &words(b"second.\n"));
-        world.syscall(&urgent, Syscall::send(slot).tag(label::LOG, 3, 0));
-        assert_eq!(
-            world.cpu.kernel.platform.console.take_output(),
-            b"irst. \r\nsecond.\r\n"
-        );
-        world.syscall(&urgent, Syscall::sleep());
+        assert!(world.runs(&urgent.user));
+        let shown = urgent.begin_write(world, b"second.\n");
+        assert_eq!(shown, b"irst. \r\nsecond.\r\n");
+        world.syscall(&urgent.user, Syscall::sleep());
         assert!(world.runs(&setup.user));
         assert_eq!(world.cpu.kernel.platform.console.take_output(), b"");
+    });
+}
+
+#[test]
+fn the_debugger_is_entered_behind_the_message_that_is_being_written() {
+    run(|world| {
+        let setup = Setup::new(world);
+        world.cpu.kernel.platform.chip.set_pending(true);
+        assert_eq!(setup.begin_write(world, b"whole.\n\0"), b"w");
+        world.cpu.kernel.platform.console.type_bytes(b"go\r");
+        debugger::panicked(world.cpu);
+        let shown = world.cpu.kernel.platform.console.take_output();
+        let text = String::from_utf8(shown).expect("text");
+        assert!(text.starts_with("hole.\r\n\0\r\nKernel debugger"), "{text}");
     });
 }
 
