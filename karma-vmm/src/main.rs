@@ -2,4 +2,4 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
-l4_rt::entry!(karma_vmm::vmm::main);
+l4_rt::entry!(karma_vmm::vmm::component::main);

@@ -55,7 +55,11 @@ pub fn pack(system: &System, builder: &Builder<'_>) -> Result<PathBuf> {
                 read(&guests::file(builder.workspace, *guest, builder.arch)?)?
             }
         };
-        modules.push((kind, module.name, content));
+        let command_line = match kind {
+            Kind::RootTask => root_command_line(system, module.name),
+            _ => module.name,
+        };
+        modules.push((kind, command_line, content));
     }
     modules.push((
         Kind::Ordinary,
@@ -112,6 +116,15 @@ pub fn kernel_command_line(system: &System) -> String {
         Kernel::Debugger => " -serial_esc",
         Kernel::Gdb => " -nojdb",
     };
+    line
+}
+
+/// The root task's name and arguments.
+fn root_command_line(system: &System, mut line: String) -> String {
+    for argument in &system.root_args {
+        line += " ";
+        line += argument.get_ref();
+    }
     line
 }
 

@@ -1,7 +1,6 @@
-//! The guest's memory: a dataspace of the component, all of which the virtual machine has from the start.
+//! The guest's memory, all of which the virtual machine has from the start.
 
 use alloc::boxed::Box;
-use alloc::format;
 use core::error::Error;
 
 use l4_abi::flexpage::Flexpage;
@@ -10,9 +9,9 @@ use l4_abi::rights::MemoryRights;
 use l4_memory::Shared;
 use l4_rt::env;
 use l4_sys::object::Task;
-use l4_sys::{Cap, OwnedCap};
-use l4re::Dataspace;
-use l4re::mem_alloc::DataspaceFlags;
+use l4_sys::{AnyObject, Cap, OwnedCap};
+
+use super::provider::{Provided, Provider};
 
 /// Large pages.
 const ORDER: u32 = 21;
@@ -22,23 +21,18 @@ const LARGE_PAGE: u64 = 1 << ORDER;
 pub struct Ram {
     /// To read and write it.
     pub shared: Shared,
-    dataspace: OwnedCap<Dataspace>,
+    dataspace: Option<OwnedCap<AnyObject>>,
 }
 
 impl Ram {
     /// Takes `size` bytes, and gives them to `vm`.
-    pub fn new(size: u64, vm: Cap<Task>) -> Result<Self, Box<dyn Error>> {
-        let flags = DataspaceFlags::CONTINUOUS | DataspaceFlags::SUPER_PAGES;
-        let dataspace = env::mem_alloc().create_dataspace(size, flags, ORDER);
-        let dataspace = dataspace.map_err(|error| {
-            format!("the guest's memory: {error}; does the component have more?")
-        })?;
-        let shared = Shared::for_guest(*dataspace, ORDER)?;
+    pub fn new(size: u64, vm: Cap<Task>, provider: Provider) -> Result<Self, Box<dyn Error>> {
+        let Provided { shared, dataspace } = (provider.memory)(size, ORDER)?;
         let mut at = 0;
         while at < size {
             // What is to be mapped on must be there.
             let there = shared.try_read(at, &mut [0]);
-            debug_assert!(there.is_ok(), "the dataspace has memory");
+            debug_assert!(there.is_ok(), "there is memory");
             let order = order_at(at, size);
             let page = Flexpage::memory(shared.address() + at, order, MemoryRights::RWX);
             let control = ItemControl::map(at, ItemFlags::empty());
@@ -48,9 +42,9 @@ impl Ram {
         Ok(Self { shared, dataspace })
     }
 
-    /// To share it with servers.
-    pub fn dataspace(&self) -> Cap<Dataspace> {
-        *self.dataspace
+    /// To share it with servers, if it is a dataspace.
+    pub fn dataspace(&self) -> Option<Cap<AnyObject>> {
+        self.dataspace.as_ref().map(OwnedCap::as_cap)
     }
 }
 

@@ -2,12 +2,17 @@
 //! input, and in a folder for each architecture the loop that runs the guest and serves its exits.
 
 pub mod alarm;
+#[cfg(feature = "component")]
+pub mod component;
 #[cfg_attr(not(feature = "virtio"), path = "devices/absent.rs")]
 pub mod devices;
 pub mod files;
 pub mod input;
 pub mod memory;
 pub mod options;
+pub mod provider;
+#[cfg(all(feature = "root", target_os = "none"))]
+pub mod root;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -18,11 +23,11 @@ use crate::guest_loop;
 use l4_abi::protocol::scheduler::CpuSet;
 use l4_rt::{console, env, println};
 use options::Options;
+use provider::Provider;
 
-/// Runs the guest until it ends; the program's exit code.
-pub fn main() -> Result<i32, Box<dyn Error>> {
+fn run(provider: Provider) -> Result<i32, Box<dyn Error>> {
     let options = Options::parse(l4_rt::env::args().skip(1))?;
-    let (stop, statistics) = guest_loop::run(&options)?;
+    let (stop, statistics) = guest_loop::run(&options, provider)?;
     console::flush();
     if options.statistics {
         println!("{statistics}");

@@ -1,11 +1,6 @@
 //! Accesses that come back with an error if there is nothing at the address any more.
 
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
-
-use l4_abi::error::ResultCode;
-use l4_rt::env;
-use l4_sys::{Error, Result};
 
 use crate::arch;
 
@@ -23,25 +18,6 @@ impl core::error::Error for Inaccessible {}
 
 /// What the routines return when they did not come to their end.
 const FAILED: u64 = u64::MAX;
-
-/// Makes the region map let threads that fail in a routine continue with the error.
-pub(crate) fn prepare() -> Result<()> {
-    static PREPARED: AtomicBool = AtomicBool::new(false);
-    let Some((first, end, target)) = arch::routines() else {
-        return Ok(());
-    };
-    if PREPARED.load(Ordering::Relaxed) {
-        return Ok(());
-    }
-    match env::region_map().add_rescue_jump(first, end, target) {
-        // Another thread was faster.
-        Ok(()) | Err(Error::Result(ResultCode::EEXIST)) => {
-            PREPARED.store(true, Ordering::Relaxed);
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
-}
 
 /// Copies `length` bytes; if it fails some of them may have been copied.
 ///

@@ -21,10 +21,18 @@ extern crate alloc;
     all(target_os = "none", target_arch = "aarch64"),
     path = "aarch64/mod.rs"
 )]
+#[cfg_attr(
+    not(feature = "dataspace"),
+    allow(dead_code, reason = "memory that stays needs no rescue")
+)]
 mod arch;
 
 mod addressed;
+#[cfg(feature = "dataspace")]
+mod dataspace;
 mod guarded;
+#[cfg(all(feature = "root", target_os = "none"))]
+mod pages;
 mod shared;
 
 pub use addressed::Memory;

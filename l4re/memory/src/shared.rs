@@ -1,90 +1,31 @@
-//! A dataspace in this program's memory.
+//! A view of memory.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
-
-use l4_rt::{CapabilityRights, ResultCode, env, memory};
-use l4_sys::{Cap, Result};
-use l4re::region_map::Flags;
-use l4re::{Dataspace, PAGE_SIZE};
+use core::fmt::Debug;
 
 use crate::guarded::{self, Inaccessible};
 
-/// A dataspace, or a part of one, mapped. Dropped, it is unmapped.
+/// A part of this program's memory that is shared.
 #[derive(Debug)]
 pub struct Shared {
-    /// Of the mapping, which begins at a page.
-    mapping: u64,
-    start: u64,
-    size: u64,
-    is_writable: bool,
+    pub(crate) start: u64,
+    pub(crate) size: u64,
+    pub(crate) is_writable: bool,
+    /// Where it comes from; with that goes the mapping.
+    pub(crate) _origin: Option<Box<dyn Origin>>,
 }
+
+/// What a mapping is of. Dropped, it is unmapped.
+pub(crate) trait Origin: Debug + Send + Sync {}
 
 /// Whether an access was possible.
 pub type Access<T = ()> = core::result::Result<T, Inaccessible>;
 
 impl Shared {
-    /// Maps `dataspace` to be read.
-    pub fn read_only(dataspace: Cap<Dataspace>) -> Result<Self> {
-        Self::map(dataspace, 0, dataspace.size()?, Flags::READ)
-    }
-
-    /// Maps `dataspace` to be read and written. Error: EACCESS if that is not allowed.
-    pub fn writable(dataspace: Cap<Dataspace>) -> Result<Self> {
-        Self::map(dataspace, 0, dataspace.size()?, Flags::RW)
-    }
-
-    /// Maps `size` bytes of somebody else's `dataspace` from `offset` on, to be read and written.
-    ///
-    /// The dataspace itself is asked nothing: its owner need not answer. If there are fewer bytes in
-    /// it, or they are taken away later, the accesses fail that try.
-    ///
-    /// # Errors
-    /// EACCESS if it cannot be written; EINVAL if the range is empty or wraps around, and if the
-    /// dataspace is none of the region map's own server.
-    pub fn part(dataspace: Cap<Dataspace>, offset: u64, size: u64) -> Result<Self> {
-        Self::map(dataspace, offset, size, Flags::RW)
-    }
-
-    /// Maps `dataspace`, to be read and written, such that it can be mapped on to a virtual machine: at a
-    /// multiple of 2^`order` bytes, and with the right to execute, which a mapping has from where it
-    /// was mapped.
-    pub fn for_guest(dataspace: Cap<Dataspace>, order: u32) -> Result<Self> {
-        guarded::prepare()?;
-        let (size, passed) = (dataspace.size()?, dataspace.pass(CapabilityRights::RW));
-        let flags = Flags::RW | Flags::EXECUTE;
-        let mapping = env::region_map().attach_aligned(passed, size, flags, order)?;
-        Ok(Self {
-            mapping,
-            start: mapping,
-            size,
-            is_writable: true,
-        })
-    }
-
     /// Where it begins in the program's memory, for system calls.
     pub fn address(&self) -> u64 {
         self.start
-    }
-
-    fn map(dataspace: Cap<Dataspace>, offset: u64, size: u64, flags: Flags) -> Result<Self> {
-        guarded::prepare()?;
-        let rights = if flags.contains(Flags::WRITE) {
-            CapabilityRights::RW
-        } else {
-            CapabilityRights::READ
-        };
-        // A mapping begins at a page, so it may be larger than what is to be seen.
-        let before = offset % PAGE_SIZE;
-        let whole = size.checked_add(before);
-        let whole = whole.ok_or(ResultCode::EINVAL)?;
-        let (first, passed) = (offset - before, dataspace.pass(rights));
-        let mapping = env::region_map().attach_anywhere(passed, first, whole, flags)?;
-        Ok(Self {
-            mapping,
-            start: mapping + before,
-            size,
-            is_writable: flags.contains(Flags::WRITE),
-        })
     }
 
     /// Bytes.
@@ -131,7 +72,7 @@ impl Shared {
     /// Copies bytes from `offset` on into `target`.
     ///
     /// # Panics
-    /// If they do not all lie in the dataspace.
+    /// If they do not all lie in the mapping.
     pub fn read(&self, offset: u64, target: &mut [u8]) {
         let length = target.len();
         self.expect(self.try_read(offset, target), offset, length);
@@ -140,9 +81,9 @@ impl Shared {
     /// Copies `source` to `offset`.
     ///
     /// # Panics
-    /// If it does not lie in the dataspace, or that was mapped to be read only.
+    /// If it does not lie in the mapping, or that is to be read only.
     pub fn write(&self, offset: u64, source: &[u8]) {
-        assert!(self.is_writable, "the dataspace is mapped to be read only");
+        assert!(self.is_writable, "the memory is mapped to be read only");
         self.expect(self.try_write(offset, source), offset, source.len());
     }
 
@@ -178,7 +119,7 @@ impl Shared {
     fn expect<T>(&self, access: Access<T>, offset: u64, length: usize) -> T {
         access.unwrap_or_else(|_| {
             panic!(
-                "{length} bytes at offset {offset:#x} are not in a dataspace of {:#x} bytes",
+                "{length} bytes at offset {offset:#x} are not in a mapping of {:#x} bytes",
                 self.size
             )
         })
@@ -203,13 +144,4 @@ impl Shared {
 fn aligned(place: *mut u8) -> Access<*mut u16> {
     let place = place.cast::<u16>();
     place.is_aligned().then_some(place).ok_or(Inaccessible)
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        let size = self.start - self.mapping + self.size;
-        let size = size.next_multiple_of(PAGE_SIZE);
-        let _ = env::region_map().detach_range(self.mapping, size);
-        memory::unmap(self.mapping, size);
-    }
 }

@@ -9,9 +9,11 @@ use l4_abi::flexpage::Flexpage;
 use l4_abi::l4re::Environment;
 use l4_abi::utcb;
 use l4_sys::object::{Factory, Log, Scheduler, Task, Thread};
-use l4_sys::{Cap, Object};
+use l4_sys::{AnyObject, Cap, Object};
+#[cfg(feature = "component")]
 use l4re::{MemAlloc, Parent, RegionMap};
 
+use crate::place::Place;
 use crate::stack_block::StackBlock;
 
 /// The block of this program, written once before its first use.
@@ -22,23 +24,32 @@ static BLOCK: Global = Global {
 
 struct Global {
     ready: AtomicBool,
-    block: UnsafeCell<Option<StackBlock>>,
+    block: UnsafeCell<Option<(StackBlock, &'static Place)>>,
 }
 
 // SAFETY: written once, before `ready` is set, by the only thread there is then; only read after.
 unsafe impl Sync for Global {}
 
-/// Makes `block` the program's environment.
+/// Makes `block` the program's environment, and `place` its place.
 ///
 /// # Safety
-/// Called once, before the program has a second thread.
-pub(crate) unsafe fn initialise(block: StackBlock) {
+/// Called before the program has a second thread.
+pub(crate) unsafe fn initialise(block: StackBlock, place: &'static Place) {
     // SAFETY: by the contract nobody reads or writes it now.
-    unsafe { *BLOCK.block.get() = Some(block) };
+    unsafe { *BLOCK.block.get() = Some((block, place)) };
     BLOCK.ready.store(true, Ordering::Release);
 }
 
-pub(crate) fn block() -> Option<&'static StackBlock> {
+fn block() -> Option<&'static StackBlock> {
+    surroundings().map(|(block, _)| block)
+}
+
+/// The program's place; none on a host.
+pub(crate) fn place() -> Option<&'static Place> {
+    surroundings().map(|(_, place)| *place)
+}
+
+fn surroundings() -> Option<&'static (StackBlock, &'static Place)> {
     if !BLOCK.ready.load(Ordering::Acquire) {
         return None;
     }
@@ -59,18 +70,26 @@ fn initial<T: Object>(field: impl FnOnce(&Environment) -> u64) -> Cap<T> {
 }
 
 /// Who started the program.
+#[cfg(feature = "component")]
 pub fn parent() -> Cap<Parent> {
     initial(|environment| environment.parent)
 }
 
 /// What is mapped in the program's memory; its pager.
+#[cfg(feature = "component")]
 pub fn region_map() -> Cap<RegionMap> {
     initial(|environment| environment.region_map)
 }
 
 /// Where the program's memory comes from.
+#[cfg(feature = "component")]
 pub fn mem_alloc() -> Cap<MemAlloc> {
     initial(|environment| environment.mem_alloc)
+}
+
+/// The pager of the program's threads.
+pub(crate) fn pager() -> Cap<AnyObject> {
+    initial(|environment| environment.region_map)
 }
 
 /// Where `println!` writes to.

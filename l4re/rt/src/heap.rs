@@ -1,4 +1,4 @@
-//! The heap: dataspaces, attached as it grows, cut up by a buddy system. It never shrinks.
+//! The heap: memory that is added as it grows, cut up by a buddy system. It never shrinks.
 
 mod blocks;
 
@@ -6,10 +6,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
 
 use l4_abi::error::ResultCode;
-use l4_abi::rights::CapabilityRights;
 use l4_sys::{Result, Utcb};
-use l4re::mem_alloc::DataspaceFlags;
-use l4re::region_map::Flags;
 
 use crate::env;
 use crate::sync::Mutex;
@@ -24,7 +21,7 @@ const LARGEST_GROWTH: u64 = 4 << 20;
 
 struct Growing {
     blocks: Blocks,
-    /// Where the next dataspace goes.
+    /// Where the next memory goes.
     next: u64,
 }
 
@@ -74,20 +71,16 @@ impl Growing {
         if block_size(layout) > 1 << blocks::LARGEST {
             return Err(ResultCode::ENOMEM.into());
         }
-        let memory = env::mem_alloc();
-        let dataspace = |size| memory.create_dataspace(size, DataspaceFlags::empty(), 0);
+        let place = env::place().ok_or(ResultCode::ENOMEM)?;
+        // Aligned to its size, it is one block.
+        let grow = |size: u64| (place.grow)(self.next.next_multiple_of(size), size);
         let mut size = growth(self.next - START, layout);
         // If the quota has no room for a generous step, the least that helps may still fit.
-        let dataspace = dataspace(size).or_else(|_| {
+        let start = grow(size).or_else(|_| {
             size = growth(0, layout);
-            dataspace(size)
+            grow(size)
         })?;
-        // Aligned to its size, it is one block.
-        let at = self.next.next_multiple_of(size);
-        let passed = dataspace.pass(CapabilityRights::RW);
-        let start = env::region_map().attach_at(at, passed, 0, size, Flags::RW)?;
         self.next = start + size;
-        dataspace.leak();
         // SAFETY: the region is new, ours, and stays.
         unsafe { self.blocks.give(start as usize, size.ilog2()) };
         Ok(())

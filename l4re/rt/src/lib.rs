@@ -19,6 +19,7 @@
 //! * The heap grows on demand, so the `alloc` crate works.
 //! * [`thread`]: threads, and thread-local values (feature `thread-local`); [`sync`]: a mutex; [`time`]: clock and sleep.
 //! * [`serve`]: being the server of a channel. [`vcpu`]: running virtual machines.
+//! * [`root`] (feature `root`): programs in moe's place; the others are components (feature `component`).
 //! * A panic ends the program: one line and a backtrace on the log, then its parent is told.
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unstable_features)]
@@ -38,30 +39,39 @@ extern crate alloc;
 pub mod arch;
 
 mod backtrace;
+#[cfg(feature = "component")]
+#[doc(hidden)]
+pub mod component;
 pub mod console;
 pub mod env;
 mod heap;
-pub mod memory;
+mod memory;
 #[cfg_attr(
     not(target_os = "none"),
     expect(dead_code, reason = "the host has its own")
 )]
 mod panic;
-mod serve;
+mod place;
+#[cfg(all(feature = "root", target_os = "none"))]
+pub mod root;
 mod stack_block;
-#[doc(hidden)]
-pub mod start;
 pub mod sync;
 mod termination;
 pub mod thread;
 pub mod time;
 pub mod vcpu;
 
-pub use l4_ipc::{Bytes, CapabilityRights, Outcome, Received, Request, Response, ResultCode};
+#[cfg(feature = "component")]
+pub use component::serve::serve;
+pub use l4_abi::error::ResultCode;
+pub use l4_abi::rights::CapabilityRights;
+#[cfg(feature = "component")]
+pub use l4_ipc::{Bytes, Outcome, Received, Request, Response};
 pub use l4_sys::{Cap, OwnedCap};
+#[cfg(feature = "component")]
 #[doc(inline)]
 pub use l4re as re;
-pub use serve::serve;
+pub use memory::unmap;
 pub use termination::{Termination, exit};
 
 /// Result of a `main`: any error ends the program with one line on the log.

@@ -3,7 +3,9 @@
 
 use core::ffi::{CStr, c_char};
 
-use l4_abi::l4re::{Auxiliary, CapabilityEntry, Environment, aux_tag};
+#[cfg(feature = "component")]
+use l4_abi::l4re::aux_tag;
+use l4_abi::l4re::{Auxiliary, CapabilityEntry, Environment};
 
 /// The block at the initial stack pointer, found in memory that stays for the program's life.
 #[derive(Clone, Copy)]
@@ -22,6 +24,7 @@ impl StackBlock {
     ///
     /// # Safety
     /// `start` must point to a block as a loader builds it, which is not changed any more.
+    #[cfg(feature = "component")]
     pub(crate) unsafe fn parse(start: *const u64) -> Self {
         // SAFETY: the lists are laid out and ended as the loader's contract says; the pointers in
         // the auxiliary vector lead to structures of their types, or are zero.
@@ -51,6 +54,23 @@ impl StackBlock {
                 word = word.add(2);
             }
             block
+        }
+    }
+
+    /// What stands in for the block of a program that no loader has started.
+    #[cfg(all(feature = "root", target_os = "none"))]
+    pub(crate) const fn new(
+        top: usize,
+        arguments: &'static [*const c_char],
+        environment: &'static Environment,
+        kip: usize,
+    ) -> Self {
+        Self {
+            top,
+            arguments,
+            environment,
+            auxiliary: core::ptr::null(),
+            kip,
         }
     }
 

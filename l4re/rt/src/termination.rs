@@ -3,8 +3,6 @@
 use core::convert::Infallible;
 use core::fmt::Display;
 
-use l4re::parent::SIGNAL_EXIT;
-
 use crate::{console, env, eprintln};
 
 /// Exit code of a program that panicked.
@@ -18,12 +16,12 @@ pub fn exit(code: i32) -> ! {
     leave(code)
 }
 
-/// Tells the parent and waits to be removed.
+/// Ends it without its last words.
 pub(crate) fn leave(code: i32) -> ! {
-    // Whatever the log answers, it has dealt with the last words then. The parent may end the system.
-    let _ = env::log().read(&mut []);
-    let _ = env::parent().signal(SIGNAL_EXIT, code as u64);
-    l4_sys::ipc::sleep_forever()
+    match env::place() {
+        Some(place) => (place.leave)(code),
+        None => l4_sys::ipc::sleep_forever(),
+    }
 }
 
 /// What `main` may return.

@@ -108,7 +108,7 @@ pub struct Environment {
 }
 
 /// A named initial capability.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[repr(C)]
 pub struct CapabilityEntry {
     /// Selector.

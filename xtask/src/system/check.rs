@@ -87,6 +87,20 @@ impl Checker<'_, '_> {
             ),
             _ => {}
         }
+        for argument in &system.root_args {
+            let word = argument.get_ref();
+            if system.root.is_none() {
+                let message = "there is no root task to be told this";
+                let help = "add `root`, or give components their own `args`";
+                self.reader
+                    .problem_with_help(&argument.span(), message, help);
+            } else if word.is_empty() || word.contains(|c: char| c.is_ascii_whitespace()) {
+                let message = format!("`{word}` is not one word");
+                let help = "a root task's arguments are the words of one line";
+                self.reader
+                    .problem_with_help(&argument.span(), message, help);
+            }
+        }
         if let Some(extra) = system.components.get(COMPONENTS_MAX) {
             let message = format!("more than {COMPONENTS_MAX} components");
             self.reader.problem(&extra.name.span(), message);

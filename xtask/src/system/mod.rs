@@ -42,6 +42,8 @@ pub struct System {
     pub kernel: Kernel,
     /// A program that takes moe's place.
     pub root: Option<Program>,
+    /// What it is told, one word each.
+    pub root_args: Vec<Spanned<String>>,
     /// Boot modules that belong to no component.
     pub files: Vec<File>,
     pub components: Vec<Component>,

@@ -18,6 +18,7 @@ use crate::vmm::files::BootFiles;
 use crate::vmm::input::Input;
 use crate::vmm::memory::Ram;
 use crate::vmm::options::Options;
+use crate::vmm::provider::Provider;
 use crate::vmm::{Stop, devices, host_cpu, print};
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_memory::Shared;
@@ -76,10 +77,13 @@ struct Worker<'a> {
 }
 
 /// Runs the guest until it ends.
-pub(super) fn run(options: &Options) -> Result<(Stop, Statistics), Box<dyn Error>> {
+pub(super) fn run(
+    options: &Options,
+    provider: Provider,
+) -> Result<(Stop, Statistics), Box<dyn Error>> {
     let vm = env::factory().create_vm()?;
     let first = Cpu::new(*vm, 0)?;
-    let machine = Arc::new(Machine::new(options, vm, first.gic())?);
+    let machine = Arc::new(Machine::new(options, provider, vm, first.gic())?);
     for number in 1..machine.wakers.len() {
         let machine = machine.clone();
         let place = Builder::new().cpus(host_cpu(number)?);
@@ -98,17 +102,22 @@ pub(super) fn run(options: &Options) -> Result<(Stop, Statistics), Box<dyn Error
 }
 
 impl Machine {
-    fn new(options: &Options, vm: OwnedCap<Task>, gic: Version) -> Result<Self, Box<dyn Error>> {
+    fn new(
+        options: &Options,
+        provider: Provider,
+        vm: OwnedCap<Task>,
+        gic: Version,
+    ) -> Result<Self, Box<dyn Error>> {
         if gic == Version::V2 {
             if usize::from(options.cpus) > gic::MAX_CPUS_V2 {
                 return Err("with a GIC of version 2 a machine can have 8 CPUs at most".into());
             }
             vm.map_virtual_gic(CPU_INTERFACE)?;
         }
-        let ram = Ram::new(options.memory, *vm)?;
+        let ram = Ram::new(options.memory, *vm, provider)?;
         let bus = Bus::new(devices::open(options, &ram)?);
         let platform = Platform::new(gic, options.cpus, Box::new(print), bus);
-        let files = BootFiles::open()?;
+        let files = BootFiles::open(provider)?;
         let start = kernel_image::load(
             &ram.shared,
             options.memory,

@@ -59,12 +59,9 @@ pub fn open(
 ) -> Result<(), Box<dyn Error>> {
     for (number, backing) in (0..).zip(&options.devices.of_servers) {
         let label = FIRST_LABEL + LABELS * number;
-        devices.add(Remote::new(
-            *backing,
-            ram.dataspace(),
-            options.memory,
-            label,
-        )?);
+        let memory = ram.dataspace().ok_or("servers share dataspaces only")?;
+        let remote = Remote::new(*backing, memory.cast(), options.memory, label)?;
+        devices.add(remote);
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ use super::{Stop, alarm};
 use crate::vmm::files::BootFiles;
 use crate::vmm::memory::Ram;
 use crate::vmm::options::Options;
+use crate::vmm::provider::Provider;
 use crate::vmm::{devices, print};
 
 /// A virtual machine.
@@ -59,10 +60,13 @@ pub(super) struct State {
 
 impl Machine {
     /// The machine, its memory filled with what its kernel needs, and how that is entered.
-    pub(super) fn new(options: &Options) -> Result<(Self, Entry), Box<dyn Error>> {
+    pub(super) fn new(
+        options: &Options,
+        provider: Provider,
+    ) -> Result<(Self, Entry), Box<dyn Error>> {
         let vm = env::factory().create_vm()?;
-        let ram = Ram::new(options.memory, *vm)?;
-        let files = BootFiles::open()?;
+        let ram = Ram::new(options.memory, *vm, provider)?;
+        let files = BootFiles::open(provider)?;
         // A PC tells nobody where its console is.
         let command_line = format!("console=ttyS0 {}", options.command_line);
         let tables = smp::write_tables(&ram.shared, options.cpus)?;

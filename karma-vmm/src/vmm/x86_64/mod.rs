@@ -15,6 +15,7 @@ use core::error::Error;
 
 use crate::statistics::Statistics;
 use crate::vmm::options::Options;
+use crate::vmm::provider::Provider;
 use crate::vmm::{Stop, alarm, host_cpu};
 use l4_abi::protocol::scheduler::MAX_PRIORITY;
 use l4_rt::thread::{self, Builder, JoinHandle};
@@ -24,8 +25,11 @@ use machine::Machine;
 use processor::Processor;
 
 /// Runs the guest until it ends.
-pub(crate) fn run(options: &Options) -> Result<(Stop, Statistics), Box<dyn Error>> {
-    let (machine, entry) = Machine::new(options)?;
+pub(crate) fn run(
+    options: &Options,
+    provider: Provider,
+) -> Result<(Stop, Statistics), Box<dyn Error>> {
+    let (machine, entry) = Machine::new(options, provider)?;
     let machine = Arc::new(machine);
     if options.cpus > 1 {
         let place = host_cpu(0)?;

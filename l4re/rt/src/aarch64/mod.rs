@@ -22,7 +22,7 @@ macro_rules! entry {
             "udf #0",
             ".popsection",
             run = sym __l4_rt_run,
-            start = sym $crate::start::start,
+            start = sym $crate::component::start,
         );
 
         extern "C" fn __l4_rt_run() -> i32 {

@@ -9,13 +9,14 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use l4_abi::error::ResultCode;
 use l4_abi::protocol::scheduler::{CpuSet, MAX_PRIORITY};
 use l4_abi::protocol::thread::ExRegsFlags;
 use l4_abi::timeout::Timeout;
 use l4_sys::object::{Control, Semaphore, Thread};
 use l4_sys::{Cap, Object, OwnedCap, Result};
 
-use crate::memory::Guarded;
+use crate::place::Stack;
 use crate::sync::Mutex;
 use crate::{arch, env};
 
@@ -99,10 +100,11 @@ impl Builder {
 
     fn start(self, body: Box<dyn FnOnce() + Send>) -> Result<Running> {
         let finished = env::factory().create_semaphore()?;
-        let stack = Guarded::new(self.stack_size)?;
+        let place = env::place().ok_or(ResultCode::ENOMEM)?;
+        let stack = (place.stack)(self.stack_size)?;
         let thread = env::factory().create_thread()?;
         let utcb = utcb::claim()?;
-        let pager = env::region_map().selector();
+        let pager = env::pager().selector();
         let control = Control {
             pager: Some(pager),
             exception_handler: Some(pager),
@@ -176,7 +178,7 @@ struct Running {
     /// Taken only when dropped.
     thread: Option<OwnedCap<Thread>>,
     finished: OwnedCap<Semaphore>,
-    _stack: Guarded,
+    _stack: Box<dyn Stack>,
 }
 
 impl Running {
@@ -224,7 +226,7 @@ impl<T> JoinHandle<T> {
             running.finished.down(Timeout::NEVER)?;
         }
         let result = self.result.lock().take();
-        result.ok_or(l4_abi::error::ResultCode::ENOENT.into())
+        result.ok_or(ResultCode::ENOENT.into())
     }
 }
 

@@ -7,12 +7,10 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use alloc::vec::Vec;
 
-use l4_abi::flexpage::Flexpage;
-use l4_abi::rights::MemoryRights;
+use l4_abi::error::ResultCode;
+use l4_abi::flexpage::PAGE_SIZE;
 use l4_abi::utcb::{FREE_MARKER_OFFSET, SIZE};
 use l4_sys::Result;
-use l4re::region_map::{Flags, MAPPINGS_START};
-use l4re::{PAGE_ORDER, PAGE_SIZE};
 
 use crate::env;
 use crate::sync::Mutex;
@@ -52,11 +50,12 @@ pub(super) fn claim() -> Result<Claim> {
     if let Some(claim) = initial_area().chain(more).find_map(try_claim) {
         return Ok(claim);
     }
-    let page = add_page()?;
+    let place = env::place().ok_or(ResultCode::ENOMEM)?;
+    let page = (place.kernel_user_page)()?;
     added.push(page);
     utcbs(page, PAGE_SIZE)
         .find_map(try_claim)
-        .ok_or(l4_abi::error::ResultCode::ENOMEM.into())
+        .ok_or(ResultCode::ENOMEM.into())
 }
 
 /// What the loader left free of the area that it made.
@@ -74,19 +73,6 @@ fn try_claim(address: usize) -> Option<Claim> {
         marker(address).compare_exchange(0, IN_USE, Ordering::Acquire, Ordering::Relaxed);
     // Only a claim that was made may be dropped.
     exchange.is_ok().then(|| Claim { address })
-}
-
-/// Adds a page of kernel-user memory where nothing else is; it stays for good.
-fn add_page() -> Result<u64> {
-    let flags = Flags::SEARCH_ADDRESS.bits();
-    let address =
-        env::region_map().reserve_area(MAPPINGS_START, PAGE_SIZE, flags, PAGE_ORDER as u8)?;
-    let page = Flexpage::memory(address, PAGE_ORDER, MemoryRights::RW);
-    if let Err(error) = env::task().add_kernel_user_memory(page) {
-        let _ = env::region_map().free_area(address);
-        return Err(error);
-    }
-    Ok(address)
 }
 
 fn marker(utcb: usize) -> &'static AtomicU64 {

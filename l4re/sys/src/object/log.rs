@@ -4,7 +4,8 @@ use l4_abi::error::IpcError;
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::protocol::label;
 use l4_abi::protocol::log::{
-    Opcode, READ_COUNT_MASK, READ_DATA_WORD, READ_DONE, READ_SIZE, WRITE_DATA_WORD, WRITE_SIZE,
+    InputFlags, LocalFlags, Opcode, OutputFlags, READ_COUNT_MASK, READ_DATA_WORD, READ_DONE,
+    READ_SIZE, WRITE_DATA_WORD, WRITE_SIZE,
 };
 use l4_abi::timeout::TimeoutPair;
 
@@ -53,6 +54,18 @@ impl Log {
             count,
             exhausted: status & READ_DONE != 0,
         })
+    }
+
+    /// Sets how input and output are treated.
+    pub fn set_attributes(
+        &self,
+        input: InputFlags,
+        output: OutputFlags,
+        local: LocalFlags,
+    ) -> Result<()> {
+        let set = Opcode::SetAttributes.word();
+        let words = [set, input.bits(), output.bits(), local.bits()];
+        invoke(self.selector(), label::LOG, &words, &[]).map(|_| ())
     }
 
     /// The interrupt controller whose pin 0 says that input came.

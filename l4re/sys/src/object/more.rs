@@ -86,20 +86,6 @@ impl Irq {
     }
 }
 
-impl Log {
-    /// Sets how input and output are treated.
-    pub fn set_attributes(
-        &self,
-        input: InputFlags,
-        output: OutputFlags,
-        local: LocalFlags,
-    ) -> Result<()> {
-        let set = log::Opcode::SetAttributes.word();
-        let words = [set, input.bits(), output.bits(), local.bits()];
-        invoke(self.selector(), label::LOG, &words, &[]).map(|_| ())
-    }
-}
-
 impl PlatformControl {
     /// Suspends the system; returns after it resumed. Error: EBUSY.
     pub fn suspend(&self) -> Result<()> {

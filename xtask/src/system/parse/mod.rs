@@ -116,6 +116,7 @@ fn read(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<System> {
         root: table
             .value("root")
             .and_then(|value| file::program(reader, &value)),
+        root_args: table.strings("root_args").unwrap_or_default(),
         files: file::files(reader, &table, "files"),
         components,
         channels,
