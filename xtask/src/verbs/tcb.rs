@@ -49,8 +49,12 @@ fn run(args: &[String]) -> Result<()> {
     let explained = args.text("--explain");
     if let Some(component) = explained {
         let components = systems.iter().flat_map(|system| &system.components);
-        let names: Vec<&str> = components.map(|c| c.name.get_ref().as_str()).collect();
-        if !names.contains(&component) {
+        let roots = systems.iter().filter_map(|system| system.root.as_ref());
+        let names: Vec<String> = components
+            .map(|component| component.name.get_ref().clone())
+            .chain(roots.map(|root| root.module().name))
+            .collect();
+        if !names.iter().any(|name| name == component) {
             fail!(
                 "no component is called `{component}`; there are {}",
                 names.join(", ")
