@@ -1,6 +1,6 @@
 //! Packing a system into the one file that boots.
 
-use crate::build::{Builder, Kernel};
+use crate::build::{Builder, Purpose};
 use crate::failure::{Context, Result, fail};
 use crate::guests;
 use crate::system::{FileContent, System, compile};
@@ -111,10 +111,10 @@ pub fn kernel_command_line(system: &System) -> String {
         Some(false) => " -isolate=off",
         None => "",
     };
-    line += match system.kernel {
-        Kernel::Plain | Kernel::Trace | Kernel::Measure => "",
-        Kernel::Debugger => " -serial_esc",
-        Kernel::Gdb => " -nojdb",
+    line += match system.kernel.purpose {
+        Purpose::Plain | Purpose::Trace | Purpose::Measure => "",
+        Purpose::Debugger => " -serial_esc",
+        Purpose::Gdb => " -nojdb",
     };
     line
 }

@@ -29,7 +29,7 @@ impl Profile {
 
 /// What the kernel has for people who look inside, and no release needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kernel {
+pub enum Purpose {
     /// Nothing.
     #[default]
     Plain,
@@ -43,32 +43,71 @@ pub enum Kernel {
     Measure,
 }
 
+/// What a kernel can be built without: features that it has otherwise.
+pub const KERNEL_PARTS: [&str; 2] = ["fast-paths", "gic-v2"];
+
+/// A kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kernel {
+    pub purpose: Purpose,
+    /// Which of [`KERNEL_PARTS`] it does not have.
+    pub without: [bool; KERNEL_PARTS.len()],
+}
+
 impl Kernel {
-    /// What cargo is told.
-    fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::Plain => &[],
-            Self::Debugger => &["--features", "kernel/debugger"],
-            Self::Gdb => &[
-                "--features",
-                "kernel/debugger",
-                "--config",
-                "profile.checked.debug='full'",
-            ],
-            Self::Trace => &["--features", "kernel/trace"],
-            Self::Measure => &["--features", "kernel/measure"],
+    /// One with all its parts.
+    pub const fn whole(purpose: Purpose) -> Self {
+        Self {
+            purpose,
+            without: [false; KERNEL_PARTS.len()],
         }
     }
 
-    /// The name of its file.
-    fn file(self) -> &'static str {
-        match self {
-            Self::Plain => "kernel.elf",
-            Self::Debugger => "kernel-debugger.elf",
-            Self::Gdb => "kernel-gdb.elf",
-            Self::Trace => "kernel-trace.elf",
-            Self::Measure => "kernel-measure.elf",
+    /// What cargo is told.
+    fn arguments(self) -> Vec<String> {
+        let mut arguments: Vec<String> = vec![];
+        let mut features: Vec<String> = vec![];
+        if self.without.contains(&true) {
+            arguments.push("--no-default-features".into());
+            let parts = KERNEL_PARTS.iter().zip(self.without);
+            features.extend(
+                parts
+                    .filter(|(_, without)| !without)
+                    .map(|(part, _)| format!("kernel/{part}")),
+            );
         }
+        features.extend(match self.purpose {
+            Purpose::Plain => None,
+            Purpose::Debugger | Purpose::Gdb => Some("kernel/debugger".into()),
+            Purpose::Trace => Some("kernel/trace".into()),
+            Purpose::Measure => Some("kernel/measure".into()),
+        });
+        if !features.is_empty() {
+            arguments.extend(["--features".into(), features.join(",")]);
+        }
+        if self.purpose == Purpose::Gdb {
+            let types = "profile.checked.debug='full'";
+            arguments.extend(["--config".into(), types.into()]);
+        }
+        arguments
+    }
+
+    /// The name of its file.
+    fn file(self) -> String {
+        let mut name = String::from("kernel");
+        name += match self.purpose {
+            Purpose::Plain => "",
+            Purpose::Debugger => "-debugger",
+            Purpose::Gdb => "-gdb",
+            Purpose::Trace => "-trace",
+            Purpose::Measure => "-measure",
+        };
+        for (part, without) in KERNEL_PARTS.iter().zip(self.without) {
+            if without {
+                name += &format!("-without-{part}");
+            }
+        }
+        name + ".elf"
     }
 }
 
@@ -158,7 +197,9 @@ impl Builder<'_> {
             OptionsBlock::V6 => &["--features", "machine/options-block-6"],
         };
         for kernel in kernels {
-            let built = self.cargo(&KERNEL, &["kernel"], &[options_block, kernel.arguments()])?;
+            let arguments = kernel.arguments();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let built = self.cargo(&KERNEL, &["kernel"], &[options_block, &arguments])?;
             copy_if_newer(&built.join("kernel"), &self.kernel(*kernel))?;
         }
         self.group(&BOOTSTRAP, &["bootstrap"])?;
@@ -203,13 +244,14 @@ impl Builder<'_> {
         let (package, features) = package_and_features(program);
         let (group, kernel) = match package {
             "kernel" => (&KERNEL, kernel.arguments()),
-            "bootstrap" => (&BOOTSTRAP, [].as_slice()),
-            "sigma0" | "moe" => (&BASE, [].as_slice()),
-            root if self.workspace.is_root_task(root) => (&BASE, [].as_slice()),
-            _ => (&PROGRAMS, [].as_slice()),
+            "bootstrap" => (&BOOTSTRAP, vec![]),
+            "sigma0" | "moe" => (&BASE, vec![]),
+            root if self.workspace.is_root_task(root) => (&BASE, vec![]),
+            _ => (&PROGRAMS, vec![]),
         };
+        let kernel: Vec<&str> = kernel.iter().map(String::as_str).collect();
         let features = features_argument(&features);
-        let (mut command, built) = self.command(group, &[package], &[kernel, &features])?;
+        let (mut command, built) = self.command(group, &[package], &[&kernel, &features])?;
         let messages = command
             .args(["--message-format", "json-render-diagnostics"])
             .stderr(Stdio::inherit())

@@ -3,7 +3,7 @@
 
 use crate::architecture::Architecture;
 use crate::bochs;
-use crate::build::Kernel;
+use crate::build::{Kernel, Purpose};
 use crate::console::{Lines, Report, plain, report};
 use crate::failure::{Context, Failure, Result};
 use crate::setup;
@@ -404,7 +404,7 @@ impl Session {
                     match (self.exit.is_some(), self.panic.is_some()) {
                         now if now == spoken => {}
                         // The debugger has its prompt then.
-                        (_, true) if self.kernel == Kernel::Debugger => {}
+                        (_, true) if self.kernel.purpose == Purpose::Debugger => {}
                         (_, true) => deadline = Some(Instant::now() + PANIC_TIME),
                         _ => deadline = Some(Instant::now() + POWER_OFF_TIME),
                     }

@@ -3,7 +3,7 @@
 use super::{ONE_ARCH, Verb};
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
-use crate::build::{Builder, Kernel, OptionsBlock, Profile};
+use crate::build::{Builder, Kernel, OptionsBlock, Profile, Purpose};
 use crate::failure::{Result, fail};
 use crate::workspace::{Workspace, relative};
 
@@ -49,7 +49,7 @@ fn run(args: &[String]) -> Result<()> {
             profile,
             options_block,
         };
-        builder.build(&workspace.programs(), &[Kernel::Plain])?;
+        builder.build(&workspace.programs(), &[Kernel::whole(Purpose::Plain)])?;
         println!("{arch}: {}", relative(&workspace.output(arch)).display());
     }
     Ok(())

@@ -4,7 +4,7 @@ use super::run::{build, default_arch, load};
 use super::{THE_ARCH, Verb};
 use crate::arguments::{Arguments, CPUS};
 use crate::boot_image::write_file;
-use crate::build::{Kernel, Profile, kernel_path};
+use crate::build::{Profile, Purpose, kernel_path};
 use crate::failure::{Context, Result, fail};
 use crate::qemu::Machine;
 use crate::setup;
@@ -31,7 +31,7 @@ fn run(args: &[String]) -> Result<()> {
     let args = Arguments::parse(args, VERB.options)?;
     let workspace = Workspace::load()?;
     let mut system = load(&workspace, args.word("SYSTEM")?)?;
-    system.kernel = Kernel::Gdb;
+    system.kernel.purpose = Purpose::Gdb;
     let arch = args
         .architecture()?
         .unwrap_or_else(|| default_arch(&system));

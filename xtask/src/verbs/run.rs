@@ -5,7 +5,7 @@ use crate::architecture::Architecture;
 use crate::arguments::{Arguments, CPUS};
 use crate::bochs;
 use crate::boot_image;
-use crate::build::{Builder, Kernel, OptionsBlock, Profile};
+use crate::build::{Builder, OptionsBlock, Profile, Purpose};
 use crate::capture::Capture;
 use crate::failure::{Failure, Result, fail};
 use crate::qemu::{Machine, Output, Session, Typing};
@@ -58,7 +58,7 @@ fn run(args: &[String]) -> Result<()> {
     let workspace = Workspace::load()?;
     let mut system = load(&workspace, args.word("SYSTEM")?)?;
     if args.flag("--debugger") {
-        system.kernel = Kernel::Debugger;
+        system.kernel.purpose = Purpose::Debugger;
     }
     let capture = args.text("--capture");
     let mut capture = capture

@@ -4,7 +4,7 @@ use super::Verb;
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
 use crate::boot_image::read;
-use crate::build::{Kernel, kernel_path};
+use crate::build::{Kernel, Purpose, kernel_path};
 use crate::code_lines;
 use crate::failure::{Context, Result};
 use crate::workspace::Workspace;
@@ -192,7 +192,7 @@ pub(super) fn kernel_lines(workspace: &Workspace, arch: Architecture) -> Result<
 fn show_image(workspace: &Workspace, arch: Architecture) -> Result<()> {
     const EXECUTE: u32 = 1;
     const WRITE: u32 = 2;
-    let path = kernel_path(workspace, arch, Kernel::Plain);
+    let path = kernel_path(workspace, arch, Kernel::whole(Purpose::Plain));
     if !path.exists() {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use super::{THE_ARCH, Verb};
 use crate::architecture::Architecture;
 use crate::arguments::{Arguments, CPUS};
 use crate::boot_image::write_file;
-use crate::build::{Kernel, Profile};
+use crate::build::{Profile, Purpose};
 use crate::console::Report;
 use crate::failure::{Context, Result, fail};
 use crate::qemu::{End, Machine, Output, Session, Typing};
@@ -38,7 +38,7 @@ fn run(args: &[String]) -> Result<()> {
     let args = Arguments::parse(args, VERB.options)?;
     let workspace = Workspace::load()?;
     let mut system = load(&workspace, args.word("SYSTEM")?)?;
-    system.kernel = Kernel::Trace;
+    system.kernel.purpose = Purpose::Trace;
     let arch = args
         .architecture()?
         .unwrap_or_else(|| default_arch(&system));

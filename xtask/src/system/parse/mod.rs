@@ -14,7 +14,7 @@ use super::value::{Reader, Table, Value};
 use super::{Channel, Component, System};
 use crate::architecture::Architecture;
 use crate::arguments::CPUS;
-use crate::build::Kernel;
+use crate::build::{KERNEL_PARTS, Kernel, Purpose};
 use system_description::NAME_MAX;
 use toml::Spanned;
 use toml::de::DeTable;
@@ -109,10 +109,7 @@ fn read(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<System> {
         cpus: table.number("cpus", CPUS).map_or(1, Spanned::into_inner),
         kernel_memory: table.size("kernel_memory"),
         isolate: table.boolean("isolate").map(Spanned::into_inner),
-        kernel: match table.boolean("debugger").map(Spanned::into_inner) {
-            Some(true) => Kernel::Debugger,
-            Some(false) | None => Kernel::Plain,
-        },
+        kernel: kernel(reader, &table),
         root: table
             .value("root")
             .and_then(|value| file::program(reader, &value)),
@@ -126,6 +123,27 @@ fn read(reader: &Reader<'_>, document: &DeTable<'_>) -> Option<System> {
     table.finish();
     top.finish();
     Some(system)
+}
+
+/// The kernel with what it has beyond a release, and without what the system does not need.
+fn kernel(reader: &Reader<'_>, table: &Table<'_, '_, '_>) -> Kernel {
+    let mut kernel = Kernel::whole(match table.boolean("debugger").map(Spanned::into_inner) {
+        Some(true) => Purpose::Debugger,
+        Some(false) | None => Purpose::Plain,
+    });
+    for name in table.strings("kernel_without").unwrap_or_default() {
+        let part = KERNEL_PARTS.iter().position(|part| part == name.get_ref());
+        match part {
+            Some(part) => kernel.without[part] = true,
+            None => reader.unknown(
+                &name.span(),
+                "part of the kernel",
+                name.get_ref(),
+                &KERNEL_PARTS,
+            ),
+        }
+    }
+    kernel
 }
 
 fn arch(reader: &Reader<'_>, name: &Spanned<String>) -> Option<Architecture> {

@@ -11,7 +11,7 @@ use super::{ONE_ARCH, Verb, run};
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
 use crate::boot_image::write_file;
-use crate::build::{Kernel, Profile};
+use crate::build::{Profile, Purpose};
 use crate::failure::{Result, fail};
 use crate::qemu::{End, Machine, Output, Session, Typing};
 use crate::symbols::Symbols;
@@ -61,7 +61,7 @@ fn run(args: &[String]) -> Result<()> {
     let mut missed = vec![];
     for arch in archs {
         if args.flag("--interrupts") {
-            let lines = boot(&workspace, arch, LONG_OPERATIONS, Kernel::Measure, false)?;
+            let lines = boot(&workspace, arch, LONG_OPERATIONS, Purpose::Measure, false)?;
             let found = lines.iter().filter(|line| line.starts_with("@brio "));
             found.for_each(|line| println!("{line}"));
             continue;
@@ -93,13 +93,13 @@ fn run(args: &[String]) -> Result<()> {
 
 /// Boots the programs and collects what they and the kernel print.
 fn measure(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
-    let mut lines = boot(workspace, arch, SYSTEM, Kernel::Plain, false)?;
-    lines.extend(boot(workspace, arch, OTHER_CPUS, Kernel::Plain, false)?);
+    let mut lines = boot(workspace, arch, SYSTEM, Purpose::Plain, false)?;
+    lines.extend(boot(workspace, arch, OTHER_CPUS, Purpose::Plain, false)?);
     lines.extend(boot(
         workspace,
         arch,
         LONG_OPERATIONS,
-        Kernel::Measure,
+        Purpose::Measure,
         false,
     )?);
     Figures::read(lines.iter().map(String::as_str))
@@ -107,7 +107,7 @@ fn measure(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
 
 /// The same of a kernel that isolates itself from user mode, on one CPU.
 fn measure_isolated(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
-    let lines = boot(workspace, arch, SYSTEM, Kernel::Plain, true)?;
+    let lines = boot(workspace, arch, SYSTEM, Purpose::Plain, true)?;
     Figures::read(lines.iter().map(String::as_str))
 }
 
@@ -116,12 +116,12 @@ fn boot(
     workspace: &Workspace,
     arch: Architecture,
     system: &str,
-    kernel: Kernel,
+    purpose: Purpose,
     isolate: bool,
 ) -> Result<Vec<String>> {
     let path = relative(&workspace.root().join(system));
     let mut system = run::load(workspace, &path.to_string_lossy())?;
-    system.kernel = kernel;
+    system.kernel.purpose = purpose;
     system.isolate = Some(isolate);
     let image = run::build(&system, workspace, arch, Profile::Release)?;
     let mut machine = Machine::new(&system, arch, image);

@@ -6,7 +6,7 @@ use super::boots::{Boot, run_all};
 use super::{Outcome, Report, systems};
 use crate::architecture::Architecture;
 use crate::boot_image::{program, read, write_file};
-use crate::build::{Builder, Kernel, OptionsBlock, Profile};
+use crate::build::{Builder, Kernel, OptionsBlock, Profile, Purpose};
 use crate::failure::{Context, Result, fail};
 use crate::l4re_image::swap_kernel;
 use crate::qemu::{Machine, Medium};
@@ -103,8 +103,8 @@ fn run_on(
         profile: Profile::Checked,
         options_block: OptionsBlock::V5,
     };
-    builder.build(&[] as &[&str], &[Kernel::Plain])?;
-    let kernel = program(&builder.kernel(Kernel::Plain))?;
+    builder.build(&[] as &[&str], &[Kernel::whole(Purpose::Plain)])?;
+    let kernel = program(&builder.kernel(Kernel::whole(Purpose::Plain)))?;
     let mut ready = vec![];
     for &(boot, file) in plans {
         let changed = builder
@@ -194,7 +194,7 @@ fn machines(image: &ForeignImage, arch: Architecture) -> Vec<Machine> {
         el2: true,
         kvm: false,
         bochs: None,
-        kernel: Kernel::Plain,
+        kernel: Kernel::whole(Purpose::Plain),
         extra: vec![],
     };
     let cpus = image.test.smp.iter();

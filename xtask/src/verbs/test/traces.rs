@@ -2,7 +2,7 @@
 
 use super::{Outcome, Report};
 use crate::architecture::Architecture;
-use crate::build::Kernel;
+use crate::build::Purpose;
 use crate::failure::{Failure, Result, fail};
 use crate::qemu::{End, Typing};
 use crate::trace::check::{Summary, check};
@@ -40,7 +40,7 @@ pub(super) fn run(
 
 fn record(workspace: &Workspace, arch: Architecture, cpus: u64) -> Result<()> {
     let mut system = load(workspace, SYSTEM)?;
-    system.kernel = Kernel::Trace;
+    system.kernel.purpose = Purpose::Trace;
     let recording = Recording {
         system,
         arch,
