@@ -5,15 +5,19 @@ use core::panic::PanicInfo;
 
 use l4_abi::arch::native::KipHeader;
 use l4_abi::capability::slot;
+use l4_abi::error::ResultCode;
 use l4_abi::kip::{self, MemoryDescriptor};
+use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::protocol::scheduler::{CpuSet, MAX_PRIORITY};
 use l4_abi::protocol::sigma0::CLIENT_SHIFT;
 use l4_abi::rights::CapabilityRights;
-use l4_ipc::{Outcome, Request, Response, Writer};
-use l4_sys::Cap;
+use l4_abi::timeout::TimeoutPair;
+use l4_abi::utcb::BufferDescriptor;
 use l4_sys::fatal::end_system;
-use l4_sys::object::{Factory, Log, PlatformControl, Scheduler, Thread};
+use l4_sys::ipc::{self, Arrival};
+use l4_sys::object::{Factory, IpcGate, Log, PlatformControl, Scheduler, Thread};
 use l4_sys::slots::SLOTS;
+use l4_sys::{Cap, OwnedCap, Utcb};
 use sigma0::requests::{Answer, Client, Resources};
 
 const STACK_SIZE: usize = 256 * 1024;
@@ -44,41 +48,49 @@ extern "C" fn main(kip: usize) -> ! {
     if let Err(error) = scheduler.run_thread(own_thread(), CpuSet::ALL, MAX_PRIORITY, 0) {
         panic!("cannot raise the priority: {error}");
     }
-    let ended = l4_ipc::serve(|request| answer(resources, &mut next_client, request));
-    panic!("the server loop ended: {ended:?}")
-}
-
-fn answer(resources: &mut Resources, next_client: &mut u64, request: &mut Request<'_>) -> Response {
-    let mut words = [0; REQUEST_WORDS];
-    let mut reader = request.reader();
-    let count = (reader.remaining() / 8).min(REQUEST_WORDS);
-    for word in &mut words[..count] {
-        *word = reader.scalar().unwrap_or_default();
+    let utcb = Utcb::current();
+    utcb.set_buffer_descriptor(BufferDescriptor::DEFAULT);
+    loop {
+        // Nobody has anything to give.
+        utcb.set_buffer(0, 0);
+        if let Ok(arrival) = ipc::wait(TimeoutPair::NEVER) {
+            let answered = answer(resources, &mut next_client, &arrival);
+            let (tag, _new_client) = answered.unwrap_or_else(|error| {
+                let tag = MessageTag::label_only(error.label());
+                (tag, None)
+            });
+            // A caller that does not wait for it gets none.
+            let _ = ipc::reply(tag);
+        }
     }
-    let client = Client {
-        number: request.label() >> CLIENT_SHIFT,
-        rights: request.rights(),
-    };
-    resources
-        .answer(client, request.protocol(), &words[..count])
-        .and_then(|answer| send(request, answer, next_client))
-        .unwrap_or_else(Response::error)
 }
 
-fn send(request: &mut Request<'_>, answer: Answer, next_client: &mut u64) -> Outcome<Response> {
-    let mut writer = Writer::new();
-    match answer {
-        Answer::Done => {}
-        Answer::Map(item) => writer.item(item)?,
+/// Puts the answer into the message registers: its tag, and what is sent with it.
+fn answer(
+    resources: &mut Resources,
+    next_client: &mut u64,
+    arrival: &Arrival,
+) -> Result<(MessageTag, Option<OwnedCap<IpcGate>>), ResultCode> {
+    let utcb = Utcb::current();
+    let words: [u64; REQUEST_WORDS] = core::array::from_fn(|index| utcb.message(index));
+    let count = arrival.tag.words().min(REQUEST_WORDS);
+    let rights = arrival.label as u8 & CapabilityRights::INVOCATION.bits();
+    let client = Client {
+        number: arrival.label >> CLIENT_SHIFT,
+        rights: CapabilityRights::from_bits_truncate(rights),
+    };
+    let (item, gate) = match resources.answer(client, arrival.tag.label(), &words[..count])? {
+        Answer::Done => return Ok((MessageTag::EMPTY, None)),
+        Answer::Map(item) => (item, None),
         Answer::NewClient => {
             let factory: Cap<Factory> = Cap::at(slot::FACTORY);
             let gate = factory.create_gate(own_thread(), *next_client << CLIENT_SHIFT)?;
             *next_client += 1;
-            writer.item(gate.pass(CapabilityRights::RWS).item())?;
-            request.release_after_answer(gate);
+            (gate.pass(CapabilityRights::RWS).item(), Some(gate))
         }
-    }
-    writer.finish_answer().map(Response::Answer)
+    };
+    utcb.set_messages(&[item.control.raw(), item.flexpage.raw()]);
+    Ok((MessageTag::new(0, 0, 1, TagFlags::empty()), gate))
 }
 
 fn own_thread() -> Cap<Thread> {
