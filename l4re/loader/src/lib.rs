@@ -8,10 +8,10 @@
 //!
 //! * [`elf`]: the file and its program headers.
 //! * [`segment`]: the load segments and their access rights, write-xor-execute included.
-//! * [`placement`]: how they get into a task, page by page.
+//! * [`placement`]: how they get into a task, page by page (feature `tasks`).
 //! * [`relocation`]: moving a position-independent program (`R_*_RELATIVE`).
 //! * `auxiliary`: what a program asks of its L4Re loader (`abi/08` §8; feature `foreign`).
-//! * [`start_block`]: what it finds on its stack.
+//! * [`start_block`]: what it finds on its stack (feature `tasks`).
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -23,9 +23,11 @@ pub mod auxiliary;
 pub mod elf;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
+#[cfg(feature = "tasks")]
 pub mod placement;
 pub mod relocation;
 pub mod segment;
+#[cfg(feature = "tasks")]
 pub mod start_block;
 
 pub use elf::{Elf, Machine, ProgramHeader};
