@@ -1,8 +1,6 @@
 //! The monitor as a component: memory is a dataspace, and files are those of its `rom`.
 
-use alloc::boxed::Box;
 use alloc::format;
-use core::error::Error;
 
 use l4_memory::Shared;
 use l4_rt::{ResultCode, env};
@@ -10,14 +8,14 @@ use l4_sys::OwnedCap;
 use l4re::mem_alloc::DataspaceFlags;
 use l4re::{Dataspace, Namespace};
 
-use super::provider::{Provided, Provider};
+use super::provider::{Provided, Provider, Result};
 
 /// Runs the guest until it ends; the program's exit code.
-pub fn main() -> Result<i32, Box<dyn Error>> {
+pub fn main() -> Result<i32> {
     super::run(Provider { memory, file })
 }
 
-fn memory(size: u64, order: u32) -> Result<Provided, Box<dyn Error>> {
+fn memory(size: u64, order: u32) -> Result<Provided> {
     let flags = DataspaceFlags::CONTINUOUS | DataspaceFlags::SUPER_PAGES;
     let dataspace = env::mem_alloc().create_dataspace(size, flags, order);
     let dataspace = dataspace
@@ -28,7 +26,7 @@ fn memory(size: u64, order: u32) -> Result<Provided, Box<dyn Error>> {
     })
 }
 
-fn file(name: &str) -> Result<Option<Provided>, Box<dyn Error>> {
+fn file(name: &str) -> Result<Option<Provided>> {
     let Ok(rom) = env::cap::<Namespace>("rom") else {
         return Ok(None);
     };

@@ -6,13 +6,16 @@ use core::error::Error;
 use l4_memory::Shared;
 use l4_sys::{AnyObject, OwnedCap};
 
+/// Something it gives, or why not, as a person is told.
+pub type Result<T> = core::result::Result<T, Box<dyn Error>>;
+
 /// As what the monitor was started.
 #[derive(Clone, Copy)]
 pub struct Provider {
     /// Makes so many bytes of memory that can be mapped on to a machine, in blocks of 2^order bytes.
-    pub memory: fn(size: u64, order: u32) -> Result<Provided, Box<dyn Error>>,
+    pub memory: fn(size: u64, order: u32) -> Result<Provided>,
     /// Opens the file with this name; `None` if there is none.
-    pub file: fn(name: &str) -> Result<Option<Provided>, Box<dyn Error>>,
+    pub file: fn(name: &str) -> Result<Option<Provided>>,
 }
 
 /// What it gives.

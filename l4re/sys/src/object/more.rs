@@ -2,13 +2,12 @@
 
 use l4_abi::error::IpcError;
 use l4_abi::item::{ItemControl, ItemFlags};
-use l4_abi::protocol::log::{InputFlags, LocalFlags, OutputFlags};
 use l4_abi::protocol::thread::SenderRule;
-use l4_abi::protocol::{debugger, icu, ipc_gate, irq, label, log, platform_control, thread};
+use l4_abi::protocol::{debugger, icu, ipc_gate, irq, label, platform_control, thread};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::TimeoutPair;
 
-use super::{Debugger, Icu, IpcGate, Irq, Log, PlatformControl, Thread};
+use super::{Debugger, Icu, IpcGate, Irq, PlatformControl, Thread};
 use crate::ipc::{self, compose, invoke};
 use crate::{Cap, Object, Passed, Result, Utcb};
 
