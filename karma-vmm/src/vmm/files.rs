@@ -19,7 +19,7 @@ impl BootFiles {
     /// # Errors
     /// If there is no kernel; a RAM disk need not be.
     pub fn open(provider: Provider) -> Result<Self, Box<dyn Error>> {
-        let kernel = (provider.file)("linux")?.ok_or("there is no file 'linux' in rom")?;
+        let kernel = (provider.file)("linux")?.ok_or("there is no file 'linux' to boot")?;
         let ram_disk = (provider.file)("initramfs")?;
         Ok(Self { kernel, ram_disk })
     }

@@ -27,8 +27,9 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 
         let mut line = Line::new();
         let _ = write!(line, "backtrace {}", env::program_name());
+        let distance = env::place().map_or(0, |place| (place.distance)());
         backtrace::walk(|address| {
-            let _ = write!(line, " {address:#x}");
+            let _ = write!(line, " {:#x}", address.wrapping_sub(distance));
         });
         console::send(line.finish());
     }

@@ -13,6 +13,8 @@ pub(crate) struct Place {
     pub(crate) stack: fn(size: u64) -> Result<Box<dyn Stack>>,
     /// Makes a page of kernel-user memory where nothing else is; its address. It stays for good.
     pub(crate) kernel_user_page: fn() -> Result<u64>,
+    /// How far the program lies from where it was linked to.
+    pub(crate) distance: fn() -> usize,
     /// Ends the program.
     pub(crate) leave: fn(code: i32) -> !,
 }

@@ -14,6 +14,7 @@ static PLACE: Place = Place {
     grow: memory::grow,
     stack: memory::stack,
     kernel_user_page: memory::kernel_user_page,
+    distance: || 0,
     leave,
 };
 

@@ -9,6 +9,7 @@ mod modules;
 use alloc::boxed::Box;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
+use core::fmt::Write;
 
 use l4_abi::capability::{Selector, slot};
 use l4_abi::l4re::{CapabilityEntry, Environment};
@@ -16,12 +17,13 @@ use l4_abi::protocol::log::{InputFlags, LocalFlags, OutputFlags};
 use l4_abi::protocol::platform_control::Shutdown;
 use l4_abi::protocol::scheduler::{CpuSet, MAX_PRIORITY};
 use l4_sys::Cap;
+use l4_sys::fatal::Line;
 use l4_sys::object::PlatformControl;
 use l4_sys::slots::SLOTS;
 
 use crate::place::Place;
 use crate::stack_block::StackBlock;
-use crate::{console, env, exit, println, thread};
+use crate::{console, env, exit, thread};
 
 pub use memory::{Pages, fresh};
 pub use modules::file;
@@ -37,6 +39,7 @@ static PLACE: Place = Place {
     grow: memory::grow,
     stack: memory::stack,
     kernel_user_page: memory::kernel_user_page,
+    distance,
     leave,
 };
 
@@ -121,10 +124,22 @@ pub unsafe fn start(main: fn() -> i32) -> ! {
     exit(main())
 }
 
+unsafe extern "C" {
+    /// The program's ELF header, which is linked to address 0; the linker defines it.
+    static __ehdr_start: u8;
+}
+
+/// Bootstrap has placed the program.
+fn distance() -> usize {
+    (&raw const __ehdr_start).addr()
+}
+
 /// Tells the exit code as a line of the system's own, and switches the machine off.
 fn leave(code: i32) -> ! {
-    println!("@brio exit {code}");
-    console::try_flush();
+    // A thread that panicked may have the console's lock.
+    let mut line = Line::new();
+    let _ = write!(line, "@brio exit {code}");
+    console::send(line.finish());
     let platform: Cap<PlatformControl> = Cap::at(slot::ICU);
     let _ = platform.shutdown(Shutdown::PowerOff);
     l4_sys::ipc::sleep_forever()
