@@ -3,12 +3,16 @@
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use l4_abi::capability::slot;
+use l4_abi::capability::{Selector, slot};
 use l4_abi::flexpage::{Flexpage, PAGE_ORDER, PAGE_SIZE};
+use l4_abi::item::ReceiveBuffer;
+use l4_abi::message_tag::{MessageTag, TagFlags};
+use l4_abi::protocol::label;
 use l4_abi::protocol::sigma0::Request;
 use l4_abi::rights::MemoryRights;
-use l4_sys::object::Sigma0;
-use l4_sys::{Cap, Result};
+use l4_abi::timeout::TimeoutPair;
+use l4_abi::utcb::BufferDescriptor;
+use l4_sys::{Result, Utcb, ipc};
 
 use crate::env;
 use crate::place::Stack;
@@ -63,7 +67,16 @@ pub(super) fn kernel_info_page() -> Result<u64> {
 
 fn sigma0(request: Request, wish: u64, at: u64, order: u32) -> Result<()> {
     let [wish, window] = [wish, at].map(|start| Flexpage::memory(start, order, MemoryRights::RWX));
-    Cap::<Sigma0>::at(slot::PAGER).request(request, wish, window)
+    let utcb = Utcb::current();
+    utcb.set_buffer_descriptor(BufferDescriptor::DEFAULT);
+    utcb.set_buffer(0, ReceiveBuffer::WINDOW_WORD);
+    utcb.set_buffer(1, window.raw());
+    utcb.set_buffer(2, 0);
+    utcb.set_messages(&[request.request_word(), wish.raw()]);
+    let tag = MessageTag::new(label::SIGMA0, 2, 0, TagFlags::empty());
+    let answer = ipc::call(Selector::new(slot::PAGER), tag, TimeoutPair::NEVER);
+    utcb.set_buffer(0, 0);
+    ipc::check(answer?).map(|_| ())
 }
 
 /// Addresses that nobody uses.

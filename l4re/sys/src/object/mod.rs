@@ -14,7 +14,6 @@ mod more;
 mod platform_control;
 mod scheduler;
 mod semaphore;
-mod sigma0;
 mod task;
 mod thread;
 
@@ -29,6 +28,5 @@ pub use more::{IcuInfo, Msi};
 pub use platform_control::PlatformControl;
 pub use scheduler::{Scheduler, SchedulerInfo};
 pub use semaphore::Semaphore;
-pub use sigma0::Sigma0;
 pub use task::Task;
 pub use thread::{Control, Registers, Thread};

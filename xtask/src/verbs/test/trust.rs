@@ -17,9 +17,9 @@ const MACHINE: (&str, &str, [&str; 2]) = ("karma", "linux", ["karma-vmm", "l4-gu
 /// Most lines of the parts of a virtual machine's base; what is below stays below.
 const MOST_PROGRAM: usize = 2_300;
 const MOST_DEVICES: usize = 600;
-const MOST_OWN: usize = 36_300;
+const MOST_OWN: usize = 36_450;
 /// With all crates.
-const MOST_ALL: usize = 36_300;
+const MOST_ALL: usize = 36_450;
 
 /// Files that are in everybody's base, on one architecture or on all; and what only tests have.
 const TRUSTED: [&str; 4] = [
