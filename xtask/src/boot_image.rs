@@ -13,10 +13,7 @@ pub const TEXT_MODULE: &str = "system.toml";
 
 /// Builds nothing: packs what was built. Returns the image's path.
 pub fn pack(system: &System, builder: &Builder<'_>) -> Result<PathBuf> {
-    let root = match &system.root {
-        Some(program) => program.module().name,
-        None => "moe".into(),
-    };
+    let root = root_name(system);
     let kernel = program(&builder.kernel(system.kernel))?;
     let mut modules = vec![
         (
@@ -33,7 +30,7 @@ pub fn pack(system: &System, builder: &Builder<'_>) -> Result<PathBuf> {
     if system.root.is_none() {
         modules.push((
             Kind::RootTask,
-            "moe".into(),
+            root_command_line(system),
             program(&builder.program("moe"))?,
         ));
         modules.push((
@@ -56,7 +53,7 @@ pub fn pack(system: &System, builder: &Builder<'_>) -> Result<PathBuf> {
             }
         };
         let command_line = match kind {
-            Kind::RootTask => root_command_line(system, module.name),
+            Kind::RootTask => root_command_line(system),
             _ => module.name,
         };
         modules.push((kind, command_line, content));
@@ -119,8 +116,15 @@ pub fn kernel_command_line(system: &System) -> String {
     line
 }
 
-/// The root task's name and arguments.
-fn root_command_line(system: &System, mut line: String) -> String {
+/// The root task's name.
+pub fn root_name(system: &System) -> String {
+    let root = system.root.as_ref();
+    root.map_or("moe".into(), |program| program.module().name)
+}
+
+/// The same, and its arguments.
+pub fn root_command_line(system: &System) -> String {
+    let mut line = root_name(system);
     for argument in &system.root_args {
         line += " ";
         line += argument.get_ref();

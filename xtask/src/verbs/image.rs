@@ -7,7 +7,10 @@ use super::run::{build, default_arch, load};
 use super::{THE_ARCH, Verb};
 use crate::architecture::Architecture;
 use crate::arguments::Arguments;
-use crate::boot_image::{TEXT_MODULE, kernel_command_line, kernel_with_options, read, write_file};
+use crate::boot_image::{
+    TEXT_MODULE, kernel_command_line, kernel_with_options, read, root_command_line, root_name,
+    write_file,
+};
 use crate::build::Profile;
 use crate::failure::{Context, Result, fail};
 use crate::iso;
@@ -125,7 +128,17 @@ pub(super) fn replace_config(
         let (ned, needed) = package_and_features(&needed);
         package == ned && needed.iter().all(|feature| features.contains(feature))
     };
-    if !names.iter().any(is_enough) {
+    let is_rooted = archive
+        .find(Kind::RootTask)
+        .is_some_and(|root| root.name() == root_name(system));
+    if !is_rooted {
+        fail!(
+            "{} has another root task than `{}`; make it anew without --replace-config",
+            image.display(),
+            root_name(system)
+        );
+    }
+    if system.root.is_none() && !names.iter().any(is_enough) {
         fail!(
             "{} holds no `{needed}`; make it anew without --replace-config",
             image.display()
@@ -137,12 +150,17 @@ pub(super) fn replace_config(
         .map(|kernel| kernel.data.to_vec());
     let kernel = kernel_with_options(kernel.unwrap_or_default(), system)?;
     let command_line = kernel_command_line(system);
+    let root = root_command_line(system);
     let modules: Vec<Module<'_>> = archive
         .modules()
         .map(|module| match module.name() {
             "kernel" => Module {
                 command_line: &command_line,
                 data: &kernel,
+                ..module
+            },
+            _ if module.kind == Kind::RootTask => Module {
+                command_line: &root,
                 ..module
             },
             system_description::MODULE_NAME => Module {

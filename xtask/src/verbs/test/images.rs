@@ -99,26 +99,48 @@ fn aarch64(system: &System) -> Vec<Plan> {
     plans
 }
 
-/// An image whose configuration is swapped for another: only that changes.
+/// Systems, and others whose configuration their images get: only that changes.
+const REPLACED: [[&str; 2]; 2] = [
+    [
+        "configs/pingpong.toml",
+        "tests/configurations/seven-balls.toml",
+    ],
+    [
+        "tests/system/root-error.toml",
+        "tests/system/root-panic.toml",
+    ],
+];
+
 fn replaced(
     workspace: &Workspace,
     report: &mut Report,
     arch: Architecture,
     selected: &dyn Fn(&str) -> bool,
 ) -> Result<()> {
-    let name = format!("image {arch} with its configuration replaced");
-    if !selected(&name) {
-        return Ok(());
+    for [system, other] in REPLACED {
+        let name = format!("image {arch} of {system} with its configuration replaced");
+        if selected(&name) {
+            boot_replaced(workspace, report, arch, name, [system, other])?;
+        }
     }
-    let other = workspace
-        .root()
-        .join("tests/configurations/seven-balls.toml");
-    let other = load(workspace, &other.to_string_lossy())?;
+    Ok(())
+}
+
+fn boot_replaced(
+    workspace: &Workspace,
+    report: &mut Report,
+    arch: Architecture,
+    name: String,
+    systems: [&str; 2],
+) -> Result<()> {
+    let path = |system| workspace.root().join(system);
+    let [system, other] = systems.map(|system| load(workspace, &path(system).to_string_lossy()));
+    let other = other?;
     let medium = match arch {
         Architecture::X86_64 => Medium::Cd,
         Architecture::Aarch64 => Medium::Image,
     };
-    let image = image::make(&load(workspace, "pingpong")?, workspace, arch, None)
+    let image = image::make(&system?, workspace, arch, None)
         .and_then(|image| image::replace_config(&other, workspace, &image, None));
     match image {
         Ok(image) => {
