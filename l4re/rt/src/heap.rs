@@ -21,7 +21,9 @@ const LARGEST_GROWTH: u64 = 4 << 20;
 
 struct Growing {
     blocks: Blocks,
-    /// Where the next memory goes.
+    /// Bytes that were added.
+    total: u64,
+    /// Where more is to go.
     next: u64,
 }
 
@@ -35,6 +37,7 @@ struct ProgramHeap(Mutex<Growing>);
 )]
 static HEAP: ProgramHeap = ProgramHeap(Mutex::new(Growing {
     blocks: Blocks::new(),
+    total: 0,
     next: START,
 }));
 
@@ -74,13 +77,14 @@ impl Growing {
         let place = env::place().ok_or(ResultCode::ENOMEM)?;
         // Aligned to its size, it is one block.
         let grow = |size: u64| (place.grow)(self.next.next_multiple_of(size), size);
-        let mut size = growth(self.next - START, layout);
+        let mut size = growth(self.total, layout);
         // If the quota has no room for a generous step, the least that helps may still fit.
         let start = grow(size).or_else(|_| {
             size = growth(0, layout);
             grow(size)
         })?;
         self.next = start + size;
+        self.total += size;
         // SAFETY: the region is new, ours, and stays.
         unsafe { self.blocks.give(start as usize, size.ilog2()) };
         Ok(())
