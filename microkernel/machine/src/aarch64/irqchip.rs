@@ -5,9 +5,9 @@
 //! the kernel's; shared ones can be bound by user mode.
 
 mod distributor;
+#[cfg_attr(not(feature = "gic-v2"), path = "irqchip/gic_v2/absent.rs")]
 mod gic_v2;
 mod gic_v3;
-mod message_frame;
 
 use core::sync::atomic::Ordering::Relaxed;
 
@@ -20,9 +20,9 @@ use super::trap::Interrupt;
 use super::vm::{self, GuestState};
 use crate::event::Source;
 use distributor::Distributor;
-pub(super) use gic_v2::GicV2;
+use gic_v2::Gic;
+pub(super) use gic_v2::find;
 pub(super) use gic_v3::GicV3;
-pub(super) use message_frame::MessageFrame;
 
 /// First INTID that is shared by the CPUs; software-generated ones and the
 /// CPUs' own are below.
@@ -47,36 +47,17 @@ const PRIORITY: u32 = 0xa0;
 const LOWEST_PRIORITY: u32 = 0xff;
 
 /// The chip.
-pub struct IrqChip(Version);
-
-enum Version {
-    V2(GicV2),
-    V3(GicV3),
-}
+pub struct IrqChip(pub(super) Gic);
 
 impl IrqChip {
-    pub(super) fn v2(gic: GicV2) -> Self {
-        Self(Version::V2(gic))
-    }
-
-    pub(super) fn v3(gic: GicV3) -> Self {
-        Self(Version::V3(gic))
-    }
-
     /// Lets this CPU take interrupts, its own ones included. On the boot CPU
     /// after the distributor was set up.
     pub(super) fn initialise_cpu(&self) {
-        match &self.0 {
-            Version::V2(gic) => gic.initialise_cpu(),
-            Version::V3(gic) => gic.initialise_cpu(),
-        }
+        self.0.initialise_cpu();
     }
 
     fn distributor(&self) -> &Distributor {
-        match &self.0 {
-            Version::V2(gic) => &gic.distributor,
-            Version::V3(gic) => &gic.distributor,
-        }
+        self.0.distributor()
     }
 
     /// True if an interrupt waits until this CPU takes interrupts.
@@ -90,10 +71,7 @@ impl IrqChip {
     /// interrupt that the CPU reports, with the token of that.
     #[inline]
     pub fn claim(&self, _interrupt: Interrupt) -> Source {
-        let claimed = match &self.0 {
-            Version::V2(gic) => gic.claim(),
-            Version::V3(gic) => gic.claim(),
-        };
+        let claimed = self.0.claim();
         // Version 2 tells the sender of a software-generated interrupt too.
         match claimed & 0x3ff {
             FIRST_SPECIAL.. => Source::Spurious,
@@ -128,53 +106,34 @@ impl IrqChip {
 
     #[inline]
     fn end(&self, claimed: u32) {
-        match &self.0 {
-            Version::V2(gic) => gic.end(claimed),
-            Version::V3(gic) => gic.end(claimed),
-        }
+        self.0.end(claimed);
     }
 
     /// Its version, 2 or 3.
     pub(super) fn version(&self) -> u8 {
-        match &self.0 {
-            Version::V2(_) => 2,
-            Version::V3(_) => 3,
-        }
+        self.0.version()
     }
 
     /// Fills in the part of a new guest's state that is the chip's.
     pub(super) fn initialise_guest(&self, state: &GuestState) {
-        let kind = match &self.0 {
-            Version::V2(gic) => vm::gic_v2::kind(gic.virtual_interface),
-            Version::V3(_) => vm::gic_v3::kind(),
-        };
         state.clear_interrupts();
-        state.gic_vtr.store(kind, Relaxed);
+        state.gic_vtr.store(self.0.guest_kind(), Relaxed);
     }
 
     /// Shows a guest its interrupts from now on, if it wants to see any.
     pub(super) fn load_guest(&self, state: &GuestState) {
-        match &self.0 {
-            Version::V2(gic) => vm::gic_v2::load(gic.virtual_interface, state),
-            Version::V3(_) => vm::gic_v3::load(state),
-        }
+        self.0.load_guest(state);
     }
 
     /// Shows the guest nothing any more; what it saw is in its state.
     pub(super) fn unload_guest(&self, state: &GuestState) {
-        match &self.0 {
-            Version::V2(gic) => vm::gic_v2::unload(gic.virtual_interface, state),
-            Version::V3(_) => vm::gic_v3::unload(state),
-        }
+        self.0.unload_guest(state);
     }
 
     /// Where the page with a guest's CPU interface is (Task op 0x12); none in
     /// version 3.
     pub fn guest_interface(&self) -> Option<u64> {
-        match &self.0 {
-            Version::V2(gic) => Some(gic.guest_interface),
-            Version::V3(_) => None,
-        }
+        self.0.guest_interface()
     }
 
     /// The number of pins.
@@ -192,23 +151,15 @@ impl IrqChip {
         self.pins()
     }
 
-    /// By which devices send messages. Version 3 needs an ITS driver for that.
-    fn messages(&self) -> Option<&MessageFrame> {
-        match &self.0 {
-            Version::V2(gic) => gic.messages.as_ref(),
-            Version::V3(_) => None,
-        }
-    }
-
     /// The number of message-signalled interrupts.
     pub fn msis(&self) -> u32 {
-        self.messages().map_or(0, |frame| frame.count)
+        self.0.messages()
     }
 
     /// The pin that message `number` raises.
     pub fn msi_line(&self, number: u32) -> Option<u32> {
-        let line = self.messages()?.line(number);
-        line.filter(|line| self.is_usable(*line))
+        let (_, line) = self.msi_info(number).ok()?;
+        Some(line)
     }
 
     /// Address and data of message-signalled interrupt `number`.
@@ -216,9 +167,9 @@ impl IrqChip {
     /// # Errors
     /// ERANGE if there is no such message.
     pub fn msi_info(&self, number: u32) -> Result<(u64, u32), ResultCode> {
-        let line = self.msi_line(number).ok_or(ResultCode::ERANGE)?;
-        let frame = self.messages().ok_or(ResultCode::ERANGE)?;
-        Ok((frame.target(), line))
+        let message = self.0.message(number);
+        let message = message.filter(|(_, line)| self.is_usable(*line));
+        message.ok_or(ResultCode::ERANGE)
     }
 
     /// Sets a pin to edge or level (mode bits of abi/05).
@@ -273,18 +224,12 @@ impl IrqChip {
     /// Sends a pin's interrupts to the CPU with this hardware id.
     pub fn route(&self, pin: u32, hardware_id: u64) {
         if self.is_usable(pin) {
-            match &self.0 {
-                Version::V2(gic) => gic.route(pin, hardware_id),
-                Version::V3(gic) => gic.distributor.route(pin, hardware_id),
-            }
+            self.0.route(pin, hardware_id);
         }
     }
 
     /// Interrupts the CPU with this hardware id ([`IPI`]).
     pub(super) fn send_ipi(&self, hardware_id: u64) {
-        match &self.0 {
-            Version::V2(gic) => gic.send_ipi(hardware_id),
-            Version::V3(gic) => gic.send_ipi(hardware_id),
-        }
+        self.0.send_ipi(hardware_id);
     }
 }

@@ -33,7 +33,8 @@ impl Registers {
         unsafe { ((self.base + offset) as *mut u32).write_volatile(value) }
     }
 
-    /// Writes an 8-bit register.
+    /// Writes an 8-bit register, which only version 2 of the GIC has.
+    #[cfg(feature = "gic-v2")]
     #[inline]
     pub(super) fn write_byte(self, offset: usize, value: u8) {
         // SAFETY: promised to `new`.

@@ -7,7 +7,7 @@ use l4_abi::boot::options::{Flags, UartAccess};
 
 use super::boot::Boot;
 use super::console::Console;
-use super::irqchip::{GicV2, GicV3, IrqChip, MessageFrame};
+use super::irqchip::{self, GicV3, IrqChip};
 use super::kernel_space::Access;
 use super::mmio::Registers;
 use super::panic;
@@ -212,49 +212,23 @@ fn find_console<'tree>(tree: &'tree Fdt<'tree>) -> Option<FdtNode<'tree, 'tree>>
 
 /// The interrupt controller.
 fn find_chip(boot: &mut Boot, tree: &Fdt) -> IrqChip {
-    const V2: [&str; 4] = [
-        "arm,cortex-a15-gic",
-        "arm,gic-400",
-        "arm,cortex-a7-gic",
-        "arm,cortex-a9-gic",
-    ];
-    let mut open = |node: &FdtNode, index| {
-        let (address, size) = registers(node, index).expect("a GIC has registers");
-        // SAFETY: the tree says that it is a GIC.
-        (unsafe { device(boot, address, size) }, size as usize)
-    };
-    if let Some(node) = tree.find_compatible(&["arm,gic-v3"]) {
-        let (distributor, _) = open(&node, 0);
-        let (redistributors, size) = open(&node, 1);
-        IrqChip::v3(GicV3::new(distributor, redistributors, size))
-    } else if let Some(node) = tree.find_compatible(&V2) {
-        let (distributor, _) = open(&node, 0);
-        let (interface, _) = open(&node, 1);
-        // A kernel at EL2 needs the virtual parts.
-        let (virtual_interface, _) = open(&node, 2);
-        let (guest_interface, _) = registers(&node, 3).expect("a GIC has registers");
-        let frame = tree.find_compatible(&["arm,gic-v2m-frame"]);
-        let messages = frame.and_then(|node| registers(&node, 0));
-        let messages = messages.map(|(address, size)| {
-            // User mode may have it too: it is there for devices to write to.
-            boot.space.map(address, size, Access::Device);
-            // SAFETY: the tree says that it is such a frame.
-            MessageFrame::new(unsafe { Registers::new(address) }, address)
-        });
-        IrqChip::v2(GicV2::new(
-            distributor,
-            interface,
-            virtual_interface,
-            guest_interface,
-            messages,
-        ))
-    } else {
-        panic!("the device tree names no GIC of version 2 or 3")
-    }
+    let v3 = tree.find_compatible(&["arm,gic-v3"]).map(|node| {
+        let (distributor, _) = open(boot, &node, 0);
+        let (redistributors, size) = open(boot, &node, 1);
+        GicV3::new(distributor, redistributors, size)
+    });
+    IrqChip(irqchip::find(boot, tree, v3))
+}
+
+/// Registers of an interrupt controller, and their bytes.
+pub(super) fn open(boot: &mut Boot, node: &FdtNode, index: usize) -> (Registers, usize) {
+    let (address, size) = registers(node, index).expect("a GIC has registers");
+    // SAFETY: the tree says that it is a GIC.
+    (unsafe { device(boot, address, size) }, size as usize)
 }
 
 /// Address and size of a device's registers.
-fn registers(node: &FdtNode, index: usize) -> Option<(u64, u64)> {
+pub(super) fn registers(node: &FdtNode, index: usize) -> Option<(u64, u64)> {
     let region = node.reg()?.nth(index)?;
     Some((region.starting_address as u64, region.size? as u64))
 }

@@ -15,7 +15,6 @@ mod offset {
     pub(super) const CLEAR_PENDING: usize = 0x280;
     pub(super) const CLEAR_ACTIVE: usize = 0x380;
     pub(super) const PRIORITY: usize = 0x400;
-    pub(super) const TARGET: usize = 0x800;
     pub(super) const CONFIGURATION: usize = 0xc00;
     pub(super) const ROUTE: usize = 0x6000;
 }
@@ -29,20 +28,9 @@ const MAX_INTERRUPTS: u32 = 1020;
 /// The affinity fields of a hardware id (MPIDR).
 pub(super) const AFFINITY: u64 = 0xff_00ff_ffff;
 
-/// The group of all interrupts, as the bits of the group registers. To a
-/// non-secure kernel on a GIC with security these are read-only.
-#[derive(Clone, Copy)]
-#[repr(u32)]
-pub(super) enum Group {
-    /// What version 2 signals as IRQ and acknowledges by the plain register.
-    Zero = 0,
-    /// What version 3 signals as IRQ.
-    One = u32::MAX,
-}
-
 /// The distributor.
 pub(crate) struct Distributor {
-    registers: Registers,
+    pub(super) registers: Registers,
     /// INTIDs up to here, this one excluded.
     pub(super) interrupts: u32,
     /// Guards the configuration registers, which have several pins each.
@@ -53,7 +41,7 @@ impl Distributor {
     /// Turns the distributor on with all shared interrupts off.
     ///
     /// `control` is what turns it on: groups, and affinity routing.
-    pub(super) fn new(registers: Registers, control: u32, group: Group) -> Self {
+    pub(super) fn new(registers: Registers, control: u32, group: u32) -> Self {
         let interrupts = (registers.read(offset::TYPE) & 0x1f).wrapping_add(1) * 32;
         let distributor = Self {
             registers,
@@ -75,27 +63,10 @@ impl Distributor {
         distributor
     }
 
-    /// The mask that stands for this CPU as a target; version 2 only.
-    pub(super) fn own_target(&self) -> u8 {
-        // Each CPU reads itself as the target of its own interrupts. A
-        // single CPU may read 0.
-        self.registers.read(offset::TARGET).to_le_bytes()[0].max(1)
-    }
-
-    /// Sends an interrupt to the CPUs of a mask; version 2 only.
-    pub(super) fn set_target(&self, pin: u32, target: u8) {
-        self.registers
-            .write_byte(offset::TARGET + pin as usize, target);
-    }
-
     /// Sends an interrupt to the CPU with this hardware id; version 3 only.
     pub(super) fn route(&self, pin: u32, hardware_id: u64) {
         self.registers
             .write_long(offset::ROUTE + pin as usize * 8, hardware_id & AFFINITY);
-    }
-
-    pub(super) fn registers(&self) -> Registers {
-        self.registers
     }
 
     pub(super) fn enable(&self, pin: u32) {
@@ -141,13 +112,15 @@ impl Distributor {
     }
 }
 
-/// Turns 32 interrupts from `first` on off, in `group`, with the one priority.
-/// Redistributors have the same registers for the CPU's own.
-pub(super) fn initialise_bank(registers: Registers, first: u32, group: Group) {
+/// Turns 32 interrupts from `first` on off, with the one priority. `group` is
+/// that of all, as the bits of the group register, which a non-secure kernel
+/// on a GIC with security can only read. Redistributors have the same
+/// registers for the CPU's own.
+pub(super) fn initialise_bank(registers: Registers, first: u32, group: u32) {
     registers.write(offset::CLEAR_ENABLE + word(first), u32::MAX);
     registers.write(offset::CLEAR_PENDING + word(first), u32::MAX);
     registers.write(offset::CLEAR_ACTIVE + word(first), u32::MAX);
-    registers.write(offset::GROUP + word(first), group as u32);
+    registers.write(offset::GROUP + word(first), group);
     for pin in (first..first + 32).step_by(4) {
         let four = PRIORITY * 0x0101_0101;
         registers.write(offset::PRIORITY + pin as usize, four);

@@ -1,7 +1,7 @@
 //! GIC version 3 (IHI 0069): CPU interfaces by system registers, and a
 //! redistributor for each CPU.
 
-use super::distributor::{self, Distributor, Group};
+use super::distributor::{self, Distributor};
 use super::{FIRST_PRIVATE, IPI, LOWEST_PRIORITY, OWN};
 use crate::arch::mmio::Registers;
 
@@ -16,6 +16,8 @@ mod offset {
 /// GICD_CTLR as a non-secure kernel or the only security state sees it:
 /// group 1 in either view, affinity routing.
 const ENABLE: u32 = 1 << 0 | 1 << 1 | 1 << 4;
+/// All interrupts are of group 1, which is signalled as IRQ.
+const GROUP: u32 = u32::MAX;
 /// GICR_TYPER: the last of the region; it has the frames of version 4.
 const TYPE_LAST: u64 = 1 << 4;
 const TYPE_VIRTUAL: u64 = 1 << 1;
@@ -33,7 +35,7 @@ const SYSTEM_REGISTERS: u64 = 0xf;
 
 /// The controller.
 pub(crate) struct GicV3 {
-    pub(super) distributor: Distributor,
+    distributor: Distributor,
     redistributors: Registers,
     /// Bytes there.
     size: usize,
@@ -44,7 +46,7 @@ impl GicV3 {
     /// `size` bytes.
     pub(crate) fn new(distributor: Registers, redistributors: Registers, size: usize) -> Self {
         let gic = Self {
-            distributor: Distributor::new(distributor, ENABLE, Group::One),
+            distributor: Distributor::new(distributor, ENABLE, GROUP),
             redistributors,
             size,
         };
@@ -64,7 +66,7 @@ impl GicV3 {
             }
         }
         let own = redistributor.offset(offset::OWN_INTERRUPTS);
-        distributor::initialise_bank(own, 0, Group::One);
+        distributor::initialise_bank(own, 0, GROUP);
         distributor::enable_own(own, OWN);
         barrier!("dsb sy");
 
@@ -107,6 +109,28 @@ impl GicV3 {
         panic!("no GIC redistributor for CPU {affinity:#x}")
     }
 
+    pub(super) fn distributor(&self) -> &Distributor {
+        &self.distributor
+    }
+
+    pub(super) fn version(&self) -> u8 {
+        3
+    }
+
+    /// Guests have their CPU interface in the CPU.
+    pub(super) fn guest_interface(&self) -> Option<u64> {
+        None
+    }
+
+    /// Devices send no messages: that needs an ITS driver.
+    pub(super) fn messages(&self) -> u32 {
+        0
+    }
+
+    pub(super) fn message(&self, _: u32) -> Option<(u64, u32)> {
+        None
+    }
+
     #[inline]
     pub(super) fn claim(&self) -> u32 {
         let claimed = read_register!("S3_0_C12_C12_0"); // ICC_IAR1_EL1
@@ -119,6 +143,10 @@ impl GicV3 {
         // SAFETY: ends an interrupt, at worst too early.
         unsafe { write_register!("S3_0_C12_C12_1", u64::from(claimed)) }; // ICC_EOIR1_EL1
         barrier!("isb");
+    }
+
+    pub(super) fn route(&self, pin: u32, hardware_id: u64) {
+        self.distributor.route(pin, hardware_id);
     }
 
     pub(super) fn send_ipi(&self, hardware_id: u64) {

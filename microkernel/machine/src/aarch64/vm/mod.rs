@@ -18,8 +18,7 @@
 //! registers of their guest in the CPU, and any others, which find none.
 
 mod environment;
-pub(super) mod gic_v2;
-pub(super) mod gic_v3;
+mod gic_v3;
 mod registers;
 mod state;
 
