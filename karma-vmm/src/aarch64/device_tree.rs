@@ -7,10 +7,8 @@ use alloc::vec::Vec;
 
 use super::devices::gic::{self, Version};
 use super::devices::pl011;
-use super::platform::{
-    CPU_INTERFACE, DISTRIBUTOR, REDISTRIBUTOR, SERIAL, SERIAL_LINE, VIRTIO_SIZE, virtio_device,
-    virtio_line,
-};
+use super::gic_version;
+use super::platform::{DISTRIBUTOR, SERIAL, SERIAL_LINE, VIRTIO_SIZE, virtio_device, virtio_line};
 
 const MAGIC: u32 = 0xd00d_feed;
 const VERSION: u32 = 17;
@@ -99,13 +97,7 @@ pub fn write(machine: &Machine<'_>) -> Vec<u8> {
     tree.end();
 
     tree.begin("interrupt-controller");
-    let (kind, interfaces, size) = match machine.gic {
-        Version::V2 => ("arm,gic-400", CPU_INTERFACE, gic::CPU_INTERFACE_SIZE),
-        Version::V3 => {
-            let size = gic::REDISTRIBUTOR_SIZE * u64::from(machine.cpus);
-            ("arm,gic-v3", REDISTRIBUTOR, size)
-        }
-    };
+    let (kind, interfaces, size) = gic_version::interfaces(machine.gic, machine.cpus);
     tree.text("compatible", kind);
     tree.property("interrupt-controller", &[]);
     tree.cells("#interrupt-cells", &[3]);

@@ -8,6 +8,8 @@
 pub mod access;
 pub mod device_tree;
 pub mod devices;
+#[cfg_attr(not(feature = "gic-v2"), path = "gic_version/absent.rs")]
+pub mod gic_version;
 pub mod kernel_image;
 pub mod platform;
 pub mod psci;

@@ -1,6 +1,6 @@
 //! One of the guest's CPUs: this thread, as a vCPU.
 
-use crate::aarch64::devices::gic::{self, Gic, Version};
+use crate::aarch64::devices::gic::Gic;
 use crate::aarch64::psci::Start;
 use l4_abi::arch::aarch64::exception::{ExceptionFrame, pstate};
 use l4_abi::arch::aarch64::vm::Hcr;
@@ -70,47 +70,24 @@ impl Cpu {
 
     /// Shows the guest the interrupts that wait, as far as there is room.
     pub(super) fn show(&self, gic: &mut Gic) {
-        let mut lists = self.lists();
+        let mut lists = gic.version.widen(self.guest.lists());
         let count = (self.guest.gic_kind() & LISTS) as usize + 1;
         let count = count.min(lists.len());
         let more = gic.offer(self.number, &mut lists[..count]);
-        self.set_lists(lists);
+        self.guest.set_lists(gic.version.narrow(lists));
         let tell = if more { TELL_FREE } else { 0 };
         self.guest.set_gic_control(INTERFACE | tell);
     }
 
     /// Whether an interrupt waits that ends a wait of the guest.
     pub(super) fn is_interrupted(&self, gic: &Gic) -> bool {
-        gic.is_waiting(self.number, &self.lists())
+        let lists = gic.version.widen(self.guest.lists());
+        gic.is_waiting(self.number, &lists)
     }
 
-    /// The version of the interrupt controller.
-    pub(super) fn gic(&self) -> Version {
-        match self.guest.info().gic_version {
-            2 => Version::V2,
-            _ => Version::V3,
-        }
-    }
-
-    /// The list registers; version 2 has two in a word.
-    fn lists(&self) -> [u64; 4] {
-        let words = self.guest.lists();
-        match self.gic() {
-            Version::V3 => words,
-            Version::V2 => {
-                [0, 1, 2, 3].map(|index| gic::widen((words[index / 2] >> (index % 2 * 32)) as u32))
-            }
-        }
-    }
-
-    fn set_lists(&self, lists: [u64; 4]) {
-        self.guest.set_lists(match self.gic() {
-            Version::V3 => lists,
-            Version::V2 => {
-                let [a, b, c, d] = lists.map(|list| u64::from(gic::narrow(list)));
-                [b << 32 | a, d << 32 | c, 0, 0]
-            }
-        });
+    /// The version of the host's interrupt controller.
+    pub(super) fn gic_version(&self) -> u8 {
+        self.guest.info().gic_version
     }
 
     /// Runs the guest until it exits.

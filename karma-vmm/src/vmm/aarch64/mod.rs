@@ -9,9 +9,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::error::Error;
 
-use crate::aarch64::devices::gic::{self, Version};
+use crate::aarch64::devices::gic::Version;
 use crate::aarch64::kernel_image;
-use crate::aarch64::platform::{Bus, CPU_INTERFACE, Platform};
+use crate::aarch64::platform::{Bus, Platform};
 use crate::aarch64::psci::Firmware;
 use crate::statistics::Statistics;
 use crate::vmm::files::BootFiles;
@@ -83,7 +83,7 @@ pub(super) fn run(
 ) -> Result<(Stop, Statistics), Box<dyn Error>> {
     let vm = env::factory().create_vm()?;
     let first = Cpu::new(*vm, 0)?;
-    let machine = Arc::new(Machine::new(options, provider, vm, first.gic())?);
+    let machine = Arc::new(Machine::new(options, provider, vm, first.gic_version())?);
     for number in 1..machine.wakers.len() {
         let machine = machine.clone();
         let place = Builder::new().cpus(host_cpu(number)?);
@@ -106,14 +106,9 @@ impl Machine {
         options: &Options,
         provider: Provider,
         vm: OwnedCap<Task>,
-        gic: Version,
+        gic_version: u8,
     ) -> Result<Self, Box<dyn Error>> {
-        if gic == Version::V2 {
-            if usize::from(options.cpus) > gic::MAX_CPUS_V2 {
-                return Err("with a GIC of version 2 a machine can have 8 CPUs at most".into());
-            }
-            vm.map_virtual_gic(CPU_INTERFACE)?;
-        }
+        let gic = Version::new(gic_version, options.cpus, |page| vm.map_virtual_gic(page))?;
         let ram = Ram::new(options.memory, *vm, provider)?;
         let bus = Bus::new(devices::open(options, &ram)?);
         let platform = Platform::new(gic, options.cpus, Box::new(print), bus);

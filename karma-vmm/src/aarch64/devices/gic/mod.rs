@@ -5,12 +5,15 @@
 //! `bank` has the state of 32 interrupts; `v2` and `v3` are what the guest finds in memory.
 
 mod bank;
-mod v2;
-mod v3;
+#[cfg(feature = "gic-v2")]
+pub(crate) mod v2;
+pub(crate) mod v3;
 
 use alloc::vec::Vec;
 use bank::Bank;
-pub use v2::{CPU_INTERFACE_SIZE, MAX_CPUS as MAX_CPUS_V2, narrow, widen};
+
+use crate::aarch64::gic_version;
+pub use crate::aarch64::gic_version::Version;
 pub use v3::REDISTRIBUTOR_SIZE;
 
 /// CPUs: one software-generated interrupt can name as many.
@@ -36,15 +39,6 @@ mod list {
     pub(super) const NUMBER: u64 = 0xffff_ffff;
 }
 
-/// Which kind of controller it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
-    /// All its registers are in memory.
-    V2,
-    /// CPUs have theirs, but for redistributors.
-    V3,
-}
-
 /// What a CPU has of its own.
 struct Own {
     bank: Bank,
@@ -55,7 +49,8 @@ struct Own {
 
 /// The controller.
 pub struct Gic {
-    version: Version,
+    /// Its version.
+    pub version: Version,
     is_on: bool,
     own: Vec<Own>,
     devices: Bank,
@@ -114,18 +109,12 @@ impl Gic {
 
     /// A CPU reads the distributor.
     pub fn read_distributor(&self, cpu: usize, offset: u64, size: u8) -> u64 {
-        match self.version {
-            Version::V2 => self.read_v2(cpu, offset, size),
-            Version::V3 => self.read_v3(offset, size),
-        }
+        gic_version::read(self, cpu, offset, size)
     }
 
     /// A CPU writes the distributor.
     pub fn write_distributor(&mut self, cpu: usize, offset: u64, size: u8, value: u64) {
-        match self.version {
-            Version::V2 => self.write_v2(cpu, offset, size, value),
-            Version::V3 => self.write_v3(offset, size, value),
-        }
+        gic_version::write(self, cpu, offset, size, value);
     }
 
     /// Whether an interrupt waits that the CPU with these list registers would take, but for its own masks.

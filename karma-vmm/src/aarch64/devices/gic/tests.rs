@@ -216,9 +216,9 @@ fn list_registers_of_version_2_say_the_same() {
     gic.set_line(LINE, true);
     let mut lists = [0; 1];
     gic.offer(0, &mut lists);
-    let [shown] = lists.map(narrow);
+    let [shown] = lists.map(v2::narrow);
     assert_eq!(shown, 1 << 28 | 0x14 << 23 | 1 << 19 | LINE);
-    assert_eq!(widen(shown), lists[0] & !list::GROUP_1);
+    assert_eq!(v2::widen(shown), lists[0] & !list::GROUP_1);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 //! its list registers.
 
 use super::{BANK, FIRST_SHARED, Gic, SOFTWARE_GENERATED, list};
+use crate::aarch64::platform::CPU_INTERFACE;
 
 /// CPUs: a byte names them.
-pub const MAX_CPUS: usize = 8;
-/// Bytes of a CPU's interface, which is the hardware's.
-pub const CPU_INTERFACE_SIZE: u64 = 0x1000;
+pub(crate) const MAX_CPUS: u8 = 8;
+/// What device trees call the controller, and where a CPU's interface is, which is the hardware's, with its bytes.
+pub(crate) const INTERFACES: (&str, u64, u64) = ("arm,gic-400", CPU_INTERFACE, 0x1000);
 
 /// GICD_ITARGETSR of the first device, and behind that of the last; before them those of the CPU's own.
 const OWN_TARGETS: u64 = 0x800;
@@ -19,7 +20,7 @@ const IDENTIFICATION: u64 = 0xfe8;
 const VERSION: u64 = 0x2b;
 
 impl Gic {
-    pub(super) fn read_v2(&self, cpu: usize, offset: u64, size: u8) -> u64 {
+    pub(crate) fn read_v2(&self, cpu: usize, offset: u64, size: u8) -> u64 {
         let bytes = |byte: &dyn Fn(usize) -> u64| {
             let bytes = (0..usize::from(size.min(8))).rev();
             bytes.fold(0, |value, index| value << 8 | byte(index))
@@ -42,7 +43,7 @@ impl Gic {
         }
     }
 
-    pub(super) fn write_v2(&mut self, cpu: usize, offset: u64, size: u8, value: u64) {
+    pub(crate) fn write_v2(&mut self, cpu: usize, offset: u64, size: u8, value: u64) {
         match offset {
             0x0 => self.is_on = value & 1 != 0,
             TARGETS..TARGETS_END => {
@@ -80,7 +81,7 @@ const PRIORITY_SHIFT: u32 = 23;
 const STATE_SHIFT: u32 = 28;
 
 /// A list register of version 2, as version 3 has it.
-pub fn widen(narrow: u32) -> u64 {
+pub(crate) fn widen(narrow: u32) -> u64 {
     let state = u64::from(narrow >> STATE_SHIFT & 3) << 62;
     let priority = u64::from(narrow >> PRIORITY_SHIFT & 0x1f) << (list::PRIORITY_SHIFT + 3);
     let end = if narrow & TELL_END != 0 {
@@ -92,7 +93,7 @@ pub fn widen(narrow: u32) -> u64 {
 }
 
 /// A list register of version 3, as version 2 has it. There the guest's interrupts are of group 0.
-pub fn narrow(wide: u64) -> u32 {
+pub(crate) fn narrow(wide: u64) -> u32 {
     let state = ((wide >> 62) as u32) << STATE_SHIFT;
     let priority = (wide >> (list::PRIORITY_SHIFT + 3) & 0x1f) as u32;
     let end = if wide & list::TELL_END != 0 {

@@ -1,6 +1,7 @@
 //! Registers of version 3 (IHI 0069, chapter 12): the distributor, and a redistributor for each CPU.
 
-use super::{BANK, Gic, SOFTWARE_GENERATED};
+use super::{BANK, Gic, SOFTWARE_GENERATED, Version};
+use crate::aarch64::platform::REDISTRIBUTOR;
 
 /// Bytes of a redistributor's registers, of which each CPU has one.
 pub const REDISTRIBUTOR_SIZE: u64 = 0x2_0000;
@@ -23,32 +24,40 @@ const ASLEEP: u32 = 1 << 2;
 /// GICD_PIDR2, GICR_PIDR2: version 3.
 const VERSION: u32 = 0x3b;
 
+/// What device trees call the controller, and where the redistributors are, with their bytes.
+pub(crate) fn interfaces(_: Version, cpus: u8) -> (&'static str, u64, u64) {
+    let size = REDISTRIBUTOR_SIZE * u64::from(cpus);
+    ("arm,gic-v3", REDISTRIBUTOR, size)
+}
+
+/// A CPU reads the distributor.
+pub(crate) fn read(gic: &Gic, _: usize, offset: u64, size: u8) -> u64 {
+    match offset {
+        0x0 => {
+            let on = if gic.is_on { GROUP_1 } else { 0 };
+            (on | FIXED_CONTROL).into()
+        }
+        0x4 => KIND.into(),
+        ROUTES..ROUTES_END if offset.is_multiple_of(8) => {
+            gic.routes[(offset - ROUTES) as usize / 8].into()
+        }
+        0xffe8 => VERSION.into(),
+        _ => gic.devices.read(offset, size, 1),
+    }
+}
+
+/// A CPU writes the distributor.
+pub(crate) fn write(gic: &mut Gic, _: usize, offset: u64, size: u8, value: u64) {
+    match offset {
+        0x0 => gic.is_on = value as u32 & GROUP_1 != 0,
+        ROUTES..ROUTES_END if offset.is_multiple_of(8) => {
+            gic.route((offset - ROUTES) as usize / 8, usize::from(value as u8));
+        }
+        _ => gic.devices.write(offset, size, value, 1),
+    }
+}
+
 impl Gic {
-    pub(super) fn read_v3(&self, offset: u64, size: u8) -> u64 {
-        match offset {
-            0x0 => {
-                let on = if self.is_on { GROUP_1 } else { 0 };
-                (on | FIXED_CONTROL).into()
-            }
-            0x4 => KIND.into(),
-            ROUTES..ROUTES_END if offset.is_multiple_of(8) => {
-                self.routes[(offset - ROUTES) as usize / 8].into()
-            }
-            0xffe8 => VERSION.into(),
-            _ => self.devices.read(offset, size, 1),
-        }
-    }
-
-    pub(super) fn write_v3(&mut self, offset: u64, size: u8, value: u64) {
-        match offset {
-            0x0 => self.is_on = value as u32 & GROUP_1 != 0,
-            ROUTES..ROUTES_END if offset.is_multiple_of(8) => {
-                self.route((offset - ROUTES) as usize / 8, usize::from(value as u8));
-            }
-            _ => self.devices.write(offset, size, value, 1),
-        }
-    }
-
     /// A CPU writes ICC_SGI1R_EL1: a software-generated interrupt for the CPUs that it names.
     pub fn generate(&mut self, cpu: usize, value: u64) {
         const OTHERS: u64 = 1 << 40;
