@@ -13,6 +13,15 @@ use std::time::Instant;
 /// What only kernels for people who look inside have.
 const KERNEL_FEATURES: [&str; 2] = ["--features", "trace"];
 
+/// A virtual machine that is alone, with a kernel that has nothing which a system can do without.
+const LEAST: [&str; 5] = [
+    "--package",
+    "kernel",
+    "--package",
+    "karma-alone",
+    "--no-default-features",
+];
+
 /// Lines of a tool's messages that are shown.
 const SHOWN_LINES: usize = 60;
 
@@ -70,6 +79,15 @@ pub(super) fn run(
                 command.args(core.arguments()).envs(core.environment());
             },
         )?;
+        let least = |command: &mut Command| {
+            command.args(["clippy", "--quiet", "--target", arch.target()]);
+            command.arg("--target-dir");
+            command.arg(workspace.build_folder("style"));
+            command.args(LEAST);
+            command.args(core.arguments()).envs(core.environment());
+        };
+        let name = format!("style warnings {arch}, the least kernel and monitor");
+        check(workspace, report, &name, least)?;
         let featured = |command: &mut Command| {
             command.args(["clippy", "--quiet", "--target", arch.target()]);
             command.arg("--target-dir");
