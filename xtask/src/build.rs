@@ -44,7 +44,7 @@ pub enum Purpose {
 }
 
 /// What a kernel can be built without: features that it has otherwise.
-pub const KERNEL_PARTS: [&str; 2] = ["fast-paths", "gic-v2"];
+pub const KERNEL_PARTS: [&str; 4] = ["fast-paths", "gic-v2", "isolation", "vmx"];
 
 /// A kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

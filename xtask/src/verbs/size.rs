@@ -45,9 +45,14 @@ fn is_for_virtual_machines(path: &str) -> bool {
     folders.any(|part| ["svm", "vmx", "vm", "vm.rs", "guest.rs"].contains(&part))
 }
 
-/// Files that every system has.
+/// Files that are in the place of something in kernels without it.
+fn is_stand_in(path: &str) -> bool {
+    path.ends_with("absent.rs")
+}
+
+/// Files that every system has, unless its kernel is to be without.
 fn is_for_all(path: &str) -> bool {
-    !is_for_looking(path) && !is_for_virtual_machines(path)
+    !is_for_looking(path) && !is_for_virtual_machines(path) && !is_stand_in(path)
 }
 
 fn is_of_architecture(path: &str, arch: Architecture) -> bool {

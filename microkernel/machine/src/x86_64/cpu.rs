@@ -44,18 +44,14 @@ pub(super) const FAILURE_STACK: u8 = 3;
 pub(super) const ENTRY_STACK: u8 = 4;
 const TRAP_STACKS: usize = 4;
 /// What the other tables leave of an entry area.
-const TRAP_STACK_SIZE: usize = 4032;
+pub(super) const TRAP_STACK_SIZE: usize = 4032;
 
 /// Control register bits (SDM 2.5).
-mod bits {
-    pub(crate) const CR0_PROTECTION: u64 = 1 << 0;
-    pub(crate) const CR0_MONITOR_FPU: u64 = 1 << 1;
+pub(super) mod bits {
     pub(crate) const CR0_TASK_SWITCHED: u64 = 1 << 3;
-    pub(crate) const CR0_EXTENSION_TYPE: u64 = 1 << 4;
-    pub(crate) const CR0_NUMERIC_ERROR: u64 = 1 << 5;
-    pub(crate) const CR0_WRITE_PROTECT: u64 = 1 << 16;
-    pub(crate) const CR0_ALIGNMENT_MASK: u64 = 1 << 18;
-    pub(crate) const CR0_PAGING: u64 = 1 << 31;
+    /// Protection (PE), monitor coprocessor (MP), extension type (ET), numeric
+    /// error (NE), write protection (WP), alignment mask (AM), paging (PG).
+    pub(crate) const CR0: u64 = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 16 | 1 << 18 | 1 << 31;
     pub(crate) const CR4_PAE: u64 = 1 << 5;
     pub(crate) const CR4_MACHINE_CHECK: u64 = 1 << 6;
     pub(crate) const CR4_GLOBAL_PAGES: u64 = 1 << 7;
@@ -66,13 +62,9 @@ mod bits {
     pub(crate) const CR4_OSXSAVE: u64 = 1 << 18;
     pub(crate) const CR4_SMEP: u64 = 1 << 20;
     pub(crate) const CR4_SMAP: u64 = 1 << 21;
-    pub(crate) const EFER_SYSCALL: u64 = 1 << 0;
-    pub(crate) const EFER_LONG_MODE: u64 = 1 << 8;
-    pub(crate) const EFER_LONG_MODE_ACTIVE: u64 = 1 << 10;
-    pub(crate) const EFER_NO_EXECUTE: u64 = 1 << 11;
+    /// `syscall` (SCE), long mode (LME), which is active (LMA), execute-disable (NXE).
+    pub(crate) const EFER: u64 = 1 << 0 | 1 << 8 | 1 << 10 | 1 << 11;
 }
-
-pub(super) use bits::{CR4_MACHINE_CHECK, CR4_OSXSAVE};
 
 /// Flags that entry by `syscall` clears: all but the reserved one.
 const SYSCALL_FLAG_MASK: u64 = 0x003f_7fd5;
@@ -110,7 +102,7 @@ const PORT_BITMAP: u16 = (offset_of!(TaskState, ports) - TASK_STATE_START) as u1
 const NO_PORT_BITMAP: u16 = u16::MAX;
 
 #[repr(C, align(16))]
-struct TrapStack(UnsafeCell<[u8; TRAP_STACK_SIZE]>);
+pub(super) struct TrapStack(UnsafeCell<[u8; TRAP_STACK_SIZE]>);
 
 /// What one CPU's hardware reads by itself.
 #[repr(C, align(4096))]
@@ -118,10 +110,10 @@ pub(super) struct Tables {
     pub(super) task_state: TaskState,
     pub(super) descriptors: [Cell<u64>; DESCRIPTORS],
     /// A register, while `syscall` finds its way to an isolated kernel.
-    scratch: Cell<u64>,
+    pub(super) scratch: Cell<u64>,
     /// A copy of what the task that runs has set.
     pub(super) local_descriptors: [Cell<u64>; LOCAL_DESCRIPTORS],
-    stacks: [TrapStack; TRAP_STACKS],
+    pub(super) stacks: [TrapStack; TRAP_STACKS],
     pub(super) guest: svm::Pages,
 }
 
@@ -130,14 +122,6 @@ pub(super) struct Tables {
 unsafe impl Sync for Tables {}
 
 impl Tables {
-    /// Bytes from the start that are there in user mode's space too.
-    pub(super) const SHARED: usize = offset_of!(Self, guest);
-    /// Offset of room for a register.
-    pub(super) const SCRATCH: usize = offset_of!(Self, scratch);
-    /// Offset of the end of [`ENTRY_STACK`].
-    pub(super) const ENTRY_STACK_END: usize =
-        offset_of!(Self, stacks) + ENTRY_STACK as usize * TRAP_STACK_SIZE;
-
     pub(super) const fn new() -> Self {
         // SAFETY: numbers and cells of them, which may be zero.
         let mut tables: Self = unsafe { core::mem::zeroed() };
@@ -316,23 +300,8 @@ pub(super) fn initialise() {
     // SAFETY: the CPU has what is turned on. Nothing in the kernel depends on
     // what is turned off; long mode and paging stay on.
     unsafe {
-        write_msr(
-            msr::EFER,
-            bits::EFER_SYSCALL
-                | bits::EFER_LONG_MODE
-                | bits::EFER_LONG_MODE_ACTIVE
-                | bits::EFER_NO_EXECUTE,
-        );
-        write_cr0(
-            bits::CR0_PROTECTION
-                | bits::CR0_MONITOR_FPU
-                | bits::CR0_TASK_SWITCHED
-                | bits::CR0_EXTENSION_TYPE
-                | bits::CR0_NUMERIC_ERROR
-                | bits::CR0_WRITE_PROTECT
-                | bits::CR0_ALIGNMENT_MASK
-                | bits::CR0_PAGING,
-        );
+        write_msr(msr::EFER, bits::EFER);
+        write_cr0(bits::CR0 | bits::CR0_TASK_SWITCHED);
         write_cr4(cr4);
         if has_xsave {
             set_xcr0(FPU_COMPONENTS & u64::from(cpuid(0xd, 0).eax));

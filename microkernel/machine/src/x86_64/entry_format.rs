@@ -3,13 +3,15 @@
 //!
 //! Source: Intel SDM volume 3, 4.5 (4-level paging) and 4.9.2 (page attribute table).
 
-#[path = "vmx/entries.rs"]
+#[cfg_attr(feature = "vmx", path = "vmx/entries.rs")]
+#[cfg_attr(not(feature = "vmx"), path = "vmx/absent/entries.rs")]
 mod extended;
 
 use l4_abi::rights::MemoryRights;
 
 use crate::address::PhysicalAddress;
 use crate::page_table::{Access, Attributes, Cache, Content, ENTRIES, Leaf, Level};
+use extended::Form;
 
 const PRESENT: u64 = 1 << 0;
 const WRITABLE: u64 = 1 << 1;
@@ -35,7 +37,7 @@ pub struct Format {
     root_level: Level,
     address_bits: u32,
     physical_bits: u32,
-    is_extended: bool,
+    form: Form,
 }
 
 /// Binary logarithm of the ports there are, and of what one takes in tables as these.
@@ -47,7 +49,7 @@ impl Format {
         root_level: 1,
         address_bits: PORT_ADDRESS_BITS,
         physical_bits: PORT_ADDRESS_BITS,
-        is_extended: false,
+        form: Form::PLAIN,
     };
 
     /// For a CPU with `physical_bits` address bits (CPUID 0x8000_0008).
@@ -60,7 +62,7 @@ impl Format {
             } else {
                 52
             },
-            is_extended: false,
+            form: Form::PLAIN,
         }
     }
 
@@ -223,9 +225,9 @@ impl Format {
 mod tests {
     use super::*;
 
-    const FORMAT: Format = Format::new(40);
+    pub(super) const FORMAT: Format = Format::new(40);
 
-    fn leaf(rights: MemoryRights, cache: Cache) -> Leaf {
+    pub(super) fn leaf(rights: MemoryRights, cache: Cache) -> Leaf {
         Leaf {
             memory: PhysicalAddress::new(0x40_0000_0000),
             attributes: Attributes { rights, cache },
@@ -248,46 +250,6 @@ mod tests {
         let entry = FORMAT.leaf(0, leaf(MemoryRights::WRITE, Cache::Cached));
         let shown = FORMAT.decode(0, entry);
         assert_eq!(shown, Content::Leaf(leaf(MemoryRights::RW, Cache::Cached)));
-    }
-
-    #[test]
-    fn extended_entries_have_the_bits_of_the_manual() {
-        let format = FORMAT.for_guests().extended();
-        let text = leaf(MemoryRights::RX, Cache::Cached);
-        assert_eq!(format.leaf(0, text), 0x40_0000_0035);
-        assert_eq!(format.leaf(1, text), 0x40_0000_00b5);
-        let mut device = leaf(MemoryRights::RW, Cache::Uncached);
-        device.access = Access::REFERENCED.union(Access::DIRTY);
-        assert_eq!(format.leaf(1, device), 0x40_0000_0383);
-        let frames = leaf(MemoryRights::READ, Cache::Bufferable);
-        assert_eq!(format.leaf(0, frames), 0x40_0000_0009);
-        assert_eq!(format.table(PhysicalAddress::new(0x5000)), 0x5007);
-        assert_eq!(format.access_bits(Access::DIRTY), 1 << 9);
-    }
-
-    #[test]
-    fn leaves_go_from_format_to_format() {
-        let formats = [FORMAT, FORMAT.for_guests().extended()];
-        for cache in [Cache::Cached, Cache::Uncached, Cache::Bufferable] {
-            for rights in [MemoryRights::READ, MemoryRights::RX, MemoryRights::RWX] {
-                for (from, to) in formats.iter().zip(formats.iter().rev()) {
-                    let mut leaf = leaf(rights, cache);
-                    leaf.access = Access::DIRTY;
-                    let source = from.plain(from.leaf(1, leaf));
-                    let part = to.part(source, 1, leaf.memory, rights);
-                    assert_eq!(to.decode(1, part), Content::Leaf(leaf));
-                    let fewer = to.with_attributes(
-                        part,
-                        Attributes {
-                            rights: MemoryRights::READ,
-                            cache,
-                        },
-                    );
-                    leaf.attributes.rights = MemoryRights::READ;
-                    assert_eq!(to.decode(1, fewer), Content::Leaf(leaf));
-                }
-            }
-        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use core::arch::asm;
 use core::ptr::NonNull;
 
-use super::cpu::{CR4_OSXSAVE, set_fpu_trap};
+use super::cpu::{bits, set_fpu_trap};
 use super::instructions::{cpuid, read_cr4};
 use crate::per_cpu::CpuBlock;
 
@@ -16,7 +16,7 @@ const MXCSR: (usize, u32) = (24, 0x1f80);
 
 #[inline]
 fn has_xsave() -> bool {
-    read_cr4() & CR4_OSXSAVE != 0
+    read_cr4() & bits::CR4_OSXSAVE != 0
 }
 
 /// The bytes that one thread's FPU state takes.

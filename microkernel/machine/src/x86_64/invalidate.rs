@@ -2,12 +2,13 @@
 //! 4.10.4).
 
 use core::arch::asm;
-use core::hint::cold_path;
 
 use super::instructions::{read_cr3, write_cr3};
-use super::isolation::KEEP;
 use super::paging::Root;
 use crate::per_cpu::CpuBlock;
+
+/// What stands in CR3 with "keep the translations".
+pub(super) const KEEP: u64 = 1 << 63;
 
 /// What [`activate`] is told for `root` under `id`, which counts if the CPU
 /// has ids.
@@ -24,9 +25,8 @@ pub(super) fn word(cpu: &CpuBlock, root: Root, id: u16) -> u64 {
 #[inline(always)]
 pub(super) fn activate(cpu: &CpuBlock, word: u64, is_kept: bool) -> bool {
     let now = if is_kept { word } else { word & !KEEP };
-    if cpu.arch.isolation.is_on {
-        cold_path();
-        return cpu.arch.isolation.set_root(now, word);
+    if let Some(forgets_nothing) = cpu.arch.isolation.set_root(now, word) {
+        return forgets_nothing;
     }
     // SAFETY: every root has the kernel's half.
     unsafe { write_cr3(now) };
@@ -35,9 +35,7 @@ pub(super) fn activate(cpu: &CpuBlock, word: u64, is_kept: bool) -> bool {
 
 /// Forgets the translation of the page at `address` in user mode's space.
 pub(super) fn page(cpu: &CpuBlock, address: u64) {
-    if cpu.arch.isolation.is_on {
-        cpu.arch.isolation.forget();
-    } else {
+    if !cpu.arch.isolation.forget() {
         kernel_page(address);
     }
 }
@@ -50,9 +48,7 @@ pub(super) fn kernel_page(address: u64) {
 
 /// Forgets the translations of user mode's space.
 pub(super) fn all(cpu: &CpuBlock) {
-    if cpu.arch.isolation.is_on {
-        cpu.arch.isolation.forget();
-    } else {
+    if !cpu.arch.isolation.forget() {
         // SAFETY: the same root again.
         unsafe { write_cr3(read_cr3()) };
     }

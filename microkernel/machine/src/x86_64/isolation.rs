@@ -17,37 +17,45 @@
 //! without isolation, but that some instructions are replaced by jumps to
 //! what is here (*detours*); so it costs nothing where it is off.
 
+mod need;
+
 use core::arch::global_asm;
 use core::cell::Cell;
+use core::hint::cold_path;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use l4_abi::boot::options::Flags;
-
-use super::cpu::{self, CpuState, Tables};
-use super::instructions::{cpuid, msr, read_msr};
+use super::context::Frame;
+use super::cpu::{self, CpuState, ENTRY_STACK, TRAP_STACK_SIZE, Tables};
+use super::invalidate::KEEP;
 use super::paging::{self, IMAGE_OFFSET, PageTable, entry};
-use super::syscall::{self, block};
+use super::syscall::{self, block, with_offsets};
 use super::trap::{self, FIRST_INTERRUPT, Pushed, VIRTUAL_8086, vector};
-use super::{boot, context::Frame};
 use crate::memory::FRAME_SIZE;
 use crate::per_cpu::CpuBlock;
 use crate::quiescence::MAX_CPUS;
 
 /// Index of the entry areas' table in the image's directory, and their start.
-pub(super) const AREAS_INDEX: usize = 511;
+const AREAS_INDEX: usize = 511;
 const AREAS_START: u64 = IMAGE_OFFSET + ((AREAS_INDEX as u64) << 21);
 /// Pages of an area.
 const AREA_PAGES: usize = 8;
 const PAGE: u64 = FRAME_SIZE as u64;
 
+impl Tables {
+    /// Bytes from the start that are there in user mode's space too.
+    const SHARED: usize = offset_of!(Self, guest);
+    /// Offset of room for a register.
+    const SCRATCH: usize = offset_of!(Self, scratch);
+    /// Offset of the end of [`ENTRY_STACK`].
+    const ENTRY_STACK_END: usize =
+        offset_of!(Self, stacks) + ENTRY_STACK as usize * TRAP_STACK_SIZE;
+}
+
 const _: () = assert!(
     MAX_CPUS * AREA_PAGES <= 512 && Tables::SHARED <= (AREA_PAGES - 1) * FRAME_SIZE,
     "the entry areas of all CPUs fit in a table"
 );
-
-/// What stands in CR3 with "keep the translations".
-pub(super) const KEEP: u64 = 1 << 63;
 
 /// The upper half of tasks.
 static TOP: PageTable = PageTable::new();
@@ -60,7 +68,7 @@ static AREAS: PageTable = PageTable::new();
 #[repr(C)]
 pub(super) struct State {
     /// The kernel isolates itself: user mode's space is not the one in CR3.
-    pub(super) is_on: bool,
+    is_on: bool,
     /// CR3 of user mode for the next way out, and for those after it.
     next_root: Cell<u64>,
     kept_root: Cell<u64>,
@@ -78,19 +86,29 @@ impl State {
         }
     }
 
-    /// Lets user mode have `root` from the next way out on, and forgets its
+    /// Lets user mode have `kept` from the next way out on, and forgets its
     /// translations before unless [`KEEP`] is in `next`. False, if that way out
-    /// was to [forget](Self::forget) others.
-    #[inline]
-    pub(super) fn set_root(&self, next: u64, kept: u64) -> bool {
+    /// was to [forget](Self::forget) others. None, if the kernel has no space of
+    /// its own.
+    #[inline(always)]
+    pub(super) fn set_root(&self, next: u64, kept: u64) -> Option<bool> {
+        if !self.is_on {
+            return None;
+        }
+        cold_path();
         let forgets_nothing = self.next_root.replace(next) == self.kept_root.get();
         self.kept_root.set(kept);
-        forgets_nothing
+        Some(forgets_nothing)
     }
 
-    /// Forgets the translations of user mode on the next way out.
-    pub(super) fn forget(&self) {
+    /// Forgets the translations of user mode on the next way out, if the kernel
+    /// has a space of its own.
+    pub(super) fn forget(&self) -> bool {
+        if !self.is_on {
+            return false;
+        }
         self.next_root.set(self.kept_root.get() & !KEEP);
+        true
     }
 }
 
@@ -129,14 +147,6 @@ macro_rules! detour {
 }
 pub(super) use detour;
 
-/// Assembler that knows where these fields of a structure are.
-macro_rules! with_offsets {
-    ($asm:ident, $type:ident, [$($field:ident)*], $($code:tt)*) => {
-        $asm!($($code)* $($field = const offset_of!($type, $field),)*);
-    };
-}
-pub(super) use with_offsets;
-
 /// Whether the kernel isolates itself.
 pub(super) fn is_on() -> bool {
     // SAFETY: a word of the image; written before it is asked for.
@@ -146,9 +156,7 @@ pub(super) fn is_on() -> bool {
 /// Decides, and takes the detours. Once, by the boot CPU, before the kernel's
 /// code becomes read-only.
 pub(super) fn initialise() {
-    let flags = Flags::from_bits_retain(boot::options().flags);
-    let is_wanted = flags.contains(Flags::ISOLATE) || is_needed();
-    if !is_wanted || flags.contains(Flags::NO_ISOLATION) {
+    if !need::is_wanted() {
         return;
     }
     let keep = if cpu::has_ids() { KEEP } else { 0 };
@@ -166,36 +174,23 @@ pub(super) fn initialise() {
     }
 }
 
-/// Whether the CPU has the flaw: Intel's do that do not deny it
-/// (IA32_ARCH_CAPABILITIES.RDCL_NO), AMD's do not.
-fn is_needed() -> bool {
-    const HAS_CAPABILITIES: u32 = 1 << 29;
-    const RDCL_NO: u64 = 1 << 0;
-    let vendor = cpuid(0, 0).ecx.to_le_bytes();
-    if matches!(&vendor, b"cAMD" | b"uine") {
-        return false;
-    }
-    // SAFETY: the CPU has the register if it says so.
-    cpuid(7, 0).edx & HAS_CAPABILITIES == 0
-        || unsafe { read_msr(msr::ARCH_CAPABILITIES) } & RDCL_NO == 0
-}
-
 /// Lets tasks have a page of the image, which the kernel has too.
 pub(super) fn share(table: usize, index: usize, entry: u64) {
     IMAGE_TABLES[table].set(index, entry);
 }
 
-/// Links the tables, of which the image's are at `first` in their directory:
-/// the entries for the kernel's directory of the image and for the last
-/// entry of tasks' roots.
-pub(super) fn link(first: usize) -> (u64, u64) {
+/// Links the tables, of which the image's are at `first` in their directory,
+/// and the entry areas in the kernel's `directory` of the image: the last entry
+/// of tasks' roots.
+pub(super) fn link(first: usize, directory: &PageTable) -> u64 {
     let areas = AREAS.physical() | entry::TABLE;
     for (index, table) in (first..).zip(&IMAGE_TABLES) {
         DIRECTORY.set(index, table.physical() | entry::TABLE);
     }
     DIRECTORY.set(AREAS_INDEX, areas);
     TOP.set(510, DIRECTORY.physical() | entry::TABLE);
-    (areas, TOP.physical() | entry::TABLE)
+    directory.set(AREAS_INDEX, areas);
+    TOP.physical() | entry::TABLE
 }
 
 fn area(cpu: u32) -> u64 {

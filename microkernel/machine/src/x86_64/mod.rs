@@ -19,6 +19,7 @@ mod instructions;
 mod invalidate;
 pub mod ipi;
 pub mod irqchip;
+#[cfg_attr(not(feature = "isolation"), path = "isolation/absent.rs")]
 mod isolation;
 mod local_apic;
 pub mod paging;
@@ -36,5 +37,6 @@ pub mod tlb;
 pub mod trap;
 pub(crate) mod vcpu;
 pub mod vm;
+#[cfg_attr(not(feature = "vmx"), path = "vmx/absent/mod.rs")]
 mod vmx;
 mod window;

@@ -152,8 +152,7 @@ pub(super) fn initialise() {
     TOP.set(511, DEVICE_DIRECTORY.physical() | entry::TABLE);
     ROOT.set(510, WINDOW.physical() | entry::TABLE);
     ROOT.set(511, TOP.physical() | entry::TABLE);
-    let (areas, isolated) = isolation::link(first);
-    IMAGE_DIRECTORY.set(isolation::AREAS_INDEX, areas);
+    let isolated = isolation::link(first, &IMAGE_DIRECTORY);
     for (entry, index) in TASK_ENTRIES.iter().zip(KERNEL_ENTRIES) {
         let value = match isolation::is_on() {
             true if index == 511 => isolated,

@@ -11,7 +11,7 @@ use l4_abi::protocol::label;
 
 use super::context::{Frame, SYSCALL_MARKER, USER_FLAGS};
 use super::cpu::selector;
-use super::isolation::{detour, with_offsets};
+use super::isolation::detour;
 use crate::per_cpu::{BIND, CREATE, CpuBlock, EX_REGS, RESUME, RUN, ShortWay};
 
 unsafe extern "C" {
@@ -43,6 +43,14 @@ pub unsafe fn leave_by(cpu: &CpuBlock, way: ShortWay) {
         }
     }
 }
+
+/// Assembler that knows where these fields of a structure are.
+macro_rules! with_offsets {
+    ($asm:ident, $type:ident, [$($field:ident)*], $($code:tt)*) => {
+        $asm!($($code)* $($field = const offset_of!($type, $field),)*);
+    };
+}
+pub(super) use with_offsets;
 
 /// CS of a frame that is in a system call (abi/01).
 const MARKED: u64 = selector::USER_CODE as u64 | SYSCALL_MARKER;

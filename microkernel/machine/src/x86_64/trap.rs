@@ -14,9 +14,9 @@ use l4_abi::arch::x86_64::fault::fault_word;
 
 use super::context::Frame;
 use super::cpu::{DEBUG_STACK, ENTRY_STACK, FAILURE_STACK, NMI_STACK, TablePointer, selector};
-use super::isolation::{self, detour, with_offsets};
+use super::isolation::{self, detour};
 use super::paging;
-use super::syscall::{block, leave};
+use super::syscall::{block, leave, with_offsets};
 pub use crate::event::{Fault, Source};
 use crate::panic;
 use crate::per_cpu::CpuBlock;

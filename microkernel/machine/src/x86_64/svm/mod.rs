@@ -15,7 +15,7 @@
 //! one virtual machine never has translations of another.
 
 mod permissions;
-mod vmcb;
+pub(super) mod vmcb;
 mod world_switch;
 
 use core::arch::asm;
@@ -25,13 +25,12 @@ use core::sync::atomic::Ordering::Relaxed;
 use l4_abi::arch::x86_64::vcpu::EXTENDED_STATE_OFFSET;
 use l4_abi::arch::x86_64::vm::EXIT_INTERRUPT;
 
-use super::cpu::{CR4_OSXSAVE, set_xcr0};
+use super::cpu::{bits::CR4_OSXSAVE, set_xcr0};
 use super::instructions::{cpuid, msr, read_cr4, read_msr, write_cr4, write_msr};
 use super::{paging, vmx};
 use crate::guest::{Exit, Guest};
 use crate::per_cpu::CpuBlock;
 use crate::vcpu::ExtendedArea;
-pub(super) use vmcb::allowed_components;
 use vmcb::{Setup, Vmcb, Wish};
 
 /// CPUID 0x8000_0001 ECX.
@@ -54,9 +53,9 @@ const FORGET_ID: u64 = 3;
 #[repr(C, align(4096))]
 pub(super) struct Pages {
     guest: Vmcb,
-    host: Vmcb,
+    pub(super) host: Vmcb,
     /// Where VMRUN keeps the host's registers; its layout is the CPU's.
-    saved: [Cell<u64>; 512],
+    pub(super) saved: [Cell<u64>; 512],
 }
 
 impl Pages {
@@ -66,11 +65,6 @@ impl Pages {
             host: Vmcb::new(),
             saved: [const { Cell::new(0) }; 512],
         }
-    }
-
-    /// The first words of two pages, for CPUs without SVM.
-    pub(super) fn spare(&self) -> [&Cell<u64>; 2] {
-        [self.host.first_word(), &self.saved[0]]
     }
 }
 

@@ -95,7 +95,7 @@ pub(crate) type Wish = [AtomicU64];
 
 /// The block that the CPU sees.
 #[repr(C, align(4096))]
-pub(crate) struct Vmcb([Cell<u64>; 512]);
+pub(crate) struct Vmcb(pub(crate) [Cell<u64>; 512]);
 
 /// What the CPU can do besides, and what is the same for all guests.
 #[derive(Clone, Copy)]
@@ -109,11 +109,6 @@ impl Vmcb {
     /// An empty one.
     pub(crate) const fn new() -> Self {
         Self([const { Cell::new(0) }; 512])
-    }
-
-    #[cfg_attr(test, allow(dead_code, reason = "for the machine itself"))]
-    pub(crate) fn first_word(&self) -> &Cell<u64> {
-        &self.0[0]
     }
 
     fn word(&self, offset: usize) -> &Cell<u64> {

@@ -5,7 +5,7 @@
 use l4_abi::arch::x86_64::vmx::control::{LOAD_EFER, LOAD_PAT, LONG_MODE_GUEST};
 use l4_abi::arch::x86_64::vmx::field;
 
-use super::super::cpu::CR4_MACHINE_CHECK;
+use super::super::cpu::bits::CR4_MACHINE_CHECK;
 use super::super::instructions::read_msr;
 
 /// IA32_VMX_BASIC; behind it come the other registers that tell what there is.

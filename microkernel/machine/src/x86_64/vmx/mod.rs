@@ -25,10 +25,10 @@ use l4_abi::arch::x86_64::vmx::control::{LOAD_EFER, LOAD_PAT, LONG_MODE_GUEST};
 use l4_abi::arch::x86_64::vmx::{EVENT_VALID, field, reason};
 use l4_abi::vcpu::EXTENDED_INFO_OFFSET;
 
-use super::cpu::CR4_OSXSAVE;
+use super::cpu::bits::CR4_OSXSAVE;
 use super::entry_format::Format;
 use super::instructions::{cpuid, read_cr4, read_msr, write_cr4, write_msr};
-use super::{paging, svm};
+use super::{paging, svm, svm::vmcb::allowed_components};
 use crate::guest::{Exit, Guest};
 use crate::per_cpu::CpuBlock;
 use crate::vcpu::ExtendedArea;
@@ -115,7 +115,9 @@ pub(super) fn attach(cpu: &CpuBlock) {
     // with the number that the CPU wants there.
     let is_on = unsafe {
         let revision = read_msr(controls::BASIC) & 0x7fff_ffff;
-        let pages = cpu.arch.tables().guest.spare();
+        // The first words of two that only SVM uses otherwise.
+        let guest = &cpu.arch.tables().guest;
+        let pages = [&guest.host.0[0], &guest.saved[0]];
         pages.iter().for_each(|page| page.set(revision));
         let [region, vmcs] = pages.map(paging::physical);
         write_cr4(read_cr4() | controls::CR4_VMXE);
@@ -217,7 +219,7 @@ pub(super) fn run(cpu: &CpuBlock, area: &ExtendedArea, guest: &Guest<'_>) -> Exi
     let has_xcr0 = read_cr4() & CR4_OSXSAVE != 0;
     let own = if has_xcr0 { svm::xcr0() } else { 0 };
     if has_xcr0 {
-        svm::set_components(svm::allowed_components(software.get(field::XCR0), own));
+        svm::set_components(allowed_components(software.get(field::XCR0), own));
     }
     let has_long_mode = efer & EFER_LONG_MODE != 0;
     let (registers, is_launched) = (&area.vcpu.registers, state.is_launched.get());
