@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod svm;
+#[cfg_attr(not(feature = "vmx"), path = "vmx/absent.rs")]
 mod vmx;
 
 use alloc::boxed::Box;
@@ -19,12 +20,12 @@ use l4_sys::vcpu::ExtendedVcpu;
 /// CPUID 0x8000_0001 ECX.
 const HAS_SVM: u32 = 1 << 2;
 
-/// The state of the guest of `vcpu`, on a processor with SVM or VMX.
-pub fn of(vcpu: ExtendedVcpu) -> Box<dyn Hardware> {
+/// The state of the guest of `vcpu`, on a processor with SVM or VMX. None, if it has VMX, and this is built without.
+pub fn of(vcpu: ExtendedVcpu) -> Option<Box<dyn Hardware>> {
     let has_svm = core::arch::x86_64::__cpuid(0x8000_0001).ecx & HAS_SVM != 0;
     match has_svm {
-        true => Box::new(svm::Svm::new(vcpu)),
-        false => Box::new(vmx::Vmx::new(vcpu)),
+        true => Some(Box::new(svm::Svm::new(vcpu))),
+        false => vmx::of(vcpu),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::event::{NON_MASKABLE, VALID};
 use crate::{Exit, Hardware, Register, vector, word_of_register};
+use alloc::boxed::Box;
 use l4_abi::arch::x86_64::vmx::{control, field, reason};
 use l4_abi::exception::ExceptionFrame;
 use l4_sys::arch::vmcs::Vmcs;
@@ -66,7 +67,7 @@ const CACHES: u64 = 3 << 29;
 const DEBUG_REASONS: u64 = 0x600f;
 
 /// The software VMCS of a guest.
-pub(super) struct Vmx {
+struct Vmx {
     vmcs: Vmcs,
     vcpu: Vcpu,
     /// An interrupt is offered, and not injected.
@@ -75,16 +76,17 @@ pub(super) struct Vmx {
     priority: u64,
 }
 
-impl Vmx {
-    pub(super) fn new(vcpu: ExtendedVcpu) -> Self {
-        Self {
-            vmcs: Vmcs::of(vcpu),
-            vcpu: vcpu.vcpu(),
-            has_offer: false,
-            priority: 0,
-        }
-    }
+/// The state of a guest.
+pub(super) fn of(vcpu: ExtendedVcpu) -> Option<Box<dyn Hardware>> {
+    Some(Box::new(Vmx {
+        vmcs: Vmcs::of(vcpu),
+        vcpu: vcpu.vcpu(),
+        has_offer: false,
+        priority: 0,
+    }))
+}
 
+impl Vmx {
     fn ask_for(&self, window: u64, is_wanted: bool) {
         let others = self.vmcs.get(field::CPU_CONTROLS) & !window;
         let wanted = if is_wanted { window } else { 0 };

@@ -1,6 +1,7 @@
 //! The guest's CPU: how it starts, and what else the monitor does to it, whatever the host's processor is.
 
 use alloc::boxed::Box;
+use core::error::Error;
 
 use crate::x86_64::kernel_image::Entry;
 use l4_abi::arch::x86_64::vm::are_memory_types;
@@ -42,12 +43,13 @@ pub(super) struct Cpu {
 
 impl Cpu {
     /// The calling thread as the CPU of `vm`.
-    pub(super) fn new(vm: Cap<Task>) -> Result<Self> {
+    pub(super) fn new(vm: Cap<Task>) -> core::result::Result<Self, Box<dyn Error>> {
         let extended = l4_rt::vcpu::extended()?;
         let vcpu = extended.vcpu();
         vcpu.set_user_task(UserTask::new(vm.selector()));
         vcpu.set_saved_state(StateFlags::USER_MODE | StateFlags::FPU_ENABLED);
-        let hardware = l4_guest::of(extended);
+        let hardware = l4_guest::of(extended)
+            .ok_or("the processor has VMX; for that build the monitor with the feature vmx")?;
         Ok(Self { vcpu, hardware })
     }
 

@@ -64,7 +64,8 @@ impl Machine {
         options: &Options,
         provider: Provider,
     ) -> Result<(Self, Entry), Box<dyn Error>> {
-        let vm = env::factory().create_vm()?;
+        let vm = (env::factory().create_vm())
+            .map_err(|error| format!("the kernel has no virtual machines here: {error}"))?;
         let ram = Ram::new(options.memory, *vm, provider)?;
         let files = BootFiles::open(provider)?;
         // A PC tells nobody where its console is.

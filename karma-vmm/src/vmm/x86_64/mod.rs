@@ -52,7 +52,7 @@ fn start(machine: &Arc<Machine>, id: u32) -> l4_sys::Result<JoinHandle<Statistic
     let machine = machine.clone();
     let place = Builder::new().cpus(host_cpu(id as usize)?);
     place.spawn(move || {
-        let run = |machine| -> l4_sys::Result<Statistics> {
+        let run = |machine| -> Result<Statistics, Box<dyn Error>> {
             let mut cpu = Processor::new(machine, id)?;
             cpu.run()?;
             Ok(cpu.statistics)

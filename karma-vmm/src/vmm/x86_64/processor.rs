@@ -1,6 +1,8 @@
 //! One CPU of the machine: the thread that runs the guest and serves its exits, and how that gets interrupts.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::error::Error;
 
 use crate::statistics::Statistics;
 use crate::x86_64::debug_registers::DebugRegisters;
@@ -68,7 +70,10 @@ struct Interrupt {
 
 impl Processor {
     /// The calling thread as a CPU of the machine.
-    pub(super) fn new(machine: Arc<Machine>, id: u32) -> Result<Self> {
+    pub(super) fn new(
+        machine: Arc<Machine>,
+        id: u32,
+    ) -> core::result::Result<Self, Box<dyn Error>> {
         machine
             .wake_up_call(id)
             .bind_thread(thread::current(), WAKE)?;

@@ -8,6 +8,7 @@ mod root_start;
 mod segment;
 pub(crate) mod vcpu;
 pub mod vmcb;
+#[cfg(feature = "vmx")]
 pub mod vmcs;
 
 /// Enters the kernel once and returns the tag and label registers.

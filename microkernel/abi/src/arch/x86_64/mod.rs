@@ -18,6 +18,7 @@ pub mod fault;
 pub mod segment;
 pub mod vcpu;
 pub mod vm;
+#[cfg(any(test, feature = "vmx"))]
 pub mod vmx;
 
 use crate::kip::Header;
