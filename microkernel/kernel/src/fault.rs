@@ -12,10 +12,8 @@ use machine::trap::Fault;
 
 use crate::cpu::Cpu;
 use crate::ipc::Request;
-use crate::object::task::Task;
 use crate::object::thread::{Deferred, Purpose, Source, Stop, Thread, Waiting};
-use crate::scheduling;
-use crate::syscall;
+use crate::{scheduling, syscall};
 
 /// The current thread did what its CPU would not do.
 pub fn fault(cpu: &Cpu, fault: &Fault) {
@@ -57,23 +55,6 @@ pub fn fault(cpu: &Cpu, fault: &Fault) {
         }
         Fault::Exception => report_exception(cpu, thread),
     }
-}
-
-/// Whether the page fault of `thread`, the current one, is for its pager and
-/// for nobody else before that.
-pub fn is_for_pager(cpu: &Cpu, thread: &Thread, fault: &Fault) -> bool {
-    let state = thread.state(cpu);
-    let is_physical = |task: &Task| task.memory.is_physical();
-    matches!(
-        *fault,
-        Fault::Page {
-            beyond_user: false,
-            ..
-        }
-    ) && !state.is_alien.get()
-        && !state.vcpu.is_one()
-        && !state.trampoline.is_enabled()
-        && !thread.task(cpu).is_none_or(is_physical)
 }
 
 /// Goes to the thread's trampoline, or calls its pager.

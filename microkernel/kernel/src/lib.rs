@@ -18,6 +18,11 @@ pub mod capability;
 pub mod cpu;
 #[cfg_attr(not(any(test, feature = "debugger")), path = "debugger/absent.rs")]
 pub mod debugger;
+#[cfg_attr(
+    any(not(feature = "fast-paths"), feature = "trace"),
+    path = "fast/absent.rs"
+)]
+mod fast;
 pub mod fault;
 pub mod init;
 pub mod ipc;

@@ -24,9 +24,8 @@ use machine::ipi;
 use crate::cpu::Cpu;
 use crate::ipc::{self, receive};
 use crate::kernel::Kernel;
-use crate::object::Ref;
-use crate::object::RefSlot;
 use crate::object::thread::{Deferred, Thread, Waiting};
+use crate::object::{Ref, RefSlot};
 use crate::scheduling::{self, IdleTime};
 
 /// What a CPU shows to the others.

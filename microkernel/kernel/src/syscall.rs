@@ -55,7 +55,7 @@ fn end(cpu: &Cpu, thread: &Thread, result: Result<(), IpcError>) {
 }
 
 /// A closed wait for a partner that is not known yet.
-const PARTNER: Source = Source::Nobody;
+pub const PARTNER: Source = Source::Nobody;
 
 fn dispatch(cpu: &Cpu, thread: &Thread) -> Result<(), IpcError> {
     let frame = &thread.state(cpu).context.frame;
@@ -201,18 +201,13 @@ impl Call<'_> {
     /// An operation of the kernel on one of its objects; `None`: on the thread
     /// itself.
     fn invoke(self, object: Option<&Header>, rights: CapabilityRights) -> Result<(), IpcError> {
-        let Self {
-            cpu,
-            thread,
-            operation,
-            request,
-            ..
-        } = self;
+        let (cpu, thread, operation) = (self.cpu, self.thread, self.operation);
+        let request = self.request;
         let (tag, timeouts) = (request.tag, request.timeouts);
         let task = thread.task(cpu).ok_or(IpcError::NOT_EXISTENT)?;
         let caller = (thread, thread.state(cpu), task);
         if perform(cpu, caller, object, rights, operation, tag, timeouts)? {
-            receive_from_object(cpu, thread, object, request);
+            receive_from(cpu, thread, object, request);
         }
         Ok(())
     }
@@ -267,38 +262,12 @@ fn prepare_reply_slot(cpu: &Cpu, thread: &Thread, index: u64) -> Result<(), IpcE
 }
 
 /// A thread that makes a system call, its state, and its task.
-type Caller<'a> = (&'a Thread, &'a ThreadState, &'a Task);
-
-/// An operation of the kernel on an object for `caller`, which runs now.
-#[inline(always)]
-pub fn invoke_short(
-    cpu: &Cpu,
-    caller: Caller<'_>,
-    entry: Entry<'_>,
-    operation: Operation,
-    tag: MessageTag,
-    timeouts: TimeoutPair,
-) {
-    let object = Some(entry.object);
-    let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
-    match perform(cpu, caller, object, rights, operation, tag, timeouts) {
-        Ok(false) => {}
-        Ok(true) => {
-            let receive = operation.contains(Operation::RECEIVE).then_some(PARTNER);
-            let request = Request {
-                receive,
-                ..Request::new(tag, timeouts)
-            };
-            receive_from_object(cpu, caller.0, object, request);
-        }
-        Err(error) => finish::failed(cpu, caller.0, error),
-    }
-}
+pub type Caller<'a> = (&'a Thread, &'a ThreadState, &'a Task);
 
 /// Performs the operation, and answers; false. Or there is no answer, and the
 /// receive phase follows.
 #[inline(always)]
-fn perform(
+pub fn perform(
     cpu: &Cpu,
     (thread, state, task): Caller<'_>,
     object: Option<&Header>,
@@ -337,7 +306,7 @@ fn perform(
 }
 
 /// The receive phase of an operation that does not answer.
-fn receive_from_object(cpu: &Cpu, thread: &Thread, object: Option<&Header>, mut request: Request) {
+pub fn receive_from(cpu: &Cpu, thread: &Thread, object: Option<&Header>, mut request: Request) {
     if request.receive == Some(PARTNER)
         && let Some(irq) = object.and_then(|object| object.downcast::<Irq>())
     {

@@ -1,16 +1,14 @@
 //! What the machine calls: each entry into the kernel, and what is done
-//! before it is left.
+//! before it is left. What entry code tries before the whole way of a system
+//! call is in `fast`.
 
-use l4_abi::message_tag::MessageTag;
 use machine::boot::Boot;
 use machine::event::{Fault, Source};
-use machine::per_cpu::{BIND, CREATE, EX_REGS, RESUME, RUN, ShortWay, TaskAnswer};
 use machine::trap::Interrupt;
 
 use crate::cpu::{Cpu, CpuLocal};
-use crate::object::thread::{self, vcpu};
-use crate::object::{burial, icu, task, vlog};
-use crate::{debugger, fault, init, ipc, latency, remote, scheduling, syscall, trace};
+use crate::object::{burial, icu, vlog};
+use crate::{debugger, fast, fault, init, latency, remote, scheduling, syscall, trace};
 
 impl CpuLocal {
     /// The boot CPU is ready; ends with [`Boot::enter`].
@@ -22,96 +20,6 @@ impl CpuLocal {
     pub fn start_cpu(cpu: &mut Cpu) {
         init::start_cpu(cpu);
         finish(cpu);
-    }
-
-    /// The current thread made a system call with these registers, which are in
-    /// its frame too. Changes there are lost if this leads to the
-    /// [end](ShortWay::ToTheEnd), but for the registers that it returns its
-    /// result in.
-    pub fn short_syscall(
-        cpu: &Cpu,
-        label: u64,
-        destination: u64,
-        tag: u64,
-        timeouts: u64,
-    ) -> ShortWay {
-        if trace::ENABLED {
-            // The whole way notes what happens.
-            return ShortWay::Nowhere;
-        }
-        latency::syscall(cpu, tag);
-        let led = ipc::fast::syscall(cpu, label, destination, tag, timeouts);
-        if !matches!(led, ShortWay::Nowhere | ShortWay::ToTheExit) {
-            latency::leave(cpu);
-        }
-        led
-    }
-
-    /// The same for a system call that may have the label of tasks, before anything
-    /// else is tried. The registers that a C function preserves are not in its frame
-    /// yet.
-    pub fn task_syscall(cpu: &Cpu, _: u64, destination: u64, tag: u64) -> TaskAnswer {
-        let tag = MessageTag::from_raw(tag);
-        Self::without_frame(cpu, tag, || {
-            task::fast::syscall(cpu, destination, tag.raw())
-        })
-    }
-
-    /// The same for a system call with the tag [`CREATE`].
-    pub fn create_thread(cpu: &Cpu, _: u64, destination: u64) -> TaskAnswer {
-        Self::without_frame(cpu, CREATE, || thread::fast::create(cpu, destination))
-    }
-
-    /// The same for [`BIND`].
-    pub fn bind_thread(cpu: &Cpu, _: u64, destination: u64) -> TaskAnswer {
-        Self::without_frame(cpu, BIND, || thread::fast::bind(cpu, destination))
-    }
-
-    /// The same for [`EX_REGS`].
-    pub fn ex_regs(cpu: &Cpu, _: u64, destination: u64) -> TaskAnswer {
-        Self::without_frame(cpu, EX_REGS, || thread::fast::ex_regs(cpu, destination))
-    }
-
-    /// The current thread made a system call with the tag [`RUN`], and all registers
-    /// are in its frame. True if another frame is entered, and all done;
-    /// false: [`short_syscall`](Self::short_syscall) follows.
-    pub fn run_thread(cpu: &Cpu, _: u64, destination: u64) -> bool {
-        latency::syscall(cpu, RUN.raw());
-        let is_done = !trace::ENABLED && thread::fast::run(cpu, destination).is_some();
-        is_done.then(|| latency::leave(cpu)).is_some()
-    }
-
-    #[inline(always)]
-    fn without_frame(
-        cpu: &Cpu,
-        tag: MessageTag,
-        perform: impl FnOnce() -> Option<TaskAnswer>,
-    ) -> TaskAnswer {
-        if trace::ENABLED {
-            return TaskAnswer::NOWHERE;
-        }
-        latency::syscall(cpu, tag.raw());
-        let answer = perform().unwrap_or(TaskAnswer::NOWHERE);
-        if answer.tag().is_some() {
-            latency::leave(cpu);
-        }
-        answer
-    }
-
-    /// The current thread made a system call that is [`RESUME`]. The registers
-    /// that a C function preserves are not in its frame yet, and need not be if
-    /// the kernel is left by another way than with an answer.
-    pub fn resume(cpu: &Cpu) -> Result<TaskAnswer, ShortWay> {
-        if trace::ENABLED {
-            return Ok(TaskAnswer::NOWHERE);
-        }
-        latency::syscall(cpu, RESUME[0]);
-        let led = vcpu::fast::resume(cpu).unwrap_or(Ok(TaskAnswer::NOWHERE));
-        if led.is_ok_and(|answer| answer.tag().is_none()) {
-            return led;
-        }
-        latency::leave(cpu);
-        led
     }
 
     /// What was done on the short way has consequences.
@@ -130,7 +38,7 @@ impl CpuLocal {
     pub fn fault(cpu: &mut Cpu, fault: &Fault) {
         latency::fault(cpu);
         trace::fault(cpu, fault);
-        if trace::ENABLED || !ipc::fast::page_fault(cpu, fault) {
+        if !fast::page_fault(cpu, fault) {
             fault::fault(cpu, fault);
             finish(cpu);
         }

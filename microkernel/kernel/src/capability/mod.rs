@@ -4,7 +4,7 @@ mod space;
 mod transfer;
 
 pub use space::{Capability, CapabilityList, CapabilitySpace, Entry, NO_PAGES};
-pub use transfer::{Mapping, map_one, put, unmap_one, unmap_some};
+pub use transfer::{Mapping, empty, pass, put, unmap_some};
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@
 use core::sync::atomic::{Ordering, fence};
 
 use l4_abi::capability::{OBJECT_SPACE_ORDER, OBJECT_SPACE_SLOTS};
-use l4_abi::flexpage::{Block, Flexpage, Transfer};
+use l4_abi::flexpage::{Flexpage, Transfer};
 use l4_abi::item::MapItem;
 use l4_abi::protocol::task::UnmapMask;
 use l4_abi::rights::CapabilityRights;
@@ -74,29 +74,10 @@ impl Mapping {
     }
 }
 
-/// Maps or grants the one capability of an item, which is in slot `index`, at
-/// once, to where the item wants it in the destination, which is not closed.
-#[inline(always)]
-pub fn map_one(
-    cpu: &Cpu,
-    [source, destination]: [&Task; 2],
-    index: u64,
-    item: &MapItem,
-    pass_special: bool,
-) -> Result<(), OutOfMemory> {
-    let Some(slot) = source.capabilities.get(index) else {
-        return Ok(());
-    };
-    let window = Flexpage::ALL_SPACES.block(OBJECT_SPACE_ORDER);
-    let transfer = Transfer::aligned(Block::new(index, 0), window, item.control.base_index());
-    let to = transfer.receive.start();
-    pass(cpu, slot, destination, to, item, pass_special).map(|_| ())
-}
-
 /// Maps or grants the capability in `slot` to slot `to` of `destination`. False
 /// if there is none to map.
 #[inline(always)]
-fn pass(
+pub fn pass(
     cpu: &Cpu,
     slot: &Capability,
     destination: &Task,
@@ -191,27 +172,14 @@ pub fn unmap_some(
         .capabilities
         .range(first.max(block.start()), block.last());
     for (_, slot) in slots.by_ref().take(STEP) {
-        unmap_slot(cpu, slot, lost, full, mask);
+        empty(cpu, slot, lost, full, mask);
     }
     slots.next().map(|(index, _)| index)
 }
 
-/// The same for a flexpage that is one capability, that in slot `index`, at
-/// once.
-#[inline(always)]
-pub fn unmap_one(cpu: &Cpu, task: &Task, index: u64, flexpage: Flexpage, mask: UnmapMask) {
-    if mask.includes_own()
-        && let Some(slot) = task.capabilities.get(index)
-    {
-        let lost = flexpage.object_rights();
-        let full = lost.contains(CapabilityRights::READ);
-        unmap_slot(cpu, slot, lost, full, mask);
-    }
-}
-
 /// Empties a slot, or takes rights away if it is not to lose all of them.
 #[inline(always)]
-fn unmap_slot(cpu: &Cpu, slot: &Capability, lost: CapabilityRights, full: bool, mask: UnmapMask) {
+pub fn empty(cpu: &Cpu, slot: &Capability, lost: CapabilityRights, full: bool, mask: UnmapMask) {
     let Some(entry) = slot.get(cpu) else {
         return;
     };

@@ -10,6 +10,7 @@
 //! urgent one still is.
 
 use core::hint::cold_path;
+use core::sync::atomic::Ordering::Relaxed;
 
 use l4_abi::capability::{OBJECT_SPACE_SLOTS, Selector};
 use l4_abi::flexpage::Flexpage;
@@ -22,20 +23,21 @@ use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_abi::utcb::MESSAGE_REGISTERS;
 use machine::event::Fault;
 use machine::lock::Guard;
+use machine::object::pair;
 use machine::per_cpu::ShortWay;
 use machine::utcb::Utcb;
 
-use super::reply;
+use super::{Request, finish};
 use crate::capability::Entry;
 use crate::cpu::Cpu;
 use crate::object::Kind;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::{Irq, State};
 use crate::object::task::{self, Task};
-use crate::object::thread::{
-    LocalState, Purpose, Source, Standing, Thread, ThreadState, Waiting, standing, vcpu,
-};
-use crate::scheduling;
+use crate::object::thread::standing::{self, Standing};
+use crate::object::thread::{LocalState, Purpose, Source, Thread, ThreadState, Waiting, vcpu};
+use crate::scheduling::fast as scheduling;
+use crate::syscall::{Caller, PARTNER, perform, receive_from};
 
 /// What a message for the fast path does not have in its tag: typed items, and
 /// flags that matter.
@@ -174,10 +176,13 @@ fn call(
     caller.switch_to(cpu, server, to)
 }
 
+/// [`reply::connect`] for a server that [can do so](standing::can_connect). Both
+/// threads are on this CPU, so nobody else touches the implicit place or the caller.
 #[inline(always)]
 fn connect(caller: Sender<'_>, server: &Thread, entry: &Entry<'_>) {
     let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
-    reply::connect_implicit(server, caller.thread, rights);
+    caller.thread.answer_rights.store(rights.bits(), Relaxed);
+    pair::join_here(&server.reply, caller.thread);
 }
 
 /// Answers the last caller of a server that waits for anybody then. The caller
@@ -192,7 +197,7 @@ fn reply(cpu: &Cpu, server: Sender<'_>, label: u64, tag: u64, is_plain: bool) ->
     if !server.can_go_back(cpu) {
         return None;
     }
-    reply::disconnect_implicit(server.thread, caller);
+    pair::part_here(&server.thread.reply, caller);
     let utcb = server.state.utcb.get().get(cpu);
     copy(cpu, utcb, to, label, MessageTag::from_raw(tag));
     server.waits(cpu, Waiting::Receive(Source::Anyone), Standing::Open);
@@ -212,7 +217,7 @@ impl Sender<'_> {
     /// time slice, nobody else waits for it, and it will wait in the same way.
     #[inline(always)]
     fn can_go_back(self, cpu: &Cpu) -> bool {
-        reply::waits_implicitly(&self.state)
+        standing::waits_implicitly(&self.state)
             && !cpu.budget.is_of(self.thread)
             && self.thread.mailbox.is_empty()
     }
@@ -246,7 +251,7 @@ fn wait(
 ) -> ShortWay {
     let timeout = TimeoutPair::from_raw(timeouts as u32).receive();
     // A reply slot that it named before would have to be forgotten.
-    let is_plain = partner.is_some() || reply::waits_implicitly(&state);
+    let is_plain = partner.is_some() || standing::waits_implicitly(&state);
     if timeout != Timeout::NEVER || !is_plain || !receiver.mailbox.is_empty() {
         return ShortWay::Nowhere;
     }
@@ -256,7 +261,7 @@ fn wait(
     let source = partner.map_or(Source::Anyone, |partner| Source::Thread(partner.id));
     state.waiting.set(Waiting::Receive(source));
     // Who waits for one thread has not called it: it stands as before.
-    if partner.is_none() && reply::can_connect(receiver, &state) {
+    if partner.is_none() && standing::can_connect(receiver, &state) {
         standing::set(cpu, state, Standing::Open);
     }
     scheduling::switch_to(cpu, receiver, &state, next, &to);
@@ -277,7 +282,7 @@ fn page_fault_of(cpu: &Cpu, fault: &Fault) -> Option<Done> {
         return None;
     };
     let state = thread.stands(cpu, Standing::Plain)?;
-    if !crate::fault::is_for_pager(cpu, thread, fault) {
+    if !is_for_pager(cpu, thread, fault) {
         return None;
     }
     let entry = thread
@@ -305,6 +310,23 @@ fn page_fault_of(cpu: &Cpu, fault: &Fault) -> Option<Done> {
     caller.switch_to(cpu, pager, to)
 }
 
+/// Whether the page fault of `thread`, the current one, is for its pager and
+/// for nobody else before that.
+fn is_for_pager(cpu: &Cpu, thread: &Thread, fault: &Fault) -> bool {
+    let state = thread.state(cpu);
+    let is_physical = |task: &Task| task.memory.is_physical();
+    matches!(
+        *fault,
+        Fault::Page {
+            beyond_user: false,
+            ..
+        }
+    ) && !state.is_alien.get()
+        && !state.vcpu.is_one()
+        && !state.trampoline.is_enabled()
+        && !thread.task(cpu).is_none_or(is_physical)
+}
+
 /// Answers the page fault of the last caller: without items, or with one page
 /// that can be mapped at once.
 #[inline(never)]
@@ -330,7 +352,7 @@ fn answer(cpu: &Cpu, pager: Sender<'_>, tag: u64, timeouts: u64) -> Option<Done>
         return None;
     }
     map_item(cpu, pager.thread, caller, tag)?;
-    reply::disconnect_implicit(pager.thread, caller);
+    pair::part_here(&pager.thread.reply, caller);
     to.purpose.set(Purpose::Syscall);
     pager.waits(cpu, Waiting::Receive(Source::Anyone), Standing::Open);
     pager.switch_to(cpu, caller, to)
@@ -343,7 +365,7 @@ fn map_item(cpu: &Cpu, from: &Thread, to: &Thread, tag: MessageTag) -> Option<()
     let (utcb, at) = (from.utcb(cpu), tag.words());
     match tag.items() {
         0 => Some(()),
-        1 if at + 1 < MESSAGE_REGISTERS => task::map_page(
+        1 if at + 1 < MESSAGE_REGISTERS => task::fast::map_page(
             cpu,
             from.task(cpu)?,
             to.task(cpu)?,
@@ -461,7 +483,7 @@ fn invoke(
     timeouts: u64,
 ) -> ShortWay {
     let Sender { thread, state } = current;
-    crate::syscall::invoke_short(
+    perform_for(
         cpu,
         (thread, &state, task),
         entry,
@@ -474,6 +496,32 @@ fn invoke(
         ShortWay::ToTheExit
     } else {
         end_of(cpu, thread)
+    }
+}
+
+/// An operation of the kernel on an object for `caller`, which runs now.
+#[inline(always)]
+fn perform_for(
+    cpu: &Cpu,
+    caller: Caller<'_>,
+    entry: Entry<'_>,
+    operation: Operation,
+    tag: MessageTag,
+    timeouts: TimeoutPair,
+) {
+    let object = Some(entry.object);
+    let rights = entry.rights.intersection(CapabilityRights::INVOCATION);
+    match perform(cpu, caller, object, rights, operation, tag, timeouts) {
+        Ok(false) => {}
+        Ok(true) => {
+            let receive = operation.contains(Operation::RECEIVE).then_some(PARTNER);
+            let request = Request {
+                receive,
+                ..Request::new(tag, timeouts)
+            };
+            receive_from(cpu, caller.0, object, request);
+        }
+        Err(error) => finish::failed(cpu, caller.0, error),
     }
 }
 

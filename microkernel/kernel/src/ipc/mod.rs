@@ -6,6 +6,7 @@
 //! operation in its place ([`finish`]), or leaves it to it for when it runs
 //! next ([`Deferred`]).
 
+#[cfg(feature = "fast-paths")]
 pub mod fast;
 pub mod finish;
 #[cfg(any(test, feature = "debugger"))]

@@ -10,8 +10,7 @@ use crate::object::Header;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::irq::Irq;
 use crate::object::thread::{Deferred, Source, Thread, Waiting};
-use crate::remote;
-use crate::{scheduling, trace};
+use crate::{remote, scheduling, trace};
 
 /// Receives a message for `receiver`, the current thread.
 pub fn receive(cpu: &Cpu, receiver: &Thread, request: Request) {

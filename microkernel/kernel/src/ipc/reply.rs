@@ -15,7 +15,7 @@ use machine::object::pair::{self, Half, Leave, Paired};
 
 use super::Request;
 use crate::cpu::Cpu;
-use crate::object::thread::{Source, Thread, ThreadState};
+use crate::object::thread::{Source, Thread};
 use crate::remote::{self, Errand};
 
 /// A place for a reply capability.
@@ -104,33 +104,6 @@ pub fn rights(place: &ReplyPlace, caller: &Thread) -> Option<CapabilityRights> {
 pub fn take(cpu: &Cpu, place: &ReplyPlace, caller: &Thread) -> Option<CapabilityRights> {
     let rights = rights(place, caller)?;
     (pair::leave(cpu, caller) == Leave::Left).then_some(rights)
-}
-
-/// True if [`connect_implicit`] can let a server that waits for anybody answer
-/// a caller: its implicit place is free, and the one that it waits with.
-pub fn can_connect(server: &Thread, state: &ThreadState) -> bool {
-    debug_assert!(server.answer.is_empty(), "it does not wait for an answer");
-    server.reply.caller.is_empty() && waits_implicitly(state)
-}
-
-/// True if the implicit place is the one that the thread waits with, or waited
-/// with last.
-pub fn waits_implicitly(server: &ThreadState) -> bool {
-    server.request.get().reply_slot == ReplySlot::Implicit
-}
-
-/// [`connect`] for a server that [can do so](can_connect). Both threads are on
-/// this CPU, so nobody else touches the implicit place or the caller.
-#[inline(always)]
-pub fn connect_implicit(server: &Thread, caller: &Thread, rights: CapabilityRights) {
-    caller.answer_rights.store(rights.bits(), Relaxed);
-    pair::join_here(&server.reply, caller);
-}
-
-/// [`take`] of the caller that the implicit place names. Both threads are on
-/// this CPU.
-pub fn disconnect_implicit(server: &Thread, caller: &Thread) {
-    pair::part_here(&server.reply, caller);
 }
 
 /// Uses the place up without an answer; its caller goes on waiting.

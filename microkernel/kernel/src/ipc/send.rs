@@ -7,8 +7,7 @@ use l4_abi::timeout::Expiry;
 use super::{Request, finish, receive, reply, transfer, wait};
 use crate::cpu::Cpu;
 use crate::object::thread::{Deferred, Life, Source, Thread, Waiting};
-use crate::remote;
-use crate::scheduling;
+use crate::{remote, scheduling};
 
 /// True if the receiver takes a message of the thread `sender` right now.
 fn accepts(cpu: &Cpu, receiver: &Thread, sender: u64) -> bool {

@@ -1,7 +1,9 @@
 //! Messages between threads, as abi/01 and abi/03 tell it.
 
 mod cancel;
+#[cfg(feature = "fast-paths")]
 mod fast;
+#[cfg(feature = "fast-paths")]
 mod fast_and_slow;
 mod gate;
 mod items;

@@ -19,8 +19,7 @@ use crate::object::Header;
 use crate::object::ipc_gate::IpcGate;
 use crate::object::task::{Mapping, Task};
 use crate::object::thread::{Deferred, Purpose, Thread};
-use crate::scheduling;
-use crate::trace;
+use crate::{scheduling, trace};
 
 /// Maps the typed items of a message, before anything else of it goes from
 /// `sender` to `receiver`. `None`: that has paused, and `mover`, which is one of

@@ -133,7 +133,7 @@ pub fn report(cpu: &Cpu) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fast-paths"))]
 mod tests {
     use machine::event::Source;
 

@@ -3,7 +3,7 @@
 //! - [`memory_space`]: a page table with a node of the mapping tree beside each page
 //! - `tree`: which page was mapped from which
 //! - [`map`], [`unmap`]: the operations, over flexpages
-//! - [`page`]: the same for one page, at once
+//! - `page`: how one page comes below another; `fast`: the operations for one page, at once
 //! - `sweep`: revoking all that was mapped from a page
 //! - [`teardown`]: giving back what a space is made of
 //! - [`kernel_user_memory`]: UTCB areas, which are mapped but not part of the tree
@@ -20,12 +20,14 @@
 //! Lock order: the tree, then the heap's locks. The tree has one lock. All state that it guards
 //! belongs to one block of physical memory, so there can be one for each later.
 
+#[cfg(any(test, feature = "fast-paths"))]
+pub mod fast;
 #[cfg(any(test, feature = "debugger"))]
 pub mod inspect;
 pub mod kernel_user_memory;
 pub mod map;
 pub mod memory_space;
-pub mod page;
+mod page;
 mod sweep;
 pub mod teardown;
 mod tree;

@@ -2,9 +2,8 @@
 
 use machine::handle::Handle;
 
-use super::kernel_user_memory;
 use super::memory_space::{MemorySpace, SpaceRef};
-use super::{Budget, STEPS};
+use super::{Budget, STEPS, kernel_user_memory};
 use crate::memory::KernelHeap;
 
 /// What it takes to look through a table.

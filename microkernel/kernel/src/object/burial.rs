@@ -8,9 +8,8 @@ use machine::quiescence::bits;
 use super::task::Task;
 use super::{Common, Kind};
 use crate::cpu::{Cpu, CpuLocal};
-use crate::debugger;
 use crate::kernel::Kernel;
-use crate::scheduling;
+use crate::{debugger, scheduling};
 
 /// Dead objects that wait for other CPUs to leave the kernel (`Cpu::grace`),
 /// and are then freed one after the other.

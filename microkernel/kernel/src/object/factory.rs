@@ -2,8 +2,7 @@
 //! (abi/05).
 
 use l4_abi::error::{IpcError, ResultCode};
-use l4_abi::flexpage::Flexpage;
-use l4_abi::flexpage::Space;
+use l4_abi::flexpage::{Flexpage, Space};
 use l4_abi::item::{BufferCursors, ReceiveTarget, ReceivedItem};
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::Operation;
@@ -90,17 +89,6 @@ impl Factory {
         Ok(Outcome(MessageTag::new(0, words, 1, TagFlags::empty())))
     }
 
-    /// Makes a thread, as the request is known to ask.
-    #[inline(always)]
-    pub fn create_thread(&self, call: &Invocation<'_>) -> OperationResult {
-        call.require_rights(CapabilityRights::SPECIAL)?;
-        let slot = target_slot(call)?;
-        let thread = Thread::create(call.cpu, self.quota, call.cpu.id())?.into_any();
-        self.hand_out(call, slot, &thread)?;
-        call.reply(0, ReceivedItem::NEW_OBJECT_WORD);
-        Ok(Outcome(MessageTag::new(0, 0, 1, TagFlags::empty())))
-    }
-
     #[inline(never)]
     fn thread(&self, call: &Invocation<'_>) -> Result<ObjectRef, Fail> {
         Ok(Thread::create(call.cpu, self.quota, call.cpu.id())?.into_any())
@@ -165,7 +153,12 @@ impl Factory {
 
     /// Gives the caller the capability; the object goes again if that fails.
     #[inline(always)]
-    fn hand_out(&self, call: &Invocation<'_>, slot: u64, object: &ObjectRef) -> Result<(), Fail> {
+    pub(super) fn hand_out(
+        &self,
+        call: &Invocation<'_>,
+        slot: u64,
+        object: &ObjectRef,
+    ) -> Result<(), Fail> {
         match call.task.make_slot(call.cpu, slot) {
             Ok(slot) => {
                 capability::put(call.cpu, call.task, slot, object, CapabilityRights::FULL);
@@ -187,7 +180,7 @@ fn argument(call: &Invocation<'_>, otherwise: ResultCode) -> Result<u64, Fail> {
 }
 
 /// Where the caller wants the capability: its first object receive buffer.
-fn target_slot(call: &Invocation<'_>) -> Result<u64, Fail> {
+pub(super) fn target_slot(call: &Invocation<'_>) -> Result<u64, Fail> {
     let descriptor = BufferDescriptor::from_raw(call.utcb.word(BUFFER_DESCRIPTOR_OFFSET / 8));
     let buffer = BufferCursors::new(descriptor)
         .take(Space::Object, false, |register| {

@@ -1,21 +1,23 @@
 //! IRQ sender: a message without content that a device, another thread or the
 //! kernel triggers; triggers coalesce (abi/05).
 
+#[cfg(feature = "fast-paths")]
+mod fast;
+
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use l4_abi::error::ResultCode;
-use l4_abi::message_tag::MessageTag;
 use l4_abi::protocol::irq::{
     BindOpcode, DetachResult, OPCODE_MASK, Opcode, SenderOpcode, UNBOUND_LABEL,
 };
 use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 use machine::list::Links;
-use machine::lock::{Guard, Lock};
+use machine::lock::Lock;
 
 use super::icu::PinBinding;
 use super::ipc_gate::thread_argument;
-use super::thread::{Thread, ThreadState};
+use super::thread::Thread;
 use super::{Invocation, OperationResult, Outcome, Ref, RefSlot, ensure};
 use crate::cpu::Cpu;
 use crate::ipc::{self, irq::Delivery};
@@ -104,31 +106,6 @@ impl Irq {
         if let Some(thread) = self.trigger(cpu) {
             scheduling::make_ready(cpu, thread);
         }
-    }
-
-    /// It is about to be triggered by software: what it is doing stays so.
-    #[inline(always)]
-    pub fn hold(&self) -> Guard<'_, State> {
-        self.state.lock()
-    }
-
-    /// The thread that its message goes to, if that would be the only one, and
-    /// there is no pin; while it is [held](Self::hold).
-    #[inline(always)]
-    pub fn plain_receiver<'cpu>(&self, cpu: &'cpu Cpu, state: &State) -> Option<&'cpu Thread> {
-        if state.queued | state.overrun || !self.pin.is_unbound() {
-            return None;
-        }
-        self.thread.get(cpu)
-    }
-
-    /// Gives its message to that, which waits for anybody.
-    #[inline(always)]
-    pub fn give(&self, state: &State, receiver: &ThreadState) {
-        // With a thread that waits it is neither of these.
-        debug_assert!(!state.pending && !state.dead);
-        receiver.context.frame.set_tag(MessageTag::EMPTY.raw());
-        receiver.context.frame.set_label(self.label());
     }
 
     /// It is triggered. The thread that waited for it, and has its message now:

@@ -11,8 +11,7 @@ use machine::quiescence::bits;
 use super::icu::{HOTPLUG_PIN, invoke_pins};
 use super::thread::{Deferred, Thread};
 use super::{Fail, Invocation, OperationResult, Outcome};
-use crate::remote;
-use crate::scheduling;
+use crate::{remote, scheduling};
 
 /// The scheduler.
 pub struct Scheduler;
@@ -67,19 +66,6 @@ impl Scheduler {
         Ok(Outcome::words(3))
     }
 
-    /// The thread that the request is to run, its priority and its time slice, if it
-    /// is more urgent than all others and stays on this CPU.
-    #[inline(always)]
-    pub fn near_thread<'cpu>(&self, call: &Invocation<'cpu>) -> Option<(&'cpu Thread, (u8, u64))> {
-        let (cpu, (priority, quantum)) = (call.cpu, parameters(call).ok()?);
-        if call.word(0) != Opcode::RunThread.word() || priority <= cpu.budget.priority() {
-            return None;
-        }
-        let (thread, _) = call.argument::<Thread>().ok()?;
-        let stays = thread.lives_here(cpu) && cpu_set(call).contains(cpu.id());
-        stays.then_some((thread, (priority, quantum)))
-    }
-
     fn run_thread(&self, call: &Invocation<'_>) -> OperationResult {
         call.require_words(word::COUNT, ResultCode::EINVAL)?;
         let (priority, quantum) = parameters(call)?;
@@ -110,7 +96,7 @@ fn choose(call: &Invocation<'_>, thread: &Thread) -> Option<u32> {
         .find(fits)
 }
 
-fn cpu_set(call: &Invocation<'_>) -> CpuSet {
+pub(super) fn cpu_set(call: &Invocation<'_>) -> CpuSet {
     CpuSet {
         granularity_offset: call.word(word::GRANULARITY_OFFSET),
         map: call.word(word::MAP),
@@ -118,7 +104,7 @@ fn cpu_set(call: &Invocation<'_>) -> CpuSet {
 }
 
 /// Priority and time slice in µs.
-fn parameters(call: &Invocation<'_>) -> Result<(u8, u64), Fail> {
+pub(super) fn parameters(call: &Invocation<'_>) -> Result<(u8, u64), Fail> {
     let class = call.word(word::PRIORITY) as i64;
     let (priority, quantum) = if class >= 0 {
         (class as u64, call.word(word::QUANTUM))

@@ -17,6 +17,7 @@ mod random;
 mod share;
 mod syscall;
 
+#[cfg(feature = "fast-paths")]
 pub(crate) use entries::short_way;
 pub(crate) use meanwhile::Meanwhile;
 pub(crate) use objects::set_parameters;

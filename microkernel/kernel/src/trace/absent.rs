@@ -10,9 +10,6 @@ use crate::cpu::Cpu;
 use crate::memory::{KernelHeap, OutOfMemory};
 use crate::object::thread::Thread;
 
-/// Nothing is noted.
-pub const ENABLED: bool = false;
-
 /// No buffer.
 pub struct Buffer;
 

@@ -23,9 +23,6 @@ use crate::kernel::Kernel;
 use crate::memory::{KernelHeap, OutOfMemory};
 use crate::object::thread::Thread;
 
-/// Everything is noted, so nothing may take a shorter way. Tests take all ways.
-pub const ENABLED: bool = cfg!(feature = "trace");
-
 /// Entries of a buffer unless the options say otherwise.
 const DEFAULT_ENTRIES: u32 = if cfg!(test) { 1 << 6 } else { 1 << 15 };
 /// Entries at least, and at most: 32 MiB.

@@ -155,7 +155,7 @@ impl World {
             let place = Transfer::aligned(send.block(bits), window.block(bits), base).receive;
             let addresses = [address, place.start()];
             let (mut context, _) = self.context();
-            if page::map(&mut context, from, to, addresses, send.memory_rights()).is_some() {
+            if fast::map(&mut context, from, to, addresses, send.memory_rights()).is_some() {
                 self.short_ways += 1;
                 return Ok(true);
             }
@@ -191,7 +191,7 @@ impl World {
         {
             let space = self.spaces[space];
             let (mut context, _) = self.context();
-            if let Some(access) = page::unmap(&mut context, space, address) {
+            if let Some(access) = fast::unmap(&mut context, space, address) {
                 self.short_ways += 1;
                 return access;
             }

@@ -2,8 +2,7 @@
 
 use l4_abi::error::ResultCode;
 use l4_abi::flexpage::Flexpage;
-use machine::paging;
-use machine::vm;
+use machine::{paging, vm};
 
 use super::{MemoryKind, Task, TaskMemory};
 use crate::cpu::Cpu;

@@ -6,22 +6,23 @@
 
 use core::hint::cold_path;
 
-use l4_abi::capability::{OBJECT_SPACE_SLOTS, Selector};
-use l4_abi::flexpage::{Flexpage, Space};
+use l4_abi::capability::{OBJECT_SPACE_ORDER, OBJECT_SPACE_SLOTS, Selector};
+use l4_abi::flexpage::{Block, Flexpage, Space, Transfer};
 use l4_abi::item::{ItemControl, ItemFlags, MapItem};
 use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::Operation;
 use l4_abi::protocol::label;
 use l4_abi::protocol::task::{Opcode, UnmapMask};
-use l4_abi::rights::CapabilityRights;
+use l4_abi::rights::{CapabilityRights, MemoryRights};
+use machine::page_table::Access;
 use machine::per_cpu::TaskAnswer;
 
 use super::Task;
-use super::memory::map_page;
-use crate::capability;
+use super::memory::{CpuFlush, context};
 use crate::cpu::Cpu;
-use crate::object::thread::{LocalState, Standing, Thread, ThreadState};
-use crate::scheduling;
+use crate::object::thread::{LocalState, Thread, ThreadState, standing::Standing};
+use crate::scheduling::fast as scheduling;
+use crate::{capability, mapping};
 
 /// The tag of the question whether there is a capability.
 const QUESTION: u64 = MessageTag::words_only(label::TASK, 2).raw();
@@ -135,12 +136,50 @@ fn map(
             flexpage,
             space: Space::Object,
         };
-        capability::map_one(cpu, [source, task], index, &item, pass_special).ok()
+        map_one(cpu, [source, task], index, &item, pass_special)
     };
     match map() {
         Some(()) => answer(is_all(cpu), state, MessageTag::EMPTY),
         None => TaskAnswer::NOWHERE,
     }
+}
+
+/// Maps an item from `source` to wherever it wants in `destination`, if that is one page that can
+/// be mapped at once. Nothing is done if not.
+#[inline(never)]
+pub fn map_page(
+    cpu: &Cpu,
+    source: &Task,
+    destination: &Task,
+    control: ItemControl,
+    flexpage: Flexpage,
+) -> Option<()> {
+    let send = flexpage.page().filter(|_| control.is_plain())?;
+    let receive = control.base_address();
+    let (from, to) = (source.memory.space(), destination.memory.space());
+    let mut flush = CpuFlush(cpu);
+    let context = &mut context(cpu.kernel, &mut flush);
+    mapping::fast::map(context, from, to, [send, receive], flexpage.memory_rights())
+}
+
+/// Maps or grants the one capability of an item, which is in slot `index`,
+/// to where the item wants it in the destination, which is not closed.
+#[inline(always)]
+fn map_one(
+    cpu: &Cpu,
+    [source, destination]: [&Task; 2],
+    index: u64,
+    item: &MapItem,
+    pass_special: bool,
+) -> Option<()> {
+    let Some(slot) = source.capabilities.get(index) else {
+        return Some(());
+    };
+    let window = Flexpage::ALL_SPACES.block(OBJECT_SPACE_ORDER);
+    let transfer = Transfer::aligned(Block::new(index, 0), window, item.control.base_index());
+    let to = transfer.receive.start();
+    let passed = capability::pass(cpu, slot, destination, to, item, pass_special);
+    passed.ok().map(|_| ())
 }
 
 /// Unmaps from `task`.
@@ -155,8 +194,20 @@ fn unmap(cpu: &Cpu, state: &ThreadState, task: &Task) -> TaskAnswer {
     let Some(index) = single(flexpage) else {
         return unmap_page(cpu, state, task, flexpage, mask);
     };
-    capability::unmap_one(cpu, task, index, flexpage, mask);
+    unmap_one(cpu, task, index, flexpage, mask);
     unmapped(cpu, state, flexpage, 0)
+}
+
+/// Task unmap for a flexpage that is one capability, that in slot `index`.
+#[inline(always)]
+fn unmap_one(cpu: &Cpu, task: &Task, index: u64, flexpage: Flexpage, mask: UnmapMask) {
+    if mask.includes_own()
+        && let Some(slot) = task.capabilities.get(index)
+    {
+        let lost = flexpage.object_rights();
+        let full = lost.contains(CapabilityRights::READ);
+        capability::empty(cpu, slot, lost, full, mask);
+    }
 }
 
 #[inline(never)]
@@ -167,10 +218,21 @@ fn unmap_page(
     flexpage: Flexpage,
     mask: UnmapMask,
 ) -> TaskAnswer {
-    match task.memory.unmap_page(cpu, flexpage, mask) {
+    match revoke(cpu, task, flexpage, mask) {
         Some(access) => unmapped(cpu, state, flexpage, access),
         None => TaskAnswer::NOWHERE,
     }
+}
+
+/// Revokes a flexpage, if that is one page that can be revoked at once; what hardware noted.
+/// Nothing is done if not.
+#[inline(always)]
+fn revoke(cpu: &Cpu, task: &Task, flexpage: Flexpage, mask: UnmapMask) -> Option<u8> {
+    let is_whole = mask.includes_own() && flexpage.memory_rights().contains(MemoryRights::READ);
+    let address = flexpage.page().filter(|_| is_whole)?;
+    let mut flush = CpuFlush(cpu);
+    let context = &mut context(cpu.kernel, &mut flush);
+    mapping::fast::unmap(context, task.memory.space(), address).map(Access::bits)
 }
 
 #[inline(always)]

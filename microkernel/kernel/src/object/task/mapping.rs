@@ -11,13 +11,12 @@ use l4_abi::rights::MemoryRights;
 
 use super::memory::{CpuFlush, context};
 use super::{Task, ports};
-use crate::capability;
 use crate::cpu::Cpu;
 use crate::mapping::Cursor;
 use crate::mapping::map::Map;
 use crate::mapping::unmap::Unmap;
 use crate::memory::OutOfMemory;
-use crate::trace;
+use crate::{capability, trace};
 
 /// A map operation and its progress.
 pub enum Mapping {

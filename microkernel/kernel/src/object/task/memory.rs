@@ -2,24 +2,17 @@
 
 use l4_abi::error::ResultCode;
 use l4_abi::flexpage::{Flexpage, PAGE_ORDER};
-use l4_abi::item::ItemControl;
 use l4_abi::protocol::task::UnmapMask;
-use l4_abi::rights::MemoryRights;
 use machine::address::PhysicalAddress;
 use machine::entry_format::Format;
 use machine::memory::{Shared, SharedPointer};
-use machine::page_table::Access;
 use machine::paging;
 
-use super::Task;
 use crate::cpu::Cpu;
 use crate::kernel::Kernel;
-use crate::mapping::kernel_user_memory;
 use crate::mapping::memory_space::{self, MemorySpace, SpaceRef};
-use crate::mapping::page;
-use crate::mapping::teardown;
 use crate::mapping::unmap::{Scope, Unmap};
-use crate::mapping::{Context, Flush};
+use crate::mapping::{Context, Flush, kernel_user_memory, teardown};
 use crate::memory::quota::QuotaRef;
 use crate::memory::{KernelHeap, OutOfMemory};
 
@@ -85,16 +78,6 @@ impl TaskMemory {
         Unmap::new(self.space, flexpage, Scope::of(mask))
     }
 
-    /// Revokes a flexpage, if that is one page that can be revoked at once; what hardware noted.
-    /// Nothing is done if not.
-    #[inline(always)]
-    pub fn unmap_page(&self, cpu: &Cpu, flexpage: Flexpage, mask: UnmapMask) -> Option<u8> {
-        let is_whole = mask.includes_own() && flexpage.memory_rights().contains(MemoryRights::READ);
-        let address = flexpage.page().filter(|_| is_whole)?;
-        let mut flush = CpuFlush(cpu);
-        page::unmap(&mut context(cpu.kernel, &mut flush), self.space, address).map(Access::bits)
-    }
-
     /// Goes on adding kernel-user memory. `None`: there is more to do.
     pub fn add_kernel_user_memory(
         &self,
@@ -134,24 +117,6 @@ pub(super) fn context<'a, F>(kernel: &'a Kernel, flush: &'a mut F) -> Context<'a
         mappings: &kernel.mappings,
         flush,
     }
-}
-
-/// Maps an item from `source` to wherever it wants in `destination`, if that is one page that can
-/// be mapped at once. Nothing is done if not.
-#[inline(never)]
-pub fn map_page(
-    cpu: &Cpu,
-    source: &Task,
-    destination: &Task,
-    control: ItemControl,
-    flexpage: Flexpage,
-) -> Option<()> {
-    let send = flexpage.page().filter(|_| control.is_plain())?;
-    let receive = control.base_address();
-    let (from, to) = (source.memory.space, destination.memory.space);
-    let mut flush = CpuFlush(cpu);
-    let context = &mut context(cpu.kernel, &mut flush);
-    page::map(context, from, to, [send, receive], flexpage.memory_rights())
 }
 
 /// Forgets translations on all CPUs.

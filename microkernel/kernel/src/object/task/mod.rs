@@ -3,6 +3,7 @@
 
 mod create;
 mod end;
+#[cfg(feature = "fast-paths")]
 pub mod fast;
 mod loaded_space;
 mod mapping;
@@ -23,7 +24,7 @@ use crate::memory::sparse_array::SparseArray;
 
 pub use loaded_space::LoadedSpace;
 pub use mapping::{Mapping, Revocation};
-pub use memory::{MemoryKind, TaskMemory, map_page};
+pub use memory::{MemoryKind, TaskMemory};
 pub use ports::TaskPorts;
 
 /// A task.

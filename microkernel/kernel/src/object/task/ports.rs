@@ -19,9 +19,8 @@ use super::memory::context;
 use crate::cpu::Cpu;
 use crate::mapping::map::Map;
 use crate::mapping::memory_space::{MemorySpace, SpaceRef};
-use crate::mapping::teardown;
 use crate::mapping::unmap::{Scope, Unmap};
-use crate::mapping::{Cursor, Flush};
+use crate::mapping::{Cursor, Flush, teardown};
 use crate::memory::{KernelHeap, OutOfMemory};
 
 /// The ports of a task.

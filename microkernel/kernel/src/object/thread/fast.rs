@@ -4,9 +4,11 @@
 //! to the general way, and so is all else; nothing is done by then.
 
 use l4_abi::capability::Selector;
-use l4_abi::message_tag::MessageTag;
+use l4_abi::item::ReceivedItem;
+use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::operation::Operation;
 use l4_abi::protocol::factory::ObjectType;
+use l4_abi::protocol::scheduler::Opcode as Request;
 use l4_abi::protocol::thread::{OPCODE_MASK, Opcode};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::TimeoutPair;
@@ -14,11 +16,11 @@ use machine::per_cpu::{BIND, CREATE, EX_REGS, RUN, TaskAnswer};
 
 use super::{LocalState, Thread};
 use crate::cpu::Cpu;
-use crate::object::factory::Factory;
-use crate::object::scheduler::Scheduler;
+use crate::object::factory::{Factory, target_slot};
+use crate::object::scheduler::{Scheduler, cpu_set, parameters};
 use crate::object::task::fast;
 use crate::object::{Fail, Header, Invocation, OperationResult, Outcome};
-use crate::scheduling;
+use crate::scheduling::fast as scheduling;
 
 /// Creation of a thread.
 #[inline(always)]
@@ -28,7 +30,18 @@ pub fn create(cpu: &Cpu, destination: u64) -> Option<TaskAnswer> {
     if call.word(0) != ObjectType::Thread.word() {
         return None;
     }
-    end(state, factory.create_thread(&call), fast::is_all(cpu))
+    end(state, make(factory, &call), fast::is_all(cpu))
+}
+
+/// Makes a thread, as the request is known to ask.
+#[inline(always)]
+fn make(factory: &Factory, call: &Invocation<'_>) -> OperationResult {
+    call.require_rights(CapabilityRights::SPECIAL)?;
+    let slot = target_slot(call)?;
+    let thread = Thread::create(call.cpu, factory.quota(), call.cpu.id())?.into_any();
+    factory.hand_out(call, slot, &thread)?;
+    call.reply(0, ReceivedItem::NEW_OBJECT_WORD);
+    Ok(Outcome(MessageTag::new(0, 0, 1, TagFlags::empty())))
 }
 
 /// Thread control with a task to bind to.
@@ -70,11 +83,24 @@ pub fn ex_regs(cpu: &Cpu, destination: u64) -> Option<TaskAnswer> {
 #[inline(always)]
 pub fn run(cpu: &Cpu, destination: u64) -> Option<()> {
     let (call, object, state) = called(cpu, destination, RUN)?;
-    let scheduler = object.downcast::<Scheduler>()?;
-    let (thread, parameters) = scheduler.near_thread(&call)?;
+    object.downcast::<Scheduler>()?;
+    let (thread, parameters) = near_thread(&call)?;
     scheduling::start(cpu, (call.caller, &state), thread, parameters)?;
     state.context.frame.set_tag(MessageTag::EMPTY.raw());
     Some(())
+}
+
+/// The thread that the request is to run, its priority and its time slice, if it
+/// is more urgent than all others and stays on this CPU.
+#[inline(always)]
+fn near_thread<'cpu>(call: &Invocation<'cpu>) -> Option<(&'cpu Thread, (u8, u64))> {
+    let (cpu, (priority, quantum)) = (call.cpu, parameters(call).ok()?);
+    if call.word(0) != Request::RunThread.word() || priority <= cpu.budget.priority() {
+        return None;
+    }
+    let (thread, _) = call.argument::<Thread>().ok()?;
+    let stays = thread.lives_here(cpu) && cpu_set(call).contains(cpu.id());
+    stays.then_some((thread, (priority, quantum)))
 }
 
 /// A call of the current thread, its object, and the caller's state.
@@ -104,4 +130,11 @@ fn called(cpu: &Cpu, to: u64, tag: MessageTag) -> Option<Called<'_>> {
 fn end(state: LocalState<'_>, result: OperationResult, is_all: bool) -> Option<TaskAnswer> {
     let (Ok(Outcome(tag)) | Err(Fail(tag))) = result;
     (!tag.has_error()).then(|| fast::answer(is_all, &state, tag))
+}
+
+impl Thread {
+    /// True if `header` is its own.
+    pub fn is_behind(&self, header: &Header) -> bool {
+        self.own.get().is_some_and(|own| own.is(header))
+    }
 }

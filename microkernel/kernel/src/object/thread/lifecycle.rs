@@ -8,11 +8,10 @@ use machine::utcb::UtcbPointer;
 
 use super::{Deferred, Life, Thread, ThreadState, Waiting, end_waits};
 use crate::cpu::{Cpu, CpuLocal};
-use crate::ipc;
 use crate::object::task::Task;
 use crate::object::{OperationResult, Outcome, Ref};
 use crate::remote::{self, Errand};
-use crate::scheduling;
+use crate::{ipc, scheduling};
 
 impl Thread {
     /// Takes it out of whatever it waits for, without telling it. False, and

@@ -5,10 +5,12 @@
 //! blocks on a stack: what it waits for is [`Waiting`], and whoever ends the
 //! wait finishes the operation for it.
 
+#[cfg(feature = "fast-paths")]
 pub mod fast;
 mod lifecycle;
 mod long_operation;
 mod operations;
+#[cfg_attr(not(feature = "fast-paths"), path = "standing/absent.rs")]
 pub mod standing;
 mod trampoline;
 pub mod vcpu;
@@ -41,7 +43,7 @@ use crate::memory::quota::QuotaRef;
 use crate::remote::Errands;
 use crate::scheduling::DEFAULT_QUANTUM;
 
-pub use standing::{LocalState, Standing};
+pub use standing::LocalState;
 pub use trampoline::Trampoline;
 pub use vcpu::Vcpu;
 pub use wait_queue::{NextSender, QueuePlace, WaitQueue, end_waits};
@@ -406,11 +408,6 @@ impl Thread {
     /// True if it leaves this CPU when the kernel is left.
     pub fn is_departing(&self, cpu: &Cpu) -> bool {
         cpu.departures.contains(self)
-    }
-
-    /// True if `header` is its own.
-    pub fn is_behind(&self, header: &super::Header) -> bool {
-        self.own.get().is_some_and(|own| own.is(header))
     }
 
     /// A counted reference to it.

@@ -6,11 +6,12 @@
 //! [`Standing::Plain`] promises nothing, so it is always right for a thread
 //! whose system calls are not intercepted.
 
+use l4_abi::capability::ReplySlot;
 use machine::cell::Here;
+use machine::object::pair::Paired;
 
 use super::{Purpose, Source, Thread, ThreadState, Waiting};
 use crate::cpu::Cpu;
-use crate::ipc::reply;
 
 /// What can be relied on. But for the last, whoever ends the thread's wait has
 /// nothing to do for it but to let it go on.
@@ -65,9 +66,7 @@ impl Thread {
             return Standing::Plain;
         }
         match (state.waiting.get(), state.purpose.get()) {
-            (Waiting::Receive(Source::Anyone), Purpose::Syscall)
-                if reply::can_connect(self, state) =>
-            {
+            (Waiting::Receive(Source::Anyone), Purpose::Syscall) if can_connect(self, state) => {
                 Standing::Open
             }
             (Waiting::Receive(Source::Thread(_)), Purpose::Syscall) => Standing::Calling,
@@ -79,6 +78,29 @@ impl Thread {
             _ => Standing::Plain,
         }
     }
+}
+
+/// True if a server that waits for anybody can answer a caller through its implicit
+/// place: that is free, and the one that it waits with.
+pub fn can_connect(server: &Thread, state: &ThreadState) -> bool {
+    debug_assert!(server.answer.is_empty(), "it does not wait for an answer");
+    server.reply.half().is_empty() && waits_implicitly(state)
+}
+
+/// True if the implicit place is the one that the thread waits with, or waited
+/// with last.
+pub fn waits_implicitly(server: &ThreadState) -> bool {
+    server.request.get().reply_slot == ReplySlot::Implicit
+}
+
+/// Whether its system calls are intercepted has changed; it waits for nothing.
+#[inline(always)]
+pub fn set_intercepted(cpu: &Cpu, state: LocalState<'_>, is_intercepted: bool) {
+    let standing = match is_intercepted {
+        true => Standing::Intercepted,
+        false => Standing::Plain,
+    };
+    set(cpu, state, standing);
 }
 
 /// The thread stands so from now on.

@@ -15,7 +15,7 @@ use super::entry::go_on_at_entry;
 use crate::cpu::Cpu;
 use crate::object::ipc_gate::reference;
 use crate::object::task::{Mapping, Task};
-use crate::object::thread::{Deferred, Life, Standing, Thread, standing};
+use crate::object::thread::{Deferred, Life, Thread, standing};
 use crate::object::{Fail, Invocation, OperationResult, Outcome};
 use crate::scheduling;
 
@@ -106,7 +106,7 @@ impl Thread {
     pub(super) fn prepare_user_task(&self, cpu: &Cpu, (state, area): Parts<'_>, flags: StateFlags) {
         area.set_state(flags | StateFlags::ENTRY);
         state.vcpu.in_user_task.set(true);
-        standing::set(cpu, state, Standing::Intercepted);
+        standing::set_intercepted(cpu, state, true);
         let with_fpu = flags.contains(StateFlags::FPU_ENABLED);
         if state.vcpu.without_fpu.get() == with_fpu {
             state.vcpu.without_fpu.set(!with_fpu);

@@ -7,7 +7,7 @@ use machine::vcpu::{VcpuArea, mark_virtual_interrupt};
 use super::Parts;
 use crate::cpu::Cpu;
 use crate::ipc::{self, reply};
-use crate::object::thread::{Deferred, Purpose, Standing, Thread, ThreadState, standing};
+use crate::object::thread::{Deferred, Purpose, Thread, ThreadState, standing};
 use crate::scheduling;
 
 impl Thread {
@@ -116,11 +116,8 @@ impl Thread {
             state.vcpu.in_user_task.set(false);
             let chip = &cpu.kernel.platform.chip;
             (state.context).leave_user_task(cpu.block(), chip, area, is_loaded);
-            let standing = match state.is_alien.get() || state.context.is_privileged() {
-                true => Standing::Intercepted,
-                false => Standing::Plain,
-            };
-            standing::set(cpu, state, standing);
+            let is_intercepted = state.is_alien.get() || state.context.is_privileged();
+            standing::set_intercepted(cpu, state, is_intercepted);
             if state.vcpu.without_fpu.get() {
                 state.vcpu.without_fpu.set(false);
                 scheduling::fpu_access_changed(cpu, self);

@@ -9,7 +9,7 @@ use l4_abi::vcpu::StateFlags;
 use machine::per_cpu::{ShortWay, TaskAnswer};
 
 use crate::cpu::Cpu;
-use crate::object::thread::{Deferred, Standing, Thread, ThreadState, Waiting};
+use crate::object::thread::{Deferred, Thread, ThreadState, Waiting, standing::Standing};
 
 /// A system call in the user task of `thread`, the current one, is an entry.
 /// If it is in no user task, it is an alien.

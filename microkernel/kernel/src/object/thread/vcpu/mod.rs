@@ -9,6 +9,7 @@
 
 mod control;
 mod entry;
+#[cfg(feature = "fast-paths")]
 pub mod fast;
 mod guest;
 mod message;
