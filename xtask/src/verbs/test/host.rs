@@ -19,12 +19,20 @@ struct Suite {
     long: bool,
 }
 
-const SUITES: [Suite; 3] = [
+const SUITES: [Suite; 4] = [
     Suite {
         name: "Host tests",
         arguments: &[],
         flags: None,
         filter: &[],
+        long: false,
+    },
+    // What takes fast paths otherwise, on the whole way.
+    Suite {
+        name: "Host tests without fast paths",
+        arguments: &["-p", "kernel", "--lib", "--no-default-features"],
+        flags: None,
+        filter: &["fault::", "ipc::", "object::task", "object::thread"],
         long: false,
     },
     // What CPUs share, in every order in which two of them may get on.
