@@ -85,7 +85,7 @@ fn threads(workspace: &Workspace, arch: Architecture) -> Result<()> {
         &["rights", "IpcGate", "ping"],
         &["thread #", "server: Receive(Anyone)"],
         &["backtrace pingpong-server 0x"],
-        &["start::start", " at l4re/rt/src/start.rs:"],
+        &["component::start", " at l4re/rt/src/component/mod.rs:"],
     ] {
         if !lines.any(|line| expected.iter().all(|part| line.contains(part))) {
             fail!("gdb shows no line with {expected:?} after the others, but:\n{shown}");
