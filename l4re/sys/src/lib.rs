@@ -8,6 +8,7 @@
 //! * [`slots`]: which capability slots of this task are free.
 //! * [`attempt`]: what failed, in words.
 //! * [`vcpu`]: the calling thread as a virtual CPU.
+//! * [`sigma0`]: what the root pager is asked for.
 //! * [`ipc`]: the IPC operations; [`mod@object`]: the kernel's objects, one file each.
 //!
 //! **Where `unsafe` is.** A message can change what this task has mapped, so in the strictest
@@ -34,6 +35,7 @@ pub mod error;
 pub mod fatal;
 pub mod ipc;
 pub mod object;
+pub mod sigma0;
 pub mod slots;
 pub mod utcb;
 pub mod vcpu;

@@ -67,6 +67,13 @@ impl Module {
     }
 }
 
+/// The name of the file that a module's command line begins with: the last part of its first word.
+pub fn file_name(command_line: &[u8]) -> &[u8] {
+    let mut words = command_line.split(|byte| byte.is_ascii_whitespace());
+    let path = words.next().unwrap_or_default();
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}
+
 /// The kernel options block: written by the loader from the kernel's command line.
 pub mod options {
     use crate::flags::flags;
@@ -247,5 +254,23 @@ pub mod options {
         OptionsV6, version 6;
         /// Performance profile (x86).
         performance_profile: u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_modules_name_is_the_end_of_its_path() {
+        for (command_line, name) in [
+            ("rom/ned", "ned"),
+            ("/a/b/hello -x y", "hello"),
+            ("hello", "hello"),
+            ("", ""),
+            ("dir/", ""),
+        ] {
+            assert_eq!(file_name(command_line.as_bytes()), name.as_bytes());
+        }
     }
 }

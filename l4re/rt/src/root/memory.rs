@@ -3,16 +3,10 @@
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use l4_abi::capability::{Selector, slot};
 use l4_abi::flexpage::{Flexpage, PAGE_ORDER, PAGE_SIZE};
-use l4_abi::item::ReceiveBuffer;
-use l4_abi::message_tag::{MessageTag, TagFlags};
-use l4_abi::protocol::label;
 use l4_abi::protocol::sigma0::Request;
 use l4_abi::rights::MemoryRights;
-use l4_abi::timeout::TimeoutPair;
-use l4_abi::utcb::BufferDescriptor;
-use l4_sys::{Result, Utcb, ipc};
+use l4_sys::{Result, sigma0};
 
 use crate::env;
 use crate::place::Stack;
@@ -48,35 +42,26 @@ pub fn fresh(size: u64, order: u32) -> Result<Pages> {
     let size = size.next_multiple_of(block);
     let start = reserve(size, block);
     for at in (start..start + size).step_by(block as usize) {
-        sigma0(Request::AnyRam, 0, at, order)?;
+        ask(Request::AnyRam, 0, at, order)?;
     }
     Ok(Pages { start, size })
 }
 
 /// Maps what is in the machine's memory at `address` there.
 pub(super) fn known(address: u64, order: u32) -> Result<()> {
-    sigma0(Request::Ram, address, address, order)
+    ask(Request::Ram, address, address, order)
 }
 
 /// Maps the kernel info page.
 pub(super) fn kernel_info_page() -> Result<u64> {
     let at = reserve(PAGE_SIZE, PAGE_SIZE);
-    sigma0(Request::Kip, 0, at, PAGE_ORDER)?;
+    ask(Request::Kip, 0, at, PAGE_ORDER)?;
     Ok(at)
 }
 
-fn sigma0(request: Request, wish: u64, at: u64, order: u32) -> Result<()> {
+fn ask(request: Request, wish: u64, at: u64, order: u32) -> Result<()> {
     let [wish, window] = [wish, at].map(|start| Flexpage::memory(start, order, MemoryRights::RWX));
-    let utcb = Utcb::current();
-    utcb.set_buffer_descriptor(BufferDescriptor::DEFAULT);
-    utcb.set_buffer(0, ReceiveBuffer::WINDOW_WORD);
-    utcb.set_buffer(1, window.raw());
-    utcb.set_buffer(2, 0);
-    utcb.set_messages(&[request.request_word(), wish.raw()]);
-    let tag = MessageTag::new(label::SIGMA0, 2, 0, TagFlags::empty());
-    let answer = ipc::call(Selector::new(slot::PAGER), tag, TimeoutPair::NEVER);
-    utcb.set_buffer(0, 0);
-    ipc::check(answer?).map(|_| ())
+    sigma0::request(request, wish, window).map(|_| ())
 }
 
 /// Addresses that nobody uses.

@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_char};
 use core::mem::offset_of;
 
 use l4_abi::arch::native::KipHeader;
-use l4_abi::boot::{Module, ModuleInfo, ModuleKind};
+use l4_abi::boot::{Module, ModuleInfo, ModuleKind, file_name};
 use l4_abi::flexpage::PAGE_SIZE;
 use l4_sys::Result;
 
@@ -26,9 +26,7 @@ pub(super) fn command_line() -> &'static [u8] {
 /// ENOMEM if the memory is not the program's.
 pub fn file(name: &str) -> Result<Option<Pages>> {
     let is_wanted = |module: &&Module| {
-        let path = text(module).split(|byte| byte.is_ascii_whitespace()).next();
-        let last = path.and_then(|path| path.rsplit(|byte| *byte == b'/').next());
-        module.kind() == ModuleKind::Ordinary && last == Some(name.as_bytes())
+        module.kind() == ModuleKind::Ordinary && file_name(text(module)) == name.as_bytes()
     };
     let Some(module) = all().iter().find(is_wanted) else {
         return Ok(None);

@@ -1,16 +1,23 @@
 //! In place of the fast paths in kernels without them, and in those with traces:
-//! every system call and every page fault goes the whole way. What each function
-//! is for is said in `mod.rs`.
+//! every system call and every page fault goes the whole way, but for those that lead
+//! a vCPU to its user task and back. What each function is for is said in `mod.rs`.
 
 use machine::event::Fault;
 use machine::per_cpu::{ShortWay, TaskAnswer};
 
 use crate::cpu::{Cpu, CpuLocal};
+use crate::object::thread::vcpu::user_task;
+
+/// Traces note what happens on the whole way.
+const IS_TRACED: bool = cfg!(feature = "trace");
 
 impl CpuLocal {
-    /// Leads nowhere.
-    pub fn short_syscall(_: &Cpu, _: u64, _: u64, _: u64, _: u64) -> ShortWay {
-        ShortWay::Nowhere
+    /// Leads out of the user task of a vCPU.
+    pub fn short_syscall(cpu: &Cpu, _: u64, _: u64, _: u64, _: u64) -> ShortWay {
+        match cpu.current.get(cpu) {
+            Some(thread) if !IS_TRACED => user_task::enter(cpu, thread),
+            _ => ShortWay::Nowhere,
+        }
     }
 
     /// Leads nowhere.
@@ -38,9 +45,14 @@ impl CpuLocal {
         false
     }
 
-    /// Leads nowhere.
-    pub fn resume(_: &Cpu) -> Result<TaskAnswer, ShortWay> {
-        Ok(TaskAnswer::NOWHERE)
+    /// Leads to the user task or the virtual machine of a vCPU.
+    pub fn resume(cpu: &Cpu) -> Result<TaskAnswer, ShortWay> {
+        let way = if IS_TRACED {
+            None
+        } else {
+            user_task::resume(cpu)
+        };
+        way.unwrap_or(Ok(TaskAnswer::NOWHERE))
     }
 }
 

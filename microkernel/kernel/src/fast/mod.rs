@@ -62,7 +62,7 @@ impl CpuLocal {
     /// the kernel is left by another way than with an answer.
     pub fn resume(cpu: &Cpu) -> Result<TaskAnswer, ShortWay> {
         latency::syscall(cpu, RESUME[0]);
-        let led = vcpu::fast::resume(cpu).unwrap_or(Ok(TaskAnswer::NOWHERE));
+        let led = vcpu::user_task::resume(cpu).unwrap_or(Ok(TaskAnswer::NOWHERE));
         if led.is_ok_and(|answer| answer.tag().is_none()) {
             return led;
         }

@@ -66,7 +66,7 @@ pub fn syscall(cpu: &Cpu, label: u64, destination: u64, tag: u64, timeouts: u64)
         return ShortWay::Nowhere;
     };
     let Some(state) = thread.stands(cpu, Standing::Plain) else {
-        return vcpu::fast::enter(cpu, thread);
+        return vcpu::user_task::enter(cpu, thread);
     };
     let from = Sender { thread, state };
     // Words only, and the sender waits for as long as it takes.

@@ -1,6 +1,6 @@
 //! The boot modules, as bootstrap lists them (`abi/07` §1).
 
-use l4_abi::boot::{Module as Record, ModuleInfo, ModuleKind};
+use l4_abi::boot::{Module as Record, ModuleInfo, ModuleKind, file_name};
 
 use crate::memory;
 
@@ -12,7 +12,7 @@ const MODULES_MAX: u32 = 1024;
 /// A boot module.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Module {
-    /// The last part of its path.
+    /// Its file's.
     pub(super) name: &'static [u8],
     pub(super) address: u64,
     pub(super) size: u64,
@@ -28,43 +28,8 @@ pub(super) fn all(user_pointer: u64) -> impl Iterator<Item = Module> + Clone {
         .iter()
         .filter(|record| record.kind() == ModuleKind::Ordinary)
         .map(|record| Module {
-            name: base_name(first_word(memory::text(
-                record.command_line,
-                COMMAND_LINE_MAX,
-            ))),
+            name: file_name(memory::text(record.command_line, COMMAND_LINE_MAX)),
             address: record.start,
             size: record.end.saturating_sub(record.start),
         })
-}
-
-fn first_word(command_line: &[u8]) -> &[u8] {
-    command_line
-        .split(|byte| byte.is_ascii_whitespace())
-        .next()
-        .unwrap_or_default()
-}
-
-fn base_name(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_modules_name_is_the_end_of_its_path() {
-        for (command_line, name) in [
-            ("rom/ned", "ned"),
-            ("/a/b/hello -x y", "hello"),
-            ("hello", "hello"),
-            ("", ""),
-            ("dir/", ""),
-        ] {
-            assert_eq!(
-                base_name(first_word(command_line.as_bytes())),
-                name.as_bytes()
-            );
-        }
-    }
 }

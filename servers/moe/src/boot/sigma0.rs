@@ -3,28 +3,19 @@
 use l4_abi::arch::native::KipHeader;
 use l4_abi::capability::slot;
 use l4_abi::flexpage::Flexpage;
-use l4_abi::item::ReceiveBuffer;
 use l4_abi::kip::MemoryDescriptor;
 use l4_abi::protocol::label;
 use l4_abi::protocol::sigma0::Request;
 use l4_abi::rights::MemoryRights;
-use l4_ipc::client::exchange;
 use l4_ipc::factory::ServerFactory;
-use l4_ipc::{Pages, Writer};
-use l4_sys::{AnyObject, Cap, OwnedCap, Result, Selector};
+use l4_sys::{AnyObject, Cap, OwnedCap, Result, sigma0};
 
 use crate::frames::PAGE_SIZE;
 use crate::memory;
 
-const SIGMA0: Selector = Selector::new(slot::PAGER);
-
-fn request(request: Request, page: Flexpage) -> Result<u64> {
-    let mut writer = Writer::new();
-    writer.scalar(request.request_word())?;
-    writer.scalar(page.raw())?;
-    writer.buffer_word(ReceiveBuffer::WINDOW_WORD)?;
-    writer.buffer_word(Flexpage::whole_memory().raw())?;
-    exchange::<Pages>(SIGMA0, label::SIGMA0, writer).map(|item| item.base())
+/// Whatever arrives, arrives where it lies.
+fn request(request: Request, wish: Flexpage) -> Result<u64> {
+    sigma0::request(request, wish, Flexpage::whole_memory())
 }
 
 /// Takes any free block of 2^`order` bytes.

@@ -15,6 +15,7 @@ use crate::build::{Profile, Purpose};
 use crate::failure::{Result, fail};
 use crate::qemu::{End, Machine, Output, Session, Typing};
 use crate::symbols::Symbols;
+use crate::system::System;
 use crate::workspace::{Workspace, relative};
 use figures::Figures;
 use std::path::Path;
@@ -47,6 +48,41 @@ const OTHER_CPUS: &str = "tests/bench-cpus.toml";
 /// The system that makes the kernel do what takes long, to measure how long interrupts are off.
 const LONG_OPERATIONS: &str = "tests/kernel/latency.toml";
 
+/// The system whose kernel is the least.
+const LEAST: &str = "karma-alone";
+
+/// A kernel that is measured beside the default one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OtherKernel {
+    /// It isolates itself from user mode.
+    Isolated,
+    /// It is the one of a system that has the least to trust.
+    Least,
+}
+
+impl OtherKernel {
+    const ALL: [Self; 2] = [Self::Isolated, Self::Least];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Isolated => "isolated",
+            Self::Least => "least",
+        }
+    }
+
+    fn is_for(self, arch: Architecture) -> bool {
+        self == Self::Least || arch == Architecture::X86_64
+    }
+
+    /// The row whose target holds for it too.
+    const fn target(self) -> Option<&'static str> {
+        match self {
+            Self::Isolated => None,
+            Self::Least => Some(rows::VM_EXIT),
+        }
+    }
+}
+
 /// For one architecture, on a slow host.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -61,22 +97,25 @@ fn run(args: &[String]) -> Result<()> {
     let mut missed = vec![];
     for arch in archs {
         if args.flag("--interrupts") {
-            let lines = boot(&workspace, arch, LONG_OPERATIONS, Purpose::Measure, false)?;
+            let lines = boot_long_operations(&workspace, arch)?;
             let found = lines.iter().filter(|line| line.starts_with("@brio "));
             found.for_each(|line| println!("{line}"));
             continue;
         }
         let figures = measure(&workspace, arch)?;
-        let isolated = match arch {
-            Architecture::X86_64 => Some(measure_isolated(&workspace, arch)?),
-            Architecture::Aarch64 => None,
-        };
-        println!("{}", report::table(arch, &figures, isolated.as_ref()));
-        csv += &report::csv(arch.name(), arch, &figures);
-        if let Some(isolated) = &isolated {
-            csv += &report::csv(&format!("{arch}-isolated"), arch, isolated);
+        let mut others = vec![];
+        for kernel in OtherKernel::ALL {
+            if kernel.is_for(arch) {
+                others.push((kernel, measure_other(&workspace, arch, kernel)?));
+            }
         }
+        println!("{}", report::table(arch, &figures, &others));
+        csv += &report::csv(arch.name(), arch, &figures);
         missed.extend(report::missed(arch, &figures));
+        for (kernel, figures) in &others {
+            csv += &report::csv(&format!("{arch}-{}", kernel.name()), arch, figures);
+            missed.extend(report::missed_by(arch, *kernel, figures));
+        }
     }
     if let Some(path) = args.text("--csv") {
         write_file(Path::new(path), csv.as_bytes())?;
@@ -93,38 +132,47 @@ fn run(args: &[String]) -> Result<()> {
 
 /// Boots the programs and collects what they and the kernel print.
 fn measure(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
-    let mut lines = boot(workspace, arch, SYSTEM, Purpose::Plain, false)?;
-    lines.extend(boot(workspace, arch, OTHER_CPUS, Purpose::Plain, false)?);
-    lines.extend(boot(
-        workspace,
-        arch,
-        LONG_OPERATIONS,
-        Purpose::Measure,
-        false,
-    )?);
+    let mut lines = vec![];
+    for system in [SYSTEM, OTHER_CPUS] {
+        lines.extend(boot(workspace, arch, &load(workspace, system)?)?);
+    }
+    lines.extend(boot_long_operations(workspace, arch)?);
     Figures::read(lines.iter().map(String::as_str))
 }
 
-/// The same of a kernel that isolates itself from user mode, on one CPU.
-fn measure_isolated(workspace: &Workspace, arch: Architecture) -> Result<Figures> {
-    let lines = boot(workspace, arch, SYSTEM, Purpose::Plain, true)?;
+fn boot_long_operations(workspace: &Workspace, arch: Architecture) -> Result<Vec<String>> {
+    let mut system = load(workspace, LONG_OPERATIONS)?;
+    system.kernel.purpose = Purpose::Measure;
+    boot(workspace, arch, &system)
+}
+
+/// The same of another kernel, on one CPU.
+fn measure_other(
+    workspace: &Workspace,
+    arch: Architecture,
+    kernel: OtherKernel,
+) -> Result<Figures> {
+    let mut system = load(workspace, SYSTEM)?;
+    match kernel {
+        OtherKernel::Isolated => system.isolate = Some(true),
+        OtherKernel::Least => system.kernel = run::load(workspace, LEAST)?.kernel,
+    }
+    let lines = boot(workspace, arch, &system)?;
     Figures::read(lines.iter().map(String::as_str))
+}
+
+/// A system whose kernel does not isolate itself from user mode.
+fn load(workspace: &Workspace, system: &str) -> Result<System> {
+    let path = relative(&workspace.root().join(system));
+    let mut system = run::load(workspace, &path.to_string_lossy())?;
+    system.isolate = Some(false);
+    Ok(system)
 }
 
 /// Boots a system and collects what it prints.
-fn boot(
-    workspace: &Workspace,
-    arch: Architecture,
-    system: &str,
-    purpose: Purpose,
-    isolate: bool,
-) -> Result<Vec<String>> {
-    let path = relative(&workspace.root().join(system));
-    let mut system = run::load(workspace, &path.to_string_lossy())?;
-    system.kernel.purpose = purpose;
-    system.isolate = Some(isolate);
-    let image = run::build(&system, workspace, arch, Profile::Release)?;
-    let mut machine = Machine::new(&system, arch, image);
+fn boot(workspace: &Workspace, arch: Architecture, system: &System) -> Result<Vec<String>> {
+    let image = run::build(system, workspace, arch, Profile::Release)?;
+    let mut machine = Machine::new(system, arch, image);
     machine.extra = ["-icount", "shift=0"].map(str::to_owned).to_vec();
     eprintln!("Measuring on {machine}");
     let symbols = Symbols::new(workspace, arch, machine.kernel);

@@ -1,5 +1,6 @@
 //! The table that people read, the one that programs read, and what misses.
 
+use super::OtherKernel;
 use super::figures::{Figures, LONGEST};
 use super::rows::{GROWTH_LIMIT, ROWS, Row};
 use crate::architecture::Architecture;
@@ -7,33 +8,45 @@ use crate::architecture::Architecture;
 /// First line of the file.
 pub const CSV_HEAD: &str = "architecture,row,minimum,median,target,growth\n";
 
-/// One line for each row. `isolated` are the figures of a kernel that isolates itself.
-pub fn table(arch: Architecture, figures: &Figures, isolated: Option<&Figures>) -> String {
+/// One line for each row. `others` are the figures of other kernels.
+pub fn table(arch: Architecture, figures: &Figures, others: &[(OtherKernel, Figures)]) -> String {
+    let names: Vec<String> = others
+        .iter()
+        .map(|(kernel, _)| format!(" {:>8}", kernel.name()))
+        .collect();
     let mut text = format!(
         "{arch}: instructions, user stubs included\n{:<52} {:>8} {:>8}{} {:>8}       in crowds\n",
         "operation",
         "minimum",
         "median",
-        isolated.map_or("", |_| " isolated"),
+        names.concat(),
         "target"
     );
     for row in ROWS {
-        let columns = columns(row, arch, figures, isolated);
+        let columns = columns(row, arch, figures, others);
         text += &format!("{:<52} {columns}\n", row.operation);
     }
     text
 }
 
-fn columns(row: &Row, arch: Architecture, figures: &Figures, isolated: Option<&Figures>) -> String {
+fn columns(
+    row: &Row,
+    arch: Architecture,
+    figures: &Figures,
+    others: &[(OtherKernel, Figures)],
+) -> String {
     let target = row.target_on(arch);
     let shown = target.map_or("-".to_owned(), |target| target.to_string());
-    let isolated = isolated.map_or(String::new(), |isolated| {
-        let median = isolated.get(row.name).map(|figure| figure.median);
-        let median = median.map_or("-".to_owned(), |median| format!("{median:.0}"));
-        format!(" {median:>8}")
-    });
+    let others: String = others
+        .iter()
+        .map(|(_, figures)| {
+            let median = figures.get(row.name).map(|figure| figure.median);
+            let median = median.map_or("-".to_owned(), |median| format!("{median:.0}"));
+            format!(" {median:>8}")
+        })
+        .collect();
     let Some(figure) = figures.get(row.name) else {
-        return format!("{:>8} {:>8}{isolated} {shown:>8}  not measured", "", "");
+        return format!("{:>8} {:>8}{others} {shown:>8}  not measured", "", "");
     };
     let verdict = match target {
         Some(target) if figure.median > target as f64 => "MISS",
@@ -50,7 +63,7 @@ fn columns(row: &Row, arch: Architecture, figures: &Figures, isolated: Option<&F
         _ => growth.join("  "),
     };
     format!(
-        "{:>8.0} {:>8.0}{isolated} {shown:>8} {verdict:<4}  {comment}",
+        "{:>8.0} {:>8.0}{others} {shown:>8} {verdict:<4}  {comment}",
         figure.minimum, figure.median
     )
 }
@@ -102,6 +115,20 @@ pub fn missed(arch: Architecture, figures: &Figures) -> Vec<String> {
     missed
 }
 
+/// The same of another kernel: of its rows at most one has a target.
+pub fn missed_by(arch: Architecture, kernel: OtherKernel, figures: &Figures) -> Option<String> {
+    let row = ROWS.iter().find(|row| Some(row.name) == kernel.target())?;
+    let target = row.target_on(arch)?;
+    let name = format!("{arch}-{} {}", kernel.name(), row.name);
+    match figures.get(row.name) {
+        None => Some(format!("{name}: not measured")),
+        Some(figure) if figure.median > target as f64 => {
+            Some(format!("{name}: {:.0} instead of {target}", figure.median))
+        }
+        Some(_) => None,
+    }
+}
+
 fn largest_growth(row: &Row, figures: &Figures) -> f64 {
     let growth = figures.growth(row.name);
     growth
@@ -112,6 +139,7 @@ fn largest_growth(row: &Row, figures: &Figures) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::VM_EXIT;
     use super::*;
     use Architecture::{Aarch64, X86_64};
 
@@ -134,7 +162,7 @@ mod tests {
         assert_eq!(missed(X86_64, &figures("page-map", 500)), [""; 0]);
         let named = missed(X86_64, &figures("page-map", 501));
         assert_eq!(named, ["x86_64 page-map: 501 instead of 500"]);
-        assert!(table(X86_64, &figures("page-map", 501), None).contains(" MISS "));
+        assert!(table(X86_64, &figures("page-map", 501), &[]).contains(" MISS "));
     }
 
     #[test]
@@ -161,7 +189,7 @@ mod tests {
         let named = missed(X86_64, &Figures::default());
         let expected = ROWS.iter().filter(|row| row.target.is_some());
         assert_eq!(named.len(), expected.count());
-        assert!(table(X86_64, &Figures::default(), None).contains("not measured"));
+        assert!(table(X86_64, &Figures::default(), &[]).contains("not measured"));
     }
 
     #[test]
@@ -176,11 +204,26 @@ mod tests {
     }
 
     #[test]
-    fn isolated_figures_have_a_column_and_no_target() {
-        let isolated = figures("page-map", 777);
-        let text = table(X86_64, &figures("page-map", 444), Some(&isolated));
+    fn other_kernels_have_a_column_each_and_a_target_for_the_exits_of_virtual_machines() {
+        let [isolated, least] = OtherKernel::ALL;
+        let others = [
+            (isolated, figures("page-map", 777)),
+            (least, figures("page-map", 888)),
+        ];
+        let text = table(X86_64, &figures("page-map", 444), &others);
         let map = text.lines().find(|line| line.contains(" 777 ")).unwrap();
-        assert!(map.contains(" 444      777      500 ok"), "{map}");
-        assert!(text.contains(" median isolated   target"));
+        assert!(map.contains(" 444      777      888      500 ok"), "{map}");
+        assert!(text.contains(" median isolated    least   target"));
+        for (kernel, figures) in &others {
+            assert_eq!(missed_by(X86_64, *kernel, figures), None);
+        }
+        let slow = figures(VM_EXIT, 451);
+        assert_eq!(missed_by(X86_64, isolated, &slow), None);
+        let named = missed_by(X86_64, least, &slow);
+        assert_eq!(
+            named.as_deref(),
+            Some("x86_64-least vm-exit: 451 instead of 450")
+        );
+        assert!(missed_by(X86_64, least, &Figures::default()).is_some());
     }
 }

@@ -53,6 +53,9 @@ impl Row {
     }
 }
 
+/// The row of virtual machines.
+pub const VM_EXIT: &str = "vm-exit";
+
 /// All of them, in the order of the table.
 pub const ROWS: &[Row] = &[
     Row::without_target("empty-slot", "send to an empty capability slot"),
@@ -117,7 +120,7 @@ pub const ROWS: &[Row] = &[
         450,
     ),
     row(
-        "vm-exit",
+        VM_EXIT,
         "VM: resume, exit by `cpuid` or `hvc`, return to the VMM",
         450,
     ),

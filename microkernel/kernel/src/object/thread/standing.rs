@@ -45,6 +45,13 @@ impl Thread {
         self.state.marked(cpu, standing as u16)
     }
 
+    /// Its state, if it is on this CPU, and its system calls are just carried out;
+    /// or it waits.
+    #[inline(always)]
+    pub fn just_calls<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<LocalState<'cpu>> {
+        self.stands(cpu, Standing::Plain)
+    }
+
     /// It waits for something else, or not any more; what it waited for.
     pub fn set_waiting(&self, cpu: &Cpu, waiting: Waiting) -> Waiting {
         let old = self.state(cpu).waiting.replace(waiting);

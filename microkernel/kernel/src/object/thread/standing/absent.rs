@@ -10,6 +10,13 @@ use crate::cpu::Cpu;
 pub type LocalState<'cpu> = Here<'cpu, ThreadState>;
 
 impl Thread {
+    /// Its state, if it is on this CPU, and its system calls are just carried out.
+    pub fn just_calls<'cpu>(&'cpu self, cpu: &'cpu Cpu) -> Option<LocalState<'cpu>> {
+        let just_calls =
+            |state: &LocalState<'_>| !state.intercepts_syscalls() && !state.context.is_privileged();
+        self.state.get(cpu).filter(just_calls)
+    }
+
     /// It waits for something else, or not any more; what it waited for.
     pub fn set_waiting(&self, cpu: &Cpu, waiting: Waiting) -> Waiting {
         self.state(cpu).waiting.replace(waiting)

@@ -13,6 +13,7 @@ mod entry;
 pub mod fast;
 mod guest;
 mod message;
+pub mod user_task;
 
 use core::cell::Cell;
 
