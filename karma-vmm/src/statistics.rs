@@ -29,13 +29,6 @@ impl Statistics {
         *self.counts.entry(key).or_default() += 1;
     }
 
-    /// Adds those of another CPU.
-    pub fn add(&mut self, other: &Self) {
-        for (key, count) in &other.counts {
-            *self.counts.entry(*key).or_default() += count;
-        }
-    }
-
     /// All exits.
     pub fn total(&self) -> u64 {
         self.counts.values().sum()

@@ -20,6 +20,7 @@ use core::error::Error;
 
 use crate::end::End;
 use crate::guest_loop;
+use crate::statistics::Statistics;
 use l4_abi::protocol::scheduler::CpuSet;
 use l4_rt::{console, env, println};
 use options::Options;
@@ -28,11 +29,19 @@ use provider::Provider;
 fn run(provider: Provider) -> Result<i32, Box<dyn Error>> {
     let options = Options::parse(l4_rt::env::args().skip(1))?;
     let (stop, statistics) = guest_loop::run(&options, provider)?;
-    console::flush();
     if options.statistics {
-        println!("{statistics}");
+        statistics.print();
     }
+    console::flush();
     Ok(stop.code())
+}
+
+impl Statistics {
+    /// Shows them, behind what the guest has printed.
+    pub fn print(&self) {
+        console::flush();
+        println!("{self}");
+    }
 }
 
 /// Prints what a guest prints.

@@ -131,7 +131,7 @@ impl Machine {
             board: Mutex::new(Board {
                 platform,
                 firmware: Firmware::new(options.cpus, start),
-                input: Input::new(INPUT)?,
+                input: Input::new(INPUT, options.statistics)?,
                 statistics: Statistics::default(),
                 has_input: false,
                 stop: None,
@@ -254,8 +254,11 @@ impl Board {
     fn type_in(&mut self, memory: &Shared) {
         let mut typed = [0; TYPED];
         let room = self.platform.room().min(TYPED);
-        let count = self.input.read(&mut typed[..room]);
-        self.platform.type_in(&typed[..count], memory);
-        self.has_input = count == room;
+        let read = self.input.read(&mut typed[..room]);
+        self.platform.type_in(&typed[..read.count], memory);
+        self.has_input = !read.is_all;
+        if read.asks_status {
+            self.statistics.print();
+        }
     }
 }

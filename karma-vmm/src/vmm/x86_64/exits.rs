@@ -30,7 +30,7 @@ impl Processor {
             Exit::WriteDebug(number, general) => return self.debug_register(number, general, true),
             Exit::Cpuid => self.cpuid(),
             Exit::Halt => {
-                self.statistics.count("halt", None);
+                self.count("halt", None);
                 self.cpu.skip();
                 match self.cpu.has_interrupts_on() {
                     true => self.halt(),
@@ -38,12 +38,12 @@ impl Processor {
                 }
             }
             Exit::Hypercall => {
-                self.statistics.count("hypercall", self.cpu.ax());
+                self.count("hypercall", self.cpu.ax());
                 self.cpu.set_ax(NO_SUCH_HYPERCALL);
                 self.cpu.skip();
             }
             Exit::Caches => {
-                self.statistics.count("caches", None);
+                self.count("caches", None);
                 self.cpu.skip();
             }
             Exit::Exception(vector) => self.exception(vector),
@@ -51,9 +51,9 @@ impl Processor {
                 self.debug_registers.note(reasons);
                 self.exception(vector::DEBUG);
             }
-            Exit::Done(what) => self.statistics.count(what, None),
+            Exit::Done(what) => self.count(what, None),
             Exit::TripleFault => {
-                self.statistics.count("triple fault", None);
+                self.count("triple fault", None);
                 return Some(Stop::End(End::Reset));
             }
             Exit::Other => return Some(self.fault()),
@@ -62,12 +62,12 @@ impl Processor {
     }
 
     fn exception(&mut self, vector: u64) {
-        self.statistics.count("exception", vector);
+        self.count("exception", vector);
         self.cpu.raise(vector);
     }
 
     fn read_port(&mut self, port: u16, size: u8) {
-        self.statistics.count("port in", u64::from(port));
+        self.count("port in", u64::from(port));
         let now = alarm::now();
         let read = |platform: &mut Platform<Shared>| platform.read_port(port, size, now);
         let value = u64::from(self.with_platform(read)) & mask(size);
@@ -82,7 +82,7 @@ impl Processor {
     }
 
     fn write_port(&mut self, port: u16, size: u8) -> Option<End> {
-        self.statistics.count("port out", u64::from(port));
+        self.count("port out", u64::from(port));
         let now = alarm::now();
         let value = (self.cpu.ax() & mask(size)) as u32;
         let memory = &self.machine.ram.shared;
@@ -96,7 +96,7 @@ impl Processor {
         let frame = self.cpu.vcpu.registers();
         let (number, ax) = (frame.rcx as u32, self.cpu.ax());
         let done = if is_write {
-            self.statistics.count("register write", u64::from(number));
+            self.count("register write", u64::from(number));
             let value = frame.rdx << 32 | ax & 0xffff_ffff;
             // The clock of the kernel info page runs with the counter, from its zero on.
             let time = (self.machine.scale, 0u64.wrapping_sub(self.machine.started));
@@ -108,7 +108,7 @@ impl Processor {
                 _ => (self.registers).write(number, value, &self.machine.ram.shared, time),
             }
         } else {
-            self.statistics.count("register read", u64::from(number));
+            self.count("register read", u64::from(number));
             let value = match self.cpu.msr(number) {
                 Some(value) => Ok(value),
                 _ if Self::is_of_apic(number) => self.read_apic(number),
@@ -129,7 +129,7 @@ impl Processor {
         let (leaf, sub_leaf) = (self.cpu.ax() as u32, self.cpu.vcpu.registers().rcx as u32);
         // Where a guest looks for hypervisors it looks at very many.
         let detail = Some(u64::from(leaf)).filter(|_| leaf >> 28 != 4);
-        self.statistics.count("cpuid", detail);
+        self.count("cpuid", detail);
         let own = __cpuid_count(leaf, sub_leaf);
         let own = [own.eax, own.ebx, own.ecx, own.edx];
         let cpu = cpuid::Cpu {
@@ -151,7 +151,7 @@ impl Processor {
         general: Option<usize>,
         is_write: bool,
     ) -> Option<Stop> {
-        self.statistics.count("debug register", number as u64);
+        self.count("debug register", number as u64);
         let hardware = &mut self.cpu.hardware;
         let (general, next) = match general {
             Some(general) => (general, hardware.next_instruction()),
@@ -178,7 +178,7 @@ impl Processor {
     fn fault(&mut self) -> Stop {
         let hardware = &self.cpu.hardware;
         let [exit, first, second] = hardware.exit_words();
-        self.statistics.count("fault", exit);
+        self.count("fault", exit);
         println!();
         println!("the guest is stopped: exit {exit:#x}, {first:#x} {second:#x}");
         for register in Register::ALL {

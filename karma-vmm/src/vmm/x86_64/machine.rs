@@ -7,6 +7,7 @@ use core::error::Error;
 use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crate::end::End;
+use crate::statistics::Statistics;
 use crate::x86_64::devices::local_apic::LocalApic;
 use crate::x86_64::devices::paravirtual_clock::Scale;
 use crate::x86_64::kernel_image::{self, Entry};
@@ -36,6 +37,7 @@ pub(super) struct Machine {
     /// Its address space.
     pub(super) vm: OwnedCap<Task>,
     pub(super) cpus: Vec<Connection>,
+    pub(super) statistics: Mutex<Statistics>,
     is_over: AtomicBool,
     end: Mutex<Option<Stop>>,
 }
@@ -98,6 +100,7 @@ impl Machine {
             started: alarm::now(),
             vm,
             cpus: cpus.collect::<l4_sys::Result<_>>()?,
+            statistics: Mutex::new(Statistics::default()),
             is_over: AtomicBool::new(false),
             end: Mutex::new(None),
         };

@@ -37,30 +37,26 @@ pub(crate) fn run(
     }
     let others = (1..u32::from(options.cpus)).map(|id| start(&machine, id));
     let others: Vec<_> = others.collect::<Result<_, _>>()?;
-    let mut first = Processor::new(machine, 0)?;
-    first.start(&entry)?;
+    let mut first = Processor::new(machine.clone(), 0)?;
+    first.start(&entry, options.statistics)?;
     let stop = first.run()?;
-    let mut statistics = first.statistics;
     for other in others {
-        statistics.add(&other.join()?);
+        other.join()?;
     }
+    let statistics = core::mem::take(&mut *machine.statistics.lock());
     Ok((stop, statistics))
 }
 
 /// Another CPU than the first, which waits until it is started.
-fn start(machine: &Arc<Machine>, id: u32) -> l4_sys::Result<JoinHandle<Statistics>> {
+fn start(machine: &Arc<Machine>, id: u32) -> l4_sys::Result<JoinHandle<()>> {
     let machine = machine.clone();
     let place = Builder::new().cpus(host_cpu(id as usize)?);
     place.spawn(move || {
-        let run = |machine| -> Result<Statistics, Box<dyn Error>> {
-            let mut cpu = Processor::new(machine, id)?;
-            cpu.run()?;
-            Ok(cpu.statistics)
-        };
-        run(machine.clone()).unwrap_or_else(|error| {
+        let run =
+            |machine| -> Result<Stop, Box<dyn Error>> { Ok(Processor::new(machine, id)?.run()?) };
+        if let Err(error) = run(machine.clone()) {
             println!("CPU {id}: {error}");
             machine.end(Stop::Fault);
-            Statistics::default()
-        })
+        }
     })
 }

@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::error::Error;
 
-use crate::statistics::Statistics;
 use crate::x86_64::debug_registers::DebugRegisters;
 use crate::x86_64::kernel_image::Entry;
 use crate::x86_64::msr::Registers;
@@ -38,7 +37,6 @@ pub(super) struct Processor {
     pub(super) cpu: Cpu,
     pub(super) registers: Registers,
     pub(super) debug_registers: DebugRegisters,
-    pub(super) statistics: Statistics,
     /// The interrupt that the guest can take.
     offered: Option<Interrupt>,
     alarm: Alarm,
@@ -82,7 +80,6 @@ impl Processor {
             cpu: Cpu::new(*machine.vm)?,
             registers: Registers::new(id, machine.has_apics()),
             debug_registers: DebugRegisters::default(),
-            statistics: Statistics::default(),
             offered: None,
             alarm: Alarm::new(ALARM)?,
             timer: None,
@@ -92,9 +89,9 @@ impl Processor {
         })
     }
 
-    /// Lets it start with a kernel, and get what is typed.
-    pub(super) fn start(&mut self, entry: &Entry) -> Result<()> {
-        self.input = Some(Input::new(INPUT)?);
+    /// Lets it start with a kernel, and get what is typed; with `has_status` a key asks for the statistics.
+    pub(super) fn start(&mut self, entry: &Entry, has_status: bool) -> Result<()> {
+        self.input = Some(Input::new(INPUT, has_status)?);
         self.cpu.start(entry);
         Ok(())
     }
@@ -123,7 +120,7 @@ impl Processor {
         match end {
             GuestEnd::Exit => Ok(self.serve_exit()),
             GuestEnd::Pending | GuestEnd::Entered => {
-                self.statistics.count("message", None);
+                self.count("message", None);
                 self.receive(TimeoutPair::RECEIVE_ZERO);
                 Ok(None)
             }
@@ -267,9 +264,17 @@ impl Processor {
         let mut platform = self.machine.platform.lock();
         let mut typed = [0; TYPED];
         let room = platform.room().min(TYPED);
-        let count = input.read(&mut typed[..room]);
-        platform.type_in(&typed[..count], &self.machine.ram.shared);
-        self.has_input = count == room;
+        let read = input.read(&mut typed[..room]);
+        platform.type_in(&typed[..read.count], &self.machine.ram.shared);
+        self.has_input = !read.is_all;
+        if read.asks_status {
+            self.machine.statistics.lock().print();
+        }
+    }
+
+    /// Counts an exit.
+    pub(super) fn count(&self, reason: &'static str, detail: impl Into<Option<u64>>) {
+        self.machine.statistics.lock().count(reason, detail);
     }
 
     /// Does something with the devices. If that may concern the first CPU, and this is another one, it is told.
