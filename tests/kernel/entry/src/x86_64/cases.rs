@@ -4,6 +4,7 @@ use core::arch::global_asm;
 
 use l4_abi::exception::ExceptionFrame;
 
+use super::has_umip;
 use crate::{Case, Code};
 
 /// Flags: trap, direction, nested task, alignment check, interrupts.
@@ -89,6 +90,15 @@ fn undefined(frame: &ExceptionFrame) -> bool {
     frame.trap == 6
 }
 
+/// Protection by UMIP. Without it the instruction succeeds, and the one behind it is undefined.
+fn tells_no_table(frame: &ExceptionFrame) -> bool {
+    if has_umip() {
+        protection(frame)
+    } else {
+        undefined(frame)
+    }
+}
+
 fn undefined_or_protection(frame: &ExceptionFrame) -> bool {
     undefined(frame) || protection(frame)
 }
@@ -116,11 +126,12 @@ cases! {
         "pushfq\nor dword ptr [rsp], 0x100\nxor eax, eax\nmov rdx, 0xfffffffffffff802\n\
         mov r8d, 0x04000400\npopfq\nsyscall\n2: nop\nnop", as_is,
         |frame| frame.trap == 1 && frame.rflags & TF != 0;
-    anywhere "sysenter": "2: sysenter", as_is, undefined_or_protection;
+    at_mark "sysenter": "2: sysenter", as_is, undefined_or_protection;
 
     // Exceptions.
     at_mark "division by zero": "xor ecx, ecx\n2: div ecx", as_is, |frame| frame.trap == 0;
     at_mark "breakpoint": "int3\n2: nop", as_is, |frame| frame.trap == 3;
+    // The emulator passes over it.
     anywhere "int1": "2: .byte 0xf1\nnop", as_is, |frame| frame.trap == 1 || undefined(frame);
     at_mark "single step": "nop\n2: nop", |frame| frame.rflags |= TF, |frame| frame.trap == 1;
     at_mark "int 0": "2: int 0", as_is, refused_vector;
@@ -157,10 +168,17 @@ cases! {
     at_mark "wbinvd": "2: wbinvd", as_is, protection;
     at_mark "swapgs": "2: swapgs", as_is, protection;
     at_mark "sysret": "2: sysretq", as_is, protection;
-    anywhere "vmrun": "2: .byte 0x0f, 0x01, 0xd8", as_is, undefined_or_protection;
-    anywhere "clac": "2: clac", as_is, undefined;
-    anywhere "wrfsbase": "2: wrfsbase rax", as_is, undefined;
-    anywhere "sidt": "2: sidt [rsp - 16]", as_is, undefined_or_protection;
+    at_mark "vmrun": "2: .byte 0x0f, 0x01, 0xd8", as_is, undefined_or_protection;
+    at_mark "clac": "2: clac", as_is, undefined;
+    at_mark "stac": "2: stac", as_is, undefined;
+    at_mark "wrfsbase": "2: wrfsbase rax", as_is, undefined;
+    at_mark "wrgsbase": "2: wrgsbase rax", as_is, undefined;
+    at_mark "rdgsbase": "2: rdgsbase rax", as_is, undefined;
+    anywhere "sgdt": "2: sgdt [rsp - 16]", as_is, tells_no_table;
+    anywhere "sidt": "2: sidt [rsp - 16]", as_is, tells_no_table;
+    anywhere "sldt": "2: sldt rax", as_is, tells_no_table;
+    anywhere "smsw": "2: smsw rax", as_is, tells_no_table;
+    anywhere "str": "2: str rax", as_is, tells_no_table;
     at_mark "far jump into the kernel":
         "push 8\nlea rcx, [rip + 2f]\nsub rsp, 4\nmov [rsp], ecx\n2: jmp fword ptr [rsp]", as_is,
         |frame| frame.trap == 13 && frame.error == 8;
@@ -185,20 +203,20 @@ cases! {
     anywhere "non-canonical instruction pointer": "2: nop", |frame| frame.rip = NON_CANONICAL,
         |frame| protection(frame) && frame.rip == NON_CANONICAL;
     anywhere "the last canonical address": "2: nop", |frame| frame.rip = NON_CANONICAL - 1,
-        |frame| frame.trap == 14 || frame.trap == 13;
+        |frame| matches!(frame.trap, 13 | 14) && frame.rip == NON_CANONICAL - 1;
 
     // Registers that the handler chooses.
     at_mark "all flags": "2: ud2", |frame| frame.rflags = !TF,
         |frame| undefined(frame) && frame.rflags & (IOPL | NT | VM | IF) == IF;
     at_mark "no flags": "2: ud2", |frame| frame.rflags = 0,
         |frame| undefined(frame) && frame.rflags & (IF | 2) == IF | 2;
-    anywhere "kernel code segment": "2: ud2", |frame| frame.cs = 8,
+    at_mark "kernel code segment": "2: ud2", |frame| frame.cs = 8,
         |frame| undefined(frame) && frame.cs == 0x2b;
-    anywhere "kernel stack segment by the handler": "2: ud2", |frame| frame.ss = 0x10,
+    at_mark "kernel stack segment by the handler": "2: ud2", |frame| frame.ss = 0x10,
         |frame| frame.trap == 13 && frame.error == 0x10;
-    anywhere "no stack segment": "2: ud2", |frame| frame.ss = 0,
+    at_mark "no stack segment": "2: ud2", |frame| frame.ss = 0,
         |frame| frame.trap == 13 || undefined(frame);
-    anywhere "stack segment beyond the table": "2: ud2", |frame| frame.ss = 0xffff,
+    at_mark "stack segment beyond the table": "2: ud2", |frame| frame.ss = 0xffff,
         |frame| frame.trap == 13 && frame.error == 0xfffc;
     at_mark "absurd data segments": "2: ud2",
         |frame| (frame.ds, frame.es, frame.fs, frame.gs) = (0x10, 0xffff, 0x33, 0x5b),
@@ -218,7 +236,7 @@ cases! {
     at_mark "FPU registers are set": "mov eax, 0x1234\nmovq xmm7, rax\n2: ud2", as_is, undefined;
     at_mark "FPU registers are kept": "nothing_call\nmovq rax, xmm7\n2: ud2", as_is,
         |frame| undefined(frame) && frame.rax == 0x1234;
-    anywhere "x87 exception":
+    at_mark "x87 exception":
         "fninit\npush 0x37b\nfldcw [rsp]\nfld1\nfldz\nfdivp\n2: fwait\nnop", as_is,
         |frame| frame.trap == 16;
     // The emulator has none of these.

@@ -58,11 +58,16 @@ pub(crate) fn more(victim: &mut Victim) {
     ports::ports_can_be_used_while_they_are_there(victim);
 }
 
+/// Whether the processor can keep its tables' addresses from user mode.
+fn has_umip() -> bool {
+    const UMIP: u32 = 1 << 2;
+    __cpuid_count(7, 0).ecx & UMIP != 0
+}
+
 /// Where the kernel's descriptor table is, if the processor has no UMIP and so tells everybody.
 fn descriptor_table() -> Option<u64> {
-    const UMIP: u32 = 1 << 2;
     let mut pointer = [0_u16; 5];
-    (__cpuid_count(7, 0).ecx & UMIP == 0).then(|| {
+    (!has_umip()).then(|| {
         // SAFETY: writes ten bytes.
         unsafe { asm!("sgdt [{}]", in(reg) &mut pointer, options(nostack)) };
         let [_, words @ ..] = pointer;
