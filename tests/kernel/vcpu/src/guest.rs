@@ -110,6 +110,33 @@ fn start(vcpu: Vcpu, task: UserTask, code: Code, argument: u64) {
     vcpu.set_registers(user_registers(code, argument));
 }
 
+/// What spoils registers.
+pub(crate) type Change = fn(&mut ExceptionFrame);
+
+/// Runs `code` with registers that `change` has spoilt, in a vCPU that the kernel sees for the
+/// first time, and in one whose task it knows, to which it goes faster.
+pub(crate) fn resume_with(code: Code, change: Change) -> [ExceptionFrame; 2] {
+    [false, true].map(|is_known| {
+        let guest = Guest::new();
+        let worker = l4_test::spawn(move || {
+            let vcpu = new_vcpu();
+            if is_known {
+                guest.prepare(vcpu, arch::undefined, 0);
+                vcpu.run(&[]).unwrap();
+            }
+            guest.prepare(vcpu, code, 0);
+            let mut registers = vcpu.registers();
+            change(&mut registers);
+            vcpu.set_registers(registers);
+            vcpu.run(&[]).unwrap();
+            Entry::of(vcpu)
+        });
+        let entry = worker.join();
+        entry.check_from_user();
+        entry.registers
+    })
+}
+
 /// What an entry leaves.
 #[derive(Debug)]
 pub(crate) struct Entry {

@@ -56,10 +56,12 @@ l4_test::suite![
     user_mode::all_registers_go_both_ways,
     user_mode::a_system_call_has_all_registers_whatever_it_asks,
     user_mode::a_system_call_after_an_interruption_has_all_registers,
+    user_mode::each_mode_has_thread_registers_of_its_own,
     user_mode::page_faults_enter,
     user_mode::a_fault_is_repeated_after_the_resume,
     user_mode::the_fpu_can_be_denied,
     user_mode::user_tasks_can_be_changed_at_each_resume,
     user_mode::a_deleted_user_task_is_an_empty_one,
     arch::other_exceptions_enter,
+    arch::registers_that_a_resume_must_not_choose_are_harmless,
 ];

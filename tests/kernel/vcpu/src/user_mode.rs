@@ -7,14 +7,15 @@ use l4_test::abi::operation::{Destination, Operation};
 use l4_test::abi::protocol::label;
 use l4_test::abi::rights::MemoryRights;
 use l4_test::abi::vcpu::StateFlags;
-use l4_test::memory::store;
+use l4_test::memory::{load, store};
 use l4_test::suite::PRIORITY;
+use l4_test::sys::Utcb;
 use l4_test::{Worker, spawn, spawn_at};
 
 use crate::arch::{self, Access};
 use crate::guest::{
     AFTER, Code, DATA, Entry, Guest, NOTHING, SAVED, USER, kernel_user_page, new_vcpu, new_vcpu_at,
-    user_registers,
+    settle, user_registers,
 };
 
 fn address(code: Code) -> u64 {
@@ -113,6 +114,34 @@ pub(crate) fn a_system_call_after_an_interruption_has_all_registers() {
         store(page, 2);
         worker.join();
     }
+}
+
+/// Whichever of the two ways the resume takes, and although another thread runs meanwhile.
+pub(crate) fn each_mode_has_thread_registers_of_its_own() {
+    let guest = Guest::new();
+    let page = guest.page;
+    let worker = spawn_at(PRIORITY - 1, move || {
+        arch::prepare_thread_registers(page);
+        let utcb = Utcb::current().address() as u64;
+        let vcpu = new_vcpu();
+        for _ in 0..2 {
+            guest.prepare(vcpu, arch::thread_registers, DATA);
+            let mut registers = vcpu.registers();
+            arch::set_thread_registers(&mut registers);
+            vcpu.set_registers(registers);
+            store(page, 0);
+            vcpu.run(&[]).unwrap();
+            arch::check_thread_registers(&vcpu.registers());
+            arch::check_own_thread_registers(utcb);
+        }
+        arch::check_changed_host_state(vcpu, &guest);
+    });
+    for _ in 0..2 {
+        settle(|| load(page) == 1);
+        arch::set_other_thread_registers();
+        store(page, 2);
+    }
+    worker.join();
 }
 
 pub(crate) fn page_faults_enter() {

@@ -2,9 +2,14 @@
 
 use core::arch::{asm, naked_asm};
 
-use l4_test::abi::arch::aarch64::exception::{ExceptionFrame, class, exception_class};
+use l4_test::abi::arch::aarch64::exception::{ExceptionFrame, class, exception_class, pstate};
+use l4_test::memory::{PAGE_ORDER, allocate, store};
+use l4_test::spawn_at;
+use l4_test::suite::PRIORITY;
+use l4_test::sys::Utcb;
+use l4_test::sys::vcpu::Vcpu;
 
-use crate::guest::{Code, Guest};
+use crate::guest::{Change, Code, DATA, Guest, resume_with};
 
 macro_rules! code {
     ($($name:ident: $($line:literal),+;)*) => {
@@ -29,6 +34,10 @@ code! {
     write: "str x1, [x0]", "udf #0";
     jump: "br x0";
     use_fpu: ".arch_extension fp", "fmov d0, xzr", "udf #0", ".arch_extension nofp";
+    // The thread pointers, the read-only one before it has given a sign and after another one.
+    thread_registers: "mrs x1, tpidrro_el0", "mrs x3, tpidr_el0", "mov x2, #1", "str x2, [x0]", "2:",
+        "ldr x2, [x0]", "cmp x2, #2", "b.ne 2b", "mrs x2, tpidrro_el0", "mov x4, #0x75",
+        "msr tpidr_el0, x4", "udf #0";
     // Gives a sign and waits.
     spin: "mov x1, #1", "str x1, [x0]", "2:", "b 2b";
     // Changes every register.
@@ -179,4 +188,84 @@ pub(crate) extern "C" fn use_fpu_here() {
 /// What [`read`] has read.
 pub(crate) fn read_value(frame: &ExceptionFrame) -> u64 {
     frame.x[1]
+}
+
+/// Where the state has the read-only thread pointer of kernel mode.
+const HOST_TPIDRRO: u64 = 0x1d0;
+
+/// All threads have others: the addresses of their UTCBs.
+pub(crate) fn set_other_thread_registers() {}
+
+pub(crate) fn prepare_thread_registers(_: u64) {}
+
+/// The state has room for the other thread pointer, but that is one for both modes.
+pub(crate) fn set_thread_registers(frame: &mut ExceptionFrame) {
+    (frame.tpidrro, frame.tpidr) = (0x71, 0x72);
+    // SAFETY: the program does not use the register.
+    unsafe { asm!("msr tpidr_el0, {}", in(reg) 0x74_u64) };
+}
+
+/// Checks what [`thread_registers`] has found; the value in the state is for the resume alone.
+pub(crate) fn check_thread_registers(frame: &ExceptionFrame) {
+    assert!(is_undefined(frame), "{frame:?}");
+    assert_eq!(frame.x[1..4], [0x71, 0x71, 0x74]);
+    assert_eq!((frame.tpidrro, frame.tpidr), (0x71, 0x72));
+}
+
+/// By which threads find their UTCB.
+fn read_only_thread_pointer() -> u64 {
+    let value;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, tpidrro_el0", out(reg) value) };
+    value
+}
+
+/// Those of the vCPU's kernel mode; the other one is what user mode has written.
+pub(crate) fn check_own_thread_registers(utcb: u64) {
+    let thread_pointer: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("mrs {}, tpidr_el0", out(reg) thread_pointer) };
+    assert_eq!((read_only_thread_pointer(), thread_pointer), (utcb, 0x75));
+}
+
+/// An entry gives kernel mode what the state says.
+pub(crate) fn check_changed_host_state(vcpu: Vcpu, guest: &Guest) {
+    guest.prepare(vcpu, undefined, 0);
+    let utcb = Utcb::current().address() as u64;
+    let other = allocate(PAGE_ORDER);
+    store(vcpu.address() + HOST_TPIDRRO, other);
+    vcpu.run(&[]).unwrap();
+    let changed = read_only_thread_pointer();
+    // The same once more: the request is still in the UTCB, which the program cannot find now.
+    store(vcpu.address() + HOST_TPIDRRO, utcb);
+    vcpu.run(&[]).unwrap();
+    assert_eq!((changed, read_only_thread_pointer()), (other, utcb));
+}
+
+pub(crate) fn registers_that_a_resume_must_not_choose_are_harmless() {
+    const EL2: u64 = 9;
+    const EL3: u64 = 13;
+    let modes: [Change; 4] = [
+        |frame| frame.pstate = pstate::EL1H,
+        |frame| frame.pstate = EL2,
+        |frame| frame.pstate = EL3,
+        |frame| frame.pstate = pstate::ILLEGAL,
+    ];
+    for change in modes {
+        for frame in resume_with(undefined, change) {
+            assert_eq!(class_of(&frame), class::ILLEGAL_STATE, "{frame:x?}");
+            assert_eq!(frame.pc, undefined as *const () as u64);
+        }
+    }
+    // Masked interrupts come, or this thread would not go on.
+    let guest = Guest::new();
+    let page = guest.page;
+    let _worker = spawn_at(PRIORITY - 1, move || {
+        let vcpu = guest.vcpu(spin, DATA);
+        let mut registers = vcpu.registers();
+        registers.pstate |= pstate::IRQ_MASK | pstate::FIQ_MASK;
+        vcpu.set_registers(registers);
+        vcpu.run(&[]).unwrap();
+    });
+    Guest::await_sign(page);
 }

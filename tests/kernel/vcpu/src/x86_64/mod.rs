@@ -2,9 +2,12 @@
 
 use core::arch::{asm, naked_asm};
 
-use l4_test::abi::arch::x86_64::exception::{ExceptionFrame, trap};
+use l4_test::abi::arch::x86_64::exception::{ExceptionFrame, rflags, trap};
+use l4_test::memory::store;
+use l4_test::sys::object::Thread;
+use l4_test::sys::vcpu::Vcpu;
 
-use crate::guest::{Code, Guest};
+use crate::guest::{Change, Code, DATA, Guest, resume_with};
 
 macro_rules! code {
     ($($name:ident: $($line:literal),+;)*) => {
@@ -32,6 +35,11 @@ code! {
     write: "mov [rdi], rax", "ud2";
     jump: "jmp rdi";
     use_fpu: "fninit", "ud2";
+    // What FS and GS base point to, before it has given a sign and after another one.
+    thread_registers: "mov rax, fs:[0]", "mov rbx, gs:[0]", "mov qword ptr [rdi], 1", "2:", "pause",
+        "cmp qword ptr [rdi], 2", "jne 2b", "mov rcx, fs:[0]", "mov rdx, gs:[0]", "ud2";
+    // An increment in 32-bit code, else nothing but a prefix.
+    increment_in_32_bits: ".byte 0x40", "ud2";
     // Gives a sign and waits.
     spin: "mov qword ptr [rdi], 1", "2:", "pause", "jmp 2b";
     // Changes every register that it can.
@@ -217,4 +225,119 @@ pub(crate) fn use_fpu_here() {
 /// What [`read`] has read.
 pub(crate) fn read_value(frame: &ExceptionFrame) -> u64 {
     frame.rax
+}
+
+/// What FS bases point to: that of the vCPU's kernel mode, the one that its state gets later, and
+/// that of another thread.
+static OWN: [u64; 3] = [0x70, 0x73, 0x74];
+/// Where the state has the FS base of kernel mode.
+const HOST_FS_BASE: u64 = 0x178;
+
+/// Gives the calling thread, which is no vCPU, others.
+pub(crate) fn set_other_thread_registers() {
+    Thread::SELF.set_fs_base(&raw const OWN[2] as u64).unwrap();
+}
+
+/// Gives the calling thread an FS base, and `page` of a guest something for others to point to.
+pub(crate) fn prepare_thread_registers(page: u64) {
+    store(page + 8, 0x71);
+    store(page + 16, 0x72);
+    Thread::SELF.set_fs_base(&raw const OWN[0] as u64).unwrap();
+}
+
+pub(crate) fn set_thread_registers(frame: &mut ExceptionFrame) {
+    (frame.fs_base, frame.gs_base) = (DATA + 8, DATA + 16);
+}
+
+/// Checks what [`thread_registers`] has found; the bases in the state are for the resume alone.
+pub(crate) fn check_thread_registers(frame: &ExceptionFrame) {
+    assert!(is_undefined(frame), "{frame:?}");
+    let found = [frame.rax, frame.rbx, frame.rcx, frame.rdx];
+    assert_eq!(found, [0x71, 0x72, 0x71, 0x72]);
+    assert_eq!((frame.fs_base, frame.gs_base), (DATA + 8, DATA + 16));
+}
+
+fn word_at_fs_base() -> u64 {
+    let value;
+    // SAFETY: the base was set to the address of a word.
+    unsafe { asm!("mov {}, fs:0", out(reg) value, options(nostack, readonly)) };
+    value
+}
+
+/// Those of the vCPU's kernel mode; GS base leads to its UTCB.
+pub(crate) fn check_own_thread_registers(utcb: u64) {
+    let word_at_gs_base: u64;
+    // SAFETY: reads the word by which all threads find their UTCB.
+    unsafe { asm!("mov {}, gs:0", out(reg) word_at_gs_base, options(nostack, readonly)) };
+    assert_eq!((word_at_fs_base(), word_at_gs_base), (0x70, utcb));
+}
+
+/// An entry gives kernel mode what the state says.
+pub(crate) fn check_changed_host_state(vcpu: Vcpu, guest: &Guest) {
+    guest.prepare(vcpu, undefined, 0);
+    store(vcpu.address() + HOST_FS_BASE, &raw const OWN[1] as u64);
+    vcpu.run(&[]).unwrap();
+    assert_eq!(word_at_fs_base(), 0x73);
+}
+
+pub(crate) fn registers_that_a_resume_must_not_choose_are_harmless() {
+    const NON_CANONICAL: u64 = 0x0000_8000_0000_0000;
+    const KERNEL: u64 = 0xffff_ffff_8040_0000;
+    let start = increment_in_32_bits as *const () as u64;
+
+    for frame in resume_with(increment_in_32_bits, |frame| frame.cs = 0x1b) {
+        let place = (frame.trap, frame.cs, frame.rip);
+        assert_eq!(place, (trap::UNDEFINED, 0x1b, start + 1));
+        assert_eq!(frame.rax, 1);
+    }
+    for frame in resume_with(increment_in_32_bits, |frame| frame.cs = 0x08) {
+        let place = (frame.trap, frame.cs, frame.rip);
+        assert_eq!(place, (trap::UNDEFINED, 0x2b, start));
+    }
+    let privileged = |frame: &mut ExceptionFrame| {
+        frame.rflags = rflags::IO_PRIVILEGE | rflags::NESTED_TASK;
+    };
+    for frame in resume_with(undefined, privileged) {
+        assert!(is_undefined(&frame), "{frame:?}");
+        let flags = frame.rflags & (rflags::IO_PRIVILEGE | rflags::NESTED_TASK | rflags::INTERRUPT);
+        assert_eq!(flags, rflags::INTERRUPT);
+    }
+    // The CPU refuses the return to user mode, and tells what it refuses.
+    let stacks: [(Change, u64); 3] = [
+        (|frame| frame.ss = 0, 0),
+        (|frame| frame.ss = 0x10, 0x10),
+        (|frame| frame.ss = 0xffff, 0xfffc),
+    ];
+    for (change, error) in stacks {
+        for frame in resume_with(undefined, change) {
+            let place = (frame.trap, frame.error, frame.rip);
+            let expected = (
+                trap::GENERAL_PROTECTION,
+                error,
+                undefined as *const () as u64,
+            );
+            assert_eq!(place, expected);
+        }
+    }
+    for frame in resume_with(undefined, |frame| frame.rip = NON_CANONICAL) {
+        let place = (frame.trap, frame.error, frame.rip);
+        assert_eq!(place, (trap::GENERAL_PROTECTION, 0, NON_CANONICAL));
+    }
+    for frame in resume_with(undefined, |frame| frame.rip = KERNEL) {
+        assert!(is_page_fault_at(&frame, KERNEL), "{frame:?}");
+        assert_eq!(frame.rip, KERNEL);
+    }
+    let bases = |frame: &mut ExceptionFrame| {
+        (frame.fs_base, frame.gs_base) = (NON_CANONICAL, NON_CANONICAL);
+    };
+    for frame in resume_with(undefined, bases) {
+        assert!(is_undefined(&frame), "{frame:?}");
+    }
+}
+
+/// Whether it is a fetch from where user mode has nothing; whether there is something for the
+/// kernel it may be told.
+fn is_page_fault_at(frame: &ExceptionFrame, address: u64) -> bool {
+    const USER_FETCH: u64 = 0x14;
+    (frame.trap, frame.error & !1, frame.fault_address) == (trap::PAGE_FAULT, USER_FETCH, address)
 }
