@@ -1,10 +1,13 @@
 //! Registers and operations of aarch64.
 
 use core::arch::{asm, naked_asm};
+use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use l4_test::abi::error::ResultCode;
 use l4_test::abi::protocol::label;
-use l4_test::{Message, Outcome, refused, spawn};
+use l4_test::suite::PRIORITY;
+use l4_test::worker::comes;
+use l4_test::{Message, Outcome, refused, spawn_at};
 
 /// Not used: a register has the UTCB's address.
 pub(crate) fn kernel_word(_: u64) -> u64 {
@@ -72,9 +75,10 @@ pub(crate) fn check_first_registers(dump: [u64; DUMP_WORDS], stack: u64, utcb: u
 const SET_TPIDRRO: u64 = 0x10;
 
 pub(crate) fn operations_of_the_architecture() {
-    let worker = spawn(|| {
+    static SIGN: AtomicU64 = AtomicU64::new(0);
+    let worker = spawn_at(PRIORITY - 1, || {
         // The library finds the UTCB by this register, so it is put back in the same breath.
-        let value: u64;
+        let values: [u64; 2];
         let own: u64;
         let utcb: u64;
         // SAFETY: reads a register.
@@ -85,9 +89,19 @@ pub(crate) fn operations_of_the_architecture() {
         let tag = (label::THREAD as u64) << 16 | 2;
         // SAFETY: system calls to the own thread, which change the register and set it back.
         unsafe {
+            let first;
+            let later;
             asm!(
                 "svc #0",
-                "mrs {value}, tpidrro_el0",
+                "mrs {first}, tpidrro_el0",
+                // Another thread, with another value, answers the sign.
+                "mov x1, #1",
+                "str x1, [{sign}]",
+                "2:",
+                "ldr x1, [{sign}]",
+                "cmp x1, #2",
+                "b.ne 2b",
+                "mrs {later}, tpidrro_el0",
                 "str {utcb}, [{utcb}, #8]",
                 "str {opcode}, [{utcb}]",
                 "mov x0, {tag}",
@@ -95,8 +109,10 @@ pub(crate) fn operations_of_the_architecture() {
                 "mov x3, xzr",
                 "svc #0",
                 "mrs {own}, tpidrro_el0",
-                value = out(reg) value,
+                first = out(reg) first,
+                later = out(reg) later,
                 own = out(reg) own,
+                sign = in(reg) SIGN.as_ptr(),
                 utcb = in(reg) utcb,
                 opcode = in(reg) SET_TPIDRRO,
                 tag = in(reg) tag,
@@ -107,10 +123,13 @@ pub(crate) fn operations_of_the_architecture() {
                 inout("x3") 0u64 => _,
                 out("x4") _,
             );
+            values = [first, later];
         }
-        (value, own == utcb)
+        (values, own == utcb)
     });
-    assert_eq!(worker.join(), (0x1234, true));
+    assert!(comes(|| SIGN.load(SeqCst) == 1));
+    SIGN.store(2, SeqCst);
+    assert_eq!(worker.join(), ([0x1234; 2], true));
 
     let short: Outcome = Message::new(label::THREAD)
         .words(&[SET_TPIDRRO])

@@ -6,9 +6,14 @@ use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use l4_test::abi::arch::x86_64::exception::rflags;
 use l4_test::abi::error::ResultCode;
 use l4_test::abi::protocol::label;
+use l4_test::abi::protocol::thread::SegmentBase;
+use l4_test::abi::utcb::KERNEL_WORD_OFFSET;
 use l4_test::message::word;
+use l4_test::suite::PRIORITY;
 use l4_test::sys::Object;
-use l4_test::{Message, Outcome, own, refused, spawn};
+use l4_test::sys::object::Thread;
+use l4_test::worker::comes;
+use l4_test::{Message, Outcome, own, refused, spawn, spawn_at};
 
 /// Where user mode finds the UTCB: its own address.
 pub(crate) fn kernel_word(utcb: u64) -> u64 {
@@ -109,17 +114,76 @@ fn segment_selectors_are_told() {
     assert_eq!(word(0), 11);
 }
 
+/// Both, and another thread with others runs meanwhile.
 fn segment_bases_can_be_set() {
-    static WORD: u64 = 0x1234_5678;
-    let base = &raw const WORD as u64;
-    let worker = spawn(move || {
-        let set = l4_test::sys::object::Thread::SELF.set_fs_base(base);
-        let value: u64;
-        // SAFETY: the FS base is the address of a word.
-        unsafe { asm!("mov {}, fs:0", out(reg) value) };
-        (set, value)
+    static WORDS: [u64; 3] = [0x1234_5678, 0x8765_4321, 0x5678_1234];
+    static SIGN: AtomicU64 = AtomicU64::new(0);
+    let [for_fs, for_gs, for_others] = WORDS
+        .each_ref()
+        .map(|word| core::ptr::from_ref(word) as u64);
+    let worker = spawn_at(PRIORITY - 1, move || {
+        let set = Thread::SELF.set_fs_base(for_fs);
+        // The library finds the UTCB by the GS base, so that is put back in the same breath.
+        let (utcb, own): (u64, u64);
+        // SAFETY: reads the UTCB's address, which is in the UTCB, where the GS base leads.
+        unsafe { asm!("mov {}, gs:0", out(reg) utcb) };
+        let own_base = utcb + KERNEL_WORD_OFFSET as u64;
+        let store = |index: u64, value: u64| l4_test::memory::store(utcb + 8 * index, value);
+        store(0, SET_BASE | SegmentBase::Gs.word() << 16);
+        store(1, for_gs);
+        let tag = (label::THREAD as u64) << 16 | 2;
+        let mut values = [0_u64; 4];
+        // SAFETY: system calls to the own thread, which change the base and set it back; the bases
+        // lead to words.
+        unsafe {
+            asm!(
+                "syscall",
+                "mov rcx, fs:0",
+                "mov [r14], rcx",
+                "mov rcx, gs:0",
+                "mov [r14 + 8], rcx",
+                // Another thread, with other bases, answers the sign.
+                "mov qword ptr [r13], 1",
+                "2:",
+                "pause",
+                "cmp qword ptr [r13], 2",
+                "jne 2b",
+                "mov rcx, fs:0",
+                "mov [r14 + 16], rcx",
+                "mov rcx, gs:0",
+                "mov [r14 + 24], rcx",
+                "mov [r12 + 8], r9",
+                "mov qword ptr [r12], {opcode}",
+                "mov rax, r10",
+                "mov rdx, {destination}",
+                "xor esi, esi",
+                "xor r8d, r8d",
+                "syscall",
+                "mov rcx, gs:0",
+                opcode = const SET_BASE | SegmentBase::Gs.word() << 16,
+                destination = const (!0x7ffu64 | 3) as i64,
+                inout("rax") tag => _,
+                inout("rdx") !0x7ffu64 | 3 => _,
+                inout("rsi") 0u64 => _,
+                inout("r8") 0u64 => _,
+                in("r9") own_base,
+                in("r10") tag,
+                in("r12") utcb,
+                in("r13") SIGN.as_ptr(),
+                in("r14") values.as_mut_ptr(),
+                out("rcx") own,
+                out("rdi") _,
+                out("r11") _,
+                out("r15") _,
+            );
+        }
+        (set, values, own == utcb)
     });
-    assert_eq!(worker.join(), (Ok(()), 0x1234_5678));
+    assert!(comes(|| SIGN.load(SeqCst) == 1));
+    assert_eq!(Thread::SELF.set_fs_base(for_others), Ok(()));
+    SIGN.store(2, SeqCst);
+    let [fs, gs, _] = WORDS;
+    assert_eq!(worker.join(), (Ok(()), [fs, gs, fs, gs], true));
 }
 
 /// Whether there is a segment for this selector.
