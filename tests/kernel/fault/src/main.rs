@@ -41,6 +41,7 @@ l4_test::suite![
     arch::other_exceptions_are_told,
     arch::flags_are_made_harmless,
     trampoline::a_page_fault_is_handled_by_the_thread_itself,
+    trampoline::what_it_changes_in_the_state_counts,
     trampoline::it_is_for_one_fault_at_a_time,
     trampoline::a_fault_can_be_reflected_to_the_exception_handler,
     trampoline::an_exception_can_be_raised_after_it,

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use l4_test::abi::arch::native::exception::TRAP_FRAME_WORDS;
 use l4_test::abi::error::ResultCode;
+use l4_test::abi::exception::{ExceptionFrame, FRAME_WORDS};
 use l4_test::abi::flexpage::Flexpage;
 use l4_test::abi::item::{ItemControl, ItemFlags};
 use l4_test::abi::protocol::label;
@@ -34,9 +35,14 @@ const REFLECT: u64 = 1;
 const RAISE: u64 = 2;
 /// Makes another page fault, and then does as [`MAP`].
 const FAULT: u64 = 3;
+/// Goes on behind the load with [`CHANGED`] as what it has read and as message register 0.
+const CHANGE: u64 = 4;
+
+const MESSAGE: u64 = 0x1234;
+const CHANGED: u64 = 0x4321;
 
 static PAGE_TO_MAP: AtomicU64 = AtomicU64::new(0);
-/// What a trampoline was told: state, fault, message register 0.
+/// What a trampoline was told: state, fault, message register 0 as the state has it.
 static TOLD: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
 const PLACE: u64 = UNUSED + 0x20_0000;
@@ -58,7 +64,8 @@ fn request(
 
 /// What [`arch::trampoline`] calls.
 pub(crate) extern "C" fn handle(area: u64, fault: u64) -> ! {
-    for (place, value) in TOLD.iter().zip([area, fault, Utcb::current().message(0)]) {
+    let message = load(area + area_word::SAVED_MESSAGE as u64 * 8);
+    for (place, value) in TOLD.iter().zip([area, fault, message]) {
         place.store(value, SeqCst);
     }
     assert_eq!(
@@ -69,7 +76,9 @@ pub(crate) extern "C" fn handle(area: u64, fault: u64) -> ! {
     if plan == FAULT {
         load(ELSEWHERE);
     }
-    if plan != REFLECT {
+    if plan == CHANGE {
+        change(area);
+    } else if plan != REFLECT {
         let control = ItemControl::map(PLACE, ItemFlags::empty());
         let flexpage = Flexpage::memory(PAGE_TO_MAP.load(SeqCst), PAGE_ORDER, MemoryRights::RW);
         own::task().map(own::task(), control, flexpage).unwrap();
@@ -84,6 +93,21 @@ pub(crate) extern "C" fn handle(area: u64, fault: u64) -> ! {
     };
     let result = request(operation, &[], Thread::SELF);
     panic!("the resume fails: {result:?}");
+}
+
+/// Lets the state say that the load has been made.
+fn change(area: u64) {
+    let word = |index: usize| area + (area_word::FRAME + index) as u64 * 8;
+    let mut words = [0; FRAME_WORDS];
+    for (index, value) in words[..TRAP_FRAME_WORDS].iter_mut().enumerate() {
+        *value = load(word(index));
+    }
+    let mut frame = ExceptionFrame::from_words(&words);
+    arch::leave_load(&mut frame, CHANGED);
+    for (index, value) in frame.to_words()[..TRAP_FRAME_WORDS].iter().enumerate() {
+        store(word(index), *value);
+    }
+    store(area + area_word::SAVED_MESSAGE as u64 * 8, CHANGED);
 }
 
 /// A new state for a trampoline.
@@ -107,28 +131,40 @@ fn prepare(plan: u64) -> u64 {
 /// Sets the trampoline up and reads a word that is not there.
 fn fault_with(area: u64) -> u64 {
     request(TrampolineOpcode::Setup, &[area], Thread::SELF).unwrap();
-    Utcb::current().set_message(0, 0x1234);
+    Utcb::current().set_message(0, MESSAGE);
     let value = arch::load_here(PLACE + 8);
-    assert_eq!(word(0), 0x1234);
+    let changed = PLAN.load(SeqCst) == CHANGE;
+    assert_eq!(word(0), if changed { CHANGED } else { MESSAGE });
     value
+}
+
+/// What the last trampoline was told.
+fn told() -> [u64; 3] {
+    TOLD.each_ref().map(|word| word.swap(0, SeqCst))
 }
 
 pub(crate) fn a_page_fault_is_handled_by_the_thread_itself() {
     let area = prepare(MAP);
     let worker = spawn_paged(move || {
         let first = fault_with(area);
+        assert_eq!(told(), [area, (PLACE + 8) | arch::READ, MESSAGE]);
         // It is enabled again.
         unmap(PLACE);
         assert_eq!(arch::load_here(PLACE + 8), 0x99);
         first
     });
     assert_eq!(worker.join(), 0x99);
-    let told = TOLD.each_ref().map(|word| word.load(SeqCst));
-    assert_eq!(told[..2], [area, (PLACE + 8) | arch::READ]);
+    assert_eq!(told()[..2], [area, (PLACE + 8) | arch::READ]);
     assert_eq!(load(area + area_word::FLAGS as u64 * 8), 0);
     let ip = area_word::FRAME as u64 + arch::INSTRUCTION_POINTER_WORD;
     assert_eq!(load(area + ip * 8), arch::place_of_load());
     unmap(PLACE);
+}
+
+pub(crate) fn what_it_changes_in_the_state_counts() {
+    let area = prepare(CHANGE);
+    let worker = spawn_paged(move || fault_with(area));
+    assert_eq!(worker.join(), CHANGED);
 }
 
 pub(crate) fn it_is_for_one_fault_at_a_time() {
@@ -168,7 +204,8 @@ pub(crate) fn an_exception_can_be_raised_after_it() {
 
 pub(crate) fn it_can_be_disabled_and_enabled() {
     let area = prepare(MAP);
-    let worker = spawn(move || {
+    told();
+    let worker = spawn_paged(move || {
         let disable = || {
             request(TrampolineOpcode::Disable, &[], Thread::SELF).unwrap();
             word(0)
@@ -176,10 +213,24 @@ pub(crate) fn it_can_be_disabled_and_enabled() {
         assert_eq!(disable(), 0);
         request(TrampolineOpcode::Setup, &[area], Thread::SELF).unwrap();
         assert_eq!([disable(), disable()], [1, 0]);
+        assert_eq!(arch::load_here(PLACE + 8), 0x99);
+        let while_disabled = told();
+        unmap(PLACE);
         request(TrampolineOpcode::Enable, &[], Thread::SELF).unwrap();
+        assert_eq!(arch::load_here(PLACE + 8), 0x99);
         assert_eq!(disable(), 1);
+        (while_disabled, told())
     });
-    worker.join();
+    // One fault comes to the pager: that of the disabled one.
+    let (fault, _) = await_page_fault();
+    assert_eq!(fault, (PLACE + 8) | arch::READ);
+    let page = PAGE_TO_MAP.load(SeqCst);
+    let item = crate::handler::page_item(page, PLACE, MemoryRights::RW);
+    Message::new(0).item(item).reply();
+    let (while_disabled, [told_area, told_fault, _]) = worker.join();
+    assert_eq!(while_disabled, [0; 3]);
+    assert_eq!([told_area, told_fault], [area, (PLACE + 8) | arch::READ]);
+    unmap(PLACE);
 }
 
 pub(crate) fn wrong_requests_are_refused() {
