@@ -5,6 +5,8 @@ use core::arch::{asm, naked_asm};
 use l4_test::abi::arch::aarch64::exception::{
     ExceptionFrame, FRAME_WORDS, class, exception_class, pstate,
 };
+use l4_test::abi::kip::MemoryType;
+use l4_test::kip;
 
 macro_rules! code {
     ($($name:ident: $($line:literal),+;)*) => {
@@ -30,9 +32,14 @@ code! {
 /// Flags in PSTATE that comparisons set.
 const CONDITIONS: u64 = 0xf << 28;
 
-/// The kernel is where user mode could be too: registers are compared, with what they were.
-pub(crate) fn is_kernel_address(_: u64) -> bool {
-    false
+/// Whether it leads into the memory that the kernel has for itself, which has the same addresses
+/// for it as physically.
+pub(crate) fn is_kernel_address(value: u64) -> bool {
+    let mut own = kip::memory_descriptors()
+        .filter(|range| range.kind() == Some(MemoryType::Reserved) && !range.is_virtual())
+        .peekable();
+    assert!(own.peek().is_some(), "no memory is the kernel's");
+    own.any(|range| (range.start()..=range.last()).contains(&value))
 }
 
 /// A number of its own in each register, and `start` as the next instruction.
