@@ -2,13 +2,15 @@
 
 use l4_test::abi::error::ResultCode;
 use l4_test::abi::protocol::label;
-use l4_test::abi::protocol::scheduler::CpuSet;
+use l4_test::abi::protocol::scheduler::{CpuSet, MAX_PRIORITY};
 use l4_test::abi::rights::CapabilityRights;
+use l4_test::message::wait;
+use l4_test::suite::PRIORITY;
 use l4_test::sys::object::{Icu, Thread};
 use l4_test::sys::{Cap, OwnedCap};
-use l4_test::{Message, Outcome, own, refused};
+use l4_test::{Message, Outcome, own, refused, spawn_at};
 
-use crate::trace::sleep;
+use crate::trace::{clear, note, sleep, trace};
 
 const INVALID: Outcome = refused(ResultCode::EINVAL);
 
@@ -64,9 +66,26 @@ pub(crate) fn the_fixed_priority_class_can_be_named() {
     assert_eq!(run(&[1, ALL, 1, -1_i64 as u64, 48, 0, 10]), Ok(0));
 }
 
+/// The one that gets them runs at once, and is not interrupted by one that is all but as urgent.
 pub(crate) fn priorities_above_the_highest_are_the_highest() {
     for priority in [255, 256, 1 << 20, i64::MAX as u64] {
-        assert_eq!(run(&[1, ALL, 1, priority, 0]), Ok(0), "{priority}");
+        clear();
+        let urgent = spawn_at(MAX_PRIORITY - 1, || {
+            wait();
+            note(2);
+        });
+        let other = urgent.thread();
+        let worker = spawn_at(PRIORITY - 1, move || {
+            note(1);
+            Message::new(0).send(*other);
+            note(1);
+        });
+        assert_eq!(trace(), 0);
+        let reply = Message::new(label::SCHEDULER)
+            .words(&[1, ALL, 1, priority, 0])
+            .capability(worker.thread(), CapabilityRights::RWS)
+            .call(*own::scheduler());
+        assert_eq!((reply.outcome(), trace()), (Ok(0), 0x112), "{priority}");
     }
 }
 

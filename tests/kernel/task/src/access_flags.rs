@@ -34,6 +34,24 @@ pub(crate) fn what_was_done_is_told() {
     clear(UNUSED, PAGE_ORDER);
 }
 
+/// Those of the named mapping too if all spaces are asked for; they stay.
+pub(crate) fn the_own_ones_are_told_with_those_of_all_spaces() {
+    let all = |page| {
+        let flexpage = Flexpage::memory(page, PAGE_ORDER, MemoryRights::empty());
+        let answer = own::task().unmap(flexpage, UnmapMask::ALL_SPACES).unwrap();
+        u64::from(answer.rights())
+    };
+    let expected = |flags| if HAS_ACCESS_FLAGS { flags } else { 0 };
+    let page = allocate(PAGE_ORDER);
+    load(page);
+    assert_eq!(query(page), 0);
+    let before = all(page);
+    store(page, 1);
+    assert_eq!(query(page), 0);
+    assert_eq!([all(page), all(page)], [expected(REFERENCED | DIRTY); 2]);
+    assert_eq!(before & !(REFERENCED | DIRTY), 0);
+}
+
 pub(crate) fn capabilities_have_none() {
     let gate = own::factory().create_unbound_gate().unwrap();
     let flexpage = Flexpage::object(gate.selector().index(), CapabilityRights::RWSD);

@@ -77,6 +77,8 @@ pub(crate) fn a_part_granted_of_a_large_page_is_mapped() {
     clear(FRESH, LARGE_ORDER);
 }
 
+/// That the mapping works. What it does to the cache no program can tell, and the emulator has none:
+/// which attributes the kernel writes is for its host tests (`mapping`, `entry_format`).
 pub(crate) fn the_cache_mode_can_be_another() {
     let page = allocate(PAGE_ORDER);
     for mode in [

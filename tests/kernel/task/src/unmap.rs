@@ -1,13 +1,17 @@
 //! Revoking what was mapped.
 
+use core::mem::transmute;
+
+use l4_test::abi::exception::FaultWord;
 use l4_test::abi::flexpage::Flexpage;
 use l4_test::abi::operation::Operation;
 use l4_test::abi::protocol::label;
 use l4_test::abi::protocol::task::UnmapMask;
 use l4_test::abi::rights::MemoryRights;
-use l4_test::fault::access;
+use l4_test::abi::timeout::Timeout;
+use l4_test::fault::{access, spawn_paged};
 use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate};
-use l4_test::message::word;
+use l4_test::message::{receive, word};
 use l4_test::sys::{Object, Utcb};
 use l4_test::{Message, own};
 
@@ -75,6 +79,47 @@ pub(crate) fn write_can_be_revoked_alone() {
     assert_eq!(access(page), (true, true));
     assert_eq!([first, second].map(access), [(true, false); 2]);
     unmap(first, MemoryRights::RWX, UnmapMask::ALL_SPACES);
+}
+
+/// Code that runs wherever it is mapped.
+#[inline(never)]
+extern "C" fn seven() -> u64 {
+    7
+}
+
+/// What comes of [`seven`] in the page at `alias`, in a thread of its own; `None` if it may not be
+/// run.
+fn run_at(alias: u64) -> Option<u64> {
+    let place = alias + (seven as *const () as u64 & (PAGE - 1));
+    let worker = spawn_paged(move || {
+        // SAFETY: another name of the function.
+        let code: extern "C" fn() -> u64 = unsafe { transmute(place as *const ()) };
+        Message::new(0).words(&[code()]).send(*own::thread());
+    });
+    let reply = receive(*worker.thread(), Timeout::NEVER);
+    match reply.tag.label() {
+        label::PAGE_FAULT => {
+            assert_eq!(FaultWord::from_raw(word(0)).address() & !7, place & !7);
+            None
+        }
+        _ => Some(word(0)),
+    }
+}
+
+pub(crate) fn execute_can_be_revoked_alone() {
+    let page = seven as *const () as u64 & !(PAGE - 1);
+    let aliases = [UNUSED, UNUSED + PAGE];
+    for alias in aliases {
+        let source = (own::task(), page);
+        map(source, (own::task(), alias), PAGE_ORDER, MemoryRights::RX);
+    }
+    assert_eq!(aliases.map(run_at), [Some(7); 2]);
+    unmap(UNUSED, MemoryRights::EXECUTE, UnmapMask::ALL_SPACES);
+    assert_eq!(aliases.map(run_at), [None, Some(7)]);
+    assert_eq!(access(UNUSED), (true, false));
+    for alias in aliases {
+        clear(alias, PAGE_ORDER);
+    }
 }
 
 pub(crate) fn orders_below_a_page_unmap_nothing() {
