@@ -12,7 +12,7 @@ use l4_test::message::{wait, wait_for};
 use l4_test::sys::OwnedCap;
 use l4_test::sys::object::Irq;
 use l4_test::worker::comes;
-use l4_test::{Message, failed, own, spawn_on, suite};
+use l4_test::{Message, failed, own, spawn, spawn_on, suite};
 
 use crate::arch::{self, PIN};
 use crate::trigger::own_irq;
@@ -74,6 +74,64 @@ pub(crate) fn an_edge_interrupt_comes_without_unmasking() {
         await_interrupt();
         await_nothing();
         arch::clear();
+    }
+}
+
+/// Edges come once, levels again when they are let through.
+pub(crate) fn the_mode_can_change_while_an_interrupt_is_bound() {
+    let irq = irq(Mode::LEVEL_HIGH);
+    irq.unmask().unwrap();
+    for mode in [Mode::RISING_EDGE, Mode::LEVEL_HIGH, Mode::RISING_EDGE] {
+        own::icu().set_mode(PIN, mode).unwrap();
+        arch::raise();
+        await_interrupt();
+        irq.unmask().unwrap();
+        if mode == Mode::LEVEL_HIGH {
+            await_interrupt();
+        }
+        await_nothing();
+        arch::clear();
+        irq.unmask().unwrap();
+        await_nothing();
+    }
+}
+
+pub(crate) fn an_interrupt_that_tells_of_deletions_leaves_its_pin() {
+    let irq = irq(Mode::LEVEL_HIGH);
+    irq.unmask().unwrap();
+    let server = spawn(|| ());
+    server.thread().register_deletion_irq(irq.as_cap()).unwrap();
+    arch::raise();
+    await_nothing();
+    arch::clear();
+    let other = own_irq(LABEL);
+    assert_eq!(own::icu().bind(PIN, other.as_cap()), Ok(()));
+}
+
+pub(crate) fn interrupts_find_a_thread_that_moves() {
+    static CAME: AtomicU64 = AtomicU64::new(0);
+    let cpus = own::scheduler().info().unwrap().cpus.count_ones();
+    let irq = irq(Mode::LEVEL_HIGH);
+    let cap = irq.as_cap();
+    let waiting = spawn_on(cpus - 1, move || {
+        loop {
+            assert_eq!(wait().label, LABEL);
+            arch::clear();
+            CAME.fetch_add(1, SeqCst);
+            cap.unmask().unwrap();
+        }
+    });
+    irq.bind_thread(waiting.thread(), LABEL).unwrap();
+    irq.unmask().unwrap();
+    for round in 0..4 * u64::from(cpus) {
+        let cpu = CpuSet::single((round % u64::from(cpus)) as u32);
+        own::scheduler()
+            .run_thread(waiting.thread(), cpu, suite::PRIORITY, 0)
+            .unwrap();
+        for number in [1, 2] {
+            arch::raise();
+            assert!(comes(|| CAME.load(SeqCst) == 2 * round + number), "{round}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use l4_test::abi::rights::CapabilityRights;
 use l4_test::abi::timeout::TimeoutPair;
 use l4_test::{Message, Outcome, failed, own, refused};
 
-use crate::arch::PIN;
+use crate::arch::{HAS_LOW_PINS, PIN};
 use crate::trigger::irq;
 
 const INVALID: Result<(), l4_test::sys::Error> = refused(ResultCode::EINVAL);
@@ -129,6 +129,20 @@ pub(crate) fn the_mode_of_a_pin_that_does_not_exist_is_refused() {
     for pin in [pins, u64::MAX] {
         assert_eq!(own::icu().set_mode(pin, Mode::LEVEL_HIGH), INVALID);
     }
+}
+
+pub(crate) fn modes_that_the_controller_has_are_accepted() {
+    for (mode, is_there) in [
+        (Mode::LEVEL_HIGH, true),
+        (Mode::RISING_EDGE, true),
+        (Mode::LEVEL_LOW, HAS_LOW_PINS),
+        (Mode::FALLING_EDGE, HAS_LOW_PINS),
+        (Mode::BOTH_EDGES, false),
+    ] {
+        let expected = if is_there { Ok(()) } else { INVALID };
+        assert_eq!(own::icu().set_mode(PIN, mode), expected, "{mode:?}");
+    }
+    own::icu().set_mode(PIN, Mode::LEVEL_HIGH).unwrap();
 }
 
 pub(crate) fn no_right_is_needed() {

@@ -5,6 +5,8 @@ use l4_test::memory::{PAGE_ORDER, map_device};
 
 /// Its interrupt: SPI 2 of QEMU's `virt` machine.
 pub(crate) const PIN: u64 = 34;
+/// Whether pins can be low or falling.
+pub(crate) const HAS_LOW_PINS: bool = false;
 
 const CLOCK: u64 = 0x0901_0000;
 const DATA: u64 = CLOCK;

@@ -5,6 +5,8 @@ use l4_test::memory::{PAGE_ORDER, load, map_device, store};
 
 /// Input of the I/O APIC that the timer is routed to.
 pub(crate) const PIN: u64 = 20;
+/// Whether pins can be low or falling. (What the pin does then the emulator leaves out.)
+pub(crate) const HAS_LOW_PINS: bool = true;
 
 const HPET: u64 = 0xfed0_0000;
 const CONFIGURATION: u64 = HPET + 0x10;
