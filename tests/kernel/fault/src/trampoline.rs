@@ -18,7 +18,7 @@ use l4_test::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load, store};
 use l4_test::message::word;
 use l4_test::sys::Utcb;
 use l4_test::sys::object::Thread;
-use l4_test::worker::current;
+use l4_test::worker::{current, settle};
 use l4_test::{Message, Outcome, own, refused, spawn};
 
 use crate::arch;
@@ -221,7 +221,8 @@ pub(crate) fn it_can_be_disabled_and_enabled() {
         assert_eq!(disable(), 1);
         (while_disabled, told())
     });
-    // One fault comes to the pager: that of the disabled one.
+    // One fault comes to the pager, which has not waited for it: that of the disabled one.
+    settle();
     let (fault, _) = await_page_fault();
     assert_eq!(fault, (PLACE + 8) | arch::READ);
     let page = PAGE_TO_MAP.load(SeqCst);
