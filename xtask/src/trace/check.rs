@@ -10,6 +10,8 @@ pub struct Summary {
     pub threads: BTreeMap<(u64, u64), String>,
     /// How many arrows go from one thread to another.
     pub arrows: BTreeMap<(String, String), usize>,
+    /// How many arrows have a name.
+    pub messages: BTreeMap<String, usize>,
     /// How many slices have a name.
     pub slices: BTreeMap<String, usize>,
     pub instants: usize,
@@ -74,6 +76,7 @@ pub fn check(file: &Value) -> Result<Summary, String> {
                     summary.threads[&track].clone(),
                 );
                 *summary.arrows.entry(names).or_default() += 1;
+                *summary.messages.entry(name.to_owned()).or_default() += 1;
                 ends.push((track, time));
             }
             _ => return Err(wrong("an unknown event")),
