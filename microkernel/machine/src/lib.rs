@@ -62,7 +62,12 @@ pub mod quiescence;
 // A hosted machine has a lock that tests look at.
 #[cfg(target_os = "none")]
 mod spin_lock;
-mod sync;
+pub mod sync;
+// The kernel's own parts that CPUs share without a lock, which loom tries here.
+#[cfg(all(test, loom))]
+extern crate self as machine;
+#[cfg(all(test, loom))]
+mod tests;
 pub mod trampoline;
 pub mod utcb;
 pub mod vcpu;

@@ -1,9 +1,9 @@
 //! Arrays in kernel memory that come into being when they are first needed.
 
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::memory::Storage;
+use crate::sync::{AtomicPtr, Ordering, const_fn};
 
 /// A place that is empty until it gets an array, which it then keeps until
 /// its owner takes the memory back. Reading it takes no lock, and no look at
@@ -12,9 +12,11 @@ use crate::memory::Storage;
 pub struct OnceArray<T: 'static, const N: usize>(AtomicPtr<[T; N]>);
 
 impl<T: 'static, const N: usize> OnceArray<T, N> {
-    /// An empty place, where `nothing` stands.
-    pub const fn empty(nothing: &'static [T; N]) -> Self {
-        Self(AtomicPtr::new(ptr::from_ref(nothing).cast_mut()))
+    const_fn! {
+        /// An empty place, where `nothing` stands.
+        pub fn empty(nothing: &'static [T; N]) -> Self {
+            Self(AtomicPtr::new(ptr::from_ref(nothing).cast_mut()))
+        }
     }
 
     /// What is here, or stands for nothing.
@@ -28,7 +30,10 @@ impl<T: 'static, const N: usize> OnceArray<T, N> {
 
     /// What is here, for its owner.
     pub fn get_mut(&mut self, nothing: &'static [T; N]) -> Option<&mut [T; N]> {
+        #[cfg(not(loom))]
         let array = *self.0.get_mut();
+        #[cfg(all(test, loom))]
+        let array = self.0.load(Ordering::Relaxed);
         // SAFETY: as in `get`; and nobody else has it.
         (!ptr::eq(array, nothing)).then(|| unsafe { &mut *array })
     }
@@ -69,3 +74,6 @@ unsafe fn give_back<T, const N: usize>(array: NonNull<[T; N]>) -> Storage {
         Storage::from_raw(array.cast(), size_of::<[T; N]>())
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom;

@@ -4,9 +4,8 @@
 //! counter only. A quota stays as long as something is charged to it, even when its factory is
 //! gone; then nothing more can be charged.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
 use machine::handle::Handle;
+use machine::sync::{AtomicU64, Ordering};
 
 use super::OutOfMemory;
 
@@ -35,7 +34,7 @@ pub(super) const UNLIMITED: u64 = OPEN - 1;
 
 impl Quota {
     /// The quota of the root factory, which has no limit.
-    pub(super) const fn root() -> Quota {
+    pub(super) fn root() -> Quota {
         Quota {
             limit: UNLIMITED,
             used: AtomicU64::new(OPEN),

@@ -110,7 +110,7 @@ pub(super) fn initialise() {
     }
     super::fpu::initialise_cpu();
     barrier!("isb");
-    super::tlb::forget_everything();
+    super::invalidate::forget_everything();
 }
 
 /// What programs at EL0 have that guests choose for themselves.

@@ -19,6 +19,7 @@ pub mod entry_format;
 pub mod fpu;
 #[cfg(feature = "debugger")]
 pub mod inspect;
+mod invalidate;
 pub mod ipi;
 pub mod irqchip;
 mod kernel_space;

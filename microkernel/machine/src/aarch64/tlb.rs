@@ -1,10 +1,6 @@
 //! Translations of user mode: which space a CPU has loaded, and forgetting
 //! them on all CPUs at once, which one instruction does.
 //!
-//! That instruction works on the current VMID, so another one is made current
-//! for a moment, with a root table without entries: nothing can be cached
-//! from that. Afterwards the page tables' memory may be reused.
-//!
 //! A space has one VMID on all CPUs, which it may share with other spaces: each
 //! CPU notes whose translations it has under a VMID, and forgets them before
 //! it loads another space with that. No CPU uses what another one has cached
@@ -14,11 +10,12 @@ use core::cell::Cell;
 
 use l4_abi::error::ResultCode;
 
+use super::invalidate::{activate, forget_page, forget_space};
 use super::paging::Root;
 use super::platform::Platform;
 use crate::memory::Storage;
 use crate::per_cpu::CpuBlock;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, const_fn};
 
 /// There are so many VMIDs on every machine; 0 is nobody's.
 const VMIDS: usize = 256;
@@ -70,11 +67,13 @@ impl Tlb {
 }
 
 impl Residence {
-    /// A space that no CPU has loaded.
-    pub const fn new() -> Self {
-        Self {
-            number: AtomicU64::new(0),
-            word: AtomicU64::new(0),
+    const_fn! {
+        /// A space that no CPU has loaded.
+        pub fn new() -> Self {
+            Self {
+                number: AtomicU64::new(0),
+                word: AtomicU64::new(0),
+            }
         }
     }
 
@@ -173,60 +172,12 @@ impl Tlbs {
 }
 
 /// Where VTTBR_EL2 has the VMID, above the root.
-const VMID_SHIFT: u32 = 48;
+pub(super) const VMID_SHIFT: u32 = 48;
 
-fn vmid(word: u64) -> usize {
+pub(super) fn vmid(word: u64) -> usize {
     (word >> VMID_SHIFT) as usize % VMIDS
 }
 
-/// Makes the root of `word` the address space of user mode on this CPU.
-/// Returning to user mode makes it count.
-#[inline]
-fn activate(word: u64) {
-    // SAFETY: the register is used for user mode only.
-    unsafe { write_register!("vttbr_el2", word) };
-}
-
-/// Forgets the translations of all address spaces, on all CPUs.
-pub(super) fn forget_everything() {
-    barrier!("dsb ishst");
-    barrier!("tlbi alle1is");
-    finish();
-}
-
-fn forget_page(address: u64, vmid: usize) {
-    with_vmid(vmid, || {
-        // Combined entries go by virtual address, so all of these go.
-        // SAFETY: forgets, and changes no value.
-        unsafe {
-            core::arch::asm!("tlbi ipas2e1is, {}", in(reg) address >> 12 & 0xf_ffff_ffff,
-                options(nostack, preserves_flags));
-        }
-        barrier!("dsb ish");
-        barrier!("tlbi vmalle1is");
-    });
-}
-
-fn forget_space(vmid: usize) {
-    with_vmid(vmid, || barrier!("tlbi vmalls12e1is"));
-}
-
-fn with_vmid(id: usize, forget: impl FnOnce()) {
-    let current = read_register!("vttbr_el2");
-    let is_current = vmid(current) == id;
-    if !is_current {
-        activate((id as u64) << VMID_SHIFT | Root::kernel().0);
-        barrier!("isb");
-    }
-    forget();
-    finish();
-    if !is_current {
-        activate(current);
-        barrier!("isb");
-    }
-}
-
-fn finish() {
-    barrier!("dsb ish");
-    barrier!("isb");
-}
+#[cfg(all(test, loom))]
+#[path = "tlb/loom.rs"]
+mod loom;

@@ -29,6 +29,8 @@ pub(crate) mod vcpu;
 pub mod vm;
 
 // What of a real machine is pure enough for a host to test.
+#[cfg(all(test, loom))]
+mod aarch64;
 #[cfg(test)]
 #[path = "../aarch64/processor_state.rs"]
 mod aarch64_processor_state;
