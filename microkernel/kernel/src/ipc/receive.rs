@@ -142,19 +142,20 @@ fn queued_sender<'cpu>(
 /// this CPU, or somebody has left: it takes the interrupt's message, if it
 /// waits for it or is a vCPU.
 pub fn look_into_mailbox(cpu: &Cpu, receiver: &Thread) {
+    let tell = || match receiver.mailbox.is_empty() {
+        true => receiver.sender_left(cpu),
+        false => receiver.sender_came(cpu),
+    };
     let Waiting::Receive(source) = receiver.state(cpu).waiting.get() else {
-        if receiver.mailbox.is_empty() {
-            receiver.sender_left(cpu);
-        } else {
-            receiver.sender_came(cpu);
-        }
+        tell();
         if receiver.takes_upcall(cpu).is_some() {
             receiver.take_upcall(cpu);
         }
         return;
     };
     match queued_irq(cpu, receiver, source) {
-        Ok(None) => {}
+        // What it waits for is something else: a vCPU takes the message later.
+        Ok(None) => tell(),
         Ok(Some(irq)) => {
             if let Some(label) = irq.take(cpu, receiver) {
                 receiver.waits_no_more(cpu);

@@ -18,7 +18,7 @@ use machine::event::{Fault, Source as Device};
 use super::*;
 use crate::object::Ref;
 use crate::object::thread::{Deferred, Source, Waiting};
-use crate::testing::{Doing, Syscall, TestTask, UTCB_AREA, World, run};
+use crate::testing::{Doing, Syscall, TestTask, UTCB_AREA, World, run, run_on};
 
 /// The vCPU's state, behind the UTCBs.
 const AREA: u64 = UTCB_AREA + 0x3000;
@@ -208,6 +208,32 @@ fn a_device_interrupts_the_user_task() {
         world.enter(Device::Pin(3));
         assert!(setup.has_entered(world) && !setup.is_in_user_task(world));
         assert_eq!(setup.trap(world), MESSAGE_TRAP);
+    });
+}
+
+/// It sees that when its wait is over.
+#[test]
+fn a_vcpu_that_waits_for_others_is_told_of_an_interrupt_from_another_cpu() {
+    run_on(2, |world| {
+        let setup = Setup::new(world);
+        let irq = world.irq();
+        let own = world.give_full(&setup.task, setup.vcpu.header());
+        let slot = world.give_full(&setup.task, irq.header());
+        let bound = [0x10, 0x340];
+        world.invoke(&setup.vcpu, slot, label::KERNEL_OBJECT, &bound, Some(own));
+        let other = world.task();
+        let trigger = world.on(1).thread(&other, 5);
+        let irq = world.give_full(&other, irq.header());
+        world.on(0).syscall(&setup.vcpu, Syscall::sleep());
+        let send = Syscall::send(irq).tag(label::IRQ, 0, 0);
+        world.on(1).syscall(&trigger, send);
+        world.deliver_all();
+        world.on(0);
+        assert!(setup.area(world).is_irq_pending());
+        setup.vcpu.cancel(world.cpu);
+        world.enter(Device::Spurious);
+        setup.resume(world, StateFlags::IRQ);
+        assert!(setup.has_entered(world) && !setup.area(world).is_irq_pending());
     });
 }
 
