@@ -5,8 +5,9 @@
 //! A step is one kernel entry: a system call of the thread that runs on a CPU,
 //! or a CPU noticing that another one has interrupted it. One step of a run may
 //! have a step of another CPU in its middle ([`Setting::nests`]). After each the
-//! invariants are checked; when nothing moves any more, that nobody waits for
-//! what is there ([`check_rest`]); in the end, that all memory is back.
+//! invariants are checked, and that no upcall is lost ([`check_vcpus`]); when
+//! nothing moves any more, that nobody waits for what is there ([`check_rest`]);
+//! in the end, that all memory is back.
 
 mod anything;
 mod programs;
@@ -14,10 +15,11 @@ mod stage;
 
 use stage::{Op, Stage};
 
+use l4_abi::vcpu::StateFlags;
 use machine::event::Source as Event;
 
 use super::{Meanwhile, Syscall, World, run_on};
-use crate::object::thread::{Life, Source, Waiting};
+use crate::object::thread::{Deferred, Life, Source, Waiting};
 
 /// Where the threads begin, and which orders are tried.
 #[derive(Clone, Copy, Debug)]
@@ -175,6 +177,7 @@ fn run_once(world: &mut World, setting: Setting, programs: &[&[Op]; 3], path: &m
                 .meanwhile(moments, other.cpu(), other.meanwhile());
         }
         perform(world, &mut stage, programs, step);
+        check_vcpus(world, &stage);
         if other.is_some() && !world.has_happened {
             path.was_too_much();
             return;
@@ -195,6 +198,28 @@ fn perform(world: &mut World, stage: &mut Stage, programs: &[&[Op]; 3], step: St
                 None => drop(world.syscall(&stage.threads[number], Syscall::sleep())),
             }
         }
+    }
+}
+
+/// No upcall is lost: a vCPU sees that a message waits for it, and one that takes
+/// messages has it.
+fn check_vcpus(world: &World, stage: &Stage) {
+    for thread in &stage.threads {
+        let cpu = world.cpu_of(thread);
+        let Some(area) = thread.vcpu_area(cpu) else {
+            continue;
+        };
+        // Another CPU has a message for it that its own one does not know of yet.
+        if cpu.unfinished.get() || thread.errands.is_posted() {
+            continue;
+        }
+        let waits = !thread.mailbox.is_empty();
+        assert_eq!(area.is_irq_pending(), waits, "what the vCPU is told");
+        let state = thread.state(cpu);
+        let takes = state.waiting.get() == Waiting::Nothing
+            && state.deferred.get() == Deferred::Nothing
+            && area.state().contains(StateFlags::IRQ);
+        assert!(!(waits && takes), "an upcall is lost");
     }
 }
 

@@ -196,12 +196,37 @@ fn vcpus() {
     );
 }
 
+/// What comes while the vCPU is in its user task, or on the way there or back.
+#[test]
+fn vcpus_in_user_tasks() {
+    explore_all(
+        100,
+        &[
+            [
+                &[Op::Trigger, Op::Trigger],
+                NOTHING,
+                &[Op::BindIrq(2), Op::BecomeVcpu, Op::ResumeInUserTask],
+            ],
+            [
+                &[Op::Call],
+                NOTHING,
+                &[Op::BecomeVcpu, Op::ResumeInUserTask, Op::Reply],
+            ],
+        ],
+    );
+}
+
 #[test]
 fn entries_that_overlap() {
-    let systems: [[&[Op]; 3]; 3] = [
+    let systems: [[&[Op]; 3]; 4] = [
         [&[Op::Call], &[Op::Cancel(0)], &[Op::Wait, Op::Reply]],
         [&[Op::Trigger], NOTHING, &[Op::BindIrq(2), Op::Wait]],
         [&[Op::Send], NOTHING, &[Op::Destroy(Target::Thread(0))]],
+        [
+            &[Op::Trigger],
+            NOTHING,
+            &[Op::BindIrq(2), Op::BecomeVcpu, Op::ResumeInUserTask],
+        ],
     ];
     let orders = systems
         .iter()

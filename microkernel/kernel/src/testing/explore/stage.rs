@@ -1,13 +1,13 @@
 //! Who acts, on what, and what one step of theirs does.
 
-use l4_abi::capability::slot;
+use l4_abi::capability::{Selector, slot};
 use l4_abi::flexpage::Flexpage;
 use l4_abi::item::{MapItem, SendItem};
 use l4_abi::protocol::label;
 use l4_abi::protocol::thread::Opcode;
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::timeout::Timeout;
-use l4_abi::vcpu::StateFlags;
+use l4_abi::vcpu::{StateFlags, UserTask};
 use machine::vcpu::VcpuArea;
 
 use crate::object::Ref;
@@ -50,6 +50,8 @@ pub(super) enum Op {
     BecomeVcpu,
     /// Goes on as a vCPU that takes messages.
     Resume,
+    /// The same in a user task: the first thread's.
+    ResumeInUserTask,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +70,9 @@ const IRQ: u64 = 4;
 const SEMAPHORE: u64 = 5;
 const TASKS: u64 = 6;
 
-/// Where the thread that becomes a vCPU has its state.
+/// Where the threads that become vCPUs have their state, one behind the other.
 const AREA: u64 = UTCB_AREA + 0x3000;
+const AREA_SIZE: u64 = size_of::<VcpuArea>() as u64;
 const PAGE: u64 = TEST_MEMORY;
 const COPY: u64 = TEST_MEMORY + 0x20_0000;
 
@@ -206,15 +209,23 @@ impl Stage {
                 invoke(world, slot(TASKS), label::TASK, &words, None);
             }
             Op::BecomeVcpu => {
-                let words = [Opcode::VcpuControl.word(), AREA];
+                let area = AREA + number as u64 * AREA_SIZE;
+                let words = [Opcode::VcpuControl.word(), area];
                 invoke(world, thread(number), label::THREAD, &words, None);
-                if let Some(area) = self.vcpu_area(world, number) {
+                // What waits already is for a resume to take.
+                if let Some(area) = self.own_area(world, number)
+                    && !area.is_irq_pending()
+                {
                     area.set_state(StateFlags::IRQ);
                 }
             }
-            Op::Resume => {
-                if let Some(area) = self.vcpu_area(world, number) {
+            Op::Resume | Op::ResumeInUserTask => {
+                if let Some(area) = self.own_area(world, number) {
                     area.set_saved_state(StateFlags::IRQ);
+                    if let Op::ResumeInUserTask = op {
+                        area.set_saved_state(StateFlags::IRQ | StateFlags::USER_MODE);
+                        area.set_user_task(UserTask::new(Selector::new(slot(TASKS))));
+                    }
                 }
                 let words = [Opcode::VcpuResume.word()];
                 invoke(world, thread(number), label::THREAD, &words, None);
@@ -222,8 +233,11 @@ impl Stage {
         }
     }
 
-    fn vcpu_area<'a>(&'a self, world: &'a World, number: usize) -> Option<&'a VcpuArea> {
+    /// The state that the thread can write to where it is, if it is a vCPU.
+    fn own_area<'a>(&'a self, world: &'a World, number: usize) -> Option<&'a VcpuArea> {
         let thread = &self.threads[number];
-        thread.vcpu_area(world.cpu_of(thread))
+        let cpu = world.cpu_of(thread);
+        let in_user_task = thread.state(cpu).vcpu.is_in_user_task();
+        thread.vcpu_area(cpu).filter(|_| !in_user_task)
     }
 }
