@@ -159,7 +159,12 @@ fn wrong_requests_are_refused() {
                 &[ObjectOpcode::ObjectInfo.word(), 0, 0, 0],
                 ResultCode::ENOSYS,
             ),
+            (&[ObjectOpcode::LogTypeId.word(), 1, 0], ResultCode::EINVAL),
             (&[ObjectOpcode::LogSwitch.word(), 1, 0], ResultCode::EINVAL),
+            (
+                &[ObjectOpcode::QueryLogName.word(), 1, 0],
+                ResultCode::EINVAL,
+            ),
             // Images are loaded into tasks only.
             (
                 &[ObjectOpcode::AddImageInfo.word(), 0, 0],
