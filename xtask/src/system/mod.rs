@@ -127,8 +127,12 @@ pub struct Test {
     /// Texts that lines must contain, in this order, other lines between them; `{smp}` in them is
     /// the number of CPUs.
     pub expect: Vec<String>,
+    /// What lines of single components must contain.
+    pub components: Vec<Lines>,
     /// Texts that no line may contain.
     pub forbid: Vec<String>,
+    /// Numbers that the system tells, and what they may be at most.
+    pub most: Vec<Most>,
     /// What is typed, and after which line.
     pub input: Vec<Input>,
     /// Exit code of the system.
@@ -147,6 +151,8 @@ pub struct Test {
     pub long: bool,
     /// Time goes by the instructions that are executed, and leaps where nothing is to be done.
     pub virtual_time: bool,
+    /// How long an instruction takes then, as a power of two of nanoseconds.
+    pub instruction_time: u32,
     /// It never ends: it is switched off after the last expected line. No configuration file says so.
     pub endless: bool,
 }
@@ -155,7 +161,9 @@ impl Default for Test {
     fn default() -> Self {
         Self {
             expect: vec![],
+            components: vec![],
             forbid: vec![],
+            most: vec![],
             input: vec![],
             exit: 0,
             panic: None,
@@ -165,6 +173,7 @@ impl Default for Test {
             processors: vec![Self::QEMU.into()],
             long: false,
             virtual_time: false,
+            instruction_time: 8_u32.ilog2(),
             endless: false,
         }
     }
@@ -175,13 +184,31 @@ impl Test {
     pub const QEMU: &str = "qemu";
 
     /// The test as it is on a machine with so many CPUs.
-    pub fn with_cpus(&self, cpus: u64) -> Self {
+    pub fn on(&self, arch: Architecture, cpus: u64) -> Self {
         let mut test = self.clone();
+        (test.components).retain(|lines| lines.arch.is_none_or(|own| own == arch));
         for text in &mut test.expect {
             *text = text.replace("{smp}", &cpus.to_string());
         }
         test
     }
+}
+
+/// Texts that lines of one component must contain, in this order, whatever others print in between.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    pub component: String,
+    /// The architecture where it is so, if it is not the same on both.
+    pub arch: Option<Architecture>,
+    pub texts: Vec<String>,
+}
+
+/// A number in lines of the console, which at least one line must have.
+#[derive(Clone, Debug)]
+pub struct Most {
+    /// What is right before the number, but for spaces.
+    pub after: String,
+    pub number: u64,
 }
 
 /// Something typed on the console.

@@ -192,15 +192,7 @@ impl<'r, 's, 't> Table<'r, 's, 't> {
 
     /// An array of strings; a single string counts as an array of one.
     pub fn strings(&self, field: &'static str) -> Option<Vec<Spanned<String>>> {
-        let values = self.values(field)?;
-        let text = |value: Value<'r, 's, 't>| {
-            let text = value.string();
-            if text.is_none() {
-                value.wrong_type(&format!("an entry of `{field}`"), "a string");
-            }
-            text
-        };
-        Some(values.into_iter().filter_map(text).collect())
+        self.value(field)?.strings()
     }
 
     /// An array of whole numbers within `range`.
@@ -237,17 +229,7 @@ impl<'r, 's, 't> Table<'r, 's, 't> {
 
     /// An array of such; a single value counts as an array of one.
     pub fn values(&self, field: &'static str) -> Option<Vec<Value<'r, 's, 't>>> {
-        let value = self.get(field)?;
-        let title = format!("an entry of `{field}`");
-        let make = |value| Value {
-            reader: self.reader,
-            title: title.clone(),
-            value,
-        };
-        Some(match value.get_ref() {
-            DeValue::Array(array) => array.iter().map(make).collect(),
-            _ => vec![make(value)],
-        })
+        Some(self.value(field)?.values())
     }
 
     /// A table in this table.
@@ -330,6 +312,32 @@ impl<'r, 's, 't> Value<'r, 's, 't> {
             self.value.span(),
             entries,
         ))
+    }
+
+    /// The values of an array; a single value counts as an array of one.
+    fn values(&self) -> Vec<Self> {
+        let title = format!("an entry of {}", self.title);
+        let make = |value| Self {
+            reader: self.reader,
+            title: title.clone(),
+            value,
+        };
+        match self.value.get_ref() {
+            DeValue::Array(array) => array.iter().map(make).collect(),
+            _ => vec![make(self.value)],
+        }
+    }
+
+    /// An array of strings; a single string counts as an array of one.
+    pub fn strings(&self) -> Option<Vec<Spanned<String>>> {
+        let text = |value: Self| {
+            let text = value.string();
+            if text.is_none() {
+                value.expected("a string");
+            }
+            text
+        };
+        Some(self.values().into_iter().filter_map(text).collect())
     }
 
     /// Reports that the value is not what it should be.

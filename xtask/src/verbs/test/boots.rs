@@ -6,7 +6,7 @@ use crate::console;
 use crate::failure::Failure;
 use crate::qemu::{End, Machine, Output, Session, Typing};
 use crate::symbols::Symbols;
-use crate::system::Test;
+use crate::system::{Lines, Most, Test};
 use crate::workspace::Workspace;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -136,7 +136,12 @@ fn verdict(end: &End, lines: &[String], test: &Test) -> Outcome {
         }
         (None, _) => false,
     };
-    let missing = missing_line(lines, test);
+    let missing = missing_line(lines, &test.expect).or_else(|| {
+        let own = |all: &Lines| missing_line(&lines_of(lines, &all.component), &all.texts);
+        test.components
+            .iter()
+            .find_map(|all| Some(format!("{} of {}", own(all)?, all.component)))
+    });
     if !right_end {
         // What an endless system did not do is why it was not stopped.
         let missing = missing.filter(|_| test.endless);
@@ -151,13 +156,52 @@ fn verdict(end: &End, lines: &[String], test: &Test) -> Outcome {
             return Outcome::Failed(format!("forbidden line: {line}"));
         }
     }
+    for most in &test.most {
+        if let Err(why) = at_most(lines, most) {
+            return Outcome::Failed(why);
+        }
+    }
     Outcome::Passed
 }
 
+/// Whether the number is told, and never more than it may be.
+fn at_most(lines: &[String], most: &Most) -> Result<(), String> {
+    let numbers = lines.iter().filter_map(|line| {
+        let (_, rest) = line.split_once(&most.after)?;
+        let digits: &str = rest.trim_start();
+        let end = digits.find(|c: char| !c.is_ascii_digit());
+        Some((line, &digits[..end.unwrap_or(digits.len())]))
+            .filter(|(_, digits)| !digits.is_empty())
+    });
+    let mut told = false;
+    for (line, digits) in numbers {
+        told = true;
+        // What does not fit is more.
+        if digits
+            .parse::<u64>()
+            .map_or(true, |number| number > most.number)
+        {
+            return Err(format!("more than {}: {line}", most.number));
+        }
+    }
+    match told {
+        true => Ok(()),
+        false => Err(format!("no line with a number after `{}`", most.after)),
+    }
+}
+
+/// The lines that a component has printed.
+fn lines_of(lines: &[String], component: &str) -> Vec<String> {
+    let own = lines
+        .iter()
+        .filter_map(|line| line.strip_prefix(component)?.strip_prefix(" | "));
+    own.map(str::to_owned).collect()
+}
+
 /// The first expected line that did not come where it should.
-fn missing_line(lines: &[String], test: &Test) -> Option<String> {
+fn missing_line(lines: &[String], expected: &[String]) -> Option<String> {
     let mut rest = lines.iter();
-    let missing = (test.expect.iter()).find(|&text| !rest.any(|line| line.contains(text)))?;
+    let missing = (expected.iter()).find(|&text| !rest.any(|line| line.contains(text)))?;
     let exists = lines.iter().any(|line| line.contains(missing));
     let order = if exists { " after the others" } else { "" };
     Some(format!("no line with `{missing}`{order}"))
@@ -204,6 +248,62 @@ mod tests {
         assert!(with_lines(End::Exit(0), &["first", "second", "never"]).is_err());
         let order = with_lines(End::Exit(0), &["second", "first"]);
         assert!(order.unwrap_err().ends_with("after the others"));
+    }
+
+    #[test]
+    fn components_have_their_own_order() {
+        let told = |lines: &[&str]| {
+            let of = |component: &str, texts: &[&str]| Lines {
+                component: component.into(),
+                arch: None,
+                texts: texts.iter().map(|&text| text.into()).collect(),
+            };
+            let test = Test {
+                components: vec![of("one", &["first", "second"]), of("two", &["first"])],
+                ..Test::default()
+            };
+            verdict_of(test, End::Exit(0), lines)
+        };
+        let (first, second) = ("one | the first", "one | second");
+        assert_eq!(told(&[first, second, "two | first"]), Ok(()));
+        assert_eq!(told(&["two | first", first, second]), Ok(()));
+        let why = |lines: &[&str]| told(lines).unwrap_err();
+        assert_eq!(why(&[first, second]), "no line with `first` of two");
+        assert_eq!(
+            why(&[second, first, "two | first"]),
+            "no line with `second` after the others of one"
+        );
+        for forged in ["two | one | second", "one: second", "someone | second"] {
+            assert_eq!(why(&[first, forged]), "no line with `second` of one");
+        }
+    }
+
+    #[test]
+    fn a_number_must_be_told_and_not_be_more_than_it_may() {
+        let told = |lines: &[&str]| {
+            let test = Test {
+                most: vec![Most {
+                    after: "exits".into(),
+                    number: 20_000,
+                }],
+                ..Test::default()
+            };
+            verdict_of(test, End::Exit(0), lines)
+        };
+        assert_eq!(told(&["linux | exits        20000", "port 90000"]), Ok(()));
+        assert_eq!(told(&["there are exits", "exits 3 of 30000"]), Ok(()));
+        for more in [
+            "exits 20001",
+            "exits20001",
+            "exits 99999999999999999999999999999",
+        ] {
+            let why = told(&["exits 1", more]).unwrap_err();
+            assert_eq!(why, format!("more than 20000: {more}"));
+        }
+        for none in ["", "exits", "exits: 5", "exits -5", "20 exits"] {
+            let why = told(&[none]).unwrap_err();
+            assert_eq!(why, "no line with a number after `exits`");
+        }
     }
 
     #[test]

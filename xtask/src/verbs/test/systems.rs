@@ -136,9 +136,6 @@ pub(super) fn run_on(
 /// CPUs that an interrupt controller of version 2 can have.
 const GIC_V2_CPUS: u64 = 8;
 
-/// QEMU's arguments for a time that goes by instructions, of 8 ns each.
-const VIRTUAL_TIME: [&str; 2] = ["-icount", "shift=3,sleep=off"];
-
 /// A system's boots on one architecture: with each number of CPUs, and each interrupt controller or
 /// processor.
 fn boots_of(name: &str, system: &System, arch: Architecture) -> Vec<Boot> {
@@ -157,12 +154,13 @@ fn boots_of(name: &str, system: &System, arch: Architecture) -> Vec<Boot> {
                 ..Machine::new(system, arch, PathBuf::new())
             };
             if test.virtual_time {
-                machine.extra = VIRTUAL_TIME.map(str::to_owned).to_vec();
+                let power = test.instruction_time;
+                machine.extra = vec!["-icount".into(), format!("shift={power},sleep=off")];
             }
             boots.push(Boot {
                 name: format!("{name}{variant}"),
                 machine,
-                test: test.with_cpus(cpus),
+                test: test.on(arch, cpus),
             });
         };
         match arch {
