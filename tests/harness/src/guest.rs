@@ -12,14 +12,14 @@ use l4_abi::item::{ItemControl, ItemFlags};
 use l4_abi::rights::MemoryRights;
 use l4_abi::timeout::TimeoutPair;
 use l4_abi::vcpu::{StateFlags, UserTask};
-use l4_sys::object::{Irq, Task, Thread};
+use l4_sys::object::{Factory, Irq, Task, Thread};
 use l4_sys::vcpu::{ExtendedVcpu, GuestEnd, Vcpu};
 use l4_sys::{Cap, Object, OwnedCap, ipc};
 
 use crate::memory::{PAGE, PAGE_ORDER, UNUSED, allocate, load, store};
 use crate::suite::{self, PRIORITY};
 use crate::worker::comes;
-use crate::{Worker, own, spawn, spawn_at};
+use crate::{Worker, console, own, spawn, spawn_at};
 
 /// Where the code of a [`Machine`] is, guest-physical; the page before is for tables.
 pub const CODE: u64 = 0x1000;
@@ -67,7 +67,12 @@ pub struct Machine<G> {
 impl<G: Guest> Machine<G> {
     /// One that begins with `code`.
     pub fn new(code: &[u8]) -> Self {
-        let vm = own::factory().create_vm().unwrap();
+        Self::made_by(own::factory(), code)
+    }
+
+    /// The same, made and paid for by a factory.
+    pub fn made_by(factory: Cap<Factory>, code: &[u8]) -> Self {
+        let vm = factory.create_vm().unwrap();
         let memory = allocate(PAGE_ORDER + 2);
         for word in 0..4 * PAGE / 8 {
             store(memory + word * 8, 0);
@@ -248,6 +253,7 @@ impl Random {
 /// harm. Of these runs `exits` must end by an exit; and in the end `calm`, [`Guest::reset`] and the code `end` must
 /// make it as good as ever, so that it exits for `reason`.
 pub fn run_wild<G: Guest>(
+    mut random: Random,
     (rounds, exits): (u64, u64),
     spoil: impl Fn(G, &mut Random) + 'static,
     calm: impl Fn(G) + 'static,
@@ -257,7 +263,6 @@ pub fn run_wild<G: Guest>(
     DONE.store(false, SeqCst);
     let machine = Machine::<G>::new(end);
     let worker = spawn_at(PRIORITY - 1, move || {
-        let mut random = Random(0x1357_9bdf);
         let guest = machine.vcpu();
         let mut seen = 0;
         for _ in 0..rounds {
@@ -293,6 +298,15 @@ pub fn run_wild<G: Guest>(
         suite::is_alive();
     }
     worker.join();
+}
+
+/// How many times as many wild states as usual there shall be, and a generator for them. Whoever started the test is
+/// asked.
+pub fn ask_for_wild(start: u64) -> (u64, Random) {
+    let question = "how many times as many wild states, from which seed?";
+    let [times, seed] = console::ask(question, [1, 0]);
+    console::print(format_args!("{times} times as many, seed {seed}"));
+    (times, Random(start.wrapping_add(seed)))
 }
 
 /// Takes all messages that wait.

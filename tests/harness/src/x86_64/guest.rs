@@ -14,9 +14,9 @@ use l4_sys::vcpu::GuestEnd;
 use l4_sys::{Object, ipc};
 
 use crate::guest::{
-    AFTER, CODE, DATA, GUEST, Guest, LABEL, Machine, STACK, interrupted, irq, settle,
+    AFTER, CODE, DATA, GUEST, Guest, LABEL, Machine, NOTHING, STACK, interrupted, irq, settle,
 };
-use crate::memory::{PAGE_ORDER, load, store};
+use crate::memory::{PAGE_ORDER, allocate, load, store};
 use crate::suite::PRIORITY;
 use crate::worker::current;
 use crate::{Worker, own, spawn, spawn_at, spawn_on};
@@ -27,6 +27,9 @@ pub const HALT: &[u8] = &[0xf4];
 pub const COUNT: &[u8] = &[0xff, 0x06, 0x00, 0x20, 0xeb, 0xfa];
 /// `inc word [DATA]; cli; jmp back`: interrupts are masked.
 pub const COUNT_MASKED: &[u8] = &[0xff, 0x06, 0x00, 0x20, 0xfa, 0xeb, 0xf9];
+
+/// More CPUs than machines of tests have.
+const CPUS_MAX: usize = 64;
 
 /// A vCPU in real mode.
 pub trait Pc: Guest {
@@ -222,6 +225,32 @@ pub fn vcpus_of_a_machine_share_its_memory<G: Pc>() {
     start(0, None).join();
     other.join();
     drop(machine);
+}
+
+/// A machine on each CPU. Each guest waits in its machine until all have come, so all run at the same time.
+pub fn guests_run_on_all_cpus_at_once<G: Pc>() {
+    let shared = allocate(PAGE_ORDER);
+    store(shared, 0);
+    let [low, high, ..] = NOTHING.to_le_bytes();
+    let all = last_cpu() as u8 + 1;
+    let mut workers = [const { None }; CPUS_MAX];
+    // The own CPU comes last: this thread goes on when that one's guest has.
+    for (place, cpu) in workers.iter_mut().zip((0..=last_cpu()).rev()) {
+        // mov ax, CPU; lock incb [NOTHING]; cmpb [NOTHING], ALL; jne back; hlt
+        let code = [
+            0xb8, cpu as u8, 0x55, 0xf0, 0xfe, 0x06, low, high, 0x80, 0x3e, low, high, all, 0x75,
+            0xf9, 0xf4,
+        ];
+        let machine = Machine::<G>::new(&code);
+        let page = Flexpage::memory(shared, PAGE_ORDER, MemoryRights::RW);
+        machine.map(page, NOTHING);
+        *place = Some(spawn_on(cpu, move || {
+            let guest = machine.vcpu();
+            assert_eq!((guest.run(), guest.exit()), (GuestEnd::Exit, G::HALTED));
+            assert_eq!(guest.ax() & 0xffff, 0x5500 | u64::from(cpu));
+        }));
+    }
+    workers.into_iter().flatten().for_each(Worker::join);
 }
 
 /// The virtual machine goes first.

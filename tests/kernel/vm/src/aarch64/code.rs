@@ -26,6 +26,9 @@ code! {
     write: "str x1, [x0]", "hvc #0";
     /// Gives a sign and stays.
     spin: "mov x1, #1", "str x1, [x0]", "2:", "add x2, x2, #1", "b 2b";
+    /// Gives a sign, and exits when all between x1 and x2 have.
+    meet: "mov x3, #1", "str x3, [x0]", "2:", "mov x4, x1", "3:", "ldr x3, [x4], #8", "cbz x3, 2b",
+        "cmp x4, x2", "b.ne 3b", "hvc #3";
     /// Each of these is an exit; the instruction behind is 4 bytes on.
     traps: "mrs x1, mdscr_el1", "mrs x1, pmcr_el0", "mrs x1, actlr_el1", "mrs x1, cntp_ctl_el0",
         "msr oslar_el1, x1", "mrs x1, dbgbvr0_el1", "hvc #0";

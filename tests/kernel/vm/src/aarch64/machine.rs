@@ -9,7 +9,7 @@ use l4_test::guest::{State, map, settle};
 use l4_test::memory::{PAGE, PAGE_ORDER, allocate, load, store};
 use l4_test::own;
 use l4_test::sys::arch::guest::Guest;
-use l4_test::sys::object::Task;
+use l4_test::sys::object::{Factory, Task};
 use l4_test::sys::vcpu::{ExtendedVcpu, Vcpu};
 use l4_test::sys::{Cap, Object, OwnedCap};
 
@@ -38,7 +38,12 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new() -> Self {
-        let task = own::factory().create_vm().unwrap();
+        Self::made_by(own::factory())
+    }
+
+    /// One that a factory makes and pays for.
+    pub(crate) fn made_by(factory: Cap<Factory>) -> Self {
+        let task = factory.create_vm().unwrap();
         let page = blank_page();
         let machine = Self { task, page };
         machine.map(page, DATA, MemoryRights::RW);

@@ -4,19 +4,23 @@ use core::time::Duration;
 
 use l4_test::abi::arch::aarch64::exception::class;
 use l4_test::abi::protocol::scheduler::CpuSet;
+use l4_test::abi::rights::MemoryRights;
 use l4_test::memory::{load, store};
 use l4_test::own;
 use l4_test::suite::PRIORITY;
 use l4_test::sys::object::Thread;
 use l4_test::sys::{Cap, ipc};
 use l4_test::worker::current;
-use l4_test::{spawn, spawn_at, spawn_on};
+use l4_test::{Worker, spawn, spawn_at, spawn_on};
 
 use super::code;
-use super::machine::{DATA, GUEST, Machine, VirtualCpu, await_sign};
+use super::machine::{DATA, GUEST, Machine, NOTHING, VirtualCpu, await_sign, blank_page};
 
 /// The instruction of `keep` from which on it reads.
 const READS: u64 = 9;
+
+/// More CPUs than machines of tests have.
+const CPUS_MAX: usize = 64;
 
 /// The number of the last CPU.
 fn last_cpu() -> u32 {
@@ -68,13 +72,24 @@ pub(crate) fn vcpus_of_one_machine_have_their_own_registers() {
     }
 }
 
-pub(crate) fn guests_run_on_all_cpus() {
-    for cpu in 0..=last_cpu() {
+/// Each guest waits in its machine until all have come.
+pub(crate) fn guests_run_on_all_cpus_at_once() {
+    let shared = blank_page();
+    let count = u64::from(last_cpu()) + 1;
+    let mut workers = [const { None }; CPUS_MAX];
+    // The own CPU comes last: this thread goes on when that one's guest has.
+    for (place, cpu) in workers.iter_mut().zip((0..=last_cpu()).rev()) {
         let machine = Machine::new();
-        let worker = spawn_on(cpu, move || machine.vcpu(code::call, 1).run_to_call());
-        let (number, x) = worker.join();
-        assert_eq!((number, x[0]), (3, 2));
+        machine.map(shared, NOTHING, MemoryRights::RW);
+        *place = Some(spawn_on(cpu, move || {
+            let guest = machine.vcpu(code::meet, NOTHING + u64::from(cpu) * 8);
+            guest.set(1, NOTHING);
+            guest.set(2, NOTHING + count * 8);
+            let (number, x) = guest.run_to_call();
+            assert_eq!((number, x[0]), (3, NOTHING + u64::from(cpu) * 8));
+        }));
     }
+    workers.into_iter().flatten().for_each(Worker::join);
 }
 
 pub(crate) fn a_vcpu_moves_with_its_registers() {

@@ -2,12 +2,15 @@
 
 use l4_test::abi::arch::aarch64::exception::class;
 use l4_test::abi::rights::MemoryRights;
+use l4_test::hoard::room;
 use l4_test::memory::store;
-use l4_test::spawn;
+use l4_test::{own, spawn};
 
 use super::code;
 use super::machine::{Exit, Machine, NOTHING, SCTLR, VirtualCpu, blank_page};
 
+/// Of a factory for a machine with some tables.
+const QUOTA: u64 = 0x2_0000;
 /// Where the machine has its table of stage 1, and the start of what that maps once more.
 const TABLE: u64 = 0x70_0000;
 const ALIAS: u64 = 3 << 30;
@@ -62,6 +65,21 @@ pub(crate) fn a_missing_table_of_stage_1_is_told() {
         assert_eq!(exit.address & !0xfff, NOTHING);
     })
     .join();
+}
+
+pub(crate) fn a_machine_that_ran_gives_back_all_its_memory() {
+    let factory = own::factory().create_factory(QUOTA).unwrap();
+    let before = room(*factory);
+    for _ in 0..3 {
+        let machine = Machine::made_by(*factory);
+        let few = room(*factory);
+        for gigabyte in 1..4 {
+            machine.map(machine.page, gigabyte << 30, MemoryRights::RW);
+        }
+        assert!(few < before && room(*factory) < few, "it has paid");
+        spawn(move || machine.vcpu(code::call, 1).run_to_call()).join();
+        assert_eq!(room(*factory), before);
+    }
 }
 
 fn check(exit: &Exit, address: u64, writes: bool) {

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use l4_test::abi::arch::aarch64::exception::ExceptionFrame;
 use l4_test::abi::arch::aarch64::vm::{ExtendedState, Hcr};
-use l4_test::guest::Random;
+use l4_test::guest::{Random, ask_for_wild};
 use l4_test::own;
 use l4_test::spawn_at;
 use l4_test::suite::{self, PRIORITY};
@@ -19,6 +19,7 @@ const ROUNDS: u64 = 3000;
 const SLICE: Duration = Duration::from_micros(300);
 
 pub(crate) fn no_state_of_a_guest_does_harm() {
+    let (times, mut random) = ask_for_wild(0x1234_5678_9abc_def1);
     let machine = Machine::new();
     let worker = spawn_at(PRIORITY - 1, move || {
         let cpu = machine.vcpu(code::traps, 0);
@@ -27,8 +28,7 @@ pub(crate) fn no_state_of_a_guest_does_harm() {
         }
         let calm = cpu.guest.all();
         let start = cpu.vcpu.registers();
-        let mut random = Random(0x1234_5678_9abc_def1);
-        for _ in 0..ROUNDS {
+        for _ in 0..ROUNDS * times {
             let mut state = calm;
             let mut registers = start;
             // Some words of the state, some registers; or all of them.

@@ -5,10 +5,14 @@ use l4_test::abi::protocol::task::UnmapMask;
 use l4_test::abi::rights::MemoryRights;
 use l4_test::arch::guest as pc;
 use l4_test::guest::{DATA, Guest as _, NOTHING};
+use l4_test::hoard::room;
 use l4_test::memory::PAGE_ORDER;
 use l4_test::{own, spawn};
 
-use super::guest::{Guest, Machine, at, exit};
+use super::guest::{Guest, HALT, Machine, at, exit};
+
+/// Of a factory for a machine with some tables.
+const QUOTA: u64 = 0x2_0000;
 
 /// mov ax, [DATA]; hlt; and again.
 const READ: &[u8] = &[0xa1, 0x00, 0x20, 0xf4, 0xeb, 0xfa];
@@ -62,6 +66,10 @@ pub(crate) fn vcpus_of_a_machine_share_its_memory() {
     pc::vcpus_of_a_machine_share_its_memory::<Guest>();
 }
 
+pub(crate) fn guests_run_on_all_cpus_at_once() {
+    pc::guests_run_on_all_cpus_at_once::<Guest>();
+}
+
 pub(crate) fn a_machine_ends_while_its_guest_runs() {
     pc::a_machine_ends_while_its_guest_runs::<Guest>();
 }
@@ -72,4 +80,20 @@ pub(crate) fn a_thread_ends_while_its_guest_runs() {
 
 pub(crate) fn a_vcpu_moves_with_its_registers() {
     pc::a_vcpu_moves_with_its_registers::<Guest>();
+}
+
+pub(crate) fn a_machine_that_ran_gives_back_all_its_memory() {
+    let factory = own::factory().create_factory(QUOTA).unwrap();
+    let before = room(*factory);
+    for _ in 0..3 {
+        let machine = Machine::made_by(*factory, HALT);
+        let few = room(*factory);
+        let page = Flexpage::memory(machine.memory, PAGE_ORDER, MemoryRights::RWX);
+        for gigabyte in 1..4 {
+            machine.map(page, gigabyte << 30);
+        }
+        assert!(few < before && room(*factory) < few, "it has paid");
+        machine.run(|guest| assert_eq!(guest.exit(), exit::HALT));
+        assert_eq!(room(*factory), before);
+    }
 }

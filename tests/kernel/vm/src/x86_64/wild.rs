@@ -1,14 +1,22 @@
 //! VMMs that set up nonsense: random states of guests, for which the CPU may do anything but harm.
 
 use l4_test::abi::arch::x86_64::vm::EFER_SVME;
-use l4_test::guest::{Guest as _, Random, run_wild};
+use l4_test::guest::{Guest as _, Random, ask_for_wild, run_wild};
 
 use super::guest::{Guest, HALT, at, exit};
 
 const ROUNDS: u64 = 400;
 
 pub(crate) fn wild_states_harm_nobody() {
-    run_wild((ROUNDS, ROUNDS / 4), spoil, clear, (HALT, exit::HALT));
+    let (times, random) = ask_for_wild(0x1357_9bdf);
+    let rounds = ROUNDS * times;
+    run_wild(
+        random,
+        (rounds, rounds / 4),
+        spoil,
+        clear,
+        (HALT, exit::HALT),
+    );
 }
 
 /// Sets the whole block to zeros.

@@ -33,7 +33,9 @@ const MEMORY: &[u8] = &{
 const ROOT: u64 = 0x3000;
 
 pub(crate) fn wild_states_harm_nobody() {
-    run_wild((ROUNDS, ROUNDS / 20), spoil, |_| (), (MEMORY, exit::HALT));
+    let random = Random(0x1357_9bdf);
+    let counts = (ROUNDS, ROUNDS / 20);
+    run_wild(random, counts, spoil, |_| (), (MEMORY, exit::HALT));
 }
 
 /// Changes some of what there is, from a good state in real or 64-bit mode or from the last one.
