@@ -190,12 +190,11 @@ fn at_most(lines: &[String], most: &Most) -> Result<(), String> {
     }
 }
 
-/// The lines that a component has printed.
+/// The lines that a component has printed. What is typed may be shown right before its name.
 fn lines_of(lines: &[String], component: &str) -> Vec<String> {
-    let own = lines
-        .iter()
-        .filter_map(|line| line.strip_prefix(component)?.strip_prefix(" | "));
-    own.map(str::to_owned).collect()
+    let tagged = lines.iter().filter_map(|line| line.split_once(" | "));
+    let own = tagged.filter(|(tag, _)| tag.ends_with(component));
+    own.map(|(_, text)| text.to_owned()).collect()
 }
 
 /// The first expected line that did not come where it should.
@@ -267,13 +266,14 @@ mod tests {
         let (first, second) = ("one | the first", "one | second");
         assert_eq!(told(&[first, second, "two | first"]), Ok(()));
         assert_eq!(told(&["two | first", first, second]), Ok(()));
+        assert_eq!(told(&["typetwo | first", "d", first, second]), Ok(()));
         let why = |lines: &[&str]| told(lines).unwrap_err();
         assert_eq!(why(&[first, second]), "no line with `first` of two");
         assert_eq!(
             why(&[second, first, "two | first"]),
             "no line with `second` after the others of one"
         );
-        for forged in ["two | one | second", "one: second", "someone | second"] {
+        for forged in ["two | one | second", "one: second", "one two | second"] {
             assert_eq!(why(&[first, forged]), "no line with `second` of one");
         }
     }
