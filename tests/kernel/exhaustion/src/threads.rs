@@ -16,6 +16,7 @@ use l4_test::suite::PRIORITY;
 use l4_test::sys::Cap;
 use l4_test::sys::ipc;
 use l4_test::sys::object::{Control, Thread};
+use l4_test::worker::comes;
 use l4_test::{Message, failed, own, spawn};
 
 use crate::alone::check;
@@ -105,6 +106,11 @@ pub(crate) fn threads_with_timeouts() {
         for _ in 0..5 {
             ipc::sleep(Duration::from_micros(500));
             others_work();
+        }
+        // Each that is woken runs for a little.
+        for thread in threads.iter().flatten() {
+            let before = thread.time().unwrap();
+            assert!(comes(|| thread.time().unwrap() > before), "it sleeps on");
         }
     });
 }
