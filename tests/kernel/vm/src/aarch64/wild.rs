@@ -54,6 +54,10 @@ pub(crate) fn no_state_of_a_guest_does_harm() {
             irq.trigger().unwrap();
         }
     });
+    // For as long as it goes on: the worker itself tells that it is alive.
+    while !worker.has_ended() {
+        ipc::sleep(SLICE);
+    }
     worker.join();
     drop::<l4_test::Worker<()>>(ender);
 }
