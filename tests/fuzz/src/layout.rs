@@ -34,8 +34,10 @@ pub mod slots {
     pub const ICU: u64 = SCHEDULER + 1;
     /// The kernel's console.
     pub const LOG: u64 = ICU + 1;
+    /// A virtual machine.
+    pub const VM: u64 = LOG + 1;
     /// Nothing.
-    pub const EMPTY: u64 = LOG + 1;
+    pub const EMPTY: u64 = VM + 1;
     /// Behind the last one.
     pub const END: u64 = EMPTY + 8;
 }
@@ -53,6 +55,12 @@ pub const UTCBS_ORDER: u32 = 14;
 pub const VCPUS: u64 = UTCBS + 0x3000;
 /// Number of places for the states of vCPUs.
 pub const VCPU_PLACES: u64 = 8;
+
+/// Where threads that become extended vCPUs have their states, in the memory for UTCBs: a page for
+/// each of the numbers below [`GUEST_PLACES`].
+pub const GUESTS: u64 = UTCBS + 0x1000;
+/// Number of places for the states of extended vCPUs.
+pub const GUEST_PLACES: u64 = 2;
 
 /// Where the tasks have memory: task `n` from `n` parts on, one part.
 pub const MEMORY: u64 = 0x20_0000;

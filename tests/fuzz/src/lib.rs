@@ -20,7 +20,7 @@ mod word;
 
 pub use call::{Call, MAX_BUFFERS, MAX_WORDS};
 pub use choices::Choices;
-pub use step::{Fault, Resume, Step};
+pub use step::{Fault, GUEST_WORDS, Resume, Step};
 
 #[cfg(test)]
 mod tests;

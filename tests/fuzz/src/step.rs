@@ -18,6 +18,9 @@ pub enum Fault {
     Instruction,
 }
 
+/// Number of words of a guest's state that there are.
+pub const GUEST_WORDS: usize = 0xb0;
+
 /// What a vCPU resumes with.
 #[derive(Clone, Copy, Debug)]
 pub struct Resume {
@@ -28,6 +31,8 @@ pub struct Resume {
     /// Items for that task.
     items: [[u64; 2]; 2],
     item_count: usize,
+    /// Words of the guest's state that are set, for a vCPU that is extended: which, and to what.
+    pub guest: Option<[(usize, u64); 3]>,
 }
 
 /// What happens. Steps that no program makes are those of a test that is hardware and root task
@@ -109,7 +114,12 @@ impl Resume {
             false => StateFlags::empty(),
             true => StateFlags::from_bits_retain(choices.below(0x1_0000) as u16),
         };
-        let task = Selector::new(task(choices)).raw();
+        let is_guest = choices.one_in(4);
+        let task = Selector::new(match is_guest {
+            false => task(choices),
+            true => slots::VM,
+        })
+        .raw();
         Self {
             states: [state, saved],
             user_task: UserTask::from_raw(match choices.weighted([4, 1, 1]) {
@@ -122,6 +132,9 @@ impl Resume {
                 false => 0,
                 true => choices.below(3) as usize,
             },
+            guest: is_guest.then(|| {
+                [(); 3].map(|()| (choices.below(GUEST_WORDS as u64) as usize, word(choices)))
+            }),
         }
     }
 

@@ -24,8 +24,12 @@ pub(crate) fn thread(choices: &mut Choices<'_>) -> u64 {
     slot_from(choices, slots::THREADS, slots::TASKS)
 }
 
+/// A task, or the virtual machine.
 pub(crate) fn task(choices: &mut Choices<'_>) -> u64 {
-    slot_from(choices, slots::TASKS, slots::GATES)
+    match choices.one_in(6) {
+        false => slot_from(choices, slots::TASKS, slots::GATES),
+        true => slots::VM,
+    }
 }
 
 pub(crate) fn gate(choices: &mut Choices<'_>) -> u64 {

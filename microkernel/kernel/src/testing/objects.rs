@@ -97,6 +97,13 @@ impl World {
         self.make(Kind::Semaphore, Semaphore::new())
     }
 
+    /// A virtual machine.
+    pub(crate) fn virtual_machine(&mut self) -> Ref<Task> {
+        let machine = Task::create_vm(self.cpu, self.quota).unwrap_or_else(|_| panic!("memory"));
+        self.give_full(&self.root, machine.header());
+        machine
+    }
+
     /// A factory with a quota.
     pub(crate) fn factory(&mut self, bytes: u64) -> Ref<Factory> {
         let quota = self.cpu.kernel.heap.new_quota(self.quota, bytes);

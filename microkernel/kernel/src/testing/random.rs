@@ -4,17 +4,20 @@
 //! the end all memory is back.
 
 use fuzz::layout::{
-    self, GATE_LABELS, MAX_PRIORITY, MEMORY, PART_ORDER, QUOTA, TASKS, THREADS, VCPU_PLACES, VCPUS,
-    slots,
+    self, GATE_LABELS, GUEST_PLACES, GUESTS, MAX_PRIORITY, MEMORY, PART_ORDER, QUOTA, TASKS,
+    THREADS, VCPU_PLACES, VCPUS, slots,
 };
 use fuzz::{Call, Choices, Fault, Resume, Step};
 use l4_abi::capability::{Selector, slot};
+use l4_abi::flexpage::PAGE_SIZE;
 use l4_abi::operation::Operation;
-use l4_abi::protocol::{label, thread::Opcode};
+use l4_abi::protocol::label;
+use l4_abi::protocol::thread::{Opcode, VCPU_EXTENDED};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET};
 use l4_abi::vcpu::BASIC_SIZE;
 use machine::event::{Fault as Trap, Source};
+use machine::vm::set_end;
 
 use super::share::share;
 use super::{FIRST_SLOT, Meanwhile, Syscall, TestTask, UTCB_AREA, UTCB_AREA_ORDER, World, run_on};
@@ -103,6 +106,7 @@ fn set_up(world: &mut World) -> Vec<TestTask> {
     let irqs = [world.irq(), world.irq()];
     let semaphore = world.semaphore();
     let factory = world.factory(QUOTA);
+    let vm = world.virtual_machine();
     for (number, task) in tasks.iter().enumerate() {
         let full = |object| {
             world.give_full(task, object);
@@ -117,6 +121,7 @@ fn set_up(world: &mut World) -> Vec<TestTask> {
         for initial in [slot::SCHEDULER, slot::ICU, slot::LOG] {
             world.give_initial(task, initial);
         }
+        assert_eq!(world.give_full(task, vm.header()), slots::VM);
         world.give_memory(task, MEMORY + ((number as u64) << PART_ORDER));
         for thread in &threads {
             let state = thread.state(world.cpu_of(thread));
@@ -262,9 +267,12 @@ impl World {
     /// resumes.
     fn resume_vcpu(&mut self, thread: &Thread, place: u64, resume: &Resume) {
         let call = Syscall::new(Selector::INVALID, Operation::CALL);
-        if thread.vcpu_area(self.cpu_of(thread)).is_none() {
-            let state = VCPUS + place * BASIC_SIZE as u64;
-            self.write(thread, &[Opcode::VcpuControl as u64, state]);
+        if thread.vcpu_area(self.cpu_of(thread)).is_none() || resume.guest.is_some() {
+            let (state, extended) = match resume.guest {
+                None => (VCPUS + place * BASIC_SIZE as u64, 0),
+                Some(_) => (GUESTS + place % GUEST_PLACES * PAGE_SIZE, VCPU_EXTENDED),
+            };
+            self.write(thread, &[Opcode::VcpuControl as u64 | extended, state]);
             self.syscall(thread, call.tag(label::THREAD, 2, 0));
         }
         let Some(area) = thread.vcpu_area(self.cpu_of(thread)) else {
@@ -273,6 +281,10 @@ impl World {
         area.set_state(resume.states[0]);
         area.set_saved_state(resume.states[1]);
         area.set_user_task(resume.user_task);
+        if let Some([(_, end), ..]) = resume.guest {
+            let guest = thread.guest_area(self.cpu_of(thread));
+            guest.inspect(|guest| set_end(guest, end % 4));
+        }
         if self.could_run(thread) {
             let items = resume.items();
             self.write(thread, &[Opcode::VcpuResume as u64]);

@@ -55,6 +55,7 @@ pub(crate) struct Round {
     irqs: [OwnedCap<Irq>; IRQS as usize],
     semaphore: OwnedCap<Semaphore>,
     attackers_factory: OwnedCap<Factory>,
+    vm: OwnedCap<Task>,
     /// A task without threads, which does not live long.
     spare: OwnedCap<Task>,
     faults: [OwnedCap<IpcGate>; THREADS as usize],
@@ -102,6 +103,7 @@ impl Round {
             irqs: try_array(|_| factory.create_irq())?,
             semaphore: factory.create_semaphore()?,
             attackers_factory: factory.create_factory(QUOTA)?,
+            vm: factory.create_vm()?,
             spare: factory.create_task(area)?,
             faults: try_array(|number| {
                 factory.create_gate(own::thread(), FAULTS_LABEL + 4 * number as u64)
@@ -151,7 +153,8 @@ impl Round {
             slots::SEMAPHORE => task.map_capability(self.semaphore.as_cap(), slot, all),
             slots::SCHEDULER => task.map_capability(own::scheduler(), slot, CapabilityRights::RWS),
             slots::ICU => task.map_capability(own::icu(), slot, CapabilityRights::RWS),
-            SPARE => task.map_capability(self.spare.as_cap(), slot, CapabilityRights::RWS),
+            slots::VM => task.map_capability(self.vm.as_cap(), slot, all),
+            SPARE => task.map_capability(self.spare.as_cap(), slot, all),
             slots::LOG => task.map_capability(own::log(), slot, CapabilityRights::RWS),
             _ => Ok(()),
         }
@@ -230,6 +233,7 @@ impl Round {
             task.delete();
         }
         self.spare.delete();
+        self.vm.delete();
     }
 
     /// Gives one of the tasks back what was in one of its slots, made anew if it was destroyed;
@@ -264,6 +268,10 @@ impl Round {
                     }
                 }
             }
+            slots::VM => match self.factory.create_vm() {
+                Ok(vm) => core::mem::replace(&mut self.vm, vm).delete(),
+                Err(_) => return false,
+            },
             SPARE => match self.factory.create_task(Flexpage::NIL) {
                 Ok(task) => core::mem::replace(&mut self.spare, task).delete(),
                 Err(_) => return false,

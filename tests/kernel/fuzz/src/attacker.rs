@@ -7,12 +7,14 @@ use core::hint::black_box;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use fuzz::layout::{TASKS, THREADS, UTCBS, VCPU_PLACES, VCPUS};
-use fuzz::{Call, Choices, Fault, Resume, Step};
+use fuzz::layout::{GUEST_PLACES, GUESTS, TASKS, THREADS, UTCBS, VCPU_PLACES, VCPUS};
+use fuzz::{Call, Choices, Fault, GUEST_WORDS, Resume, Step};
+use l4_test::abi::arch::native::vcpu::EXTENDED_STATE_OFFSET;
 use l4_test::abi::capability::Selector;
 use l4_test::abi::message_tag::{MessageTag, TagFlags};
 use l4_test::abi::operation::Operation;
-use l4_test::abi::protocol::{label, thread::Opcode};
+use l4_test::abi::protocol::label;
+use l4_test::abi::protocol::thread::{Opcode, VCPU_EXTENDED};
 use l4_test::abi::timeout::TimeoutPair;
 use l4_test::abi::utcb::{BUFFER_DESCRIPTOR_OFFSET, BUFFERS_OFFSET, SIZE};
 use l4_test::abi::vcpu::{BASIC_SIZE, VcpuState};
@@ -139,7 +141,10 @@ fn perform(number: u64, call: &Call) {
 
 /// Becomes a vCPU, if it is none, and resumes.
 fn resume_vcpu(number: u64, resume: &Resume) {
-    let state = VCPUS + number % VCPU_PLACES * BASIC_SIZE as u64;
+    let (state, extended) = match resume.guest {
+        None => (VCPUS + number % VCPU_PLACES * BASIC_SIZE as u64, 0),
+        Some(_) => (GUESTS + number % GUEST_PLACES * 4096, VCPU_EXTENDED),
+    };
     let invoke = |words: usize, items: usize| {
         let tag = MessageTag::new(label::THREAD, words, items, TagFlags::empty());
         operate(
@@ -150,7 +155,7 @@ fn resume_vcpu(number: u64, resume: &Resume) {
             TimeoutPair::NEVER,
         );
     };
-    store(utcb(number), Opcode::VcpuControl as u64);
+    store(utcb(number), Opcode::VcpuControl as u64 | extended);
     store(utcb(number) + 8, state);
     invoke(2, 0);
     // Both states are in one word.
@@ -162,11 +167,25 @@ fn resume_vcpu(number: u64, resume: &Resume) {
     );
     let user_task = offset_of!(VcpuState, user_task) as u64;
     store(state + user_task, resume.user_task.raw());
+    if let Some(words) = resume.guest {
+        arch::prepare_guest(state);
+        for (index, word) in words {
+            if !arch::FIXED_WORDS.contains(&index) {
+                store(guest_word(state, index), word);
+            }
+        }
+    }
     store(utcb(number), Opcode::VcpuResume as u64);
     for (index, word) in (1..).zip(resume.items()) {
         store(utcb(number) + index * 8, *word);
     }
     invoke(1, resume.items().len() / 2);
+}
+
+/// Where word `index` of the guest's state is, in the state of a vCPU.
+pub(crate) fn guest_word(state: u64, index: usize) -> u64 {
+    const _: () = assert!(EXTENDED_STATE_OFFSET + GUEST_WORDS * 8 <= TARGET);
+    state + (EXTENDED_STATE_OFFSET + index * 8) as u64
 }
 
 fn operate(

@@ -17,6 +17,8 @@ pub mod user_task;
 
 use core::cell::Cell;
 
+#[cfg(test)]
+use machine::vcpu::ExtendedArea;
 use machine::vcpu::{ExtendedPointer, VcpuArea, VcpuPointer};
 
 use super::{LocalState, Thread};
@@ -93,6 +95,16 @@ impl Thread {
     /// The state that user mode sees, if it is a vCPU.
     pub fn vcpu_area<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu VcpuArea> {
         self.state(cpu).vcpu.area(cpu)
+    }
+
+    /// The state of its guest, if it is an extended vCPU.
+    #[cfg(test)]
+    pub(crate) fn guest_area<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu ExtendedArea> {
+        self.state(cpu)
+            .vcpu
+            .extended
+            .get()
+            .map(|area| area.get(cpu))
     }
 
     /// True if it may use the FPU in the mode that it is in.
