@@ -48,8 +48,8 @@ impl Cpu {
         })
     }
 
-    /// Begins anew. The guest's time began when the counter was `zero`.
-    pub(super) fn start(&self, start: Start, zero: u64) {
+    /// Begins anew. The guest has the machine's counter.
+    pub(super) fn start(&self, start: Start) {
         let mut registers = ExceptionFrame {
             pc: start.ip,
             pstate: pstate::EL1H | MASKED,
@@ -63,7 +63,7 @@ impl Cpu {
         guest.set_cpacr(0);
         guest.set_affinity(AFFINITY | self.number as u64);
         guest.set_timer_control(0);
-        guest.set_timer_offset(zero);
+        guest.set_timer_offset(0);
         guest.set_gic_machine_control(0);
         guest.set_lists([0; 4]);
     }
@@ -121,7 +121,6 @@ impl Cpu {
             return None;
         }
         let (now, frequency) = counter();
-        let now = now.wrapping_sub(self.guest.timer_offset());
         let ticks = self.guest.timer_deadline().saturating_sub(now);
         let microseconds = u128::from(ticks) * 1_000_000 / u128::from(frequency.max(1));
         Some(match ticks {

@@ -25,7 +25,6 @@ use l4_memory::Shared;
 use l4_rt::sync::Mutex;
 use l4_rt::thread::{self, Builder};
 use l4_rt::{console, env, println};
-use l4_sys::arch::guest::counter;
 use l4_sys::object::{Irq, Task};
 use l4_sys::{OwnedCap, Result as SystemResult, ipc};
 
@@ -44,8 +43,6 @@ struct Machine {
     board: Mutex<Board>,
     /// Interrupts that wake the threads of the CPUs.
     wakers: Vec<OwnedCap<Irq>>,
-    /// The counter when it started.
-    started: u64,
 }
 
 /// What the CPUs share.
@@ -137,7 +134,6 @@ impl Machine {
                 stop: None,
             }),
             wakers: wakers.collect::<SystemResult<_>>()?,
-            started: counter().0,
         })
     }
 
@@ -178,7 +174,7 @@ impl Worker<'_> {
                 self.receive(TimeoutPair::NEVER);
                 continue;
             };
-            self.cpu.start(start, self.machine.started);
+            self.cpu.start(start);
             while self.step()? {}
         }
     }
