@@ -96,6 +96,11 @@ impl MessageTag {
         MessageTag(self.0 | TagFlags::ERROR.bits())
     }
 
+    /// The same tag, of a message that has words only.
+    pub const fn without_items(self) -> MessageTag {
+        MessageTag::new(self.label(), self.words(), 0, self.flags())
+    }
+
     /// The same tag without the error mark, as a receiver sees it.
     pub const fn without_error(self) -> MessageTag {
         MessageTag(self.0 & !TagFlags::ERROR.bits())

@@ -356,6 +356,13 @@ fn program_timer(cpu: &Cpu) {
     }
 }
 
+/// Lets the timer end what `thread` does next inside the kernel. True if that is the thread that runs, and nothing else
+/// is to be done first.
+pub fn is_settled(cpu: &Cpu, thread: &Thread) -> bool {
+    program_timer(cpu);
+    cpu.loaded.is(thread) && !has_endings(cpu)
+}
+
 #[inline(never)]
 fn set_timer(cpu: &Cpu) {
     let timeout = cpu.timeouts.next().unwrap_or(u64::MAX);

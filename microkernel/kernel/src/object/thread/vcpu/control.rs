@@ -12,6 +12,7 @@ use machine::vm;
 
 use super::Parts;
 use super::entry::go_on_at_entry;
+use super::guest::resume_again;
 use crate::cpu::Cpu;
 use crate::object::ipc_gate::reference;
 use crate::object::task::{Mapping, Task};
@@ -87,7 +88,11 @@ impl Thread {
             state.context.frame.load_from(&area.registers);
         } else if let Some(task) = state.vcpu.user_task.get(cpu) {
             if task.memory.is_guest() {
-                self.run_guest(cpu, state, area, flags, task)?;
+                match scheduling::is_settled(cpu, self) {
+                    true => drop(self.run_guest(cpu, state, area, flags, task)?),
+                    // It had paused: the kernel is left first.
+                    false => resume_again(state),
+                }
                 return Ok(Outcome::DONE);
             }
             self.prepare_user_task(cpu, (self.local(cpu), area), flags);

@@ -34,6 +34,7 @@ impl Thread {
         flags: StateFlags,
         task: &Task,
     ) -> Result<TaskAnswer, Fail> {
+        debug_assert!(cpu.loaded.is(self));
         // As it is afterwards: nobody looks at it before.
         area.set_state(flags.difference(StateFlags::ENTRY | StateFlags::USER_MODE));
         let Some(extended) = state.vcpu.extended.get() else {
@@ -61,11 +62,19 @@ impl Thread {
             Exit::Vmm => Ok(answer(state, RESUME_EXIT)),
             Exit::Invalid => Err(ResultCode::EINVAL.into()),
             Exit::Interrupt => {
-                state.context.frame.rewind_syscall();
+                resume_again(state);
                 Ok(TaskAnswer::TO_THE_EXIT)
             }
         }
     }
+}
+
+/// Lets the thread make its resume again, without the items, which have been mapped.
+pub(super) fn resume_again(state: &ThreadState) {
+    let frame = &state.context.frame;
+    let tag = MessageTag::from_raw(frame.tag()).without_items();
+    frame.set_tag(tag.raw());
+    frame.rewind_syscall();
 }
 
 fn answer(state: &ThreadState, label: i64) -> TaskAnswer {

@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use l4_abi::capability::Selector;
 use l4_abi::flexpage::Flexpage;
+use l4_abi::item::{MapItem, SendItem};
 use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::Operation;
 use l4_abi::protocol::label;
@@ -11,11 +12,12 @@ use l4_abi::protocol::thread::{Opcode, VCPU_EXTENDED};
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::vcpu::UserTask;
 use machine::context::MESSAGE_TRAP;
+use machine::event::Source as Device;
 use machine::vm::{INTERRUPT, INVALID, PENDING};
 
 use super::*;
 use crate::object::Ref;
-use crate::testing::{Doing, Syscall, UTCB_AREA, World, run};
+use crate::testing::{Doing, Syscall, TestTask, UTCB_AREA, World, run};
 
 /// The vCPU's state, behind the UTCBs: a page.
 const AREA: u64 = UTCB_AREA + 0x3000;
@@ -24,6 +26,7 @@ const FLAGS: StateFlags = StateFlags::USER_MODE.union(StateFlags::FPU_ENABLED);
 
 /// A thread that is an extended vCPU, with a virtual machine.
 struct Setup {
+    task: TestTask,
     vcpu: Ref<Thread>,
     vm: Ref<Task>,
 }
@@ -36,7 +39,7 @@ impl Setup {
             panic!("a virtual machine is refused");
         };
         let slot = world.give_full(&task, vm.header());
-        let setup = Self { vcpu, vm };
+        let setup = Self { task, vcpu, vm };
         let done = setup.invoke(world, &[opcode, AREA]);
         assert_eq!(done, Doing::Done(MessageTag::EMPTY));
         let area = setup.area(world);
@@ -146,6 +149,39 @@ fn an_interrupted_guest_is_resumed_by_the_same_system_call() {
 }
 
 #[test]
+fn a_resume_that_has_paused_leaves_the_kernel_before_its_guest_runs() {
+    const FROM: u64 = 0x1000_0000;
+    const ORDER: u32 = 19;
+    run(|world| {
+        let setup = Setup::extended(world);
+        world.give_memory(&setup.task, FROM);
+        let item = SendItem::Map(MapItem::memory(FROM, ORDER, MemoryRights::RWX)).words();
+        // Who is ready too needs the timer.
+        let other = world.thread(&setup.task, 10);
+        scheduling::make_ready(world.cpu, &other);
+        let chip = &world.cpu.kernel.platform.chip;
+        chip.set_pending(true);
+        let words = [Opcode::VcpuResume.word(), item[0] | FROM, item[1]];
+        world.write(&setup.vcpu, &words);
+        let call = Syscall::new(Selector::INVALID, Operation::CALL);
+        world.syscall(&setup.vcpu, call.tag(label::THREAD, 1, 1));
+        assert!(world.cpu.unfinished.get());
+        chip.set_pending(false);
+        world.cpu.kernel.platform.timer.stop();
+        world.enter(Device::Timer);
+        let frame = &setup.vcpu.state(world.cpu).context.frame;
+        assert!(frame.ip() < IP);
+        assert_eq!(frame.tag(), MessageTag::words_only(label::THREAD, 1).raw());
+        let space = setup.vm.memory.space();
+        let mut pages = (FROM..FROM + (1 << ORDER)).step_by(0x1000);
+        assert!(pages.all(|page| space.page_at(page).is_some()));
+        assert!(world.cpu.kernel.platform.timer.deadline().is_some());
+        frame.set_ip(IP);
+        assert_eq!(setup.resume(world), result(RESUME_EXIT));
+    });
+}
+
+#[test]
 fn a_message_that_waits_is_told_until_it_is_received() {
     run(|world| {
         let setup = Setup::extended(world);
@@ -158,6 +194,7 @@ fn a_message_that_waits_is_told_until_it_is_received() {
         }
         world.syscall(&setup.vcpu, Syscall::wait());
         assert_eq!(world.doing(&sender), Doing::Done(MessageTag::EMPTY));
+        world.syscall(&sender, Syscall::wait());
         assert_eq!(setup.resume(world), result(RESUME_EXIT));
     });
 }
