@@ -69,13 +69,17 @@ impl Thread {
         }
     }
 
-    /// The report is over.
+    /// The report is over: who has come meanwhile enters when the thread goes on.
     pub fn release_messages(&self, cpu: &Cpu) {
-        let vcpu = &self.state(cpu).vcpu;
-        if vcpu.holds_messages.replace(false)
-            && let Some(area) = vcpu.area(cpu)
+        let state = self.state(cpu);
+        if state.vcpu.holds_messages.replace(false)
+            && let Some(area) = state.vcpu.area(cpu)
         {
             area.set_state(area.state() | StateFlags::IRQ);
+            if !self.mailbox.is_empty() {
+                state.deferred.set(Deferred::Upcall);
+                cpu.reschedule.set(true);
+            }
         }
     }
 }

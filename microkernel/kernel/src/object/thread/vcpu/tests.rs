@@ -314,6 +314,34 @@ fn a_message_that_comes_while_an_operation_pauses_enters_when_that_is_over() {
 }
 
 #[test]
+fn a_message_that_comes_while_a_fault_is_reported_enters_when_that_is_answered() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let other = world.task();
+        let (pager, sender) = (world.thread(&other, 10), world.thread(&other, 10));
+        let gate = world.gate(0x40, &pager);
+        let slot = world.give(&setup.task, gate.header(), CapabilityRights::RWS);
+        let state = setup.vcpu.state(world.cpu);
+        state.pager.set(slot);
+        state.exception_handler.set(slot);
+        let slot = world.give(&other, setup.vcpu.header(), CapabilityRights::RWS);
+        for fault in [PAGE, TRAP] {
+            setup.takes_messages(world);
+            world.syscall(&pager, Syscall::wait());
+            world.fault(&setup.vcpu, fault);
+            let doing = world.syscall(&sender, Syscall::send(slot));
+            assert!(matches!(doing, Doing::Waits(_)));
+            assert!(!setup.has_entered(world) && setup.area(world).is_irq_pending());
+            world.syscall(&pager, Syscall::reply());
+            assert!(setup.has_entered(world) && !setup.area(world).is_irq_pending());
+            assert_eq!(world.doing(&sender), Doing::Done(MessageTag::EMPTY));
+            assert_eq!(setup.area(world).saved_state(), StateFlags::IRQ);
+            setup.vcpu.state(world.cpu).context.frame.set_argument(0, 0);
+        }
+    });
+}
+
+#[test]
 fn a_message_waits_if_the_flag_goes_before_it_can_enter() {
     run(|world| {
         let setup = Setup::new(world);
