@@ -89,6 +89,8 @@ pub(crate) extern "C" fn attack(number: u64) -> ! {
         match Step::choose(&mut Choices::seeded(seed, index)) {
             // One that has the only capability to itself would stay for good.
             Step::Call(_, call) if call.makes_task() => {}
+            Step::Resume(_, resume)
+                if resume.guest.is_some() && !index.is_multiple_of(arch::GUESTS) => {}
             Step::Call(_, call) => {
                 SHARED.calls.fetch_add(1, Relaxed);
                 perform(number, &call);

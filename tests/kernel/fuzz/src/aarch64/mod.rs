@@ -11,6 +11,9 @@ use l4_test::memory::store;
 
 use crate::attacker::guest_word;
 
+/// Of so many guests one runs.
+pub(crate) const GUESTS: u64 = 1;
+
 /// What stays as [`prepare_guest`] has it: QEMU's emulator (7.2) does not survive a guest's timer whose deadline and
 /// offset add up to more than a word has.
 pub(crate) const FIXED_WORDS: [usize; 1] = [offset_of!(ExtendedState, cntvoff) / 8];
