@@ -215,9 +215,7 @@ fn create_in_place<T: Send + Sync + 'static>(
 /// Destroys `object`, and takes every capability to it away, before the kernel
 /// is left.
 pub fn doom(cpu: &Cpu, object: &Header) {
-    if !object.common().doomed.swap(true, Ordering::Relaxed) {
-        cpu.doomed.push(object.any_ref());
-    }
+    cpu.doomed.push_once(object, &object.common().doomed);
 }
 
 /// Destroys the objects that were doomed in this kernel entry, and those that

@@ -6,7 +6,7 @@ use core::ptr::{self, NonNull};
 use super::{AnyRef, Header, Object};
 use crate::memory::Storage;
 use crate::per_cpu::PerCpu;
-use crate::sync::{AtomicPtr, Ordering, const_fn};
+use crate::sync::{AtomicBool, AtomicPtr, Ordering, const_fn};
 
 /// Objects that one CPU has yet to do something with, each kept by a counted
 /// reference. An object is on one queue once in its life.
@@ -36,6 +36,16 @@ impl<C: 'static> Queue<C> {
         let first = self.first.swap(object, Ordering::Relaxed);
         // SAFETY: counted by the queue from here on.
         unsafe { &*object }.next.store(first, Ordering::Relaxed);
+    }
+
+    /// Queues `object`, unless `is_queued` says that somebody has, on whatever queue.
+    pub fn push_once(&self, object: &Header<C>, is_queued: &AtomicBool) {
+        // Counted before it is queued: who comes second may drop all other
+        // references, and what is dead is on the reaper's list by the same link.
+        let object = object.any_ref();
+        if !is_queued.swap(true, Ordering::AcqRel) {
+            self.push(object);
+        }
     }
 
     /// Takes the object that was queued last.

@@ -8,6 +8,7 @@ use ::loom::cell::UnsafeCell;
 use ::loom::thread;
 
 use super::*;
+use crate::sync::AtomicBool;
 
 /// Notices when it is read and dropped at the same time, and each drop.
 struct Watched {
@@ -179,5 +180,30 @@ fn each_dead_object_is_freed_by_one_of_two_cpus() {
         let freed = freed + cpu1.join().expect("no panic");
         assert_eq!(freed, 3);
         assert_eq!(setup.drops(), 3);
+    });
+}
+
+#[test]
+fn an_object_that_two_cpus_queue_is_queued_once_and_dies_once() {
+    ::loom::model(|| {
+        let setup = Setup::new();
+        drop(setup.object(1));
+        let is_queued = Arc::new(AtomicBool::new(false));
+        let queues: Arc<[Queue<()>; 2]> = Arc::new([Queue::new(), Queue::new()]);
+        let (slot, other, queued) = (setup.slot.clone(), queues.clone(), is_queued.clone());
+        let cpu1 = spawn(move |cpu| {
+            if let Some((header, _)) = slot.get(cpu) {
+                other[1].push_once(header, &queued);
+            }
+        });
+        let (object, _) = setup.slot.replace(None).expect("it is there");
+        queues[0].push_once(&object, &is_queued);
+        drop(object);
+        cpu1.join().expect("no panic");
+        let objects = queues.each_ref().map(Queue::pop);
+        assert_eq!(objects.iter().flatten().count(), 1);
+        drop(objects);
+        assert_eq!(setup.heap.reap(&mut PerCpu::new(0, ())), 2);
+        assert_eq!(setup.drops(), 2);
     });
 }
