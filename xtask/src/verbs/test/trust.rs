@@ -1,11 +1,12 @@
 //! What `cargo xtask tcb` counts: for the smallest system, what the compiler read, and nothing of tests; for a
 //! virtual machine, no more than it may.
 
-use super::{Outcome, Report};
+use super::{Outcome, Report, xtask};
 use crate::architecture::Architecture;
 use crate::build::{Builder, OptionsBlock, Profile};
-use crate::failure::{Result, fail};
+use crate::failure::{Context, Result, fail};
 use crate::tcb::{Base, Counter, Part};
+use crate::temporary::Temporary;
 use crate::verbs::run::load;
 use crate::workspace::Workspace;
 
@@ -67,7 +68,12 @@ pub(super) fn run(
                 });
             }
         };
-        run(SYSTEM, &|bases| check(bases, workspace));
+        run(SYSTEM, &|bases| {
+            check(bases, workspace)?;
+            bases
+                .iter()
+                .try_for_each(|base| check_verb(base, workspace))
+        });
         for machine in MACHINES {
             run(machine.system, &|bases| check_machine(bases, &machine));
         }
@@ -105,6 +111,72 @@ fn check(bases: &[Base], workspace: &Workspace) -> Result<()> {
         }
     }
     judge(base)
+}
+
+/// What `xtask tcb` says of the component: it judges, writes and explains the lines that were counted.
+fn check_verb(base: &Base, workspace: &Workspace) -> Result<()> {
+    let folder = Temporary::new("tcb")?;
+    let (csv, chart) = (folder.path().join("csv"), folder.path().join("svg"));
+    let tcb = |options: &[&str]| -> Result<(bool, String, String)> {
+        let mut command = xtask(workspace)?;
+        command.args(["tcb", &base.system, "--arch", base.arch.name(), "-o"]);
+        command.arg(&chart).args(options);
+        let output = command.output().context(|| "running xtask")?;
+        let [said, why] = [output.stdout, output.stderr].map(|text| {
+            let text = String::from_utf8_lossy(&text);
+            text.into_owned()
+        });
+        Ok((output.status.success(), said, why))
+    };
+    let (name, own) = (&base.component, base.lines(true, None).all);
+    let (most, less) = (own.to_string(), (own - 1).to_string());
+    let (fits, explained, why) = tcb(&["--explain", name, "--max", &most])?;
+    if !fits {
+        fail!("`--max {most}` refuses {own} lines: {why}");
+    }
+    let has_row = |name: &str, lines: usize| {
+        let lines = lines.to_string();
+        explained.lines().any(|row| {
+            let mut words = row.split_whitespace();
+            words.next() == Some(name) && words.next() == Some(&lines)
+        })
+    };
+    for trusted in base.files.iter().filter(|trusted| trusted.file.is_own) {
+        let path = (trusted.file.path).strip_prefix(workspace.root());
+        let path = path.unwrap_or(&trusted.file.path).to_string_lossy();
+        if !has_row(&path, trusted.lines.all) {
+            fail!("`--explain {name}` has no row for {path}:\n{explained}");
+        }
+    }
+    if !has_row("own", own) {
+        fail!("`--explain {name}` has no sum of {own} lines:\n{explained}");
+    }
+    let path = csv.to_string_lossy();
+    let (fits, table, why) = tcb(&["--csv", &path, "--max", &less])?;
+    if fits || !why.contains(&format!("`{name}` trusts {own} lines, more than {less}")) {
+        fail!("`--max {less}` accepts {own} lines: {why}");
+    }
+    if !table.starts_with("component ") {
+        fail!("without `--explain` there is no table:\n{table}");
+    }
+    let written = std::fs::read_to_string(&csv).context(|| "reading the figures")?;
+    for part in Part::ALL {
+        let (own, crates) = (
+            base.lines(true, Some(part)).all,
+            base.lines(false, Some(part)).all,
+        );
+        let row = [&base.system, base.arch.name(), name, part.name()].join(",");
+        let row = written.lines().find_map(|line| line.strip_prefix(&row));
+        let numbers: Vec<&str> = row.unwrap_or_default().split(',').collect();
+        // Behind own lines and those of crates come parts of them.
+        if numbers.len() != 7 || numbers[1] != own.to_string() || numbers[4] != crates.to_string() {
+            fail!("`--csv` has other figures of {}:\n{written}", part.name());
+        }
+    }
+    match tcb(&["--explain", "nobody"])? {
+        (false, _, why) if why.contains("no component is called `nobody`") => Ok(()),
+        (_, _, why) => fail!("`--explain nobody` explains somebody: {why}"),
+    }
 }
 
 /// Figures that can be known without counting.
