@@ -42,6 +42,8 @@ struct Apt {
     folder: PathBuf,
     /// What Debian calls the architecture.
     arch: &'static str,
+    /// Of apt, beside those that keep it in its folder: tests have sources of their own.
+    options: Vec<String>,
 }
 
 impl Apt {
@@ -51,6 +53,10 @@ impl Apt {
             Architecture::Aarch64 => "arm64",
         };
         let folder = workspace.guests().join("apt").join(arch);
+        Self::in_folder(folder, arch, vec![])
+    }
+
+    fn in_folder(folder: PathBuf, arch: &'static str, options: Vec<String>) -> Result<Self> {
         for part in ["lists/partial", "archives/partial", "packages"] {
             let part = folder.join(part);
             std::fs::create_dir_all(&part).context(|| format!("creating {}", part.display()))?;
@@ -58,7 +64,11 @@ impl Apt {
         // Nothing is installed there.
         let status = folder.join("status");
         std::fs::write(&status, "").context(|| format!("writing {}", status.display()))?;
-        let apt = Self { folder, arch };
+        let apt = Self {
+            folder,
+            arch,
+            options,
+        };
         let lists =
             std::fs::read_dir(apt.folder.join("lists")).context(|| "reading apt's lists")?;
         if lists.count() < 2 {
@@ -84,6 +94,9 @@ impl Apt {
             command
                 .arg("-o")
                 .arg(format!("APT::{option}={}", self.arch));
+        }
+        for option in &self.options {
+            command.args(["-o", option]);
         }
         // The user that apt changes to may not write here.
         command.args(["-o", "APT::Sandbox::User="]).arg("-qq");
@@ -159,7 +172,7 @@ impl Apt {
     fn field(&self, package: &str, field: &str) -> Result<String> {
         let mut command = self.command("apt-cache");
         command.args(["show", "--no-all-versions", package]);
-        let shown = said(command)?;
+        let shown = said(command).context(|| format!("looking for {package} in Debian's lists"))?;
         let value = shown
             .lines()
             .find_map(|line| line.strip_prefix(field)?.strip_prefix(": "));
@@ -202,3 +215,6 @@ pub(super) fn said(mut command: Command) -> Result<String> {
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
+
+#[cfg(test)]
+mod tests;
