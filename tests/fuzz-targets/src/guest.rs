@@ -1,55 +1,100 @@
 //! A guest that does to its machine what somebody else wrote: ports, registers, addresses of devices,
 //! calls, and its own memory, in which the queues of virtio devices are.
 
-use crate::guest_example::STEP_BYTES;
+use crate::steps::{self, Step};
 use karma_vmm::aarch64::access::Access;
 use karma_vmm::aarch64::devices::gic::Version;
 use karma_vmm::aarch64::platform;
 use karma_vmm::aarch64::psci::{Firmware, Start};
-use karma_vmm::devices::virtio::Devices;
+use karma_vmm::aarch64::system_register::SystemRegister;
 use karma_vmm::devices::virtio::console::Console;
+use karma_vmm::devices::virtio::{Device, Devices, Queue};
+use karma_vmm::vmm::devices::number as device_of;
 use karma_vmm::x86_64::cpuid::{self, Cpu};
-use karma_vmm::x86_64::debug_registers::decode;
+use karma_vmm::x86_64::debug_registers::{DebugRegisters, decode};
 use karma_vmm::x86_64::devices::local_apic::{LocalApic, TSC_DEADLINE};
 use karma_vmm::x86_64::devices::paravirtual_clock::Scale;
 use karma_vmm::x86_64::msr::Registers;
 use karma_vmm::x86_64::platform::{Bus, Platform};
-use l4_virtio::Memory;
 use l4_virtio::fixture::Ram;
+use l4_virtio::transport::kind;
+use l4_virtio::{Memory, QueueError};
 
 const MEMORY: usize = 0x4000;
-/// Devices on the bus.
-const DEVICES: usize = 2;
+const CONSOLES: usize = 2;
 const CPUS: u32 = 4;
 
-/// One thing that the guest does: which, with two operands.
-struct Step {
-    kind: u8,
-    size: u8,
-    place: u16,
-    value: u64,
+/// A device of a server, which says of it what it likes: a monitor passes on what the guest sets up.
+struct Passed {
+    queue_size: u16,
+    is_refused: bool,
 }
 
-fn steps(bytes: &[u8]) -> impl Iterator<Item = Step> {
-    bytes.chunks_exact(STEP_BYTES).map(|step| Step {
-        kind: step[0],
-        size: 1 << (step[1] % 3),
-        place: u16::from_le_bytes([step[2], step[3]]),
-        value: u64::from_le_bytes(core::array::from_fn(|index| step[4 + index])),
-    })
+impl Passed {
+    fn new(choice: u8) -> Self {
+        const SIZES: [u16; 7] = [0, 1, 3, 4, 256, 1 << 15, u16::MAX];
+        Self {
+            queue_size: SIZES[usize::from(choice) % SIZES.len()],
+            is_refused: choice > 0x7f,
+        }
+    }
 }
 
-fn consoles() -> Devices<Ram> {
+impl Device<Ram> for Passed {
+    fn kind(&self) -> u16 {
+        kind::NET as u16
+    }
+
+    fn features(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn configuration(&self) -> &[u8] {
+        &[0xff; 64]
+    }
+
+    fn queues(&self) -> usize {
+        2
+    }
+
+    fn queue_size(&self) -> u16 {
+        self.queue_size
+    }
+
+    fn start(&mut self, _: u64, queues: &mut [Queue]) -> bool {
+        assert_eq!(queues.len(), 2);
+        for queue in queues.iter_mut().filter_map(Queue::ready) {
+            let size = queue.layout().size();
+            assert!(size.is_power_of_two() && size <= self.queue_size);
+        }
+        !self.is_refused
+    }
+
+    fn serve(
+        &mut self,
+        _: &mut [Queue],
+        notified: Option<usize>,
+        _: &Ram,
+    ) -> Result<bool, QueueError> {
+        assert!(notified.is_none_or(|queue| queue < 2));
+        Ok(false)
+    }
+}
+
+/// Consoles, and a server's device as the first byte says.
+fn devices(bytes: &[u8]) -> Devices<Ram> {
     let mut devices = Devices::default();
-    (0..DEVICES).for_each(|_| devices.add(Console::new(|_: &[u8]| {})));
+    (0..CONSOLES).for_each(|_| devices.add(Console::new(|_: &[u8]| {})));
+    devices.add(Passed::new(bytes.first().copied().unwrap_or(0) >> 1));
     devices
 }
 
 /// A guest on a PC, on CPU 0 of several.
 pub fn pc(bytes: &[u8]) {
     let memory = Ram::new(MEMORY);
-    let mut pc = Platform::new(Box::new(|_| {}), Bus::new(consoles()));
+    let mut pc = Platform::new(Box::new(|_| {}), Bus::new(devices(bytes)));
     let mut registers = Registers::new(0, true);
+    let mut debug = DebugRegisters::default();
     let mut apic = LocalApic::new(0);
     let mut now = 0u64;
     for Step {
@@ -57,12 +102,18 @@ pub fn pc(bytes: &[u8]) {
         size,
         place,
         value,
-    } in steps(bytes)
+    } in steps::of(bytes)
     {
         let number = value as u32;
+        // What processors say of a port.
+        let width = match size {
+            0 | 1 => 1,
+            2 | 3 => 2,
+            _ => 4,
+        };
         match kind % 10 {
-            0 | 1 => drop(pc.write_port(place, size, number, now, &memory)),
-            2 => drop(pc.read_port(place, size, now)),
+            0 | 1 => drop(pc.write_port(place, width, number, now, &memory)),
+            2 => drop(pc.read_port(place, width, now)),
             3 => {
                 let scale = Scale::new(value);
                 let time = (scale, value);
@@ -101,7 +152,11 @@ pub fn pc(bytes: &[u8]) {
                 cpuid::answer(number, place.into(), [number; 4], cpu);
             }
             7 => {
-                let _ = decode(&memory, value, u64::from(place) << 32 | value);
+                let found = decode(&memory, value, u64::from(place) << 32 | value);
+                assert!(found.is_none_or(|found| found.register < 16 && found.length < 16));
+                debug.note(value);
+                debug.set(place.into(), value);
+                debug.get(size.into());
             }
             8 => {
                 let _ = memory.write(place.into(), &value.to_le_bytes()[..size.into()]);
@@ -109,6 +164,9 @@ pub fn pc(bytes: &[u8]) {
             _ => {
                 now = now.saturating_add(value >> 24);
                 pc.completed(place.into());
+                if let Some(device) = device_of(value) {
+                    pc.completed(device);
+                }
                 assert!(pc.type_in(&[place as u8; 4], &memory) <= 4);
                 if let Some(vector) = pc.pending(now) {
                     pc.acknowledge(vector);
@@ -130,7 +188,7 @@ pub fn arm(bytes: &[u8]) {
         _ => Version::V3,
     };
     let cpus = CPUS as u8;
-    let bus = platform::Bus::new(consoles());
+    let bus = platform::Bus::new(devices(bytes));
     let mut machine = platform::Platform::new(version, cpus, Box::new(|_| {}), bus);
     let first = Start { ip: 0, argument: 0 };
     let mut firmware = Firmware::new(cpus, first);
@@ -139,7 +197,7 @@ pub fn arm(bytes: &[u8]) {
         size,
         place,
         value,
-    } in steps(bytes)
+    } in steps::of(bytes)
     {
         let cpu = usize::from(size) % CPUS as usize;
         // Devices are in some 64 MiB from this address on.
@@ -169,7 +227,14 @@ pub fn arm(bytes: &[u8]) {
             5 => {
                 let _ = memory.write(place.into(), &value.to_le_bytes());
             }
-            6 => machine.gic.generate(cpu, value),
+            6 => {
+                let access = SystemRegister::of(value);
+                assert!(access.register < 32);
+                // Of all registers this one is looked at.
+                if access.generates_interrupts() || place % 2 == 0 {
+                    machine.gic.generate(cpu, value);
+                }
+            }
             _ => {
                 machine.timer(cpu);
                 assert!(machine.type_in(&[place as u8; 4], &memory) <= 4);
@@ -190,15 +255,7 @@ mod tests {
     #[test]
     fn nothing_that_guests_do_panics() {
         pc(&example_guest());
-        let mut random = 1u64;
-        let bytes: Vec<u8> = (0..STEP_BYTES * 20_000)
-            .map(|_| {
-                random = random
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                (random >> 56) as u8
-            })
-            .collect();
+        let bytes = steps::random(1, 20_000);
         pc(&bytes);
         arm(&bytes);
     }

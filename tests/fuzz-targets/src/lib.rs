@@ -5,12 +5,17 @@
 //! that reach new code.
 #![forbid(unsafe_code)]
 
+mod block;
 #[cfg(any(test, feature = "libfuzzer"))]
 pub mod guest;
 mod guest_example;
+mod network;
+mod steps;
 mod virtqueue;
 
+pub use block::{block, example_block};
 pub use guest_example::example_guest;
+pub use network::{example_switch, switch};
 pub use virtqueue::{example_virtqueue, virtqueue};
 
 use l4_loader::elf::segment_type;

@@ -25,7 +25,7 @@ struct Target {
     length: usize,
 }
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 8] = [
     Target {
         name: "description",
         cargo: "run -p fuzz-targets -F libfuzzer --bin guided-description",
@@ -42,6 +42,18 @@ const TARGETS: [Target; 6] = [
         name: "virtqueue",
         cargo: "run -p fuzz-targets -F libfuzzer --bin guided-virtqueue",
         runs: 2_000_000,
+        length: 2048,
+    },
+    Target {
+        name: "block",
+        cargo: "run -p fuzz-targets -F libfuzzer --bin guided-block",
+        runs: 1_000_000,
+        length: 4096,
+    },
+    Target {
+        name: "switch",
+        cargo: "run -p fuzz-targets -F libfuzzer --bin guided-switch",
+        runs: 1_000_000,
         length: 2048,
     },
     Target {
@@ -190,6 +202,8 @@ fn plant(workspace: &Workspace, target: &str, corpus: &Path) -> Result<()> {
     match target {
         "elf" => return write("example", fuzz_targets::example_elf()),
         "guest-pc" | "guest-arm" => return write("example", fuzz_targets::example_guest()),
+        "block" => return write("example", fuzz_targets::example_block()),
+        "switch" => return write("example", fuzz_targets::example_switch()),
         "virtqueue" => return write("example", fuzz_targets::example_virtqueue()),
         // Any bytes are system calls. Short inputs hide nothing, long ones get far.
         "kernel" => {
