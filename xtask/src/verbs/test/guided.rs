@@ -53,7 +53,7 @@ const TARGETS: [Target; 8] = [
     Target {
         name: "switch",
         cargo: "run -p fuzz-targets -F libfuzzer --bin guided-switch",
-        runs: 1_000_000,
+        runs: 300_000,
         length: 2048,
     },
     Target {
