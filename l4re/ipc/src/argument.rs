@@ -80,6 +80,14 @@ impl Bytes {
         Ok(copy)
     }
 
+    /// A copy of `text`, with the zero byte that ends text in messages. Error: EMSGTOOLONG.
+    pub fn text(text: &[u8]) -> Outcome<Self> {
+        let mut copy = Self::new(text)?;
+        copy.bytes.get(copy.length).ok_or(ResultCode::EMSGTOOLONG)?;
+        copy.length += 1;
+        Ok(copy)
+    }
+
     /// Takes the next `length` bytes of a message.
     pub(crate) fn read(length: u64, reader: &mut Reader) -> Outcome<Self> {
         if length > reader.remaining() as u64 {

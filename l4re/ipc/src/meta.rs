@@ -31,7 +31,7 @@ impl MetaServer for Interfaces<'_> {
     fn interface(&mut self, _: &mut Request<'_>, index: u64) -> Outcome<(i64, Bytes)> {
         let index = usize::try_from(index).map_err(|_| ResultCode::ERANGE)?;
         let (protocol, name) = self.get(index).ok_or(ResultCode::ERANGE)?;
-        Ok((*protocol, Bytes::new(name.as_bytes())?))
+        Ok((*protocol, Bytes::text(name.as_bytes())?))
     }
 
     fn supports(&mut self, _: &mut Request<'_>, protocol: i64) -> Outcome<Label> {

@@ -299,7 +299,7 @@ fn the_meta_protocol_is_answered() {
         assert_eq!(meta.supports(0x7001), Ok(Label(1)));
         assert_eq!(meta.supports(0x7002), Ok(Label(0)));
         let (protocol, name) = meta.interface(0).unwrap();
-        assert_eq!((protocol, &*name), (0x7001, b"Everything".as_slice()));
+        assert_eq!((protocol, &*name), (0x7001, b"Everything\0".as_slice()));
         for index in [1, u64::MAX] {
             assert_eq!(
                 meta.interface(index).err(),
