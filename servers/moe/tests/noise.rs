@@ -1,5 +1,7 @@
 //! Clients that send noise: moe answers everything, and everything comes back in the end.
 
+mod host;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -10,19 +12,17 @@ use l4_abi::timeout::TimeoutPair;
 use l4_abi::utcb::MESSAGE_REGISTERS;
 use l4_ipc::CapabilityRights;
 use l4_ipc::loopback::{Arrives, kernel_of};
-use l4_sys::arch::{SystemCall, SystemReturn, with_kernel};
+use l4_sys::arch::with_kernel;
 use l4_sys::slots::SLOTS;
 use l4_sys::{Utcb, ipc};
 use moe::bank::AccountId;
-use moe::frames::{Frames, PAGE_SIZE};
+use moe::frames::PAGE_SIZE;
 use moe::moe::Moe;
-use moe::object::factory::{Factory, Limits};
-use moe::object::log::Tag;
-use moe::object::{Object, ObjectId, Payer};
+use moe::object::ObjectId;
 use moe::service;
 
-const MEMORY_FRAMES: usize = 2048;
-const COMPONENT_MEMORY: u64 = 256 * PAGE_SIZE;
+use host::{COMPONENT_MEMORY, kernel, moe_with_component};
+
 const MESSAGES: u32 = 20_000;
 const PROTOCOLS: [i64; 12] = [
     label::DATASPACE,
@@ -76,57 +76,6 @@ impl Random {
             _ => number,
         }
     }
-}
-
-/// The kernel as moe's own calls see it: everything succeeds.
-fn kernel(call: SystemCall, utcb: Utcb) -> SystemReturn {
-    let tag = MessageTag::from_raw(call.tag);
-    let answer = match tag.label() {
-        label::FACTORY => MessageTag::new(0, 0, 1, TagFlags::empty()),
-        // References to a gate: clients still have it.
-        label::KERNEL_OBJECT => {
-            utcb.set_message(0, 1);
-            MessageTag::words_only(0, 1)
-        }
-        _ => MessageTag::words_only(0, tag.words()),
-    };
-    SystemReturn {
-        tag: answer.raw(),
-        label: 0,
-    }
-}
-
-/// moe with some real memory, and a component's factory.
-fn moe_with_component() -> (Moe, ObjectId) {
-    #[repr(align(4096))]
-    #[derive(Clone)]
-    struct Page(#[allow(dead_code)] [u8; PAGE_SIZE as usize]);
-
-    let pages = Vec::leak(vec![Page([0; PAGE_SIZE as usize]); MEMORY_FRAMES]);
-    let first = pages.as_ptr() as u64;
-    let end = first + MEMORY_FRAMES as u64 * PAGE_SIZE;
-    let words = Frames::bookkeeping_frames(first, end) * PAGE_SIZE / 8;
-    let mut moe = Moe::new();
-    moe.last_address = 0x7fff_ffff_ffff;
-    moe.bank
-        .fund(first, first, end, Vec::leak(vec![0; words as usize]));
-    moe.objects.make_places(&mut moe.bank, 1024).unwrap();
-    let account = moe.bank.open(AccountId::ROOT, COMPONENT_MEMORY).unwrap();
-    let component = Factory {
-        payer: Payer {
-            account,
-            ..Payer::ROOT
-        },
-        owns_kernel_factory: false,
-        limits: Limits {
-            tag: Some(Tag::new(b"noise")),
-            priority: 10,
-            cpus: u64::MAX,
-        },
-    };
-    let component = moe.insert(Payer::ROOT, Object::Factory(component)).unwrap();
-    moe.add_reference(component);
-    (moe, component)
 }
 
 fn objects(moe: &Moe) -> Vec<ObjectId> {

@@ -37,6 +37,11 @@ pub struct Pattern {
 }
 
 impl Pattern {
+    /// A word that is written as a whole.
+    pub fn exact(value: u64) -> Self {
+        Self { value, mask: !0 }
+    }
+
     /// Whether a word agrees in the written bits.
     pub fn matches(self, word: u64) -> bool {
         word & self.mask == self.value
@@ -191,7 +196,7 @@ fn parse_message(name: &str, text: &str) -> Vec<Pattern> {
 }
 
 /// Digits and dots; digits that are not there are zero.
-fn parse_word(name: &str, token: &str) -> Pattern {
+pub(crate) fn parse_word(name: &str, token: &str) -> Pattern {
     let mut pattern = Pattern { value: 0, mask: !0 };
     for character in token.chars() {
         let (digit, written) = match character {

@@ -26,6 +26,8 @@ pub type Revoke<'a> = &'a mut dyn FnMut(u64, u32);
 pub struct Dataspace {
     account: AccountId,
     size: u64,
+    /// What clients are told: a boot module need not end with a page.
+    length: u64,
     rights: MemoryRights,
     backing: Backing,
 }
@@ -87,12 +89,13 @@ impl Dataspace {
         }
     }
 
-    /// Memory that was there before; page aligned.
+    /// Memory that was there before, from a page's beginning on.
     pub fn fixed(address: u64, size: u64, rights: MemoryRights) -> Result<Self, ResultCode> {
-        let (size, backing) = (page_rounded(size)?, Backing::Fixed { address });
+        let (pages, backing) = (page_rounded(size)?, Backing::Fixed { address });
         Ok(Self {
             rights,
-            ..Self::new(AccountId::ROOT, size, backing)
+            length: size,
+            ..Self::new(AccountId::ROOT, pages, backing)
         })
     }
 
@@ -100,6 +103,7 @@ impl Dataspace {
         Self {
             account,
             size,
+            length: size,
             rights: MemoryRights::RWX,
             backing,
         }
@@ -108,6 +112,11 @@ impl Dataspace {
     /// Bytes, in whole pages.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Bytes that are of any use.
+    pub fn length(&self) -> u64 {
+        self.length
     }
 
     /// The most that anybody may do with it.

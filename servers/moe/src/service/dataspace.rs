@@ -70,7 +70,7 @@ impl DataspaceServer for Service<'_> {
         let mut flags = Flags::from_bits_truncate(dataspace.rights().bits().into());
         flags.set(Flags::WRITE, flags.contains(Flags::WRITE) && may_write);
         Ok(Info {
-            size: dataspace.size(),
+            size: dataspace.length(),
             flags: flags.bits(),
         })
     }

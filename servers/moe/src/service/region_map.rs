@@ -23,7 +23,7 @@ use super::mapping::{self, Room};
 use crate::bank::Bank;
 use crate::memory;
 use crate::object::dataspace::{Dataspace, Stretch};
-use crate::object::region_map::{self, KEPT_FLAGS, NAME_MAX, Name, Place, RegionMap};
+use crate::object::region_map::{self, KEPT_FLAGS, Name, Place, RegionMap};
 use crate::object::{Object, ObjectId};
 
 /// Handles a request to a region map: one of the interfaces, or a thread's exception.
@@ -289,11 +289,7 @@ impl RegionMapServer for Service<'_> {
             .0
             .region_at(address)
             .ok_or(ResultCode::ENOENT)?;
-        // Text travels with the zero byte that ends it.
-        let mut text = [0; NAME_MAX + 1];
-        let name = region.name.as_bytes();
-        text[..name.len()].copy_from_slice(name);
-        Ok((Bytes::new(&text[..=name.len()])?, region.backing_offset))
+        Ok((Bytes::text(region.name.as_bytes())?, region.backing_offset))
     }
 
     fn add_rescue_jump(
