@@ -7,7 +7,7 @@
 //! * [`supervision`]: what follows when one ends: again, not again, or the end of the system.
 //! * [`per_client`]: gates that servers make for each client (feature `per-client`).
 //! * [`failure_report`]: registers and backtrace of a component that failed.
-//! * [`label`]: how messages name what they are about.
+//! * [`label`]: how messages name what they are about. [`signal`]: what components say in them.
 //! * [`console`]: lines of the system itself, and its end.
 //!
 //! ned holds what components may not have: the kernel's scheduler, interrupt controller and log,
@@ -29,6 +29,7 @@ pub mod instance;
 pub mod label;
 #[cfg_attr(not(feature = "per-client"), path = "per_client/absent.rs")]
 pub mod per_client;
+pub mod signal;
 pub mod supervision;
 pub mod system;
 

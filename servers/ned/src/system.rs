@@ -7,10 +7,9 @@ use core::time::Duration;
 
 use l4_abi::error::ResultCode;
 use l4_abi::message_tag::MessageTag;
-use l4_abi::protocol::{label as protocol, parent};
+use l4_abi::protocol::parent;
 use l4_abi::timeout::{Timeout, TimeoutPair};
 use l4_abi::utcb::BufferDescriptor;
-use l4_ipc::Reader;
 use l4_launch::Launcher;
 use l4_rt::{env, println, thread, time};
 use l4_sys::ipc::{self, Arrival};
@@ -24,6 +23,7 @@ use crate::grants::Grants;
 use crate::instance::{Instance, Session, Supplies};
 use crate::label::{Kind, Label};
 use crate::per_client::Sessions;
+use crate::signal;
 use crate::supervision::{End, Supervision, Verdict};
 
 /// A system that is being brought up, or runs.
@@ -173,33 +173,19 @@ impl<'a> System<'a> {
         }
         match label.kind {
             Kind::Session => None,
-            Kind::Parent if arrival.tag.label() == protocol::PARENT => self.signal(index, arrival),
-            Kind::Parent => refuse(ResultCode::EBADPROTO),
+            Kind::Parent => match signal::read(arrival.tag) {
+                Ok((parent::SIGNAL_EXIT, code)) => {
+                    self.ended(index, End::Exited(code as i32));
+                    None
+                }
+                Ok(_) => Some(MessageTag::EMPTY),
+                Err(code) => refuse(code),
+            },
             Kind::Failure => {
                 self.failed(index);
                 None
             }
         }
-    }
-
-    /// A component tells its parent something.
-    fn signal(&mut self, index: usize, arrival: Arrival) -> Option<MessageTag> {
-        let mut reader = Reader::new(arrival.tag);
-        let mut read = || -> Result<(i32, u64, u64), ResultCode> {
-            Ok((reader.scalar()?, reader.scalar()?, reader.scalar()?))
-        };
-        let (opcode, signal, value) = match read() {
-            Ok(words) => words,
-            Err(code) => return Some(MessageTag::label_only(code.label())),
-        };
-        if opcode != parent::SIGNAL {
-            return Some(MessageTag::label_only(ResultCode::ENOSYS.label()));
-        }
-        if signal != parent::SIGNAL_EXIT {
-            return Some(MessageTag::EMPTY);
-        }
-        self.ended(index, End::Exited(value as i32));
-        None
     }
 
     /// A thread of a component failed.
