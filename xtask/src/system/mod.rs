@@ -147,6 +147,8 @@ pub struct Test {
     pub gic: Vec<u64>,
     /// Processors to run it with (x86_64): models of Bochs, or [`QEMU`](Self::QEMU).
     pub processors: Vec<String>,
+    /// The machine starts anew when the system says so; otherwise that ends the emulator.
+    pub reboots: bool,
     /// Only with `--long`.
     pub long: bool,
     /// Time goes by the instructions that are executed, and leaps where nothing is to be done.
@@ -171,6 +173,7 @@ impl Default for Test {
             smp: vec![1],
             gic: vec![3],
             processors: vec![Self::QEMU.into()],
+            reboots: false,
             long: false,
             virtual_time: false,
             instruction_time: 8_u32.ilog2(),

@@ -10,6 +10,7 @@ mod sigma0;
 mod slots;
 
 l4_test::suite![
+    platform::the_machine_can_start_anew,
     slots::the_first_slots_are_filled,
     slots::what_the_machine_has_not_does_not_exist,
     slots::all_rights_are_there,

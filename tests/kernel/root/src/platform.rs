@@ -2,8 +2,9 @@
 
 use l4_test::abi::error::ResultCode;
 use l4_test::abi::protocol::label;
+use l4_test::abi::protocol::platform_control::Shutdown;
 use l4_test::abi::rights::CapabilityRights;
-use l4_test::{Message, Outcome, own, refused};
+use l4_test::{Message, Outcome, console, own, refused};
 
 fn request(words: &[u64]) -> Outcome {
     Message::new(label::NONE)
@@ -14,6 +15,15 @@ fn request(words: &[u64]) -> Outcome {
 
 const INVALID: Outcome = refused(ResultCode::EINVAL);
 const UNKNOWN: Outcome = refused(ResultCode::ENOSYS);
+
+/// Whoever types the answers sees the question twice.
+pub(crate) fn the_machine_can_start_anew() {
+    let [anew] = console::ask("start the machine anew?", [0]);
+    if anew != 0 {
+        let reboot = own::platform().shutdown(Shutdown::Reboot);
+        panic!("it went on: {reboot:?}");
+    }
+}
 
 pub(crate) fn suspending_is_not_possible() {
     assert_eq!(request(&[0]), refused(ResultCode::EBUSY));

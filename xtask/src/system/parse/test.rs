@@ -42,6 +42,7 @@ pub(in crate::system) fn expectations(table: &Table<'_, '_, '_>, test: &mut Test
         .map_or(test.timeout, Spanned::into_inner);
     test.smp = numbers(table.numbers("smp", CPUS), vec![1]);
     test.gic = numbers(table.numbers("gic", 2..=3), vec![3]);
+    test.reboots = (table.boolean("reboots")).is_some_and(Spanned::into_inner);
     test.long = table.boolean("long").is_some_and(Spanned::into_inner);
     test.virtual_time = (table.boolean("virtual_time")).is_some_and(Spanned::into_inner);
     let components = table.table("components", "[test.components]");

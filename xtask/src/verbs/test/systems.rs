@@ -157,6 +157,12 @@ fn boots_of(name: &str, system: &System, arch: Architecture) -> Vec<Boot> {
                 let power = test.instruction_time;
                 machine.extra = vec!["-icount".into(), format!("shift={power},sleep=off")];
             }
+            if test.reboots {
+                // The later of two options counts.
+                machine
+                    .extra
+                    .extend(["-action".into(), "reboot=reset".into()]);
+            }
             boots.push(Boot {
                 name: format!("{name}{variant}"),
                 machine,
