@@ -45,11 +45,23 @@ pub(super) fn gdb(
     arch: Architecture,
     script: &str,
 ) -> Result<String> {
+    gdb_on(workspace, system, arch, 1, script)
+}
+
+/// As [`gdb`], on a machine with several CPUs.
+fn gdb_on(
+    workspace: &Workspace,
+    system: &str,
+    arch: Architecture,
+    cpus: u32,
+    script: &str,
+) -> Result<String> {
     let folder = Temporary::new("debug")?;
     let commands = folder.path().join("commands");
     write_file(&commands, script.as_bytes())?;
     let output = xtask(workspace)?
-        .args(["debug", system, "--arch", arch.name(), "-x"])
+        .args(["debug", system, "--arch", arch.name()])
+        .args(["--smp", &cpus.to_string(), "-x"])
         .arg(&commands)
         .stdin(Stdio::null())
         .output()
@@ -68,24 +80,29 @@ pub(super) fn console(workspace: &Workspace, system: &str, arch: Architecture) -
     Ok(String::from_utf8_lossy(&read(&log)?).into_owned())
 }
 
-/// A server that waits for the next call when ned is about to turn the machine off.
+/// A server that waits for the next call when ned is about to turn the machine off; the other CPU has nothing to do.
 const THREADS: &str = "hbreak kernel::object::platform_control::invoke\ncontinue\n\
-    brio threads\nbrio tasks\nbrio cpus\nbrio caps server\nbrio thread server\n";
+    brio threads\nbrio tasks\nbrio cpus\nbrio caps server\nbrio thread server\n\
+    brio thread ned\n";
 
 fn threads(workspace: &Workspace, arch: Architecture) -> Result<()> {
-    let shown = gdb(workspace, "pingpong", arch, THREADS)?;
+    let shown = gdb_on(workspace, "pingpong", arch, 2, THREADS)?;
     let mut lines = shown.lines();
     for expected in [
         &["sigma0", "Receive(Anyone)"][..],
         &["server", "0   10  Receive(Anyone)"],
         &["server", "pingpong-server"],
         &["CPU 0: thread #"],
+        &["CPU 1: idle"],
         &["capabilities of task", "server"],
         &["rights", "Task", "server"],
         &["rights", "IpcGate", "ping"],
         &["thread #", "server: Receive(Anyone)"],
         &["backtrace pingpong-server 0x"],
         &["component::start", " at l4re/rt/src/component/mod.rs:"],
+        &["thread #", "ned: ready or runs"],
+        &["backtrace ned 0x"],
+        &["Console::end_system", " at servers/ned/src/console.rs:"],
     ] {
         if !lines.any(|line| expected.iter().all(|part| line.contains(part))) {
             fail!("gdb shows no line with {expected:?} after the others, but:\n{shown}");
