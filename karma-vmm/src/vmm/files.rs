@@ -1,6 +1,7 @@
 //! What the guest boots from.
 
 use alloc::boxed::Box;
+use alloc::format;
 use core::error::Error;
 
 use super::provider::{Provided, Provider};
@@ -14,12 +15,13 @@ pub struct BootFiles {
 }
 
 impl BootFiles {
-    /// Opens them.
+    /// Opens them: the kernel, which has this name, and `initramfs`.
     ///
     /// # Errors
     /// If there is no kernel; a RAM disk need not be.
-    pub fn open(provider: Provider) -> Result<Self, Box<dyn Error>> {
-        let kernel = (provider.file)("linux")?.ok_or("there is no file 'linux' to boot")?;
+    pub fn open(kernel: &str, provider: Provider) -> Result<Self, Box<dyn Error>> {
+        let missing = || format!("there is no file '{kernel}' to boot");
+        let kernel = (provider.file)(kernel)?.ok_or_else(missing)?;
         let ram_disk = (provider.file)("initramfs")?;
         Ok(Self { kernel, ram_disk })
     }

@@ -13,6 +13,8 @@ pub struct Options {
     pub memory: u64,
     /// CPUs, from 1 to [`MAX_CPUS`].
     pub cpus: u8,
+    /// Name of the kernel's file.
+    pub kernel: &'static str,
     /// The kernel's command line.
     pub command_line: &'static str,
     /// Virtio devices.
@@ -29,7 +31,7 @@ impl fmt::Display for BadArgument {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "'{}' is none of memory=SIZE, command-line=TEXT, statistics, with the program's feature smp cpus=NUMBER, with virtio block=CHANNEL, net=CHANNEL, entropy=CHANNEL, virtio-console",
+            "'{}' is none of memory=SIZE, kernel=NAME, command-line=TEXT, statistics, with the program's feature smp cpus=NUMBER, with virtio block=CHANNEL, net=CHANNEL, entropy=CHANNEL, virtio-console",
             self.0
         )
     }
@@ -43,6 +45,7 @@ impl Options {
         let mut options = Self {
             memory: 128 << 20,
             cpus: 1,
+            kernel: "linux",
             command_line: "",
             devices: Wanted::default(),
             statistics: false,
@@ -52,6 +55,7 @@ impl Options {
             match argument.split_once('=') {
                 Some(("memory", size)) => options.memory = bytes(size).ok_or(bad)?,
                 Some(("cpus", number)) => options.cpus = cpus(number).ok_or(bad)?,
+                Some(("kernel", name)) => options.kernel = name,
                 Some(("command-line", text)) => options.command_line = text,
                 None if argument == "statistics" => options.statistics = true,
                 _ if options.devices.accept(argument) => {}
@@ -91,6 +95,7 @@ mod tests {
         let arguments = [
             "memory=64M",
             "cpus=2",
+            "kernel=other",
             "command-line=quiet",
             "block=disk",
             "virtio-console",
@@ -99,7 +104,7 @@ mod tests {
         let options = Options::parse(arguments.into_iter()).unwrap();
         assert_eq!(options.devices.of_servers[0].channel, "disk");
         assert_eq!((options.memory, options.cpus), (64 << 20, 2));
-        assert_eq!(options.command_line, "quiet");
+        assert_eq!((options.kernel, options.command_line), ("other", "quiet"));
         assert!(options.devices.console && options.statistics);
     }
 

@@ -109,7 +109,7 @@ impl Machine {
         let ram = Ram::new(options.memory, *vm, provider)?;
         let bus = Bus::new(devices::open(options, &ram)?);
         let platform = Platform::new(gic, options.cpus, Box::new(print), bus);
-        let files = BootFiles::open(provider)?;
+        let files = BootFiles::open(options.kernel, provider)?;
         let start = kernel_image::load(
             &ram.shared,
             options.memory,

@@ -69,7 +69,7 @@ impl Machine {
         let vm = (env::factory().create_vm())
             .map_err(|error| format!("the kernel has no virtual machines here: {error}"))?;
         let ram = Ram::new(options.memory, *vm, provider)?;
-        let files = BootFiles::open(provider)?;
+        let files = BootFiles::open(options.kernel, provider)?;
         // A PC tells nobody where its console is.
         let command_line = format!("console=ttyS0 {}", options.command_line);
         let tables = smp::write_tables(&ram.shared, options.cpus)?;
