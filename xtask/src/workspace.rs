@@ -190,8 +190,12 @@ fn folder(package: &Value) -> Option<(PathBuf, String)> {
     Some((manifest.parent()?.into(), package["name"].as_str()?.into()))
 }
 
+/// What tests on the host need of a package, and no program can have.
+const FIXTURE: &str = "fixture";
+
 fn features(package: &Value) -> Option<(String, Vec<String>)> {
-    let features = package["features"].as_object()?.keys().cloned();
+    let features = package["features"].as_object()?.keys();
+    let features = features.filter(|name| *name != FIXTURE).cloned();
     Some((package["name"].as_str()?.into(), features.collect()))
 }
 

@@ -92,10 +92,17 @@ pub(super) fn run(
             command.args(["clippy", "--quiet", "--target", arch.target()]);
             command.arg("--target-dir");
             command.arg(workspace.build_folder("style"));
-            let packages = workspace.programs().into_iter().chain(["ned"]);
-            let packages = packages.filter(|package| !workspace.features(package).is_empty());
-            command.args(packages.flat_map(|package| ["--package", package]));
-            command.arg("--all-features");
+            for package in workspace.programs().into_iter().chain(["ned"]) {
+                let features = workspace.features(package);
+                if !features.is_empty() {
+                    command.args(["--package", package]);
+                }
+                for feature in features {
+                    command
+                        .arg("--features")
+                        .arg(format!("{package}/{feature}"));
+                }
+            }
             command.args(core.arguments()).envs(core.environment());
         };
         let name = format!("style warnings {arch}, programs with all features");
