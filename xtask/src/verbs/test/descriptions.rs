@@ -40,8 +40,7 @@ const DAMAGES: [Damage; 5] = [
     Damage {
         name: "cut short",
         spoil: |bytes| bytes.truncate(bytes.len() / 2),
-        // The module is filled up to the end of its page, so its length is as it was.
-        says: "checksum does not match",
+        says: "is cut short",
     },
     Damage {
         name: "another version",
