@@ -91,14 +91,15 @@ impl Irq {
     }
 
     /// Its pin raised an interrupt. The next one comes to the CPU that the
-    /// thread runs on.
+    /// thread runs on. Only then is that CPU told of the pin: a level that is
+    /// not masked yet would interrupt it too.
     pub fn interrupt(&self, cpu: &Cpu) {
+        self.hit(cpu);
         if let Some(thread) = self.thread.get(cpu)
             && !thread.lives_here(cpu)
         {
             self.pin.route(cpu, thread.residence());
         }
-        self.hit(cpu);
     }
 
     /// It is triggered, by its pin or by software.

@@ -19,6 +19,8 @@ pub struct Pin {
     pub acknowledged: u32,
     /// The hardware id of the CPU that gets its interrupts.
     pub cpu: u64,
+    /// Whether it was masked when that was last said.
+    pub sent_masked: bool,
 }
 
 /// The chip.
@@ -41,6 +43,7 @@ impl IrqChip {
             masked: true,
             acknowledged: 0,
             cpu: 0,
+            sent_masked: true,
         };
         Self {
             pins: Mutex::new(vec![pin; (pins + MESSAGES) as usize]),
@@ -138,7 +141,10 @@ impl IrqChip {
 
     /// Sends a pin's interrupts to the CPU with this hardware id.
     pub fn route(&self, pin: u32, hardware_id: u64) {
-        self.with(pin, |pin| pin.cpu = hardware_id);
+        self.with(pin, |pin| {
+            pin.cpu = hardware_id;
+            pin.sent_masked = pin.masked;
+        });
     }
 
     fn with(&self, pin: u32, change: impl FnOnce(&mut Pin)) {

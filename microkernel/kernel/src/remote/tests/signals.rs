@@ -1,5 +1,7 @@
 //! Interrupts and semaphores that wake threads of other CPUs.
 
+use l4_abi::protocol::icu::{Mode, Opcode as IcuOpcode};
+
 use super::*;
 
 #[test]
@@ -32,8 +34,10 @@ fn an_interrupt_wakes_a_thread_of_another_cpu() {
     });
 }
 
+/// A level that is not masked would interrupt the new CPU too, for what the
+/// old one has told of.
 #[test]
-fn a_pin_follows_the_thread_to_its_cpu() {
+fn a_pin_follows_the_thread_to_its_cpu_once_its_level_is_masked() {
     run_on(2, |world| {
         let setup = set_up(world);
         let icu = world.initial_object(l4_abi::capability::slot::ICU);
@@ -51,10 +55,16 @@ fn a_pin_follows_the_thread_to_its_cpu() {
             thread,
         );
         let kernel = world.cpu.kernel;
-        assert_eq!(kernel.platform.chip.pin(3).cpu, kernel.hardware_id(1));
+        let level = [IcuOpcode::SetMode as u64, 3, Mode::LEVEL_HIGH.bits()];
+        invoke(world, by, &icu, label::IRQ, &level, None);
+        irq.pin.unmask(world.cpu);
+        let pin = || kernel.platform.chip.pin(3);
+        assert_eq!(pin().cpu, kernel.hardware_id(1));
         run_thread(world, by, &setup.server, 0);
+        assert!(!pin().masked);
         world.on(1).enter(Event::Pin(3));
-        assert_eq!(kernel.platform.chip.pin(3).cpu, kernel.hardware_id(0));
+        assert_eq!(pin().cpu, kernel.hardware_id(0));
+        assert!(pin().sent_masked);
     });
 }
 

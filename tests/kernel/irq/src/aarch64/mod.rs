@@ -12,23 +12,22 @@ const CLOCK: u64 = 0x0901_0000;
 const DATA: u64 = CLOCK;
 const MATCH: u64 = CLOCK + 0x04;
 const MASK: u64 = CLOCK + 0x10;
+const STATUS: u64 = CLOCK + 0x14;
 const CLEAR: u64 = CLOCK + 0x1c;
 
-/// Lets the alarm interrupt.
+/// Lets us use the clock.
 pub(crate) fn prepare(_: Mode) {
     map_device(CLOCK, PAGE_ORDER);
-    write(MASK, 1);
 }
 
-/// Makes the alarm interrupt now. For a second that has passed when it is set it would not.
+/// Makes the alarm interrupt now, once. An alarm for a second that has passed when it is set is not due: it is let
+/// through when one is.
 pub(crate) fn raise() {
-    loop {
-        let now = read(DATA);
-        write(MATCH, now);
-        if read(DATA) == now {
-            return;
-        }
+    write(MASK, 0);
+    while read(STATUS) == 0 {
+        write(MATCH, read(DATA));
     }
+    write(MASK, 1);
 }
 
 /// Takes the interrupt back.
