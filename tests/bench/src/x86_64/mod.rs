@@ -45,10 +45,10 @@ pub(crate) extern "C" fn user_mode() {
     naked_asm!("rdtsc", "syscall", "ud2")
 }
 
-/// What a vCPU runs until it is interrupted.
+/// What a vCPU runs until it is interrupted. (At `pause` the emulator stops each time.)
 #[unsafe(naked)]
 pub(crate) extern "C" fn spin() {
-    naked_asm!("2:", "pause", "jmp 2b")
+    naked_asm!("2:", "jmp 2b")
 }
 
 /// The registers of a vCPU that is to run `code`.

@@ -102,20 +102,10 @@ fn run(args: &[String]) -> Result<()> {
             found.for_each(|line| println!("{line}"));
             continue;
         }
-        let figures = measure(&workspace, arch)?;
-        let mut others = vec![];
-        for kernel in OtherKernel::ALL {
-            if kernel.is_for(arch) {
-                others.push((kernel, measure_other(&workspace, arch, kernel)?));
-            }
-        }
-        println!("{}", report::table(arch, &figures, &others));
-        csv += &report::csv(arch.name(), arch, &figures);
-        missed.extend(report::missed(arch, &figures));
-        for (kernel, figures) in &others {
-            csv += &report::csv(&format!("{arch}-{}", kernel.name()), arch, figures);
-            missed.extend(report::missed_by(arch, *kernel, figures));
-        }
+        let measured = Measured::new(&workspace, arch)?;
+        println!("{}", measured.table());
+        csv += &measured.csv();
+        missed.extend(measured.missed());
     }
     if let Some(path) = args.text("--csv") {
         write_file(Path::new(path), csv.as_bytes())?;
@@ -128,6 +118,53 @@ fn run(args: &[String]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// What all kernels of an architecture take.
+pub(super) struct Measured {
+    arch: Architecture,
+    figures: Figures,
+    others: Vec<(OtherKernel, Figures)>,
+}
+
+impl Measured {
+    /// Measures them. The figures are the same each time, on whatever host.
+    pub(super) fn new(workspace: &Workspace, arch: Architecture) -> Result<Self> {
+        let figures = measure(workspace, arch)?;
+        let mut others = vec![];
+        for kernel in OtherKernel::ALL {
+            if kernel.is_for(arch) {
+                others.push((kernel, measure_other(workspace, arch, kernel)?));
+            }
+        }
+        Ok(Self {
+            arch,
+            figures,
+            others,
+        })
+    }
+
+    /// What misses its target, one line each.
+    pub(super) fn missed(&self) -> Vec<String> {
+        let mut missed = report::missed(self.arch, &self.figures);
+        for (kernel, figures) in &self.others {
+            missed.extend(report::missed_by(self.arch, *kernel, figures));
+        }
+        missed
+    }
+
+    fn table(&self) -> String {
+        report::table(self.arch, &self.figures, &self.others)
+    }
+
+    fn csv(&self) -> String {
+        let mut csv = report::csv(self.arch.name(), self.arch, &self.figures);
+        for (kernel, figures) in &self.others {
+            let machine = format!("{}-{}", self.arch, kernel.name());
+            csv += &report::csv(&machine, self.arch, figures);
+        }
+        csv
+    }
 }
 
 /// Boots the programs and collects what they and the kernel print.

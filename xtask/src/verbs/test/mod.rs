@@ -8,6 +8,7 @@ mod conformance;
 mod debug;
 mod descriptions;
 mod failures;
+mod figures;
 mod guided;
 mod hardening;
 mod host;
@@ -145,6 +146,7 @@ fn run(args: &[String]) -> Result<()> {
     descriptions::run(&workspace, &mut report, &archs, &selected)?;
     images::run(&workspace, &mut report, &archs, &selected)?;
     traces::run(&workspace, &mut report, &archs, &selected)?;
+    figures::run(&workspace, &mut report, &archs, &selected);
     trust::run(&workspace, &mut report, &archs, &selected);
     captures::run(&workspace, &mut report, &archs, &selected);
     failures::run(&workspace, &mut report, &archs, &selected);
