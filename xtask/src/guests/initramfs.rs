@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 
 /// Changes with what is made here, so that disks are made anew.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 
 /// Modules of each bus in the order in which they depend on each other, below the kernel's folder of modules.
 const PCI: [&str; 5] = [
@@ -36,8 +36,9 @@ const DEVICES: [&str; 6] = [
 ];
 
 /// What is done first. What the kernel's command line has that the kernel does not know is in the environment:
-/// `ip=ADDRESS/BITS` for the network card, `httpd=FOLDER` to serve files, `iperf=FILE` for a server of iperf that reports there, `disk=NAME` to go on with the system on that
-/// disk.
+/// `ip=ADDRESS/BITS` for the network card, `httpd=FOLDER` to serve files, `iperf=FILE` for a server of iperf that
+/// reports there, `ask=ADDRESS` to put a question to the echo server there each second and to print what it answers,
+/// `disk=NAME` to go on with the system on that disk.
 const START: &str = r#"#!/bin/sh
 mount -t devtmpfs none /dev 2>/dev/null
 mkdir -p /dev/pts
@@ -57,6 +58,7 @@ ip link set lo up
 [ -n "$ip" ] && ip link set eth0 up && ip addr add $ip dev eth0
 [ -n "$httpd" ] && httpd -h $httpd
 [ -n "$iperf" ] && iperf -s >$iperf &
+[ -n "$ask" ] && while sleep 1; do while sleep 1; do echo question $((n+=1)); done | nc $ask 7; done &
 echo "Linux $(uname -r) is ready: a shell of busybox"
 exec busybox init
 "#;
