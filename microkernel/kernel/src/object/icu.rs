@@ -4,13 +4,14 @@
 //! Message-signalled interrupts are *lines* of the chip like its pins; only
 //! requests name them otherwise, by [`PIN_MSI`].
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use l4_abi::error::ResultCode;
 use l4_abi::protocol::icu::{FEATURE_MSI, Mode, Opcode, PIN_MSI};
 use l4_abi::protocol::label;
 use l4_abi::rights::CapabilityRights;
 use machine::irqchip::IrqChip;
+use machine::lock::Lock;
 
 use super::irq::Irq;
 use super::semaphore::Semaphore;
@@ -25,7 +26,9 @@ pub type PinSlot = machine::object::Slot<Common>;
 /// interrupts through.
 pub struct PinBinding {
     pin: AtomicU32,
-    enabled: AtomicBool,
+    /// Locked while the chip is told, so that it has been told the last of what
+    /// several CPUs say at the same time.
+    enabled: Lock<bool>,
 }
 
 /// No pin: only software triggers it.
@@ -40,7 +43,7 @@ impl PinBinding {
     pub const fn new(enabled: bool) -> Self {
         Self {
             pin: AtomicU32::new(NO_PIN),
-            enabled: AtomicBool::new(enabled),
+            enabled: Lock::new(enabled),
         }
     }
 
@@ -70,20 +73,22 @@ impl PinBinding {
 
     /// Lets no interrupt through.
     pub fn mask(&self, cpu: &Cpu) {
-        self.enabled.store(false, Relaxed);
+        let mut enabled = self.enabled.lock();
+        *enabled = false;
         self.at_chip(cpu, IrqChip::mask);
     }
 
     /// Lets interrupts through.
     pub fn unmask(&self, cpu: &Cpu) {
-        if !self.enabled.swap(true, Relaxed) {
+        let mut enabled = self.enabled.lock();
+        if !core::mem::replace(&mut *enabled, true) {
             self.at_chip(cpu, IrqChip::unmask);
         }
     }
 
     /// True if it lets interrupts through.
     pub fn is_enabled(&self) -> bool {
-        self.enabled.load(Relaxed)
+        *self.enabled.lock()
     }
 
     /// Its interrupts come to CPU `id`.
@@ -99,6 +104,7 @@ impl PinBinding {
 
     /// As `release`, under the lock of the pins.
     fn leave(&self, cpu: &Cpu) {
+        let _enabled = self.enabled.lock();
         let chip_pin = self.chip_pin(cpu);
         let pin = self.pin.swap(NO_PIN, Relaxed);
         if let Some(pin) = chip_pin {
@@ -111,11 +117,12 @@ impl PinBinding {
 
     /// Takes over `pin`, in whose slot it is already.
     fn set(&self, cpu: &Cpu, pin: u32) {
+        let enabled = self.enabled.lock();
         self.pin.store(pin, Relaxed);
         self.route(cpu, cpu.id());
         self.at_chip(
             cpu,
-            match self.is_enabled() {
+            match *enabled {
                 true => IrqChip::unmask,
                 false => IrqChip::mask,
             },

@@ -182,6 +182,40 @@ pub(crate) fn the_controller_can_mask_a_pin() {
     arch::clear();
 }
 
+/// One CPU masks it, while another one unmasks it: whoever came last, it can be unmasked afterwards.
+pub(crate) fn cpus_that_disagree_about_a_pin_leave_it_usable() {
+    static WANTED: AtomicU64 = AtomicU64::new(0);
+    static MASKED: AtomicU64 = AtomicU64::new(0);
+    const ROUNDS: u64 = 2000;
+    if own::scheduler().info().unwrap().cpus.count_ones() < 2 {
+        return;
+    }
+    let irq = irq(Mode::LEVEL_HIGH);
+    let masking = spawn_on(1, || {
+        for round in 1..=ROUNDS {
+            while WANTED.load(SeqCst) < round {
+                core::hint::spin_loop();
+            }
+            own::icu().mask(PIN).unwrap();
+            MASKED.store(round, SeqCst);
+        }
+    });
+    for round in 1..=ROUNDS {
+        WANTED.store(round, SeqCst);
+        for _ in 0..round % 64 {
+            core::hint::spin_loop();
+        }
+        irq.unmask().unwrap();
+        assert!(comes(|| MASKED.load(SeqCst) == round));
+        irq.unmask().unwrap();
+        arch::raise();
+        await_interrupt();
+        arch::clear();
+        suite::is_alive();
+    }
+    masking.join();
+}
+
 pub(crate) fn a_semaphore_counts_interrupts() {
     arch::prepare(Mode::RISING_EDGE);
     arch::clear();

@@ -58,6 +58,7 @@ l4_test::suite![
     device::a_device_sends_messages,
     device::an_unbound_pin_is_silent,
     device::the_controller_can_mask_a_pin,
+    device::cpus_that_disagree_about_a_pin_leave_it_usable,
     device::a_semaphore_counts_interrupts,
     device::nobody_waits_for_an_interrupt_that_is_withdrawn,
 ];
