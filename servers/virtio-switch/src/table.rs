@@ -1,8 +1,8 @@
 //! Which hardware address is at which port.
 //!
 //! No port can take an address from another: the one that the switch gave it is its own from the
-//! beginning, and any other belongs to the first port that used it, as long as that port is there. A
-//! port that uses many loses its own oldest ones.
+//! beginning, whoever used it before, and any other belongs to the first port that used it, as long as
+//! that port is there. A port that uses many loses its own oldest ones.
 
 use crate::frame::Mac;
 
@@ -33,8 +33,12 @@ impl<const N: usize> Table<N> {
         Self { ports: [EMPTY; N] }
     }
 
-    /// A port begins, with an address of its own.
+    /// A port begins, with an address of its own, which no other keeps.
     pub fn open(&mut self, port: usize, own: Mac) {
+        let addresses = self.ports.iter_mut().flat_map(|port| &mut port.addresses);
+        for address in addresses.filter(|address| **address == Some(own)) {
+            *address = None;
+        }
         if let Some(place) = self.ports.get_mut(port) {
             *place = EMPTY;
             place.addresses[0] = Some(own);
@@ -110,6 +114,16 @@ mod tests {
         );
         table.close(0);
         assert!(table.learn(mac(1), 1));
+    }
+
+    #[test]
+    fn a_port_that_begins_gets_its_own_address_back_from_who_used_it() {
+        let mut table = Table::<2>::new();
+        table.open(0, mac(100));
+        assert!(table.learn(mac(101), 0));
+        table.open(1, mac(101));
+        assert_eq!(table.find(mac(101)), Some(1));
+        assert!(table.learn(mac(101), 1) && !table.learn(mac(101), 0));
     }
 
     #[test]
