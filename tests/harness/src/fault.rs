@@ -2,8 +2,8 @@
 
 use l4_abi::exception::FaultWord;
 use l4_abi::protocol::label;
-use l4_sys::Object;
-use l4_sys::object::Control;
+use l4_sys::object::{Control, Thread};
+use l4_sys::{Cap, Object};
 
 use crate::message::{Message, receive, word};
 use crate::own;
@@ -43,11 +43,19 @@ pub fn access(address: u64) -> (bool, bool) {
 
 /// A thread whose page faults and exceptions arrive at the runner; it runs when the runner waits.
 pub fn spawn_paged<R: 'static>(body: impl FnOnce() -> R + 'static) -> Worker<R> {
+    spawn_paged_by(own::thread(), body)
+}
+
+/// As [`spawn_paged`], with another pager and exception handler.
+pub fn spawn_paged_by<R: 'static>(
+    handler: Cap<Thread>,
+    body: impl FnOnce() -> R + 'static,
+) -> Worker<R> {
     let worker = spawn_at(PRIORITY - 1, body);
-    let runner = Some(own::thread().selector());
+    let handler = Some(handler.selector());
     let control = Control {
-        pager: runner,
-        exception_handler: runner,
+        pager: handler,
+        exception_handler: handler,
         ..Control::default()
     };
     worker

@@ -40,14 +40,18 @@ impl FpuPlace {
     fn load(&self, cpu: &Cpu, thread: &Thread) -> Result<(), OutOfMemory> {
         let area = match self.0.take() {
             Some(area) => area,
-            None => {
-                FpuArea::new((cpu.kernel.heap).allocate_charged(thread.quota(), FpuArea::size())?)
-            }
+            None => new_area(cpu, thread)?,
         };
         area.restore(cpu.block());
         self.0.set(Some(area));
         Ok(())
     }
+}
+
+/// The initial registers of a thread.
+fn new_area(cpu: &Cpu, thread: &Thread) -> Result<FpuArea, OutOfMemory> {
+    let storage = (cpu.kernel.heap).allocate_charged(thread.quota(), FpuArea::size())?;
+    Ok(FpuArea::new(storage))
 }
 
 /// The current thread uses the FPU: its registers are loaded. Fails if there
@@ -89,28 +93,31 @@ pub(super) fn unload(cpu: &Cpu, thread: &Thread) {
 }
 
 /// Hands the FPU registers of `from` to `to` with a message; `from` has
-/// initial ones afterwards (abi/02: moved, as a lazy kernel does).
+/// initial ones afterwards (abi/02: moved, as a lazy kernel does). Nothing
+/// moves if there is no kernel memory for them.
 pub fn move_fpu(cpu: &Cpu, from: &Thread, to: &Thread) {
     if let Some(owner) = cpu.fpu_owner.get(cpu) {
         unload(cpu, owner);
     }
-    let from = &from.state(cpu).fpu.0;
-    let to = &to.state(cpu).fpu.0;
-    match (from.take(), to.take()) {
+    let sent = &from.state(cpu).fpu.0;
+    let received = &to.state(cpu).fpu.0;
+    match (sent.take(), received.take()) {
         // Both have memory of their own, which stays charged as it was.
-        (Some(mut sent), Some(mut received)) => {
-            received.copy_from(&sent);
-            sent.reset();
-            from.set(Some(sent));
-            to.set(Some(received));
+        (Some(mut area), own) => {
+            if let Some(mut own) = own.or_else(|| new_area(cpu, to).ok()) {
+                own.copy_from(&area);
+                area.reset();
+                received.set(Some(own));
+            }
+            sent.set(Some(area));
         }
         // The sender never used the FPU, so the receiver gets initial
         // registers.
-        (None, Some(mut received)) => {
-            received.reset();
-            to.set(Some(received));
+        (None, Some(mut own)) => {
+            own.reset();
+            received.set(Some(own));
         }
-        (sent, None) => from.set(sent),
+        (None, None) => {}
     }
 }
 

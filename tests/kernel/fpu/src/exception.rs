@@ -3,9 +3,9 @@
 use l4_test::abi::exception::FRAME_WORDS;
 use l4_test::abi::message_tag::TagFlags;
 use l4_test::abi::protocol::label;
-use l4_test::fault::spawn_paged;
+use l4_test::fault::{spawn_paged, spawn_paged_by};
 use l4_test::message::{wait, word};
-use l4_test::{Message, Worker};
+use l4_test::{Message, Worker, spawn};
 
 use crate::arch::{get, set, set_and_raise, skip};
 use crate::transfer::inherit;
@@ -43,6 +43,22 @@ pub(crate) fn the_handler_can_inherit_it() {
             .reply();
         assert_eq!(worker.join(), 7);
     }
+}
+
+/// The handler has no state of its own, and gives back what it got.
+pub(crate) fn a_handler_that_never_uses_it_gives_it_back() {
+    let handler = spawn(|| {
+        inherit(true);
+        let frame = await_exception();
+        let answer = Message::new(0).words(&frame);
+        answer.flags(TagFlags::TRANSFER_FPU).reply();
+    });
+    let worker = spawn_paged_by(handler.thread(), || {
+        set_and_raise(7);
+        get()
+    });
+    assert_eq!(worker.join(), 7);
+    handler.join();
 }
 
 pub(crate) fn the_handler_can_replace_it() {

@@ -43,6 +43,16 @@ pub(crate) fn a_message_can_carry_it() {
     assert_eq!(receiver.join(), SENDERS);
 }
 
+pub(crate) fn who_never_used_it_gets_it_too() {
+    let receiver = spawn(|| {
+        inherit(true);
+        wait();
+        get()
+    });
+    send(&receiver, TagFlags::TRANSFER_FPU);
+    assert_eq!(receiver.join(), SENDERS);
+}
+
 pub(crate) fn without_the_flag_it_stays() {
     let receiver = receiver(true);
     send(&receiver, TagFlags::empty());
