@@ -195,10 +195,11 @@ impl LocalApic {
         (vector >> 4 > self.priority() >> 4).then_some(vector)
     }
 
-    /// The CPU takes the interrupt.
+    /// The CPU has taken the interrupt. If another CPU has reset this one meanwhile, nothing will end it.
     pub fn acknowledge(&mut self, vector: u8) {
-        clear(&mut self.requests, vector);
-        set(&mut self.in_service, vector);
+        if clear(&mut self.requests, vector) {
+            set(&mut self.in_service, vector);
+        }
     }
 
     /// Whether an interrupt that CPU `sender` sends is for this one.
@@ -262,8 +263,12 @@ fn set(vectors: &mut Vectors, vector: u8) {
     vectors[usize::from(vector >> 5)] |= 1 << (vector & 31);
 }
 
-fn clear(vectors: &mut Vectors, vector: u8) {
-    vectors[usize::from(vector >> 5)] &= !(1 << (vector & 31));
+/// Whether it was set.
+fn clear(vectors: &mut Vectors, vector: u8) -> bool {
+    let (word, bit) = (&mut vectors[usize::from(vector >> 5)], 1 << (vector & 31));
+    let was_set = *word & bit != 0;
+    *word &= !bit;
+    was_set
 }
 
 fn highest(vectors: &Vectors) -> Option<u8> {
@@ -301,6 +306,15 @@ mod tests {
         apic.write(0x808, 0x30).unwrap();
         assert_eq!(apic.pending(), None, "the task priority holds it back");
         assert_eq!(apic.read(0x80a), Ok(0x30));
+    }
+
+    #[test]
+    fn what_a_cpu_took_before_its_reset_holds_nothing_back_behind_it() {
+        let mut apic = enabled(1);
+        apic.acknowledge(0xef);
+        assert_eq!(apic.read(0x817), Ok(0), "nothing is in service");
+        apic.request(0x31);
+        assert_eq!(apic.pending(), Some(0x31));
     }
 
     #[test]
