@@ -87,8 +87,14 @@ impl Sweep {
         }
     }
 
-    /// Goes on until the sweep is done or the budget is used up. Done, it says what hardware had
-    /// noted in the pages.
+    /// Whether somebody else was about to remove the top while this paused. It may be gone, or may
+    /// have stayed and been mapped from since.
+    pub(super) fn is_lost(&self, cursor: NodeRef) -> bool {
+        self.parked != Parked::Not && cursor.parent().is_none()
+    }
+
+    /// Goes on until the sweep is done, lost, or the budget is used up. Done, it says what hardware
+    /// had noted in the pages.
     pub(super) fn run<F: Flush>(
         &mut self,
         context: &mut Context<F>,
@@ -98,7 +104,6 @@ impl Sweep {
         let mut next = Next::Begin;
         match core::mem::replace(&mut self.parked, Parked::Not) {
             Parked::Not => {}
-            // The top was removed, and all below it before.
             _ if cursor.parent().is_none() => return Some(self.access),
             Parked::AtStage => tree::unlink(cursor),
             Parked::AtStep => {

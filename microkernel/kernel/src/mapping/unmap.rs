@@ -99,9 +99,13 @@ impl Unmap {
     ) -> Option<Access> {
         loop {
             if let Some((sweep, next)) = &mut self.sweep {
+                // Then what is there now is looked at anew.
+                let is_lost = sweep.is_lost(cursor.node());
                 let access = sweep.run(context, cursor.node(), budget)?;
                 self.access = self.access.union(access);
-                self.offset = *next;
+                if !is_lost {
+                    self.offset = *next;
+                }
                 self.sweep = None;
             }
             if self.offset >> self.order != 0 {

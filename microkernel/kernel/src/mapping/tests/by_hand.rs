@@ -298,6 +298,33 @@ fn a_long_chain_of_mappings_is_revoked_in_steps() {
 }
 
 #[test]
+fn an_unmap_does_not_rely_on_another_that_is_given_up() {
+    let all = Flexpage::memory(0, 12, RWX);
+    // Wherever the two pause.
+    for (own, other) in (1..12).flat_map(|own| (1..40).map(move |other| (own, other))) {
+        let mut world = world(3);
+        world.map((0, 0), (1, 0), 12, RW);
+        world.map((1, 0), (2, 0), 12, RW);
+        for page in 0..8 {
+            world.map((2, 0), (3, page * PAGE), 12, RW);
+        }
+        let mut unmap = Unmap::new(world.spaces[2], all, Scope::All);
+        let mut of_parent = Unmap::new(world.spaces[1], all, Scope::Descendants);
+        let second = Box::new(Cursor::new());
+        let (mut context, first) = world.context();
+        let mut is_done = (0..own).any(|_| unmap.run(&mut context, first).is_some());
+        let _ = (0..other).any(|_| of_parent.run(&mut context, &second).is_some());
+        second.retract(context.mappings);
+        while !is_done {
+            is_done = unmap.run(&mut context, first).is_some();
+        }
+        assert_eq!(world.rights(2, 0), None, "after {own} and {other} parts");
+        assert!(world.pages(3).is_empty());
+        world.end(1);
+    }
+}
+
+#[test]
 fn work_depends_on_what_is_mapped_and_not_on_the_flexpage() {
     let mut world = world(2);
     world.map((0, 0), (1, 0), 21, RWX);
