@@ -79,6 +79,11 @@ impl Cpu {
         self.guest.set_gic_control(INTERFACE | tell);
     }
 
+    /// It is off: what it was shown, and has not taken, waits again.
+    pub(super) fn release(&self, gic: &mut Gic) {
+        gic.release(self.number, &gic.version.widen(self.guest.lists()));
+    }
+
     /// Whether an interrupt waits that ends a wait of the guest.
     pub(super) fn is_interrupted(&self, gic: &Gic) -> bool {
         let lists = gic.version.widen(self.guest.lists());

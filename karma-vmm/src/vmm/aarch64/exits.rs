@@ -79,7 +79,10 @@ impl Worker<'_> {
         board.statistics.count("firmware call", function);
         match (board.firmware).answer(self.cpu.number, [function, one, two, three]) {
             Answer::Value(value) => self.cpu.skip(Some((0, value))),
-            Answer::CpuOff => return Next::Off,
+            Answer::CpuOff => {
+                self.cpu.release(&mut board.platform.gic);
+                return Next::Off;
+            }
             Answer::End(end) => return self.stop(board, Stop::End(end)),
         }
         Next::Run

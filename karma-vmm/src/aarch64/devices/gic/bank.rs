@@ -64,6 +64,11 @@ impl Bank {
         }
     }
 
+    /// The interrupt with this bit has been shown, but not taken. For a level, its line says the same.
+    pub(super) fn take_back(&mut self, bit: u32) {
+        self.pending |= bit & !self.shown_for_lines;
+    }
+
     /// Reads a register of a frame in which these interrupts have the `word`th of 32 bits.
     pub(super) fn read(&self, offset: u64, size: u8, word: u64) -> u64 {
         match offset {

@@ -156,6 +156,17 @@ impl Gic {
         self.wants(cpu)
     }
 
+    /// Takes back what the list registers of a CPU show, which is off now: other CPUs can have those of devices.
+    pub fn release(&mut self, cpu: usize, lists: &[u64]) {
+        for list in lists.iter().filter(|list| **list & list::PENDING != 0) {
+            let number = (*list & list::NUMBER) as u32;
+            if let Some(bank) = self.bank(cpu, number) {
+                bank.take_back(bit(number % BANK as u32));
+            }
+        }
+        self.set_shown(cpu, 0);
+    }
+
     fn set_shown(&mut self, cpu: usize, shown: u64) {
         if let Some(own) = self.own.get_mut(cpu) {
             own.shown = shown;

@@ -169,6 +169,29 @@ fn a_device_interrupts_the_cpu_to_which_it_is_routed_and_no_other_meanwhile() {
 }
 
 #[test]
+fn what_a_cpu_has_when_it_is_switched_off_comes_to_others() {
+    const ACTIVE: u64 = 2 << 62;
+    let (mut gic, mut one, mut other) = (ready(2), [0; 4], [0; 4]);
+    // The second one's device is an edge.
+    gic.write_distributor(0, 0xc08, 4, 2 << 4);
+    for line in [LINE, LINE + 1] {
+        gic.write_distributor(0, ROUTES + 8 * u64::from(line - FIRST_SHARED), 8, 1);
+        gic.set_line(line, true);
+    }
+    gic.offer(1, &mut other);
+    other[0] = other[0] & !list::STATE | ACTIVE;
+    assert_eq!(other[1] & list::STATE, list::PENDING);
+    gic.release(1, &other);
+    for line in [LINE, LINE + 1] {
+        gic.write_distributor(0, ROUTES + 8 * u64::from(line - FIRST_SHARED), 8, 0);
+    }
+    assert!(gic.wants(0));
+    gic.offer(0, &mut one);
+    let shown = one.map(|list| list & list::NUMBER);
+    assert_eq!(shown, [LINE.into(), (LINE + 1).into(), 0, 0]);
+}
+
+#[test]
 fn a_cpu_of_version_2_sees_its_own_interrupts_in_the_distributor() {
     let mut gic = Gic::new(Version::V2, 2);
     gic.write_distributor(1, 0x100, 4, 0xff);
