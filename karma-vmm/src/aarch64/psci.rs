@@ -76,6 +76,11 @@ impl Firmware {
         matches!(self.0.get(cpu), Some(State::Starting(_)))
     }
 
+    /// Whether a CPU runs.
+    pub fn is_on(&self, cpu: usize) -> bool {
+        self.0.get(cpu) == Some(&State::On)
+    }
+
     /// How a CPU is to start, which it does now.
     pub fn start(&mut self, cpu: usize) -> Option<Start> {
         let state = self.0.get_mut(cpu)?;
@@ -188,7 +193,9 @@ mod tests {
             ip: 0x1000,
             argument: 0x2000,
         };
+        assert!(!firmware.is_on(1));
         assert_eq!((firmware.start(1), firmware.start(1)), (Some(start), None));
+        assert!(firmware.is_on(1));
         assert_eq!(call(&mut firmware, AFFINITY_INFO, 1), Answer::Value(0));
     }
 
@@ -197,6 +204,7 @@ mod tests {
         let mut firmware = firmware();
         assert_eq!(call(&mut firmware, CPU_ON, 1), Answer::Value(0));
         assert_eq!(call(&mut firmware, CPU_OFF, 0), Answer::CpuOff);
+        assert!(!firmware.is_on(0));
         let last = firmware.answer(1, [CPU_OFF.into(), 0, 0, 0]);
         assert_eq!(last, Answer::End(End::Off));
     }

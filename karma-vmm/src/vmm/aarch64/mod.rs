@@ -146,7 +146,8 @@ impl Machine {
     /// Wakes the CPUs that have something to do, but for the calling one.
     fn wake(&self, board: &Board, caller: usize) {
         for (cpu, waker) in self.wakers.iter().enumerate() {
-            let has_work = board.platform.gic.wants(cpu) || board.firmware.is_starting(cpu);
+            let wants = board.platform.gic.wants(cpu) && board.firmware.is_on(cpu);
+            let has_work = wants || board.firmware.is_starting(cpu);
             if cpu != caller && (has_work || board.stop.is_some()) {
                 // A thread that is gone has nothing to be told.
                 let _ = waker.trigger();
@@ -168,6 +169,9 @@ impl Worker<'_> {
                 if board.stop.is_some() {
                     return Ok(());
                 }
+                // What has come to this thread may be for CPUs that are on.
+                board.platform.update_lines();
+                self.machine.wake(&board, self.cpu.number);
                 board.firmware.start(self.cpu.number)
             };
             let Some(start) = start else {
