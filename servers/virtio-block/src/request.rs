@@ -3,7 +3,9 @@
 //! A request begins with 16 readable bytes, type and first sector, and ends with a writable byte for
 //! its status. The data is between them. How the driver cuts all this into buffers does not matter.
 
-use l4_virtio::{Chain, Inaccessible, Memory};
+use core::ops::Range;
+
+use l4_virtio::{Chain, Inaccessible, MAX_BUFFERS, Memory};
 
 use crate::disk::{BLOCK, Content, Disk, Failed, in_blocks};
 
@@ -31,6 +33,8 @@ pub mod outcome {
 
 /// Feature bits (virtio 1.2 §5.2.3).
 pub mod feature {
+    /// The configuration says how long a buffer of data can be.
+    pub const SEGMENT_SIZE: u64 = 1 << 1;
     /// The configuration says how many buffers of data a request can have.
     pub const SEGMENTS: u64 = 1 << 2;
     /// The disk is read-only.
@@ -38,6 +42,15 @@ pub mod feature {
     /// There are requests to flush.
     pub const FLUSH: u64 = 1 << 9;
 }
+
+/// Buffers of data that a request can have: header and status have one each.
+pub const SEGMENTS: u32 = MAX_BUFFERS as u32 - 2;
+/// Bytes of each.
+pub const SEGMENT_SIZE: u32 = 64 << 10;
+/// Bytes of data of a request, which takes its time from other clients.
+const LARGEST: u64 = SEGMENTS as u64 * SEGMENT_SIZE as u64;
+/// What a request costs beyond its bytes.
+const COST: u64 = 32 << 10;
 
 /// Bytes of type, reserved word, and sector.
 const HEADER: usize = 16;
@@ -47,6 +60,11 @@ impl From<Inaccessible> for Failed {
     fn from(_: Inaccessible) -> Self {
         Self
     }
+}
+
+/// What a request costs of its client's turn, in bytes.
+pub fn cost(chain: &Chain) -> u64 {
+    COST + chain.readable_length() + chain.writable_length()
 }
 
 /// Does what a request asks for. The number of bytes written, for the driver; and whether it could
@@ -96,6 +114,13 @@ fn perform<C: Content>(
     }
 }
 
+fn range<C: Content>(disk: &Disk<C>, sector: u64, length: u64) -> Result<Range<u64>, Failed> {
+    match length {
+        ..=LARGEST => disk.range(sector, length),
+        _ => Err(Failed),
+    }
+}
+
 fn read<C: Content>(
     disk: &Disk<C>,
     chain: &Chain,
@@ -103,7 +128,7 @@ fn read<C: Content>(
     sector: u64,
     length: u64,
 ) -> Result<(), Failed> {
-    let range = disk.range(sector, length)?;
+    let range = range(disk, sector, length)?;
     let start = range.start;
     let mut bytes = [0; BLOCK];
     for part in in_blocks(range) {
@@ -121,7 +146,7 @@ fn write<C: Content>(
     sector: u64,
 ) -> Result<(), Failed> {
     let length = chain.readable_length().checked_sub(HEADER as u64);
-    let range = disk.range(sector, length.ok_or(Failed)?)?;
+    let range = range(disk, sector, length.ok_or(Failed)?)?;
     let start = range.start;
     let mut bytes = [0; BLOCK];
     for part in in_blocks(range) {
@@ -265,6 +290,37 @@ mod tests {
         }
         let unknown = world.request(99, 0, &[], &[]);
         assert_eq!(unknown, Some((outcome::UNSUPPORTED, 1)));
+    }
+
+    #[test]
+    fn a_request_has_as_much_data_as_the_configuration_says_at_most() {
+        const PART: u32 = 1 << 20;
+        let mut world = World::new(0);
+        world.memory = Ram::new(DATA_AT as usize + PART as usize);
+        world.disk = Disk::new(Vec::new(), 2 * LARGEST, 2 * LARGEST).unwrap();
+        // The same memory again and again.
+        let mut data = [buffer(DATA_AT, PART); 4];
+        data[3].length = (LARGEST % u64::from(PART)) as u32;
+        for expected in [outcome::OK, outcome::IO_ERROR] {
+            let answers = [
+                world.request(kind::IN, 0, &[], &data),
+                world.request(kind::OUT, 0, &data, &[]),
+            ];
+            assert_eq!(answers.map(|answer| answer.unwrap().0), [expected; 2]);
+            data[3].length += 512;
+        }
+    }
+
+    #[test]
+    fn a_request_costs_what_it_copies_and_something_if_that_is_nothing() {
+        let mut world = World::new(0);
+        for (length, most) in [(0, 2 * COST), (1 << 30, 2 << 30)] {
+            let buffers = [buffer(HEADER_AT, 16), buffer(DATA_AT, length)];
+            (world.driver.offer(&world.memory, &buffers, &[]).unwrap()).unwrap();
+            let chain = world.device.take(&world.memory).unwrap().unwrap();
+            let cost = cost(&chain);
+            assert!(cost > length.into() && (COST..most).contains(&cost));
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use l4_ipc::factory::Arguments;
 use l4_ipc::{Outcome, ResultCode};
 use l4_memory::Shared;
 use l4_rt::env;
+use l4_virtio::QueueError;
 use l4_virtio::transport::{Description, Device, Service, Session, Sessions, kind};
-use l4_virtio::{MAX_BUFFERS, QueueError};
 use l4re::{Dataspace, Namespace};
 
 use crate::disk::Disk;
@@ -18,8 +18,8 @@ use crate::request::{self, feature};
 /// Clients that there can be.
 const MOST_CLIENTS: usize = 16;
 const QUEUE_SIZE: u16 = 256;
-/// Requests of one client before the others have their turn.
-const TURN: usize = 32;
+/// What the requests of one client cost before the others have their turn.
+const TURN: u64 = 1 << 20;
 
 /// The block server.
 pub struct Disks;
@@ -43,7 +43,7 @@ impl Service<MOST_CLIENTS> for Disks {
         if disk.sectors() == 0 {
             return Err(ResultCode::EINVAL);
         }
-        let mut features = feature::SEGMENTS | feature::FLUSH;
+        let mut features = feature::SEGMENT_SIZE | feature::SEGMENTS | feature::FLUSH;
         if disk.is_read_only() {
             features |= feature::READ_ONLY;
         }
@@ -79,21 +79,21 @@ fn take_turn(device: &mut Device, disk: &mut Disk<Content>) -> Result<Turn, Queu
     let Some((queue, memory)) = device.queue(0) else {
         return Ok(Turn::Done);
     };
-    let mut handled = 0;
-    while handled < TURN {
+    let mut cost = 0;
+    while cost < TURN {
         let Some(chain) = queue.take(memory)? else {
             break;
         };
+        cost += request::cost(&chain);
         // One that has no place for its status goes back as it came.
         let written = request::handle(disk, &chain, memory).unwrap_or(0);
         queue.complete(memory, chain, written)?;
-        handled += 1;
     }
-    if handled > 0 && queue.wants_notification(memory)? {
+    if cost > 0 && queue.wants_notification(memory)? {
         device.interrupt();
     }
-    Ok(match handled {
-        TURN => Turn::Over,
+    Ok(match cost {
+        TURN.. => Turn::Over,
         _ => Turn::Done,
     })
 }
@@ -106,14 +106,18 @@ fn open_file(name: &[u8]) -> Outcome<Shared> {
     Ok(Shared::read_only(file.as_cap())?)
 }
 
-/// Capacity, and how many buffers of data a request can have (virtio 1.2 §5.2.4).
+/// Capacity, and how long and how many buffers of data a request can have (virtio 1.2 §5.2.4).
 fn config(sectors: u64) -> Vec<u8> {
+    const SEGMENT_SIZE_AT: usize = 8;
     const SEGMENTS_AT: usize = 12;
     const BYTES: usize = 60;
-    // Header and status have a buffer each.
-    let segments = MAX_BUFFERS as u32 - 2;
     let mut config = alloc::vec![0; BYTES];
     config[..8].copy_from_slice(&sectors.to_le_bytes());
-    config[SEGMENTS_AT..SEGMENTS_AT + 4].copy_from_slice(&segments.to_le_bytes());
+    for (at, value) in [
+        (SEGMENT_SIZE_AT, request::SEGMENT_SIZE),
+        (SEGMENTS_AT, request::SEGMENTS),
+    ] {
+        config[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
     config
 }
