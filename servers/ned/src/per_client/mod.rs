@@ -13,6 +13,7 @@ use l4_abi::capability::slot as initial;
 use l4_abi::l4re::slot;
 use l4_abi::rights::CapabilityRights;
 use l4_rt::println;
+use l4_sys::Error;
 
 use crate::grants::{Grants, capability_rights};
 use crate::instance::{Instance, LOG, Session};
@@ -83,14 +84,24 @@ impl System<'_> {
     }
 
     fn ask(&mut self, index: usize, server: Option<usize>, wishes: Vec<Wish>) {
-        let key = Key {
+        if let Err(error) = self.sessions.ask(self.key(index, server), wishes) {
+            self.lacks_gates(index, "cannot ask servers for its gates", error);
+        }
+    }
+
+    fn key(&self, index: usize, server: Option<usize>) -> Key {
+        Key {
             component: index,
             generation: self.supervision.restarts(index),
             server,
-        };
-        if let Err(error) = self.sessions.ask(key, wishes) {
-            let name = self.component(index).map_or("", |component| component.name);
-            println!("component `{name}`: cannot ask servers for its gates: {error}");
+        }
+    }
+
+    /// A component that runs goes on with the gates that it has, even if their server is gone.
+    fn lacks_gates(&mut self, index: usize, why: &str, error: Error) {
+        let name = self.component(index).map_or("", |component| component.name);
+        println!("component `{name}`: {why}: {error}");
+        if self.instances[index].is_none() {
             self.ended(index, End::NotStarted);
         }
     }
@@ -134,9 +145,7 @@ impl System<'_> {
                 (Ok(gates), None) => self.start_with(index, gates),
                 (Ok(gates), Some(instance)) => instance.replace_sessions(gates),
                 (Err(error), _) => {
-                    let name = self.component(index).map_or("", |component| component.name);
-                    println!("component `{name}`: a server made no gate for it: {error}");
-                    self.ended(index, End::NotStarted);
+                    self.lacks_gates(index, "a server made no gate for it", error);
                 }
             }
         }

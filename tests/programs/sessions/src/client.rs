@@ -1,12 +1,15 @@
 //! A client: it is greeted by the words that the configuration has for it, before and after the
-//! server's death. The killer ends before the server's next life can greet it.
+//! server's death. The killer ends before the server's next life can greet it. The refused one
+//! outlives that it gets no new gate.
 
 use core::time::Duration;
 
+use l4_memory::Shared;
 use l4_rt::{Cap, env, println, time};
 use l4_sys::Error;
+use l4re::Dataspace;
 
-use crate::Greeter;
+use crate::{Greeter, REFUSAL, note};
 
 const PAUSE: Duration = Duration::from_millis(2);
 const A_WHILE: Duration = Duration::from_millis(500);
@@ -22,6 +25,15 @@ pub(crate) fn run(name: &str) -> l4_rt::Result {
             time::sleep(PAUSE);
         }
         println!("{name} leaves");
+        return Ok(());
+    }
+    if env::args().nth(2) == Some("refused") {
+        let notes = Shared::read_only(env::cap::<Dataspace>("notes")?)?;
+        while note(&notes) != REFUSAL {
+            time::sleep(PAUSE);
+        }
+        time::sleep(A_WHILE);
+        println!("{name} goes on without a gate");
         return Ok(());
     }
     // Between its lives it does not answer.

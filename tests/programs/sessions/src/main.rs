@@ -1,5 +1,6 @@
 //! A server that makes a gate of its own for each client, and clients of it. The server dies once
-//! all are served; its clients must get new gates from its next life, under the old names.
+//! all are served; its clients must get new gates from its next life, under the old names; one that
+//! gets none goes on.
 #![no_std]
 #![no_main]
 #![forbid(unsafe_code)]
@@ -8,6 +9,7 @@ mod client;
 mod server;
 
 use l4_ipc::Bytes;
+use l4_memory::Shared;
 use l4_rt::env;
 
 l4_ipc::interface! {
@@ -23,6 +25,16 @@ l4_ipc::interface! {
         /// When the server's life began, by its clock: it differs from life to life.
         fn birth() -> u64 = 2;
     }
+}
+
+/// In the first byte of the notes: the server died once, and has refused a client since.
+const DIED: u8 = 1;
+const REFUSAL: u8 = 2;
+
+fn note(notes: &Shared) -> u8 {
+    let mut note = [0];
+    notes.read(0, &mut note);
+    note[0]
 }
 
 l4_rt::entry!(main);

@@ -4,21 +4,27 @@ use core::convert::Infallible;
 use core::time::Duration;
 
 use l4_ipc::factory::{Arguments, FactoryServer, ServerFactory};
+use l4_memory::Shared;
 use l4_rt::{
     Bytes, Cap, CapabilityRights, Outcome, Request, Response, ResultCode, env, thread, time,
 };
 use l4_sys::object::IpcGate;
 use l4_sys::{AnyObject, Passed};
+use l4re::Dataspace;
 
-use crate::{Greeter, GreeterServer};
+use crate::{DIED, Greeter, GreeterServer, REFUSAL, note};
 
+/// The client that gets no gate after the first life.
+const REFUSED: &[u8] = b"Erin";
 const FACTORY_LABEL: u64 = 0x10;
 const FIRST_CLIENT_LABEL: u64 = 0x20;
 const LABEL_STEP: u64 = 0x10;
-const MOST_CLIENTS: usize = 4;
+const MOST_CLIENTS: usize = 5;
 
 struct Server {
     birth: u64,
+    /// What its lives know of each other, and the client that is refused.
+    notes: Shared,
     names: [Option<Bytes>; MOST_CLIENTS],
     count: usize,
     /// Which of them have been greeted, a bit each.
@@ -39,6 +45,10 @@ impl FactoryServer for Server {
         arguments: &mut Arguments,
     ) -> Outcome<Passed<AnyObject>> {
         let name = Bytes::new(arguments.text()?.ok_or(ResultCode::EINVAL)?)?;
+        if &*name == REFUSED && note(&self.notes) == DIED {
+            self.notes.write(0, &[REFUSAL]);
+            return Err(ResultCode::EPERM);
+        }
         let place = self.names.get_mut(self.count).ok_or(ResultCode::ENOMEM)?;
         *place = Some(name);
         let label = FIRST_CLIENT_LABEL + self.count as u64 * LABEL_STEP;
@@ -63,6 +73,7 @@ impl GreeterServer for Session<'_> {
         if self.server.greeted.count_ones() < MOST_CLIENTS as u32 {
             return Err(ResultCode::EAGAIN);
         }
+        self.server.notes.write(0, &[DIED]);
         panic!("as ordered")
     }
 }
@@ -76,6 +87,7 @@ pub(crate) fn run() -> l4_rt::Result {
     gate.bind_thread(thread::current(), FACTORY_LABEL)?;
     let mut server = Server {
         birth: time::now().as_micros() as u64,
+        notes: Shared::writable(env::cap::<Dataspace>("notes")?)?,
         greeted: 0,
         names: [const { None }; MOST_CLIENTS],
         count: 0,
