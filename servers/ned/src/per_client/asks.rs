@@ -45,6 +45,11 @@ impl<W> Asks<W> {
         }
     }
 
+    /// Whether there is still to be an answer.
+    pub fn is_under_way(&self, key: Key) -> bool {
+        self.under_way.iter().any(|one| one.0 == key)
+    }
+
     /// Notes an answer, or that there will be none. If somebody asked again meanwhile the answer is
     /// an old one, and the wishes are to be sent with a new ask.
     pub fn end(&mut self, key: Key) -> Option<W> {
@@ -79,7 +84,9 @@ mod tests {
         asks.begin(KEY, "first");
         asks.begin(KEY, "second");
         asks.begin(KEY, "third");
+        assert!(asks.is_under_way(KEY));
         assert_eq!(asks.end(KEY), Some("third"));
+        assert!(!asks.is_under_way(KEY));
         assert_eq!(asks.begin(KEY, "third"), Some("third"));
         assert_eq!(asks.end(KEY), None);
         assert_eq!(asks.end(KEY), None);

@@ -109,11 +109,17 @@ impl System<'_> {
     /// The gates that a server's last life made for its clients are of no use any more.
     pub(crate) fn renew_sessions_at(&mut self, server: usize) {
         for index in 0..self.instances.len() {
+            let wishes = self.grants.wishes(index, |other| other == server);
+            if wishes.is_empty() {
+                continue;
+            }
             if self.instances[index].is_some() {
-                let wishes = self.grants.wishes(index, |other| other == server);
-                if !wishes.is_empty() {
-                    self.ask(index, Some(server), wishes);
-                }
+                self.ask(index, Some(server), wishes);
+            } else if self.supervision.restarts(server) > 0
+                && self.sessions.are_awaited(self.key(index, None))
+            {
+                // Its first gates may be of that life as well, while another server lets it wait.
+                self.ask_servers_for(index);
             }
         }
     }

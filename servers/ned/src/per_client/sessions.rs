@@ -78,6 +78,11 @@ impl Sessions {
         }
     }
 
+    /// Whether these have been asked for, and have not come yet.
+    pub fn are_awaited(&self, key: Key) -> bool {
+        self.asks.is_under_way(key)
+    }
+
     fn send(&self, key: Key, wishes: Vec<Wish>) -> Result<()> {
         let (answers, arrived) = (self.answers.clone(), self.arrived.as_cap());
         let ask = move || {
