@@ -104,7 +104,8 @@ impl RegionMap {
         Ok(first)
     }
 
-    /// Ends the region at `address`, or with `EXACT` only the part of it within `size` bytes.
+    /// Ends the region at `address`. With `OVERLAP` it is the first one within `size` bytes, with `EXACT` only the
+    /// part of it there; the result says whether there are more.
     pub fn detach(
         &mut self,
         bank: &mut Bank,
@@ -113,15 +114,13 @@ impl RegionMap {
         flags: DetachFlags,
     ) -> Result<Detached, ResultCode> {
         let (first, last) = page_range(address, size)?;
-        let index = if flags.contains(DetachFlags::OVERLAP) {
-            touching(&self.regions, first, last).next()
-        } else {
-            at(&self.regions, first)
+        let end = if flags.is_empty() { first } else { last };
+        let mut touched = touching(&self.regions, first, end);
+        let index = touched.next().ok_or(ResultCode::ENOENT)?;
+        let again = match touched.is_empty() {
+            true => 0,
+            false => detach_result::AGAIN,
         };
-        let index = index.ok_or(ResultCode::ENOENT)?;
-        let has_more =
-            flags.contains(DetachFlags::OVERLAP) && touching(&self.regions, first, last).len() > 1;
-        let again = if has_more { detach_result::AGAIN } else { 0 };
         let region = self.regions[index];
         let (first, last) = if flags.contains(DetachFlags::EXACT) {
             (first.max(region.first), last.min(region.last))

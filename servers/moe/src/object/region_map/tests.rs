@@ -213,6 +213,24 @@ fn offsets_that_wrap_around_are_refused() {
 }
 
 #[test]
+fn an_exact_detach_takes_what_lies_in_the_range_out_of_each_region() {
+    let bank = &mut bank(64);
+    let mut map = map(bank);
+    attach(&mut map, bank, at_address(0x10_0000, 0x2000)).unwrap();
+    attach(&mut map, bank, at_address(0x10_3000, 0x2000)).unwrap();
+    let mut detach = || map.detach(bank, 0x10_1000, 0x3000, DetachFlags::EXACT);
+    let first = detach().unwrap();
+    assert_eq!((first.first, first.last), (0x10_1000, 0x10_1fff));
+    assert_eq!(first.result, detach_result::KEPT | detach_result::AGAIN);
+    // What the range begins with is free now.
+    let second = detach().unwrap();
+    assert_eq!((second.first, second.last), (0x10_3000, 0x10_3fff));
+    assert_eq!(second.result, detach_result::KEPT);
+    assert_eq!(detach().unwrap_err(), ResultCode::ENOENT);
+    assert_eq!(map.region_at(0x10_4000).unwrap().offset, 0x10_1000);
+}
+
+#[test]
 fn an_overlapping_detach_says_when_there_is_more() {
     let bank = &mut bank(64);
     let mut map = map(bank);
