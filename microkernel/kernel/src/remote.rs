@@ -183,7 +183,7 @@ fn perform(cpu: &Cpu, thread: &Thread, errand: Errand) {
         Errand::Granted => thread.wait_granted(cpu),
         Errand::Gone => ipc::fail_wait(cpu, thread, IpcError::NOT_EXISTENT),
         Errand::ReceiverDied => ipc::fail_wait(cpu, thread, IpcError::SEND_CANCELED),
-        Errand::CallerLost => ipc::fail_wait(cpu, thread, IpcError::RECEIVE_CANCELED),
+        Errand::CallerLost => ipc::reply::caller_lost(cpu, thread),
     }
 }
 

@@ -8,6 +8,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use l4_abi::capability::ReplySlot;
+use l4_abi::error::IpcError;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::rights::CapabilityRights;
 use l4_abi::timeout::{Timeout, TimeoutPair};
@@ -114,11 +115,14 @@ pub fn forgo(cpu: &Cpu, place: &ReplyPlace) {
 /// Nobody can answer `thread` any more; it does not wait for that. False if
 /// another CPU has just ended its call ([`lose_caller`]) and says so soon.
 pub fn end_answer(cpu: &Cpu, thread: &Thread) -> bool {
-    match pair::leave(cpu, thread) {
-        Leave::Left => true,
-        Leave::Single => !thread.errands.is_noted(Errand::CallerLost),
-        Leave::TooLate => false,
-    }
+    pair::leave(cpu, thread) == Leave::Left || !thread.errands.is_noted(Errand::CallerLost)
+}
+
+/// The call of `thread` fails: another CPU, which may not be quite through with
+/// that, has ended it.
+pub fn caller_lost(cpu: &Cpu, thread: &Thread) {
+    pair::leave(cpu, thread);
+    super::fail_wait(cpu, thread, IpcError::RECEIVE_CANCELED);
 }
 
 /// The place goes: the caller that it names can never be answered, so its

@@ -9,7 +9,7 @@
 use core::ptr;
 
 use crate::per_cpu::PerCpu;
-use crate::sync::{AtomicPtr, Ordering, const_fn};
+use crate::sync::{AtomicPtr, Ordering, const_fn, spin_loop};
 
 /// In an item: the other one of its pair.
 pub struct Half<Other>(AtomicPtr<Other>);
@@ -56,7 +56,7 @@ pub trait Paired<Other> {
 }
 
 /// The right item of a pair that has just been ended from the left. It counts
-/// as paired until this is dropped.
+/// as paired until this is dropped, for which the other side waits.
 pub struct Parted<'cpu, Left, Right: Paired<Left>> {
     right: &'cpu Right,
     left: core::marker::PhantomData<fn(&Left)>,
@@ -169,11 +169,12 @@ pub enum Leave {
     Single,
     /// This ended it.
     Left,
-    /// Another CPU is just ending it from the left.
+    /// Another CPU has just ended it from the left.
     TooLate,
 }
 
-/// Ends the pair of `right` from its side.
+/// Ends the pair of `right` from its side. Afterwards it is in none: another
+/// CPU that ends it from the left, in a few instructions, is waited for.
 #[inline]
 pub fn leave<L, Left: Paired<Right>, Right: Paired<Left>>(cpu: &PerCpu<L>, right: &Right) -> Leave {
     let Some(left) = right.half().get(cpu) else {
@@ -189,7 +190,12 @@ pub fn leave<L, Left: Paired<Right>, Right: Paired<Left>>(cpu: &PerCpu<L>, right
             right.half().0.store(ptr::null_mut(), Ordering::Release);
             Leave::Left
         }
-        Err(_) => Leave::TooLate,
+        Err(_) => {
+            while !right.half().is_empty() {
+                spin_loop();
+            }
+            Leave::TooLate
+        }
     }
 }
 
