@@ -137,7 +137,7 @@ struct Items<'cpu> {
 impl Items<'_> {
     /// Maps all of them; `None`: that has paused.
     fn all(&self, words: usize, items: usize) -> Result<Option<()>, IpcError> {
-        let paused_at = self.mover.paused_item(self.cpu, self.partner);
+        let paused = self.mover.paused_item(self.cpu, self.partner);
         let buffers = |register: usize| match register {
             0 if self.is_in_fault => ReceiveBuffer::WINDOW_WORD,
             1 if self.is_in_fault => Flexpage::ALL_SPACES.raw(),
@@ -166,8 +166,14 @@ impl Items<'_> {
                     let buffer = cursors
                         .take(item.space, compound, buffers)
                         .map_err(|_| IpcError::SEND_OVERFLOW)?;
-                    if paused_at.is_some_and(|paused| at < paused) {
-                        continue;
+                    match paused {
+                        Some((paused, _)) if at < paused => continue,
+                        // The receiver has waited for something else meanwhile.
+                        Some((paused, old)) if at == paused && old != Some(buffer) => {
+                            self.mover.give_up_operation(self.cpu);
+                            return self.all(words, items);
+                        }
+                        _ => {}
                     }
                     // Told before the mapping, which may fail half way.
                     let mapped = ReceivedItem::new(item, Delivery::Mapped);
@@ -202,7 +208,7 @@ impl Items<'_> {
     ) -> Result<Option<Delivery>, IpcError> {
         let (cpu, pass_special) = (self.cpu, self.rights.contains(CapabilityRights::SPECIAL));
         if let Some((mapping, [source, destination])) = self.mover.take_map(cpu, true) {
-            return self.map(at, mapping, [source.header(), destination.header()]);
+            return self.map(at, mapping, [source.header(), destination.header()], buffer);
         }
         let destination = match buffer.forward {
             None => self.headers[1],
@@ -219,7 +225,7 @@ impl Items<'_> {
         };
         let mapping = Mapping::new(cpu, [self.source, task], item, window, pass_special)
             .map_err(|_| IpcError::SEND_MAP_FAILED)?;
-        self.map(at, mapping, [self.headers[0], destination])
+        self.map(at, mapping, [self.headers[0], destination], buffer)
     }
 
     /// Goes on with the mapping of the item at message register `at`.
@@ -228,8 +234,9 @@ impl Items<'_> {
         at: usize,
         mapping: Mapping,
         headers: [&Header; 2],
+        buffer: ReceiveBuffer,
     ) -> Result<Option<Delivery>, IpcError> {
-        let item = Some((at, self.partner));
+        let item = Some((at, self.partner, Some(buffer)));
         let mapped = (self.mover).run_mapping(self.cpu, mapping, headers, item, self.again)?;
         Ok(mapped.map(|has_found| match has_found {
             true => Delivery::Mapped,

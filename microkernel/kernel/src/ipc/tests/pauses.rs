@@ -308,3 +308,27 @@ fn a_message_whose_slot_comes_to_name_another_goes_to_that_one_as_a_whole() {
         assert_eq!(world.doing(&setup.receiver), WAITS);
     });
 }
+
+#[test]
+fn nothing_more_comes_to_a_window_that_was_closed_while_a_message_paused() {
+    run(|world| {
+        let setup = Setup::new(world, 0);
+        world.syscall(&setup.receiver, Syscall::wait());
+        set_pending(world, true);
+        world.syscall(&setup.sender, setup.send());
+        setup.assert_half_way(world);
+        let before = setup.arrived();
+        // Its wait ends; it waits again, with another window.
+        setup.receiver.cancel(world.cpu);
+        let elsewhere = TO + (1 << ORDER);
+        let window = Flexpage::memory(elsewhere, ORDER, MemoryRights::RWX).raw();
+        world.write_buffers(&setup.receiver, &[ReceiveBuffer::WINDOW_WORD, window]);
+        world.syscall(&setup.receiver, Syscall::wait());
+        go_on(world);
+        assert_eq!(world.doing(&setup.receiver), Doing::Done(setup.send().tag));
+        assert!(setup.arrived() <= before, "{} pages", setup.arrived());
+        let space = setup.receiver_task.task.memory.space();
+        let arrived = space.pages_in(elsewhere, elsewhere + (1 << ORDER)).count();
+        assert_eq!(arrived as u64, PAGES);
+    });
+}

@@ -7,8 +7,9 @@
 //! progress.
 
 use l4_abi::error::IpcError;
+use l4_abi::item::ReceiveBuffer;
 
-use super::{Deferred, LongOperation, Thread};
+use super::{Deferred, LongOperation, PausedItem, Thread};
 use crate::cpu::{Cpu, CpuLocal};
 use crate::mapping::Cursor;
 use crate::object::task::{Mapping, Revocation, Task};
@@ -30,13 +31,13 @@ impl Thread {
 
     /// Goes on with a mapping between the tasks behind `headers`: whether there was anything to
     /// map. `None`: it pauses, until it is this thread's turn to do `again`. An `item` of a message
-    /// has its message register and its partner.
+    /// has its message register, its partner and its buffer.
     pub fn run_mapping(
         &self,
         cpu: &Cpu,
         mut mapping: Mapping,
         headers: [&Header; 2],
-        item: Option<(usize, &Thread)>,
+        item: Option<(usize, &Thread, Option<ReceiveBuffer>)>,
         again: Deferred,
     ) -> Result<Option<bool>, IpcError> {
         let [Some(source), Some(destination)] = headers.map(Header::downcast::<Task>) else {
@@ -51,7 +52,11 @@ impl Thread {
         };
         let item = match item {
             None => None,
-            Some((at, partner)) => Some((at, partner.counted().ok_or(IpcError::NOT_EXISTENT)?)),
+            Some((at, partner, buffer)) => Some(PausedItem {
+                at,
+                partner: partner.counted().ok_or(IpcError::NOT_EXISTENT)?,
+                buffer,
+            }),
         };
         let operation = LongOperation::Map(mapping, [source, destination], item);
         self.pause(cpu, operation, again);
@@ -120,25 +125,29 @@ impl Thread {
     /// With whom it has paused in the middle of a message.
     pub fn paused_partner<'cpu>(&self, cpu: &'cpu Cpu) -> Option<&'cpu Thread> {
         match &*self.state(cpu).operation.borrow() {
-            Some(LongOperation::Map(_, _, Some((_, partner)))) => Some(partner.get(cpu)),
+            Some(LongOperation::Map(_, _, Some(item))) => Some(item.partner.get(cpu)),
             _ => None,
         }
     }
 
-    /// The message register of the item of a message to or from `partner` in
-    /// the mapping of which it has paused. Anything else that has paused is
-    /// given up: meanwhile its system call has come to name `partner`.
-    pub fn paused_item(&self, cpu: &Cpu, partner: &Thread) -> Option<usize> {
-        let at = match &*self.state(cpu).operation.borrow() {
-            Some(LongOperation::Map(_, _, Some((at, other)))) if other.id == partner.id => {
-                Some(*at)
+    /// The message register and the buffer of the item of a message to or from
+    /// `partner` in the mapping of which it has paused. Anything else that has
+    /// paused is given up: meanwhile its system call has come to name `partner`.
+    pub fn paused_item(
+        &self,
+        cpu: &Cpu,
+        partner: &Thread,
+    ) -> Option<(usize, Option<ReceiveBuffer>)> {
+        let paused = match &*self.state(cpu).operation.borrow() {
+            Some(LongOperation::Map(_, _, Some(item))) if item.partner.id == partner.id => {
+                Some((item.at, item.buffer))
             }
             _ => None,
         };
-        if at.is_none() {
+        if paused.is_none() {
             self.give_up_operation(cpu);
         }
-        at
+        paused
     }
 
     fn take_operation(&self, cpu: &Cpu) -> Option<LongOperation> {

@@ -20,6 +20,7 @@ use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use l4_abi::capability::Selector;
+use l4_abi::item::ReceiveBuffer;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::Operation;
 use l4_abi::timeout::TimeoutPair;
@@ -170,9 +171,8 @@ pub enum Stop {
 
 /// An operation of the thread that has paused, because an interrupt waited.
 pub enum LongOperation {
-    /// Task map, or the item of a message that is at this message register, to or
-    /// from this partner; of a vCPU's resume, itself. Both tasks.
-    Map(Mapping, [Ref<Task>; 2], Option<(usize, Ref<Thread>)>),
+    /// Task map, or the mapping of an item. Both tasks.
+    Map(Mapping, [Ref<Task>; 2], Option<PausedItem>),
     /// Task unmap: of the flexpage in this message word.
     Unmap(Revocation, usize, Ref<Task>),
     /// Factory create of a task, which has to get its kernel-user memory.
@@ -181,6 +181,16 @@ pub enum LongOperation {
     Parts(usize),
     /// Thread modify_senders, of this thread; its mailbox knows how far it is.
     Labels(Ref<Thread>),
+}
+
+/// The item of a message whose mapping has paused.
+pub struct PausedItem {
+    /// Its message register.
+    pub at: usize,
+    /// From or to whom the message is; of a vCPU's resume, itself.
+    pub partner: Ref<Thread>,
+    /// Where it goes, if it has a buffer.
+    pub buffer: Option<ReceiveBuffer>,
 }
 
 /// What the home CPU keeps of a thread.
