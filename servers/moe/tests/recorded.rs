@@ -13,6 +13,7 @@ use l4_abi::capability::Selector;
 use l4_abi::error::ResultCode;
 use l4_abi::flexpage::Flexpage;
 use l4_abi::message_tag::MessageTag;
+use l4_abi::protocol::region_map::{DetachFlags, Flags};
 use l4_abi::protocol::{dataspace, label, namespace};
 use l4_abi::rights::{CapabilityRights, MemoryRights};
 use l4_abi::timeout::TimeoutPair;
@@ -341,6 +342,40 @@ fn a_region_is_attached_found_and_detached() {
         }
         let regions = root.send("Rm.get_regions", to, Arrives::Nothing);
         assert_eq!(regions, (0, vec![]));
+    });
+}
+
+#[test]
+fn memory_that_only_a_region_has_goes_with_each_part_of_it() {
+    const ANONYMOUS: u64 = Flags::ANONYMOUS.bits() as u64;
+    const EXACT: u64 = DetachFlags::EXACT.bits() as u64;
+    const START: u64 = 0x10_0000;
+    let root = Root::new();
+    with_kernel(kernel, || {
+        let ask = |protocol, words: &[u64]| {
+            let tag = MessageTag::words_only(protocol, words.len()).raw();
+            let answered = root.ask(("ned-map", 3), tag, words, Arrives::Nothing);
+            assert_eq!(answered.unwrap().tag.label() as i32 & !7, 0, "{words:x?}");
+        };
+        let used = || {
+            let bank = &root.moe.borrow().bank;
+            bank.statement(AccountId::ROOT).used / PAGE_SIZE
+        };
+        let flags = ANONYMOUS | u64::from(MemoryRights::RW.bits());
+        let invalid = Selector::INVALID.raw();
+        let size = 4 * PAGE_SIZE;
+        ask(
+            label::REGION_MAP,
+            &[0, START, size, flags, 0, 0, invalid, 0, 0],
+        );
+        let touch = |page| ask(label::PAGE_FAULT, &[START + page * PAGE_SIZE | 2, 0]);
+        (0..4).for_each(touch);
+        let all = used();
+        for (page, left) in [(1, all - 1), (0, all - 2), (3, all - 3)] {
+            let start = START + page * PAGE_SIZE;
+            ask(label::REGION_MAP, &[1, start, PAGE_SIZE, EXACT]);
+            assert_eq!(used(), left);
+        }
     });
 }
 

@@ -135,6 +135,7 @@ impl Program<'_> {
             last: 0,
             flags,
             memory: memory.map(|(id, _)| id),
+            owns_memory: false,
             offset: memory.map_or(0, |(_, offset)| offset),
             client_capability: Selector::INVALID.raw(),
             backing_offset: 0,

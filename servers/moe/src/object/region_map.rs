@@ -135,6 +135,7 @@ impl RegionMap {
         let tail = (last < region.last).then(|| Region {
             first: last + 1,
             offset: region.offset + (last + 1 - region.first),
+            backing_offset: region.backing_offset.wrapping_add(last + 1 - region.first),
             ..region
         });
         let (result, regions_more) = match (head, tail) {

@@ -22,6 +22,7 @@ use super::Service;
 use super::mapping::{self, Room};
 use crate::bank::Bank;
 use crate::memory;
+use crate::moe::revoke;
 use crate::object::dataspace::{Dataspace, Stretch};
 use crate::object::region_map::{self, KEPT_FLAGS, Name, Place, RegionMap};
 use crate::object::{Object, ObjectId};
@@ -131,6 +132,19 @@ impl Service<'_> {
         }
     }
 
+    /// What a region loses of the memory that it alone has is of no use to anybody.
+    fn give_back(&mut self, memory: ObjectId, detached: &region_map::Detached) {
+        let region = detached.region;
+        if let Ok((dataspace, bank)) = self.moe.find::<Dataspace>(memory)
+            && region.owns_memory
+        {
+            let offset = region.offset + (detached.first - region.first);
+            let size = detached.last - detached.first + 1;
+            // Whole pages of the dataspace: it cannot fail.
+            let _ = dataspace.clear(bank, offset, size, &mut revoke);
+        }
+    }
+
     /// Memory for a region that is attached without a dataspace.
     fn anonymous_memory(&mut self, size: u64) -> Outcome<ObjectId> {
         let payer = self
@@ -182,9 +196,10 @@ impl RegionMapServer for Service<'_> {
     ) -> Outcome<u64> {
         let flags = Flags::from_bits_truncate(flags);
         let rights = MemoryRights::from_bits_truncate((flags & Flags::RIGHTS).bits() as u8);
+        let owns_memory = dataspace.is_none() && flags.contains(Flags::ANONYMOUS);
         let (memory, offset) = match dataspace {
             Some(dataspace) => (Some(self.attachable(dataspace, rights)?), offset),
-            None if flags.contains(Flags::ANONYMOUS) => (Some(self.anonymous_memory(size)?), 0),
+            None if owns_memory => (Some(self.anonymous_memory(size)?), 0),
             None => (None, offset),
         };
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -193,6 +208,7 @@ impl RegionMapServer for Service<'_> {
             last: 0,
             flags: flags & KEPT_FLAGS,
             memory,
+            owns_memory,
             offset: offset & !(l4re::PAGE_SIZE - 1),
             client_capability,
             backing_offset,
@@ -225,6 +241,7 @@ impl RegionMapServer for Service<'_> {
         let (map, bank) = self.region_map()?;
         let detached = map.detach(bank, start, size, DetachFlags::from_bits_truncate(flags))?;
         if let Some(memory) = detached.region.memory {
+            self.give_back(memory, &detached);
             match detached.regions_more {
                 1 => self.moe.add_reference(memory),
                 -1 => self.moe.remove_reference(memory),

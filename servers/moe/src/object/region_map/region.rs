@@ -28,6 +28,8 @@ pub struct Region {
     pub flags: Flags,
     /// What backs it; nothing for regions that are only reserved.
     pub memory: Option<ObjectId>,
+    /// The memory was made for it, and nobody else knows it.
+    pub owns_memory: bool,
     /// Where in the dataspace it begins.
     pub offset: u64,
     /// The client's selector of the dataspace, for the client's own use.
@@ -46,6 +48,7 @@ impl Region {
             last,
             flags,
             memory: None,
+            owns_memory: false,
             offset: 0,
             client_capability: Selector::INVALID.raw(),
             backing_offset: 0,

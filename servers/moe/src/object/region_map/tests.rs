@@ -16,9 +16,10 @@ fn region(flags: u32) -> Region {
         last: 0,
         flags: Flags::from_bits_retain(flags),
         memory: Some(ObjectId::for_test(1)),
+        owns_memory: false,
         offset: 0x10_0000,
         client_capability: 0x2_2000,
-        backing_offset: 0,
+        backing_offset: 0x800,
         name: Name::new(b"name"),
     }
 }
@@ -179,6 +180,7 @@ fn detaching_part_of_a_region_keeps_the_rest() {
     );
     let tail = map.region_at(0x10_3000).unwrap();
     assert_eq!((tail.first, tail.offset), (0x10_3000, 0x10_3000));
+    assert_eq!(tail.backing_offset, 0x3800);
     let end = map
         .detach(bank, 0x10_4000, 0x9000, DetachFlags::EXACT)
         .unwrap();
