@@ -368,7 +368,7 @@ fn memory_that_only_a_region_has_goes_with_each_part_of_it() {
             label::REGION_MAP,
             &[0, START, size, flags, 0, 0, invalid, 0, 0],
         );
-        let touch = |page| ask(label::PAGE_FAULT, &[START + page * PAGE_SIZE | 2, 0]);
+        let touch = |page| ask(label::PAGE_FAULT, &[(START + page * PAGE_SIZE) | 2, 0]);
         (0..4).for_each(touch);
         let all = used();
         for (page, left) in [(1, all - 1), (0, all - 2), (3, all - 3)] {

@@ -111,12 +111,12 @@ impl Service<'_> {
     ) -> Outcome<ObjectId> {
         // Somebody else's dataspace: to get its pages moe would have to wait for that server.
         let Received::Own(label) = dataspace else {
-            return Err(ResultCode::EINVAL);
+            return Err(ResultCode::ENOENT);
         };
-        let id = ObjectId::from_label(label).ok_or(ResultCode::EINVAL)?;
-        let entry = self.moe.objects.get(id).ok_or(ResultCode::EINVAL)?;
+        let id = ObjectId::from_label(label).ok_or(ResultCode::ENOENT)?;
+        let entry = self.moe.objects.get(id).ok_or(ResultCode::ENOENT)?;
         let Object::Dataspace(dataspace) = &entry.object else {
-            return Err(ResultCode::EINVAL);
+            return Err(ResultCode::ENOENT);
         };
         let mut allowed = dataspace.rights();
         allowed.set(

@@ -139,7 +139,7 @@ fn region_map() -> l4_rt::Result {
             PAGE_SIZE,
             env::parent().cast::<Dataspace>().into(),
         ),
-        ResultCode::EINVAL,
+        ResultCode::ENOENT,
     );
     refused_with(map.detach_range(0x6000_0000, PAGE_SIZE), ResultCode::ENOENT);
     refused_with(map.free_area(0x6000_0000), ResultCode::ENOENT);
