@@ -294,6 +294,30 @@ fn names_are_registered_found_and_removed() {
 }
 
 #[test]
+fn a_name_whose_object_is_gone_is_dropped_and_can_be_given_again() {
+    let mut root = Root::new();
+    with_kernel(kernel, || {
+        let tag = MessageTag::words_only(label::FACTORY, 1).raw();
+        for name in ["names", "one", "two"] {
+            let kind = [label::NAMESPACE as u64];
+            root.ask(("allocator", 3), tag, &kind, Arrives::Nothing);
+            root.name_newest(name);
+        }
+        let send = |row, object| root.send(row, ("names", 1), Arrives::Own(root.label(object)));
+        let end = |object| root.moe.borrow_mut().destroy(root.objects[object]);
+        let none = (ResultCode::ENOENT.label(), vec![]);
+        assert_eq!(send("Namespace.register_obj", "one"), (0, vec![]));
+        end("one");
+        assert_eq!(send("Namespace.query", "one"), none);
+        assert_eq!(send("Namespace.unlink", "one"), none);
+        assert_eq!(send("Namespace.register_obj", "two"), (0, vec![]));
+        end("two");
+        assert_eq!(send("Namespace.register_obj", "hello"), (0, vec![]));
+        assert_eq!(send("Namespace.query", "hello").0, 0);
+    });
+}
+
+#[test]
 fn memory_is_made_counted_and_described() {
     let mut root = Root::new();
     with_kernel(kernel, || {

@@ -64,7 +64,7 @@ impl Namespace {
             .ok_or(ResultCode::ENOENT)
     }
 
-    /// Adds an entry; returns the one that it replaces, if `flags` allow that.
+    /// Adds an entry; returns the one that it replaces, if `flags` allow that, or it was only announced.
     pub fn register(
         &mut self,
         bank: &mut Bank,
@@ -113,7 +113,7 @@ impl Namespace {
         };
         let mut entries = self.entries.iter_mut();
         if let Some(old) = entries.find(|old| old.name() == text) {
-            if !flags.contains(Flags::OVERWRITE) {
+            if !flags.contains(Flags::OVERWRITE) && old.target != Target::Announced {
                 return Err(ResultCode::EEXIST);
             }
             if old.is_static {
@@ -201,6 +201,21 @@ mod tests {
         assert_eq!(names.find(b"a"), Ok((TWO, Flags::RO)));
         assert_eq!(names.unlink(b"a"), Ok(TWO));
         assert_eq!(names.unlink(b"a"), Err(ResultCode::ENOENT));
+    }
+
+    #[test]
+    fn an_announced_name_waits_for_its_object() {
+        let bank = &mut bank(64);
+        let mut names = Namespace::new(AccountId::ROOT);
+        let announced = Target::Announced;
+        for _ in 0..2 {
+            names.register(bank, b"a", announced, Flags::RWS).unwrap();
+        }
+        assert_eq!(names.find(b"a"), Ok((announced, Flags::RWS)));
+        let replaced = names.register(bank, b"a", ONE, Flags::RO);
+        assert_eq!(replaced, Ok(Some(announced)));
+        let again = names.register(bank, b"a", announced, Flags::RWS);
+        assert_eq!(again, Err(ResultCode::EEXIST));
     }
 
     #[test]

@@ -13,27 +13,48 @@ use crate::bank::Bank;
 use crate::object::namespace::{Namespace, Target, split};
 use crate::object::{Object, ObjectId};
 
+/// What a path ends at in moe's namespaces.
+struct Found<'p> {
+    /// The last one of them, and the name in it.
+    namespace: ObjectId,
+    name: &'p [u8],
+    target: Target,
+    flags: Flags,
+    /// What is left of the path.
+    rest: &'p [u8],
+}
+
 impl Service<'_> {
     fn namespace(&mut self) -> Outcome<(&mut Namespace, &mut Bank)> {
         self.moe.find(self.id)
     }
 
-    /// Follows `path` as far as the namespaces are moe's own: what it ends at, and what is left.
-    fn resolve<'p>(&self, path: &'p [u8]) -> Outcome<(Target, Flags, &'p [u8])> {
-        let (mut id, mut path) = (self.id, path);
+    /// Follows `path` as far as the namespaces are moe's own.
+    fn resolve<'p>(&self, path: &'p [u8]) -> Outcome<Found<'p>> {
+        let (mut namespace, mut path) = (self.id, path);
         // Each round takes at least one byte off the path.
         loop {
-            let entry = self.moe.objects.get(id).ok_or(ResultCode::ENOENT)?;
-            let Object::Namespace(namespace) = &entry.object else {
+            let entry = self.moe.objects.get(namespace).ok_or(ResultCode::ENOENT)?;
+            let Object::Namespace(names) = &entry.object else {
                 return Err(ResultCode::ENOENT);
             };
-            let (name, rest) = split(path);
-            let (target, flags) = namespace.find(name)?;
+            let (name, mut rest) = split(path);
+            let (target, flags) = names.find(name)?;
             match target {
-                Target::Object(next) if !split(rest).0.is_empty() => (id, path) = (next, rest),
-                _ if split(rest).0.is_empty() => return Ok((target, flags, &[])),
-                _ => return Ok((target, flags, rest)),
+                Target::Object(next) if !split(rest).0.is_empty() => {
+                    (namespace, path) = (next, rest);
+                    continue;
+                }
+                _ if split(rest).0.is_empty() => rest = &[],
+                _ => {}
             }
+            return Ok(Found {
+                namespace,
+                name,
+                target,
+                flags,
+                rest,
+            });
         }
     }
 
@@ -70,13 +91,30 @@ impl Service<'_> {
         }
     }
 
-    fn let_go(&mut self, target: Target) -> Outcome<()> {
-        let (namespace, bank) = self.namespace()?;
+    fn let_go(&mut self, namespace: ObjectId, target: Target) -> Outcome<()> {
+        let (namespace, bank) = self.moe.find::<Namespace>(namespace)?;
         if let Target::Capability(_) = target {
             namespace.refund_capability(bank);
         }
         self.moe.release_target(target);
         Ok(())
+    }
+
+    /// Whether there is no object, and will be none.
+    fn is_dead(&self, target: Target) -> Outcome<bool> {
+        Ok(match target {
+            Target::Announced => false,
+            Target::Object(id) => self.moe.objects.get(id).is_none(),
+            Target::Capability(selector) => {
+                !Task::SELF.is_valid(Cap::<AnyObject>::new(selector))?
+            }
+        })
+    }
+
+    fn remove(&mut self, namespace: ObjectId, name: &[u8]) -> Outcome<()> {
+        let (names, _) = self.moe.find::<Namespace>(namespace)?;
+        let target = names.unlink(name)?;
+        self.let_go(namespace, target)
     }
 }
 
@@ -86,19 +124,24 @@ impl NamespaceServer for Service<'_> {
         _: &mut Request<'_>,
         path: &[u8],
     ) -> Outcome<(Label, i32, Bytes, Passed<AnyObject>)> {
-        let (target, flags, rest) = self.resolve(path)?;
+        let Found {
+            namespace,
+            name,
+            target,
+            flags,
+            rest,
+        } = self.resolve(path)?;
+        if self.is_dead(target)? {
+            // Those that were there from the beginning stay.
+            let _ = self.remove(namespace, name);
+            return Err(ResultCode::ENOENT);
+        }
         let rights = CapabilityRights::READ
             | CapabilityRights::from_bits_truncate((flags & Flags::RWS).bits() as u8);
         let capability: Cap<AnyObject> = match target {
             Target::Announced => return Err(ResultCode::EAGAIN),
             Target::Object(id) => self.moe.gate(id)?.cast(),
-            Target::Capability(selector) => {
-                let capability = Cap::new(selector);
-                if !Task::SELF.is_valid(capability)? {
-                    return Err(ResultCode::ENOENT);
-                }
-                capability
-            }
+            Target::Capability(selector) => Cap::new(selector),
         };
         let label = if rest.is_empty() {
             0
@@ -115,22 +158,26 @@ impl NamespaceServer for Service<'_> {
         name: &[u8],
         object: Option<Received<AnyObject>>,
     ) -> Outcome<()> {
+        if let Ok((old, _)) = self.namespace()?.0.find(name)
+            && self.is_dead(old)?
+        {
+            let _ = self.remove(self.id, name);
+        }
         let (target, most) = self.hold(request, object)?;
         let asked = Flags::from_bits_truncate(flags);
         let flags = asked & (most | Flags::OVERWRITE | Flags::TRUSTED);
         let (namespace, bank) = self.namespace()?;
         match namespace.register(bank, name, target, flags) {
             Ok(None) => Ok(()),
-            Ok(Some(replaced)) => self.let_go(replaced),
+            Ok(Some(replaced)) => self.let_go(self.id, replaced),
             Err(error) => {
-                self.let_go(target)?;
+                self.let_go(self.id, target)?;
                 Err(error)
             }
         }
     }
 
     fn unlink(&mut self, _: &mut Request<'_>, name: &[u8]) -> Outcome<()> {
-        let target = self.namespace()?.0.unlink(name)?;
-        self.let_go(target)
+        self.remove(self.id, name)
     }
 }
