@@ -174,6 +174,10 @@ pub fn run(cpu: &CpuBlock, area: &ExtendedArea, guest: &Guest<'_>) -> Exit {
     if own != 0 {
         set_components(own);
     }
+    if pages.guest.has_machine_check() {
+        // SAFETY: the kernel ends here, as it does when one comes to itself.
+        unsafe { asm!("int 18", options(nomem)) };
+    }
     if pages.guest.store(wish) {
         Exit::Interrupt
     } else {

@@ -82,6 +82,9 @@ const VIRTUAL_INTERRUPT_STATE: u64 = 0x1ff;
 /// The privilege level in its word.
 const PRIVILEGE_MASK: u64 = 3 << 24;
 const CR4_MACHINE_CHECK: u64 = 1 << 6;
+/// #MC is the host's: in the word of exceptions.
+const MACHINE_CHECK: u64 = 1 << 18;
+const EXIT_MACHINE_CHECK: u64 = 0x52;
 /// A vector to inject is valid.
 const VALID: u64 = 1 << 31;
 /// The one id that a CPU uses for guests; the host's is 0.
@@ -178,6 +181,7 @@ impl Vmcb {
             at::EXCEPTION_INTERCEPTS,
             wanted(at::EXCEPTION_INTERCEPTS)
                 | u64::from(forced_intercept::EXCEPTIONS)
+                | MACHINE_CHECK
                 | (u64::from(forced_intercept::INSTRUCTIONS_0) | INVLPGA) << 32,
         );
         set(
@@ -256,6 +260,12 @@ impl Vmcb {
             tell(at::EVENT_INJECTION, get(at::EXIT_INTERRUPTION));
         }
         is_interrupted
+    }
+
+    /// The guest was left because of a machine check, which is still to be raised.
+    #[inline]
+    pub(crate) fn has_machine_check(&self) -> bool {
+        self.word(at::EXIT_CODE).get() == EXIT_MACHINE_CHECK
     }
 }
 

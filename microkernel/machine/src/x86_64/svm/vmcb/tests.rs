@@ -45,7 +45,7 @@ fn what_keeps_a_guest_in_is_the_kernels() {
             get(&vmcb, at::REGISTER_INTERCEPTS) >> 32 & 0xff3f_ff3f,
             0xff3f_ff3f
         );
-        assert_eq!(get(&vmcb, at::EXCEPTION_INTERCEPTS) & 0x2_0002, 0x2_0002);
+        assert_eq!(get(&vmcb, at::EXCEPTION_INTERCEPTS) & 0x6_0002, 0x6_0002);
         let first = get(&vmcb, at::EXCEPTION_INTERCEPTS) >> 32;
         assert_eq!(first & 0xfd40_800f, 0xfd40_800f);
         let second = get(&vmcb, at::INSTRUCTION_INTERCEPTS);
