@@ -85,9 +85,12 @@ impl IrqChip {
                 Source::Ipi
             }
             VIRTUAL_TIMER => {
-                vm::mask_timer();
+                let is_due = vm::mask_timer();
                 self.end(claimed);
-                Source::Virtual(PPI_VIRTUAL_TIMER)
+                match is_due {
+                    true => Source::Virtual(PPI_VIRTUAL_TIMER),
+                    false => Source::Spurious,
+                }
             }
             // It stays until the guest is left.
             MAINTENANCE => {

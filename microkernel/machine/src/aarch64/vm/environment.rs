@@ -82,12 +82,24 @@ pub(super) fn unload(state: &GuestState, chip: &IrqChip) {
 }
 
 /// Lets the guest's timer interrupt no more, until the guest or its VMM allows
-/// it again.
-pub(in super::super) fn mask_timer() {
+/// it again. False, and nothing is done, if it does not interrupt: what came was
+/// on its way when the guest moved its deadline, or another was loaded.
+pub(in super::super) fn mask_timer() -> bool {
     let control = read_register!("cntv_ctl_el0");
+    if !is_due(control) {
+        return false;
+    }
     // SAFETY: raises no interrupt.
     unsafe { write_register!("cntv_ctl_el0", control | TIMER_MASKED) };
     barrier!("isb");
+    true
+}
+
+/// Whether a timer with this CNTV_CTL_EL0 interrupts.
+fn is_due(control: u64) -> bool {
+    const ENABLED: u64 = 1 << 0;
+    const CONDITION_MET: u64 = 1 << 2;
+    control & (ENABLED | TIMER_MASKED | CONDITION_MET) == ENABLED | CONDITION_MET
 }
 
 /// The intermediate physical address of an abort of the guest that is loaded,
