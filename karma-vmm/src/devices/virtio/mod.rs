@@ -70,6 +70,11 @@ pub trait Device<M>: Send {
         memory: &M,
     ) -> Result<bool, QueueError>;
 
+    /// Whether it cannot go on before a reset, because of what has happened outside.
+    fn has_failed(&self) -> bool {
+        false
+    }
+
     /// The guest starts from the beginning.
     fn reset(&mut self) {}
 
@@ -164,10 +169,13 @@ impl<M: Memory> Transport<M> {
         taken
     }
 
-    /// Requests were completed without the device's doing.
+    /// Requests were completed without the device's doing, or it has failed.
     fn completed(&mut self) {
         if self.works() {
-            self.interrupts |= QUEUE_INTERRUPT;
+            match self.device.has_failed() {
+                true => self.fail(),
+                false => self.interrupts |= QUEUE_INTERRUPT,
+            }
         }
     }
 
@@ -282,9 +290,10 @@ impl<M: Memory> Transport<M> {
             return;
         }
         match self.device.serve(&mut self.queues, notified, memory) {
+            Err(_) => self.fail(),
+            Ok(_) if self.device.has_failed() => self.fail(),
             Ok(true) => self.interrupts |= QUEUE_INTERRUPT,
             Ok(false) => {}
-            Err(_) => self.fail(),
         }
     }
 
@@ -344,7 +353,7 @@ impl<M: Memory> Devices<M> {
         console.map_or(0, |console| console.type_in(bytes, memory))
     }
 
-    /// Requests of a device were completed.
+    /// Requests of a device were completed, or it has failed.
     pub fn completed(&mut self, number: usize) {
         if let Some(device) = self.get_mut(number) {
             device.completed();

@@ -173,6 +173,55 @@ fn typing_is_for_a_console_that_the_guest_uses() {
     assert_eq!(transport.room(), Some(room), "a reset forgets what waited");
 }
 
+/// A device whose server fails when somebody says so.
+struct Failing(Arc<Mutex<bool>>);
+
+impl Device<Ram> for Failing {
+    fn kind(&self) -> u16 {
+        2
+    }
+
+    fn queues(&self) -> usize {
+        1
+    }
+
+    fn serve(&mut self, _: &mut [Queue], _: Option<usize>, _: &Ram) -> Result<bool, QueueError> {
+        Ok(false)
+    }
+
+    fn has_failed(&self) -> bool {
+        *self.0.lock().unwrap()
+    }
+
+    fn reset(&mut self) {
+        *self.0.lock().unwrap() = false;
+    }
+}
+
+#[test]
+fn the_guest_is_told_that_its_device_has_failed_outside() {
+    let memory = Ram::new(0x1_0000);
+    let failed = Arc::new(Mutex::new(false));
+    let mut transport = Transport::new(Box::new(Failing(failed.clone())));
+    let tell: fn(&mut Transport<Ram>, &Ram) = |transport, _| transport.completed();
+    for event in [tell, |transport, memory| transport.notify(0, memory)] {
+        agree(&mut transport, write_pci, &memory);
+        run(&mut transport, write_pci, &memory);
+        event(&mut transport, &memory);
+        assert_eq!(transport.status & status::NEEDS_RESET, 0);
+        *failed.lock().unwrap() = true;
+        transport.interrupts = 0;
+        event(&mut transport, &memory);
+        assert_ne!(transport.status & status::NEEDS_RESET, 0);
+        assert_eq!(transport.interrupts, CONFIGURATION_INTERRUPT);
+        // Once.
+        transport.interrupts = 0;
+        event(&mut transport, &memory);
+        assert_eq!(transport.interrupts, 0);
+        write_pci(&mut transport, Register::Status, 0, &memory);
+    }
+}
+
 #[test]
 fn interrupts_are_acknowledged_as_each_bus_does() {
     let memory = Ram::new(0x100);

@@ -11,7 +11,7 @@ use l4_memory::Shared;
 use l4_rt::{env, println};
 use l4_sys::Cap;
 use l4_virtio::QueueError;
-use l4_virtio::transport::{Driver, DriverError, kind};
+use l4_virtio::transport::{Driver, DriverError, kind, status};
 use l4re::{Dataspace, VirtioDevice};
 
 /// Bytes of a device's own configuration that guests can read.
@@ -171,6 +171,15 @@ impl<M> Device<M> for Remote {
             driver.notify();
         }
         Ok(false)
+    }
+
+    /// The server says so, or is gone with the page on which it would.
+    fn has_failed(&self) -> bool {
+        let works = |driver: &Driver| {
+            let shown = driver.status();
+            shown.is_ok_and(|shown| shown & status::NEEDS_RESET == 0)
+        };
+        !self.driver.as_ref().is_none_or(works)
     }
 
     fn reset(&mut self) {
