@@ -125,8 +125,8 @@ impl Hardware for Svm {
             0x7c => Exit::WriteMsr,
             0x72 => Exit::Cpuid,
             HALT => Exit::Halt,
-            // NMI.
-            0x61 => Exit::Done("host"),
+            // NMI, SMI, INIT: the kernel takes them from the guest.
+            0x61..=0x63 => Exit::Done("host"),
             HYPERCALL => Exit::Hypercall,
             // INVD.
             0x76 => Exit::Caches,
