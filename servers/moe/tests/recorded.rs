@@ -408,9 +408,9 @@ fn threads_run_as_a_scheduler_proxy_allows() {
     let mut root = Root::new();
     let (asked, kernel) = listening_kernel(label::SCHEDULER);
     with_kernel(kernel, || {
-        // A scheduler: highest priority, base.
+        // A scheduler: highest priority, base, CPUs.
         let (signed, kind) = (0x8_0081, label::SCHEDULER as u64);
-        let create = [kind, signed, 9, signed, 2];
+        let create = [kind, signed, 9, signed, 2, signed, !0];
         let tag = MessageTag::words_only(label::FACTORY, create.len()).raw();
         root.ask(("allocator", 3), tag, &create, Arrives::Nothing);
         root.name_newest("scheduler");

@@ -186,6 +186,8 @@ impl MemAllocServer for Service<'_> {
 fn cpu_set(arguments: &mut Arguments) -> Outcome<u64> {
     match arguments.argument()? {
         Some(Varg::Unsigned(cpus)) => Ok(cpus),
+        // As scripts have their numbers.
+        Some(Varg::Signed(cpus)) => Ok(cpus as u64),
         Some(Varg::Nil) | None => Ok(u64::MAX),
         Some(_) => Err(ResultCode::EINVAL),
     }
@@ -204,16 +206,16 @@ fn drop_owned(selector: Option<Selector>) {
 /// Select-graphic-rendition parameter (ECMA-48) for a log without a colour of its own.
 const DEFAULT_COLOUR: u8 = 37;
 
+/// L4Re looks at the first letter only; as a capital it makes the colour bright.
 fn colour(name: &[u8]) -> u8 {
-    match name {
-        b"red" => 31,
-        b"green" => 32,
-        b"yellow" => 33,
-        b"blue" => 34,
-        b"magenta" => 35,
-        b"cyan" => 36,
-        b"grey" => 90,
-        _ => DEFAULT_COLOUR,
+    const LETTERS: &[u8] = b"nrgybmcw";
+    let first = *name.first().unwrap_or(&b' ');
+    let is_first = |letter: &u8| *letter == first.to_ascii_lowercase();
+    match LETTERS.iter().position(is_first) {
+        _ if name == b"grey" => 90,
+        Some(number) if first.is_ascii_uppercase() => 90 + number as u8,
+        Some(number) => 30 + number as u8,
+        None => DEFAULT_COLOUR,
     }
 }
 
@@ -223,5 +225,29 @@ fn colour_number(number: u64) -> u8 {
         0..=7 => 30 + number as u8,
         8..=15 => 90 + (number as u8 - 8),
         _ => DEFAULT_COLOUR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_have_names_letters_and_numbers() {
+        for (name, expected) in [
+            (&b"red"[..], 31),
+            (b"r", 31),
+            (b"Red", 91),
+            (b"B", 94),
+            (b"white", 37),
+            (b"grey", 90),
+            (b"green", 32),
+            (b"", DEFAULT_COLOUR),
+            (b"?", DEFAULT_COLOUR),
+        ] {
+            assert_eq!(colour(name), expected, "{name:?}");
+        }
+        let numbers = [1, 9, 16, u64::MAX].map(colour_number);
+        assert_eq!(numbers, [31, 91, DEFAULT_COLOUR, DEFAULT_COLOUR]);
     }
 }
