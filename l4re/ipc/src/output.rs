@@ -12,7 +12,7 @@
 //! | a tuple | a tuple | a tuple | one after the other |
 
 use l4_abi::error::ResultCode;
-use l4_abi::item::{MapItem, ReceivedItem};
+use l4_abi::item::{Delivery, MapItem, ReceivedItem};
 use l4_sys::{Object, OwnedCap, Passed, Slot};
 
 use crate::scalar::Plain;
@@ -91,7 +91,9 @@ impl<T: Object> Output for OwnedCap<T> {
 
     #[inline(always)]
     fn read(prepared: Option<Slot>, reader: &mut Reader) -> Outcome<OwnedCap<T>> {
-        let filled = reader.item().and(prepared);
+        // The server may have sent what it has not.
+        let arrived = (reader.item()).filter(|(_, item)| item.delivery == Delivery::Mapped);
+        let filled = arrived.and(prepared);
         filled.map(Slot::filled).ok_or(ResultCode::EMSGMISSARG)
     }
 }
@@ -190,3 +192,31 @@ tuple!(A B);
 tuple!(A B C);
 tuple!(A B C D);
 tuple!(A B C D E);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use l4_abi::message_tag::{MessageTag, TagFlags};
+    use l4_abi::rights::CapabilityRights;
+    use l4_sys::arch::{SystemReturn, with_kernel};
+    use l4_sys::slots::SLOTS;
+    use l4_sys::{AnyObject, Utcb};
+
+    #[test]
+    fn a_capability_that_did_not_arrive_is_none() {
+        SLOTS.start_at(0x1000);
+        let sent = MapItem::capability(0x20, CapabilityRights::READ);
+        for (delivery, is_there) in [(Delivery::NothingMapped, false), (Delivery::Mapped, true)] {
+            let item = ReceivedItem::new(sent, delivery);
+            Utcb::current().set_messages(&[item.control_word(), 0]);
+            let mut reader = Reader::new(MessageTag::new(0, 0, 1, TagFlags::empty()));
+            with_kernel(
+                |_, _| SystemReturn { tag: 0, label: 0 },
+                || {
+                    let read = OwnedCap::<AnyObject>::read(Slot::allocate().ok(), &mut reader);
+                    assert_eq!(read.is_ok(), is_there);
+                },
+            );
+        }
+    }
+}
