@@ -28,7 +28,7 @@ pub fn map<F: Flush>(
     let Content::Leaf(leaf) = source.content() else {
         return None;
     };
-    let page = source.linked()?;
+    let page = source.linked().filter(|page| !page.is_leaving())?;
     let slot = to.table.walk_to_page(receive);
     let is_readable = leaf
         .attributes

@@ -183,7 +183,7 @@ impl Map {
         let node = slot.linked();
         self.has_found |= !rights.is_empty();
         match node {
-            Some(node) if !rights.is_empty() => Ok(Some(Source {
+            Some(node) if !rights.is_empty() && !node.is_leaving() => Ok(Some(Source {
                 node,
                 leaf,
                 level: slot.level(),
@@ -191,7 +191,7 @@ impl Map {
                 memory: leaf.memory.offset(address - start),
             })),
             _ => {
-                // Kernel-user memory, or nothing that may be passed on.
+                // Kernel-user memory, or what may not be passed on, or not any more.
                 self.offset = start + size_of_page(slot.level()) - self.send;
                 Ok(None)
             }
@@ -224,6 +224,8 @@ impl Map {
                     if is_same && node == source.node {
                         // Onto itself.
                     } else if is_same && node.parent() == Some(source.node) && !self.is_grant {
+                        // Its unmap may have been given up.
+                        node.set_leaving(false);
                         self.upgrade(context, source, &slot, leaf);
                     } else {
                         return Ok(Some(Sweep::new(node, Action::Remove, Scope::All, None)));

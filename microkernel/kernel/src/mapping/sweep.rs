@@ -186,7 +186,11 @@ impl Sweep {
                 self.access = self.access.union(remove(context, node));
                 next
             }
-            (Action::Remove, Some(child)) => Next::Step(Step::At(child)),
+            (Action::Remove, Some(child)) => {
+                // Who has it could go on mapping while this pauses, for ever.
+                node.set_leaving(true);
+                Next::Step(Step::At(child))
+            }
             (_, child) => {
                 self.touch(context, node);
                 match child {
@@ -264,6 +268,7 @@ impl Sweep {
             }
             Some(_) => {
                 // Mapped while the sweep paused.
+                self.top.set_leaving(true);
                 self.stage = Stage::All;
                 Some(Next::Begin)
             }

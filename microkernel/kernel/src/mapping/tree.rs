@@ -40,8 +40,8 @@ pub(super) struct Node {
     place: AtomicU64,
 }
 
-/// A page's address, its level, and which part of its parent it shows: 52, 2 and 9 bits. The
-/// lowest bit is set in cursors.
+/// A page's address, its level, and which part of its parent it shows: 51, 2 and 9 bits. The
+/// lowest bit is set in cursors, the highest where a page is on its way out.
 #[derive(Clone, Copy)]
 pub(super) struct Place(u64);
 
@@ -49,6 +49,7 @@ impl Place {
     const CURSOR: u64 = 1;
     /// Level and part.
     const GROUP: u64 = 0xffe;
+    const LEAVING: u64 = 1 << 63;
 
     pub(super) fn new(address: u64, level: Level, part: usize) -> Place {
         debug_assert!(address & 0xfff == 0 && level < 4 && part < ENTRIES);
@@ -56,7 +57,7 @@ impl Place {
     }
 
     fn address(self) -> u64 {
-        self.0 & !0xfff
+        self.0 & !(0xfff | Self::LEAVING)
     }
 
     fn level(self) -> Level {
@@ -112,6 +113,18 @@ impl Node {
 
     pub(super) fn is_cursor(&self) -> bool {
         self.place().0 & Place::CURSOR != 0
+    }
+
+    /// Whether the page is being unmapped, with all that was mapped from it: nothing more is.
+    #[inline(always)]
+    pub(super) fn is_leaving(&self) -> bool {
+        self.place().0 & Place::LEAVING != 0
+    }
+
+    pub(super) fn set_leaving(&self, leaving: bool) {
+        let place = self.place().0 & !Place::LEAVING;
+        let mark = u64::from(leaving) << 63;
+        self.place.store(place | mark, Ordering::Relaxed);
     }
 
     /// The space that the page is in and its entry there; `None` for cursors.

@@ -325,6 +325,59 @@ fn an_unmap_does_not_rely_on_another_that_is_given_up() {
 }
 
 #[test]
+fn who_maps_on_while_a_page_is_taken_away_does_not_hold_that_up() {
+    for scope in [Scope::All, Scope::Descendants] {
+        let mut world = world(3);
+        world.map((0, 0), (1, 0), 12, RW);
+        world.map((1, 0), (2, 0), 12, RW);
+        let mut unmap = Unmap::new(world.spaces[1], Flexpage::memory(0, 12, RWX), scope);
+        let cursor = Box::new(Cursor::new());
+        for part in 0.. {
+            assert!(part < 200, "it does not end");
+            // More pages than a part takes away.
+            for page in part * 8..(part + 1) * 8 {
+                if scope == Scope::All {
+                    world.map((1, 0), (3, (page + 1000) * PAGE), 12, RW);
+                }
+                world.map((2, 0), (3, page * PAGE), 12, RW);
+            }
+            let (mut context, _) = world.context();
+            if unmap.run(&mut context, &cursor).is_some() {
+                break;
+            }
+        }
+        assert!(world.pages(2).is_empty() && world.pages(3).is_empty());
+        world.end(1);
+    }
+}
+
+#[test]
+fn a_page_whose_unmap_was_given_up_can_be_passed_on_when_it_was_mapped_again() {
+    let mut world = world(3);
+    world.map((0, 0), (1, 0), 12, RW);
+    world.map((1, 0), (2, 0), 12, RW);
+    for page in 1..9 {
+        world.map((2, 0), (3, page * PAGE), 12, RW);
+    }
+    let all = Flexpage::memory(0, 12, RWX);
+    let mut unmap = Unmap::new(world.spaces[1], all, Scope::Descendants);
+    let (mut context, cursor) = world.context();
+    for _ in 0..3 {
+        assert_eq!(unmap.run(&mut context, cursor), None);
+    }
+    cursor.retract(context.mappings);
+    // Either way to map.
+    for _ in 0..2 {
+        world.map((2, 0), (3, 0), 12, RW);
+    }
+    assert_eq!(world.rights(3, 0), None);
+    world.map((1, 0), (2, 0), 12, RW);
+    world.map((2, 0), (3, 0), 12, RW);
+    assert_eq!(world.rights(3, 0), Some(RW));
+    world.end(1);
+}
+
+#[test]
 fn work_depends_on_what_is_mapped_and_not_on_the_flexpage() {
     let mut world = world(2);
     world.map((0, 0), (1, 0), 21, RWX);
