@@ -13,16 +13,9 @@ use crate::bank::Bank;
 use crate::object::namespace::{Namespace, Target, split};
 use crate::object::{Object, ObjectId};
 
-/// What a path ends at in moe's namespaces.
-struct Found<'p> {
-    /// The last one of them, and the name in it.
-    namespace: ObjectId,
-    name: &'p [u8],
-    target: Target,
-    flags: Flags,
-    /// What is left of the path.
-    rest: &'p [u8],
-}
+/// What a path ends at in moe's namespaces: the last one of them and the name in it, what that stands for, and what
+/// is left of the path.
+type Found<'p> = ((ObjectId, &'p [u8]), Target, Flags, &'p [u8]);
 
 impl Service<'_> {
     fn namespace(&mut self) -> Outcome<(&mut Namespace, &mut Bank)> {
@@ -31,30 +24,20 @@ impl Service<'_> {
 
     /// Follows `path` as far as the namespaces are moe's own.
     fn resolve<'p>(&self, path: &'p [u8]) -> Outcome<Found<'p>> {
-        let (mut namespace, mut path) = (self.id, path);
+        let (mut id, mut path) = (self.id, path);
         // Each round takes at least one byte off the path.
         loop {
-            let entry = self.moe.objects.get(namespace).ok_or(ResultCode::ENOENT)?;
-            let Object::Namespace(names) = &entry.object else {
+            let entry = self.moe.objects.get(id).ok_or(ResultCode::ENOENT)?;
+            let Object::Namespace(namespace) = &entry.object else {
                 return Err(ResultCode::ENOENT);
             };
-            let (name, mut rest) = split(path);
-            let (target, flags) = names.find(name)?;
+            let (name, rest) = split(path);
+            let (target, flags) = namespace.find(name)?;
             match target {
-                Target::Object(next) if !split(rest).0.is_empty() => {
-                    (namespace, path) = (next, rest);
-                    continue;
-                }
-                _ if split(rest).0.is_empty() => rest = &[],
-                _ => {}
+                Target::Object(next) if !split(rest).0.is_empty() => (id, path) = (next, rest),
+                _ if split(rest).0.is_empty() => return Ok(((id, name), target, flags, &[])),
+                _ => return Ok(((id, name), target, flags, rest)),
             }
-            return Ok(Found {
-                namespace,
-                name,
-                target,
-                flags,
-                rest,
-            });
         }
     }
 
@@ -124,13 +107,7 @@ impl NamespaceServer for Service<'_> {
         _: &mut Request<'_>,
         path: &[u8],
     ) -> Outcome<(Label, i32, Bytes, Passed<AnyObject>)> {
-        let Found {
-            namespace,
-            name,
-            target,
-            flags,
-            rest,
-        } = self.resolve(path)?;
+        let ((namespace, name), target, flags, rest) = self.resolve(path)?;
         if self.is_dead(target)? {
             // Those that were there from the beginning stay.
             let _ = self.remove(namespace, name);
