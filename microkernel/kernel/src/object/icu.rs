@@ -143,8 +143,8 @@ fn binding(header: &Header) -> Result<&PinBinding, Fail> {
 
 /// Triggers what is bound to a pin.
 pub fn hit(cpu: &Cpu, pin: u32) {
-    let bound = cpu.kernel.pin_slot(pin).and_then(|slot| slot.get(cpu));
-    match bound {
+    let slot = cpu.kernel.pin_slot(pin);
+    match slot.and_then(|slot| slot.get(cpu)) {
         Some((header, _)) => {
             if let Some(irq) = header.downcast::<Irq>() {
                 irq.interrupt(cpu);
@@ -152,7 +152,13 @@ pub fn hit(cpu: &Cpu, pin: u32) {
                 semaphore.hit(cpu);
             }
         }
-        None => cpu.kernel.platform.chip.mask(pin),
+        None => {
+            let _guard = cpu.kernel.pin_lock.lock();
+            // Another CPU may have bound it meanwhile.
+            if slot.is_none_or(PinSlot::is_empty) {
+                cpu.kernel.platform.chip.mask(pin);
+            }
+        }
     }
 }
 

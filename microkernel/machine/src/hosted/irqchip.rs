@@ -1,11 +1,11 @@
 //! An interrupt chip whose pins remember what was done to them.
 
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Mutex;
 use std::vec::Vec;
 
 use l4_abi::error::ResultCode;
 
+use super::meanwhile::Mutex;
 use super::trap::{Interrupt, Source};
 
 /// What a pin was told.
@@ -53,7 +53,7 @@ impl IrqChip {
 
     /// The state of a pin, for the test.
     pub fn pin(&self, pin: u32) -> Pin {
-        self.lock()[pin as usize]
+        self.pins.lock()[pin as usize]
     }
 
     /// Says whether an interrupt waits, for the test.
@@ -83,7 +83,7 @@ impl IrqChip {
 
     /// The number of pins and messages.
     pub fn lines(&self) -> u32 {
-        self.lock().len() as u32
+        self.pins.lock().len() as u32
     }
 
     /// Whether user mode can have a pin.
@@ -113,7 +113,7 @@ impl IrqChip {
 
     /// Sets edge or level and polarity (mode bits of abi/05).
     pub fn set_mode(&self, pin: u32, mode: u64) -> Result<(), ResultCode> {
-        let mut pins = self.lock();
+        let mut pins = self.pins.lock();
         let pin = pins.get_mut(pin as usize).ok_or(ResultCode::EINVAL)?;
         pin.mode = mode;
         Ok(())
@@ -121,7 +121,7 @@ impl IrqChip {
 
     /// The mode bits of a pin.
     pub fn mode(&self, pin: u32) -> u64 {
-        self.lock().get(pin as usize).map_or(0, |pin| pin.mode)
+        self.pins.lock().get(pin as usize).map_or(0, |pin| pin.mode)
     }
 
     /// Keeps a pin's interrupts back.
@@ -148,13 +148,9 @@ impl IrqChip {
     }
 
     fn with(&self, pin: u32, change: impl FnOnce(&mut Pin)) {
-        if let Some(pin) = self.lock().get_mut(pin as usize) {
+        if let Some(pin) = self.pins.lock().get_mut(pin as usize) {
             change(pin);
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Pin>> {
-        self.pins.lock().expect("a test panicked with the chip")
     }
 }
 

@@ -552,6 +552,38 @@ fn an_interrupt_is_acknowledged_whatever_becomes_of_its_object_meanwhile() {
     }
 }
 
+/// True if another CPU binds an interrupt that lets its pin's through, while one comes that is for
+/// nobody.
+fn bound_while_hit(world: &mut World, moments: usize) -> bool {
+    let real = Real::new(world, Line::Edge);
+    real.tell(world, Opcode::Unmask);
+    let unbind = [IcuOpcode::Unbind as u64, u64::from(PIN)];
+    assert_eq!(real.icu(world, &unbind, Some(real.slot)), 0);
+    let other = world.on(1).thread(&real.task, 5);
+    world.prepare(|world| {
+        let words = [IcuOpcode::Bind as u64, u64::from(PIN)];
+        world.start_invocation(&other, real.icu, label::IRQ, &words, Some(real.slot));
+    });
+    world.on(0).meanwhile(moments, 1, Meanwhile::Syscall);
+    world.enter(Source::Pin(PIN));
+    let pin = world.cpu.kernel.platform.chip.pin(PIN);
+    let is_bound = real.irq.pin.chip_pin(world.cpu) == Some(PIN);
+    assert!(real.irq.pin.is_enabled() && pin.masked != is_bound);
+    let has_happened = world.has_happened;
+    world.deliver_all();
+    has_happened
+}
+
+#[test]
+fn an_interrupt_for_nobody_masks_no_pin_that_another_cpu_has_bound_meanwhile() {
+    let (mut moments, mut has_happened) = (0, true);
+    while has_happened {
+        run_on(2, |world| has_happened = bound_while_hit(world, moments));
+        moments += 1;
+    }
+    assert!(moments > 3, "nothing happens in the middle");
+}
+
 #[test]
 fn a_trigger_by_software_acknowledges_no_interrupt() {
     run(|world| {
