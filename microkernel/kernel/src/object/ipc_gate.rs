@@ -111,6 +111,9 @@ impl IpcGate {
             return Ok(Outcome::DONE);
         }
         let waiters = self.waiters.lock();
+        // Of one that has ended nobody would tell the thread.
+        let is_doomed = call.header()?.common().is_doomed();
+        ensure(!is_doomed, IpcError::NOT_EXISTENT)?;
         let old = self.target.replace(Some(thread), label);
         drop(waiters);
         drop(old);

