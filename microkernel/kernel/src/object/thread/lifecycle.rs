@@ -109,16 +109,13 @@ impl Thread {
             // Its wait is over, but it has not got on.
             (Waiting::Nothing, Deferred::Gate | Deferred::Fault) => IpcError::SEND_CANCELED,
             (Waiting::Nothing, Deferred::Receive) => IpcError::RECEIVE_CANCELED,
-            (Waiting::Nothing, Deferred::Exception) => {
-                state.deferred.set(Deferred::Nothing);
-                return;
-            }
             (Waiting::Nothing, Deferred::Syscall) if self.paused_partner(cpu).is_some() => {
                 IpcError::SEND_CANCELED
             }
-            // Not an IPC: what is done stays, the rest is left.
-            (Waiting::Nothing, Deferred::Syscall) => {
-                state.deferred.set(Deferred::Nothing);
+            // Not an IPC: what is done stays, the rest is left. A message that
+            // has come meanwhile enters.
+            (Waiting::Nothing, Deferred::Syscall | Deferred::Exception) => {
+                state.deferred.set(Deferred::Upcall);
                 self.give_up_operation(cpu);
                 return;
             }

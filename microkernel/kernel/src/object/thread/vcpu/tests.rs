@@ -342,6 +342,68 @@ fn a_message_that_comes_while_a_fault_is_reported_enters_when_that_is_answered()
 }
 
 #[test]
+fn a_message_that_comes_while_an_operation_pauses_enters_when_that_is_cancelled() {
+    const FROM: u64 = 0x1000_0000;
+    run(|world| {
+        let setup = Setup::new(world);
+        world.give_memory(&setup.task, FROM);
+        let task = world.give_full(&setup.task, setup.task.header());
+        let other = world.task();
+        let sender = world.thread(&other, 11);
+        let slot = world.give(&other, setup.vcpu.header(), CapabilityRights::RWS);
+        setup.takes_messages(world);
+        world.cpu.kernel.platform.chip.set_pending(true);
+        let all = Flexpage::memory(FROM, 19, MemoryRights::RWX).raw();
+        let words = [1, UnmapMask::ALL_SPACES.raw(), all];
+        world.start_invocation(&setup.vcpu, task, label::TASK, &words, None);
+        world.syscall(&sender, Syscall::send(slot));
+        assert!(world.cpu.unfinished.get() && !setup.has_entered(world));
+        setup.vcpu.cancel(world.cpu);
+        world.cpu.kernel.platform.chip.set_pending(false);
+        world.enter(Device::Spurious);
+        assert!(setup.has_entered(world));
+        assert_eq!(world.doing(&sender), Doing::Done(MessageTag::EMPTY));
+        assert!(
+            setup
+                .task
+                .task
+                .memory
+                .space()
+                .page_at(FROM + 0x7_f000)
+                .is_some()
+        );
+    });
+}
+
+#[test]
+fn a_message_that_comes_while_a_fault_is_reported_enters_when_its_exception_is_cancelled() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let other = world.task();
+        let (pager, sender) = (world.thread(&other, 11), world.thread(&other, 10));
+        let gate = world.gate(0x40, &pager);
+        let slot = world.give(&setup.task, gate.header(), CapabilityRights::RWS);
+        setup.vcpu.state(world.cpu).pager.set(slot);
+        let slot = world.give(&other, setup.vcpu.header(), CapabilityRights::RWS);
+        setup.takes_messages(world);
+        world.syscall(&pager, Syscall::wait());
+        let fault = Fault::Page {
+            address: 0x5000,
+            bits: 0,
+            beyond_user: false,
+        };
+        world.fault(&setup.vcpu, fault);
+        world.syscall(&sender, Syscall::send(slot));
+        world.syscall(&pager, Syscall::reply().tag(-1, 0, 0));
+        assert!(world.runs(&pager) && !setup.has_entered(world));
+        setup.vcpu.cancel(world.cpu);
+        world.syscall(&pager, Syscall::sleep());
+        assert!(setup.has_entered(world));
+        assert_eq!(world.doing(&sender), Doing::Done(MessageTag::EMPTY));
+    });
+}
+
+#[test]
 fn a_message_waits_if_the_flag_goes_before_it_can_enter() {
     run(|world| {
         let setup = Setup::new(world);
