@@ -270,6 +270,8 @@ fn run(cpu: &Cpu, thread: &Thread) {
             _ => go_round(cpu, thread),
         }
     }
+    // Somebody may have queued at a vCPU while it was elsewhere.
+    thread.take_upcall(cpu);
     scheduling::arrived(cpu, thread);
     scheduling::make_ready(cpu, thread);
 }

@@ -131,9 +131,7 @@ pub fn run_deferred(cpu: &Cpu, thread: &Thread) {
         Deferred::Syscall => {
             crate::syscall::resume(cpu, thread);
             // Somebody may have come while it had paused.
-            if !thread.mailbox.is_empty() {
-                thread.sender_came(cpu);
-            }
+            thread.take_upcall(cpu);
         }
         Deferred::Gate => crate::syscall::repeat(cpu, thread),
         Deferred::Upcall => thread.take_upcall(cpu),

@@ -238,6 +238,44 @@ fn a_vcpu_that_waits_for_others_is_told_of_an_interrupt_from_another_cpu() {
 }
 
 #[test]
+fn a_vcpu_whose_operation_is_on_another_cpu_is_told_of_an_interrupt_when_it_comes_home() {
+    for ends in [false, true] {
+        run_on(2, |world| {
+            let setup = Setup::new(world);
+            let irq = world.irq();
+            let own = world.give_full(&setup.task, setup.vcpu.header());
+            let slot = world.give_full(&setup.task, irq.header());
+            let bound = [0x10, 0x340];
+            world.invoke(&setup.vcpu, slot, label::KERNEL_OBJECT, &bound, Some(own));
+            let other = world.task();
+            let remote = world.on(1).thread(&other, 5);
+            let trigger = world.on(0).thread(&other, 5);
+            let irq = world.give_full(&other, irq.header());
+            let slot = world.give_full(&setup.task, remote.header());
+            let task = world.give_full(&setup.task, setup.task.header());
+            setup.takes_messages(world);
+            let page = Flexpage::object(slot, CapabilityRights::FULL).raw();
+            let doing = match ends {
+                true => {
+                    let words = [1, UnmapMask::DELETE_OBJECT.raw(), page];
+                    world.start_invocation(&setup.vcpu, task, label::TASK, &words, None)
+                }
+                false => {
+                    let words = [Opcode::ExRegs.word(), u64::MAX, u64::MAX];
+                    world.start_invocation(&setup.vcpu, slot, label::THREAD, &words, None)
+                }
+            };
+            assert_eq!(doing, Doing::Waits(Waiting::Remote));
+            let send = Syscall::send(irq).tag(label::IRQ, 0, 0);
+            world.syscall(&trigger, send);
+            world.deliver_all();
+            assert!(setup.has_entered(world) && world.runs(&setup.vcpu));
+            assert!(!setup.area(world).is_irq_pending());
+        });
+    }
+}
+
+#[test]
 fn an_interrupt_has_entered_before_the_vcpu_goes_on_or_is_changed() {
     let control = [Opcode::VcpuControl.word(), AREA + 0x400];
     let registers = [Opcode::ExRegs.word(), u64::MAX, 0x7000];
