@@ -213,11 +213,12 @@ impl Call<'_> {
     }
 }
 
-/// The gate at which `thread`, which runs now, has waited is bound.
+/// The gate at which `thread`, which runs now, has waited is bound; none if
+/// it was cancelled meanwhile.
 pub fn repeat(cpu: &Cpu, thread: &Thread) {
     let state = thread.state(cpu);
     let Some(gate) = state.gate.replace(None) else {
-        return finish::failed(cpu, thread, IpcError::NOT_EXISTENT);
+        return finish::failed(cpu, thread, IpcError::SEND_CANCELED);
     };
     let call = Call {
         cpu,

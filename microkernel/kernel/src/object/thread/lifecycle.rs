@@ -122,9 +122,11 @@ impl Thread {
             // In user mode, as far as anybody can tell.
             (Waiting::Nothing, Deferred::Nothing | Deferred::Upcall | Deferred::Entry) => return,
         };
-        if self.stop_waiting(cpu) {
+        let is_stopped = self.stop_waiting(cpu);
+        // Nor does it go on to a gate that another CPU has just bound.
+        state.gate.replace(None);
+        if is_stopped {
             state.deferred.set(Deferred::Nothing);
-            state.gate.replace(None);
             self.give_up_operation(cpu);
             ipc::finish::failed(cpu, self, error);
             scheduling::make_ready(cpu, self);

@@ -246,3 +246,24 @@ fn a_gate_that_ends_while_it_is_bound_tells_its_thread_or_is_not_bound() {
         has_happened
     });
 }
+
+#[test]
+fn who_is_cancelled_at_a_gate_that_another_cpu_has_just_bound_does_not_send() {
+    run_on(2, |world| {
+        let setup = set_up(world);
+        let gate = world.unbound_gate();
+        let slot = world.give_full(&setup.server_task, gate.header());
+        let at_gate = world.syscall(&setup.server, Syscall::call(slot));
+        assert_eq!(at_gate, Doing::Waits(Waiting::Gate));
+        let [binds, binds_to] = [gate.header(), setup.client.header()]
+            .map(|header| world.give_full(&setup.client_task, header));
+        let (bind, to) = ([BindOpcode::BindThread as u64, LABEL], Some(binds_to));
+        world.invoke(&setup.client, binds, label::KERNEL_OBJECT, &bind, to);
+        let by = world.on(1).thread(&setup.server_task, 5);
+        let slot = world.give_full(&setup.server_task, setup.server.header());
+        let cancel = [1 | 0x1_0000, u64::MAX, u64::MAX];
+        world.invoke(&by, slot, label::THREAD, &cancel, None);
+        world.deliver_all();
+        assert_eq!(world.doing(&setup.server), error(IpcError::SEND_CANCELED));
+    });
+}
