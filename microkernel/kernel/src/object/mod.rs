@@ -259,8 +259,9 @@ fn destroy(cpu: &Cpu, object: &Header) -> bool {
             if thread.is_here(cpu) {
                 return thread.destroy(cpu);
             }
-            cpu.ends_on.set(cpu.ends_on.get() | 1 << thread.home());
             remote::ask(cpu, thread, Errand::Destroy);
+            // Where it goes from now on it ends before it runs.
+            cpu.ends_on.set(cpu.ends_on.get() | 1 << thread.home());
             true
         }),
         Kind::IpcGate => with(object, |gate: &ipc_gate::IpcGate| gate.destroy(cpu)),
