@@ -10,7 +10,7 @@ use machine::sync::{AtomicU64, Ordering};
 use super::OutOfMemory;
 
 /// A reference to a quota. Good while something that its holder owns is charged to the quota,
-/// or while its factory is there.
+/// or while the memory of its factory is there.
 pub type QuotaRef = Handle<Quota>;
 
 /// A limit in bytes, and what of it is used.

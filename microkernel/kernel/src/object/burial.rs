@@ -5,6 +5,7 @@ use machine::ipi;
 use machine::object::{Dead, DeadObjects};
 use machine::quiescence::bits;
 
+use super::factory::Factory;
 use super::task::Task;
 use super::{Common, Kind};
 use crate::cpu::{Cpu, CpuLocal};
@@ -98,6 +99,9 @@ fn free(cpu: &Cpu, burial: &mut Burial) -> bool {
             CpuLocal::has_waiting_interrupt(cpu)
         } else {
             debugger::forget(cpu.kernel, dead.header());
+            if let Some(factory) = dead.header().downcast::<Factory>() {
+                factory.end(cpu);
+            }
             let (storage, common) = dead.free();
             cpu.kernel.heap.free_charged(common.quota, storage);
             CpuLocal::must_pause(cpu)

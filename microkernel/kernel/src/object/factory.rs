@@ -41,8 +41,9 @@ impl Factory {
         self.quota
     }
 
-    /// Its last capability is gone: its quota takes no new charges.
-    pub fn destroy(&self, cpu: &Cpu) {
+    /// Its memory is about to be freed, and nobody is making an object: its
+    /// quota takes no new charges.
+    pub fn end(&self, cpu: &Cpu) {
         cpu.kernel.heap.close_quota(self.quota);
     }
 

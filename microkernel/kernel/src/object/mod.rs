@@ -270,11 +270,7 @@ fn destroy(cpu: &Cpu, object: &Header) -> bool {
             true
         }),
         Kind::Semaphore => with(object, |object: &semaphore::Semaphore| object.destroy(cpu)),
-        Kind::Factory => with(object, |factory: &factory::Factory| {
-            factory.destroy(cpu);
-            true
-        }),
-        Kind::Icu | Kind::Scheduler | Kind::Vlog | Kind::Debugger => true,
+        Kind::Factory | Kind::Icu | Kind::Scheduler | Kind::Vlog | Kind::Debugger => true,
     }
 }
 

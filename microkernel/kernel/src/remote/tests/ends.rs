@@ -158,6 +158,30 @@ fn what_ends_on_one_cpu_is_freed_when_the_others_have_passed() {
     });
 }
 
+#[test]
+fn a_quota_stays_until_no_cpu_can_have_it_from_its_factory() {
+    run_on(2, |world| {
+        let setup = set_up(world);
+        assert!(world.runs(&setup.server) && setup.server.home() == 1);
+        let before = world.used();
+        let factory = world.on(0).factory(0x1000);
+        let (with_factory, quota) = (world.used(), factory.quota());
+        crate::object::doom(world.cpu, factory.header());
+        drop(factory);
+        world.enter(Event::Spurious);
+        // CPU 1 may have been making an object all the time.
+        assert_eq!(world.used(), with_factory);
+        let heap = &world.cpu.kernel.heap;
+        let storage = heap.allocate_charged(quota, 64).expect("it is open");
+        heap.free_charged(quota, storage);
+        world.deliver_all();
+        for id in [1, 0, 1, 0] {
+            world.on(id).enter(Event::Ipi);
+        }
+        assert_eq!(world.used(), before);
+    });
+}
+
 /// Does `test` with every number of moments that pass before something happens in the middle of an
 /// entry; it says whether that has happened.
 fn at_every_moment(cpus: usize, mut test: impl FnMut(&mut World, usize) -> bool) {
