@@ -33,6 +33,7 @@ pub mod teardown;
 mod tree;
 pub mod unmap;
 
+use l4_abi::flexpage::Flexpage;
 use machine::handle::Handle;
 use machine::lock::Lock;
 
@@ -40,7 +41,8 @@ use crate::memory::KernelHeap;
 use memory_space::MemorySpace;
 use tree::{Node, NodeRef};
 
-/// Forgets translations of revoked pages, wherever CPUs have them.
+/// Forgets translations of revoked pages, wherever CPUs have them. Who finds a page gone, with the
+/// tree locked, can rely on it that the flush has been told.
 pub trait Flush {
     /// The page of 2^`order` bytes at `address` in `space` has changed or is gone. CPUs may use it
     /// until [`Flush::commit`], where hardware allows that what comes there next is used as well.
@@ -61,6 +63,19 @@ impl Mappings {
         Mappings {
             tree: Lock::new(()),
         }
+    }
+
+    /// What CPUs keep of a space besides translations has changed.
+    pub fn forget(&self, space: &MemorySpace, flush: &mut impl Flush) {
+        let guard = self.tree.lock();
+        flush.page(space, 0, Flexpage::WHOLE_SPACE_ORDER);
+        drop(guard);
+        flush.commit();
+    }
+
+    /// Whether somebody is changing nodes or page tables.
+    pub fn are_locked(&self) -> bool {
+        self.tree.try_lock().is_none()
     }
 }
 

@@ -49,6 +49,8 @@ const FIRST_SLOT: u64 = 0x100;
 
 /// 2 MiB of sigma0's memory, to be mapped by tests.
 pub(crate) const TEST_MEMORY: u64 = 0x4000_0000;
+/// A port of sigma0's, likewise.
+pub(crate) const TEST_PORT: u16 = 0x60;
 
 /// A kernel.
 pub(crate) struct World {
@@ -210,16 +212,19 @@ impl World {
         self.cpu.kernel.heap.used() - self.used
     }
 
-    /// Maps a page of sigma0's: what that takes in sigma0 stays for good.
+    /// Maps a page and a port of sigma0's: what that takes in sigma0 stays for good.
     fn map_test_memory(&mut self) {
         let task = self.task();
         let thread = self.thread(&task, 1);
         let own = self.give_full(&task, task.header());
         let source = self.give_full(&task, self.sigma0_task().header());
-        let page = Flexpage::memory(TEST_MEMORY, 12, MemoryRights::RWX).raw();
-        let words = [0, TEST_MEMORY, page];
-        let result = self.invoke(&thread, own, label::TASK, &words, Some(source));
-        assert_eq!(result, 0);
+        let page = Flexpage::memory(TEST_MEMORY, 12, MemoryRights::RWX);
+        let port = Flexpage::io_ports(TEST_PORT, 0).with_rights(page.rights());
+        for flexpage in [page, port] {
+            let words = [0, TEST_MEMORY, flexpage.raw()];
+            let result = self.invoke(&thread, own, label::TASK, &words, Some(source));
+            assert_eq!(result, 0);
+        }
     }
 
     /// Destroys everything that the test made; kernel memory is as before.

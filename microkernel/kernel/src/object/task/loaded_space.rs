@@ -64,8 +64,12 @@ impl LoadedSpace {
     }
 
     /// The page at `address` of `space` has changed or is gone, or more than
-    /// that page, if `is_single` is false.
+    /// that page, if `is_single` is false. The mapping tree is locked.
     pub fn forget(&self, cpu: &Cpu, space: &MemorySpace, address: u64, is_single: bool) {
+        debug_assert!(
+            cpu.kernel.mappings.are_locked(),
+            "another CPU could miss it"
+        );
         let (tlbs, residence) = (&cpu.kernel.tlbs, space.residence());
         tlbs.forget(cpu.block(), &self.tlb, residence, address, is_single);
     }

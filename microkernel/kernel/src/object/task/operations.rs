@@ -10,6 +10,7 @@ use l4_abi::protocol::task::{Opcode, UnmapMask};
 use l4_abi::rights::CapabilityRights;
 use l4_abi::utcb::MESSAGE_REGISTERS;
 
+use super::memory::CpuFlush;
 use super::{Mapping, Revocation, Task};
 use crate::capability::Entry;
 use crate::cpu::Cpu;
@@ -176,8 +177,7 @@ impl Task {
         if let Some(spare) = space.residence().set_descriptors(words, allocate)? {
             heap.free_charged(self.quota, spare);
         }
-        cpu.space.forget(cpu, &space, 0, false);
-        cpu.space.wait(cpu);
+        cpu.kernel.mappings.forget(&space, &mut CpuFlush(cpu));
         Ok(Outcome::OK)
     }
 

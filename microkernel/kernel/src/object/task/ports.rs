@@ -151,8 +151,7 @@ pub(super) fn map_step(
     let result = map.run(&mut context(cpu.kernel, &mut flush), cursor)?;
     // What was refused before may be allowed now.
     if let Some(space) = destination.ports.space() {
-        flush.page(&space, 0, FRAME_ORDER);
-        flush.commit();
+        cpu.kernel.mappings.forget(&space, &mut flush);
     }
     Some(result)
 }
