@@ -128,14 +128,15 @@ pub(super) fn prepare_map(
         true => make_space(cpu, source)?,
         false => source.ports.space(),
     };
-    let (Some(transfer), Some(from)) = (transfer, from) else {
+    let (Some(Transfer { send, .. }), Some(from)) = (transfer, from) else {
+        return Ok(None);
+    };
+    // There are none behind the last number.
+    let Ok(first) = u16::try_from(send.start()) else {
         return Ok(None);
     };
     let to = make_space(cpu, destination)?;
-    let ports = as_pages(Flexpage::io_ports(
-        transfer.send.start() as u16,
-        transfer.send.order(),
-    ));
+    let ports = as_pages(Flexpage::io_ports(first, send.order()));
     Ok(to.map(|to| Map::new(from, to, item.control, ports, ports)))
 }
 

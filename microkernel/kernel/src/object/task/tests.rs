@@ -1,11 +1,12 @@
 //! Tasks.
 
-use l4_abi::flexpage::{Flexpage, Space};
+use l4_abi::flexpage::{Flexpage, PAGE_ORDER, Space};
 use l4_abi::item::{ItemControl, ItemFlags, MapItem};
+use l4_abi::rights::MemoryRights;
 
 use super::*;
 use crate::ipc::reply;
-use crate::testing::{TEST_PORT, run};
+use crate::testing::{TEST_PORT, World, run};
 
 /// Explicit reply slots and callers point to each other.
 pub(crate) fn check(cpu: &Cpu, task: &Task) {
@@ -14,17 +15,31 @@ pub(crate) fn check(cpu: &Cpu, task: &Task) {
     }
 }
 
+/// Maps ports of sigma0's from number `first` on to a task that expects them; whether there was one.
+fn map_ports(world: &mut World, first: u64, order: u32) -> bool {
+    let task = world.task();
+    let ports = Flexpage::io_ports(0, order).with_rights(MemoryRights::RWX.bits());
+    let ports = Flexpage::from_raw(ports.raw() | first << PAGE_ORDER);
+    let item = MapItem {
+        control: ItemControl::map(0, ItemFlags::empty()),
+        flexpage: ports,
+        space: Space::IoPort,
+    };
+    let sigma0 = world.sigma0_task();
+    world.map(&sigma0, &task.task, item, ports) == Ok(true)
+}
+
 #[test]
 fn a_port_is_mapped_and_forgotten_with_the_mapping_tree_locked() {
+    run(|world| assert!(map_ports(world, TEST_PORT.into(), 0)));
+}
+
+#[test]
+fn no_port_has_a_number_behind_the_last_one() {
     run(|world| {
-        let task = world.task();
-        let whole = Flexpage::io_ports(0, Flexpage::WHOLE_IO_PORT_ORDER);
-        let item = MapItem {
-            control: ItemControl::map(0, ItemFlags::empty()),
-            flexpage: Flexpage::io_ports(TEST_PORT, 0).with_rights(7),
-            space: Space::IoPort,
-        };
-        let mapped = world.map(&world.sigma0_task(), &task.task, item, whole);
-        assert_eq!(mapped, Ok(true));
+        for beyond in [1_u64 << 16, 1 << 51] {
+            let first = beyond + u64::from(TEST_PORT);
+            assert!(!map_ports(world, first, 0) && !map_ports(world, first, 3));
+        }
     });
 }
