@@ -118,7 +118,7 @@ pub struct SenderRule {
     pub match_value: u64,
     /// Bits to clear.
     pub clear: u64,
-    /// Value to add.
+    /// Bits to set then.
     pub add: u64,
 }
 
@@ -129,7 +129,7 @@ impl SenderRule {
     /// The rewritten label, or `None` if the rule does not match.
     pub const fn apply(self, label: u64) -> Option<u64> {
         if label & self.match_mask == self.match_value {
-            Some((label & !self.clear).wrapping_add(self.add))
+            Some(label & !self.clear | self.add)
         } else {
             None
         }
