@@ -29,7 +29,7 @@ pub struct Flexpage(u64);
 impl Flexpage {
     /// The flexpage that names nothing.
     pub const NIL: Flexpage = Flexpage(0);
-    /// Everything in every space, without rights: a receive window or what to unmap.
+    /// Everything in every space, without rights: a receive window; with rights, what to unmap.
     pub const ALL_SPACES: Flexpage =
         Flexpage((Self::WHOLE_SPACE_ORDER as u64) << Self::ORDER_SHIFT);
     /// The order that stands for a whole address space.

@@ -298,3 +298,26 @@ fn the_last_slot_can_be_used_and_none_behind_it() {
         }
     });
 }
+
+#[test]
+fn an_unmap_of_all_spaces_takes_the_rights_that_it_names() {
+    run(|world| {
+        let (real, _) = Real::new(world);
+        let (task, object) = (&real.tasks[1], real.objects[0].header());
+        let slot = world.give_full(task, object);
+        let full = CapabilityRights::FULL;
+        let no_write = full.difference(CapabilityRights::WRITE);
+        let no_invocation = full.difference(CapabilityRights::INVOCATION);
+        for (rights, left) in [
+            (0, Some(full)),
+            (WRITE, Some(no_write)),
+            (WRITE | SPECIAL, Some(no_invocation)),
+            (READ, None),
+        ] {
+            let all = Flexpage::ALL_SPACES.with_rights(rights).raw();
+            let words = [1, UnmapMask::ALL_SPACES.raw(), all];
+            let result = world.invoke(&real.thread, real.task_slots[1], label::TASK, &words, None);
+            assert_eq!((result, world.rights(task, slot, object)), (0, left));
+        }
+    });
+}

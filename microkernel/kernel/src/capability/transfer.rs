@@ -166,7 +166,7 @@ pub fn unmap_some(
         return None;
     }
     let lost = flexpage.object_rights();
-    let full = lost.contains(CapabilityRights::READ) || flexpage.is_all_spaces();
+    let full = lost.contains(CapabilityRights::READ);
     let block = flexpage.block(OBJECT_SPACE_ORDER);
     let mut slots = task
         .capabilities
