@@ -235,7 +235,7 @@ fn pin_slot<'a>(call: &'a Invocation<'_>, pin: u32) -> Result<&'a PinSlot, Fail>
 }
 
 fn bind(call: &Invocation<'_>, pin: Result<u32, ResultCode>) -> OperationResult {
-    let entry = call.capability_at(2)?;
+    let entry = call.capability_at(call.tag.words())?;
     ensure(
         entry.rights.contains(CapabilityRights::WRITE),
         ResultCode::EPERM,

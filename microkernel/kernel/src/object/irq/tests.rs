@@ -430,6 +430,16 @@ fn the_end_of_an_interrupt_masks_its_pin() {
 }
 
 #[test]
+fn what_is_bound_to_a_pin_is_named_behind_all_words() {
+    run(|world| {
+        let real = Real::new(world, Line::Software);
+        let words = [IcuOpcode::Bind as u64, u64::from(PIN), 0, 0];
+        assert_eq!(real.icu(world, &words, Some(real.slot)), 0);
+        assert!(!real.irq.pin.is_unbound());
+    });
+}
+
+#[test]
 fn operations_are_refused_as_the_table_of_errors_says() {
     run(|world| {
         let real = Real::new(world, Line::Software);
