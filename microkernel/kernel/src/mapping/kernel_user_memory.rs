@@ -99,6 +99,12 @@ pub fn add(
     Ok(Some(map(space, heap, block, shown, Some(memory))?))
 }
 
+/// Where [`add`] adds memory for `flexpage`: an answer, without rights.
+pub fn area(flexpage: Flexpage) -> Flexpage {
+    let block = Block::new(flexpage.address(), flexpage.order());
+    Flexpage::memory(block.start(), block.order(), MemoryRights::empty())
+}
+
 /// Adds the page of a device at `physical`, where the flexpage begins.
 ///
 /// # Errors

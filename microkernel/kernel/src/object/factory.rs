@@ -22,7 +22,7 @@ use super::{
 };
 use crate::capability;
 use crate::cpu::Cpu;
-use crate::mapping::Cursor;
+use crate::mapping::{Cursor, kernel_user_memory};
 use crate::memory::quota::QuotaRef;
 
 /// A factory.
@@ -67,7 +67,7 @@ impl Factory {
                     return Ok(Outcome::DONE);
                 };
                 if !area.is_nil() {
-                    call.reply(0, area.with_rights(0).raw());
+                    call.reply(0, kernel_user_memory::area(area).raw());
                     words = 1;
                 }
                 task.into_any()

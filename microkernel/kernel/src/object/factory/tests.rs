@@ -283,6 +283,21 @@ fn requests_are_refused_as_the_table_of_errors_says() {
     });
 }
 
+#[test]
+fn the_answer_tells_where_the_memory_of_a_task_is() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let within = Flexpage::memory(0x10_3000, 14, MemoryRights::RWX);
+        let area = Flexpage::memory(0x10_0000, 14, MemoryRights::empty()).raw();
+        assert_eq!(setup.make(world, ObjectType::Task, within.raw()), 0);
+        assert_eq!(world.word(&setup.thread, 0), area);
+        let words = [3, within.raw() + 0x10_0000, within.raw() + 0x20_0000];
+        let added = world.invoke(&setup.thread, SLOT, label::TASK, &words, None);
+        let answer = [0, 1].map(|index| world.word(&setup.thread, index));
+        assert_eq!((added, answer), (0, [area + 0x10_0000, area + 0x20_0000]));
+    });
+}
+
 /// Begins to make a task with much kernel-user memory; pauses.
 fn begin_task(world: &mut World, setup: &Setup) {
     let area = Flexpage::memory(0x10_0000, 16, MemoryRights::RW);

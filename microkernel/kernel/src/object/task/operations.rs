@@ -14,7 +14,7 @@ use super::memory::CpuFlush;
 use super::{Mapping, Revocation, Task};
 use crate::capability::Entry;
 use crate::cpu::Cpu;
-use crate::mapping::Cursor;
+use crate::mapping::{Cursor, kernel_user_memory};
 use crate::object::ipc_gate::reference;
 use crate::object::thread::{Deferred, LongOperation};
 use crate::object::{Header, Invocation, Kind, OperationResult, Outcome, Ref, ensure};
@@ -195,7 +195,8 @@ impl Task {
         }
         // The answer overwrites them, each after it is read.
         for index in 0..count {
-            call.reply(index, call.flexpage(index + 1).with_rights(0).raw());
+            let area = kernel_user_memory::area(call.flexpage(index + 1));
+            call.reply(index, area.raw());
         }
         Ok(Outcome(MessageTag::words_only(0, count)))
     }
