@@ -125,8 +125,8 @@ impl Factory {
         let (thread, label) = if call.tag.items() == 0 {
             (None, 0)
         } else {
+            let thread = thread_argument(call, call.tag.words()).map_err(no_thread)?;
             let label = argument(call, ResultCode::EMSGTOOSHORT)?;
-            let thread = thread_argument(call, call.tag.words())?;
             if label & LABEL_RIGHTS_MASK != 0 {
                 return Err(ResultCode::EINVAL.into());
             }
@@ -178,6 +178,14 @@ impl Factory {
 fn argument(call: &Invocation<'_>, otherwise: ResultCode) -> Result<u64, Fail> {
     call.require_words(FIRST_ARGUMENT_WORD + 1, otherwise)?;
     Ok(call.word(FIRST_ARGUMENT_WORD))
+}
+
+/// An item that is no capability only names no thread here.
+fn no_thread(fail: Fail) -> Fail {
+    match fail == IpcError::SEND_OVERFLOW.into() {
+        true => ResultCode::EINVAL.into(),
+        false => fail,
+    }
 }
 
 /// Where the caller wants the capability: its first object receive buffer.

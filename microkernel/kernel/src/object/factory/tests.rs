@@ -1,5 +1,6 @@
 //! Factories: what they make, refuse, and pay for.
 
+use l4_abi::item::{MapItem, SendItem};
 use l4_abi::rights::MemoryRights;
 
 use super::*;
@@ -295,6 +296,44 @@ fn the_answer_tells_where_the_memory_of_a_task_is() {
         let added = world.invoke(&setup.thread, SLOT, label::TASK, &words, None);
         let answer = [0, 1].map(|index| world.word(&setup.thread, index));
         assert_eq!((added, answer), (0, [area + 0x10_0000, area + 0x20_0000]));
+    });
+}
+
+#[test]
+fn a_gate_is_not_made_for_what_is_no_thread() {
+    run(|world| {
+        let setup = Setup::new(world);
+        let thread = world.give_full(&setup.task, setup.thread.header());
+        let rights = CapabilityRights::RW;
+        let weak = world.give(&setup.task, setup.thread.header(), rights);
+        let object = |slot: u64| MapItem::capability(slot, rights);
+        let memory = MapItem::memory(0x10_0000, 12, MemoryRights::RW);
+        let [einval, eperm] = [ResultCode::EINVAL, ResultCode::EPERM].map(ResultCode::label);
+        let short = ResultCode::EMSGTOOSHORT.label();
+        let buffer = l4_abi::item::ReceiveBuffer::slot_word(SLOT, false);
+        world.write_buffers(&setup.thread, &[buffer]);
+        // The item counts before the number of words, and that before the label.
+        for (words, item, code) in [
+            (1, memory, einval),
+            (1, object(setup.slot), einval),
+            (1, object(weak), eperm),
+            (2, object(thread), short),
+            (3, object(thread), einval),
+        ] {
+            world.write(&setup.thread, &[0, 0, 1][..words]);
+            let utcb = setup.thread.utcb(world.cpu);
+            for (offset, word) in SendItem::Map(item).words().into_iter().enumerate() {
+                utcb.set_word(words + offset, word);
+            }
+            let call = Syscall::call(setup.slot).tag(label::FACTORY, words, 1);
+            let refused = Doing::Done(MessageTag::label_only(code));
+            assert_eq!(
+                world.syscall(&setup.thread, call),
+                refused,
+                "{words} {item:?}"
+            );
+        }
+        assert_eq!(setup.used(), 0);
     });
 }
 
