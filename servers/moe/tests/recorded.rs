@@ -12,7 +12,7 @@ use abi_vectors::wire::{Pattern, vector};
 use l4_abi::capability::Selector;
 use l4_abi::error::ResultCode;
 use l4_abi::flexpage::Flexpage;
-use l4_abi::message_tag::MessageTag;
+use l4_abi::message_tag::{MessageTag, TagFlags};
 use l4_abi::protocol::region_map::{DetachFlags, Flags};
 use l4_abi::protocol::{dataspace, label, namespace};
 use l4_abi::rights::{CapabilityRights, MemoryRights};
@@ -366,6 +366,25 @@ fn a_region_is_attached_found_and_detached() {
         }
         let regions = root.send("Rm.get_regions", to, Arrives::Nothing);
         assert_eq!(regions, (0, vec![]));
+    });
+}
+
+#[test]
+fn a_private_copy_of_what_others_have_is_refused() {
+    let root = Root::new();
+    with_kernel(kernel, || {
+        let attach = |flags: Flags| {
+            let (flags, invalid) = (u64::from(flags.bits()), Selector::INVALID.raw());
+            let mut words = vec![0, 0x10_0000, PAGE_SIZE, flags, 0, 0, invalid, 0, 0];
+            let tag = MessageTag::new(label::REGION_MAP, words.len(), 1, TagFlags::empty());
+            words.extend([8, Flexpage::object(SLOT, CapabilityRights::RW).raw()]);
+            let hello = Arrives::Own(root.label("hello") | 1);
+            let answered = root.ask(("ned-map", 3), tag.raw(), &words, hello);
+            answered.unwrap().tag.label()
+        };
+        let writable = Flags::PRIVATE | Flags::RW;
+        assert_eq!(attach(writable), ResultCode::ENOSYS.label());
+        assert_eq!(attach(Flags::PRIVATE | Flags::READ), 0);
     });
 }
 

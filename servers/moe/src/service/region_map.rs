@@ -198,6 +198,10 @@ impl RegionMapServer for Service<'_> {
         let rights = MemoryRights::from_bits_truncate((flags & Flags::RIGHTS).bits() as u8);
         let owns_memory = dataspace.is_none() && flags.contains(Flags::ANONYMOUS);
         let (memory, offset) = match dataspace {
+            // What is written there would be everybody's.
+            Some(_) if flags.contains(Flags::PRIVATE | Flags::WRITE) => {
+                return Err(ResultCode::ENOSYS);
+            }
             Some(dataspace) => (Some(self.attachable(dataspace, rights)?), offset),
             None if owns_memory => (Some(self.anonymous_memory(size)?), 0),
             None => (None, offset),
