@@ -176,6 +176,15 @@ fn an_event_that_an_interrupt_overtakes_comes_again() {
 }
 
 #[test]
+fn machine_checks_are_told_from_other_exits() {
+    let vmcb = prepared();
+    for (exit_code, is_one) in [(0x51, false), (0x52, true), (0x53, false), (0x72, false)] {
+        vmcb.word(at::EXIT_CODE).set(exit_code);
+        assert_eq!(vmcb.has_machine_check(), is_one);
+    }
+}
+
+#[test]
 fn components_are_what_the_cpu_has_and_takes() {
     for available in [0b11, 0b111, 0b1110_0111] {
         let wish = wish();
