@@ -7,7 +7,7 @@ use machine::quiescence::bits;
 
 use super::factory::Factory;
 use super::task::Task;
-use super::{Common, Kind};
+use super::{Common, Header, Kind};
 use crate::cpu::{Cpu, CpuLocal};
 use crate::kernel::Kernel;
 use crate::{debugger, scheduling};
@@ -92,15 +92,16 @@ fn interrupt(kernel: &Kernel, cpus: u64) {
 /// Frees the dead. False if that has to pause.
 fn free(cpu: &Cpu, burial: &mut Burial) -> bool {
     while let Some(mut dead) = burial.open.take().or_else(|| burial.dead.next()) {
-        let is_task = dead.header().common().kind == Kind::Task;
+        let kind = dead.header().common().kind;
+        let is_task = kind == Kind::Task;
         let task = is_task.then(|| dead.downcast::<Task>()).flatten();
         let pauses = if task.is_some_and(|task| task.release_part(cpu)) {
             burial.open = Some(dead);
             CpuLocal::has_waiting_interrupt(cpu)
         } else {
             debugger::forget(cpu.kernel, dead.header());
-            if let Some(factory) = dead.header().downcast::<Factory>() {
-                factory.end(cpu);
+            if kind == Kind::Factory {
+                end_factory(cpu, dead.header());
             }
             let (storage, common) = dead.free();
             cpu.kernel.heap.free_charged(common.quota, storage);
@@ -111,4 +112,11 @@ fn free(cpu: &Cpu, burial: &mut Burial) -> bool {
         }
     }
     true
+}
+
+#[cold]
+fn end_factory(cpu: &Cpu, header: &Header) {
+    if let Some(factory) = header.downcast::<Factory>() {
+        factory.end(cpu);
+    }
 }
