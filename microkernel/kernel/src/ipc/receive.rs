@@ -192,8 +192,13 @@ fn take_message(cpu: &Cpu, receiver: &Thread, sender: &Thread, open: bool) {
             let calls = request.is_call_of(receiver.id);
             if !calls && !sender.mailbox.is_empty() {
                 state.deferred.set(Deferred::Receive);
-            } else if begin(cpu, sender, request, calls) && calls && open {
-                reply::connect(cpu, receiver, sender, request.rights);
+            } else {
+                let waits = begin(cpu, sender, request, calls);
+                match (calls && open, waits) {
+                    (true, true) => reply::connect(cpu, receiver, sender, request.rights),
+                    (true, false) => reply::disconnect(cpu, receiver),
+                    (false, _) => {}
+                }
             }
         }
     }

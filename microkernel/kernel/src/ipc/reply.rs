@@ -62,6 +62,16 @@ pub fn place<'cpu>(
     }
 }
 
+/// The call that `server` has received failed at once: it cannot be answered, nor can whoever could
+/// be before.
+#[cold]
+pub fn disconnect(cpu: &Cpu, server: &Thread) {
+    let slot = server.state(cpu).request.get().reply_slot;
+    if let Some(place) = place(cpu, server, slot) {
+        lose_caller(cpu, place);
+    }
+}
+
 /// Lets `server`, which has received the call of `caller`, answer it once.
 /// Whoever could be answered through the place before cannot any more.
 pub fn connect(cpu: &Cpu, server: &Thread, caller: &Thread, rights: CapabilityRights) {

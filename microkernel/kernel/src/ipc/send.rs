@@ -90,8 +90,11 @@ fn deliver(
     }
     let calls = request.is_call_of(receiver.id);
     let waits = receive::begin(cpu, sender, request, calls);
-    if waits && calls && open {
-        reply::connect(cpu, receiver, sender, request.rights);
+    if calls && open {
+        match waits {
+            true => reply::connect(cpu, receiver, sender, request.rights),
+            false => reply::disconnect(cpu, receiver),
+        }
     }
     // Nobody donates to or from another CPU.
     let donates = waits

@@ -61,6 +61,32 @@ fn a_caller_whose_reply_capability_is_overwritten_fails() {
 }
 
 #[test]
+fn a_call_that_fails_at_once_overwrites_a_reply_capability_too() {
+    for is_queued in [false, true] {
+        run(|world| {
+            let pair = Pair::new(world);
+            let other = world.thread(&pair.client_task, 10);
+            world.syscall(&pair.server, Syscall::wait());
+            world.syscall(&pair.client, Syscall::call(pair.to_server));
+            let call = Syscall::call(pair.to_server).receive_timeout(Timeout::ZERO);
+            if is_queued {
+                world.syscall(&other, call);
+                world.syscall(&pair.server, Syscall::wait());
+            } else {
+                world.syscall(&pair.server, Syscall::wait());
+                world.syscall(&other, call);
+            }
+            let late = Doing::Failed(IpcError::RECEIVE_TIMEOUT);
+            assert_eq!(
+                (world.doing(&other), world.doing(&pair.client)),
+                (late, LOST)
+            );
+            assert_eq!(world.syscall(&pair.server, Syscall::reply()), NOBODY);
+        });
+    }
+}
+
+#[test]
 fn a_caller_whose_server_ends_fails() {
     run(|world| {
         let pair = Pair::new(world);
