@@ -137,7 +137,7 @@ struct Items<'cpu> {
 impl Items<'_> {
     /// Maps all of them; `None`: that has paused.
     fn all(&self, words: usize, items: usize) -> Result<Option<()>, IpcError> {
-        let paused = self.mover.paused_item(self.cpu, self.partner);
+        let mut paused = self.mover.paused_item(self.cpu, self.partner);
         let buffers = |register: usize| match register {
             0 if self.is_in_fault => ReceiveBuffer::WINDOW_WORD,
             1 if self.is_in_fault => Flexpage::ALL_SPACES.raw(),
@@ -166,14 +166,23 @@ impl Items<'_> {
                     let buffer = cursors
                         .take(item.space, compound, buffers)
                         .map_err(|_| IpcError::SEND_OVERFLOW)?;
-                    match paused {
-                        Some((paused, _)) if at < paused => continue,
-                        // The receiver has waited for something else meanwhile.
-                        Some((paused, old)) if at == paused && old != Some(buffer) => {
-                            self.mover.give_up_operation(self.cpu);
-                            return self.all(words, items);
+                    match paused.take() {
+                        Some(item) if at < item.0 => {
+                            paused = Some(item);
+                            continue;
                         }
-                        _ => {}
+                        Some((old_at, old_window, task)) => {
+                            let now = self.task_of(buffer)?.downcast::<Task>();
+                            let is_same = old_at == at
+                                && buffer.window(item.space) == Some(old_window)
+                                && now.is_some_and(|now| core::ptr::eq(now, task));
+                            if !is_same {
+                                // The receiver waits for something else by now.
+                                self.mover.give_up_operation(self.cpu);
+                                return self.all(words, items);
+                            }
+                        }
+                        None => {}
                     }
                     // Told before the mapping, which may fail half way.
                     let mapped = ReceivedItem::new(item, Delivery::Mapped);
@@ -207,25 +216,24 @@ impl Items<'_> {
         buffer: ReceiveBuffer,
     ) -> Result<Option<Delivery>, IpcError> {
         let (cpu, pass_special) = (self.cpu, self.rights.contains(CapabilityRights::SPECIAL));
+        let window = buffer.window(item.space);
         if let Some((mapping, [source, destination])) = self.mover.take_map(cpu, true) {
-            return self.map(at, mapping, [source.header(), destination.header()], buffer);
+            let headers = [source.header(), destination.header()];
+            return self.map(at, mapping, headers, window.unwrap_or(Flexpage::NIL));
         }
-        let destination = match buffer.forward {
-            None => self.headers[1],
-            Some(selector) => self.forward(selector.target(Operation::empty()))?,
-        };
+        let destination = self.task_of(buffer)?;
         if buffer.local_id
             && item.space == Space::Object
             && let Some(delivery) = self.local_id(item, pass_special)
         {
             return Ok(Some(delivery));
         }
-        let (Some(window), Some(task)) = (buffer.window(item.space), destination.downcast()) else {
+        let (Some(window), Some(task)) = (window, destination.downcast()) else {
             return Ok(Some(Delivery::Mapped));
         };
         let mapping = Mapping::new(cpu, [self.source, task], item, window, pass_special)
             .map_err(|_| IpcError::SEND_MAP_FAILED)?;
-        self.map(at, mapping, [self.headers[0], destination], buffer)
+        self.map(at, mapping, [self.headers[0], destination], window)
     }
 
     /// Goes on with the mapping of the item at message register `at`.
@@ -234,9 +242,9 @@ impl Items<'_> {
         at: usize,
         mapping: Mapping,
         headers: [&Header; 2],
-        buffer: ReceiveBuffer,
+        window: Flexpage,
     ) -> Result<Option<Delivery>, IpcError> {
-        let item = Some((at, self.partner, Some(buffer)));
+        let item = Some((at, self.partner, window));
         let mapped = (self.mover).run_mapping(self.cpu, mapping, headers, item, self.again)?;
         Ok(mapped.map(|has_found| match has_found {
             true => Delivery::Mapped,
@@ -244,9 +252,12 @@ impl Items<'_> {
         }))
     }
 
-    /// The task that the receive buffer names; it needs the W right.
-    fn forward(&self, target: Target) -> Result<&Header, IpcError> {
-        let Target::Object(index) = target else {
+    /// The receiver's task, or that which the receive buffer names; it needs the W right.
+    fn task_of(&self, buffer: ReceiveBuffer) -> Result<&Header, IpcError> {
+        let Some(selector) = buffer.forward else {
+            return Ok(self.headers[1]);
+        };
+        let Target::Object(index) = selector.target(Operation::empty()) else {
             return Err(IpcError::SEND_OVERFLOW);
         };
         let entry = self.destination.capabilities.lookup(self.cpu, index);

@@ -7,7 +7,7 @@
 //! progress.
 
 use l4_abi::error::IpcError;
-use l4_abi::item::ReceiveBuffer;
+use l4_abi::flexpage::Flexpage;
 
 use super::{Deferred, LongOperation, PausedItem, Thread};
 use crate::cpu::{Cpu, CpuLocal};
@@ -31,13 +31,13 @@ impl Thread {
 
     /// Goes on with a mapping between the tasks behind `headers`: whether there was anything to
     /// map. `None`: it pauses, until it is this thread's turn to do `again`. An `item` of a message
-    /// has its message register, its partner and its buffer.
+    /// has its message register, its partner and its window.
     pub fn run_mapping(
         &self,
         cpu: &Cpu,
         mut mapping: Mapping,
         headers: [&Header; 2],
-        item: Option<(usize, &Thread, Option<ReceiveBuffer>)>,
+        item: Option<(usize, &Thread, Flexpage)>,
         again: Deferred,
     ) -> Result<Option<bool>, IpcError> {
         let [Some(source), Some(destination)] = headers.map(Header::downcast::<Task>) else {
@@ -52,10 +52,10 @@ impl Thread {
         };
         let item = match item {
             None => None,
-            Some((at, partner, buffer)) => Some(PausedItem {
+            Some((at, partner, window)) => Some(PausedItem {
                 at,
                 partner: partner.counted().ok_or(IpcError::NOT_EXISTENT)?,
-                buffer,
+                window,
             }),
         };
         let operation = LongOperation::Map(mapping, [source, destination], item);
@@ -130,17 +130,18 @@ impl Thread {
         }
     }
 
-    /// The message register and the buffer of the item of a message to or from
-    /// `partner` in the mapping of which it has paused. Anything else that has
-    /// paused is given up: meanwhile its system call has come to name `partner`.
-    pub fn paused_item(
+    /// The message register of the item of a message to or from `partner` in
+    /// the mapping of which it has paused, the window and the task for it. Anything
+    /// else that has paused is given up: meanwhile its system call has come to name
+    /// `partner`.
+    pub fn paused_item<'cpu>(
         &self,
-        cpu: &Cpu,
+        cpu: &'cpu Cpu,
         partner: &Thread,
-    ) -> Option<(usize, Option<ReceiveBuffer>)> {
+    ) -> Option<(usize, Flexpage, &'cpu Task)> {
         let paused = match &*self.state(cpu).operation.borrow() {
-            Some(LongOperation::Map(_, _, Some(item))) if item.partner.id == partner.id => {
-                Some((item.at, item.buffer))
+            Some(LongOperation::Map(_, [_, task], Some(item))) if item.partner.id == partner.id => {
+                Some((item.at, item.window, task.get(cpu)))
             }
             _ => None,
         };

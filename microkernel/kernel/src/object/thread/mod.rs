@@ -20,7 +20,7 @@ use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use l4_abi::capability::Selector;
-use l4_abi::item::ReceiveBuffer;
+use l4_abi::flexpage::Flexpage;
 use l4_abi::message_tag::MessageTag;
 use l4_abi::operation::Operation;
 use l4_abi::timeout::TimeoutPair;
@@ -189,8 +189,8 @@ pub struct PausedItem {
     pub at: usize,
     /// From or to whom the message is; of a vCPU's resume, itself.
     pub partner: Ref<Thread>,
-    /// Where it goes, if it has a buffer.
-    pub buffer: Option<ReceiveBuffer>,
+    /// Where it goes.
+    pub window: Flexpage,
 }
 
 /// What the home CPU keeps of a thread.

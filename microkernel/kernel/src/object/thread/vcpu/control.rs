@@ -159,7 +159,7 @@ impl Thread {
         let (words, items) = (call.tag.words(), call.tag.items());
         let paused = self.paused_item(cpu, self);
         for at in (words..).step_by(ITEM_WORDS).take(items) {
-            if paused.is_some_and(|(paused, _)| at < paused) {
+            if paused.is_some_and(|(paused, ..)| at < paused) {
                 continue;
             }
             if at + 1 >= MESSAGE_REGISTERS {
@@ -187,7 +187,7 @@ impl Thread {
                 }
             };
             let headers = tasks.each_ref().map(|task| task.header());
-            let item = Some((at, self, None));
+            let item = Some((at, self, Flexpage::ALL_SPACES));
             let done = self.run_mapping(cpu, mapping, headers, item, Deferred::Syscall)?;
             if done.is_none() {
                 return Ok(false);
