@@ -169,7 +169,9 @@ pub enum Stop {
     SyscallExecuted,
 }
 
-/// An operation of the thread that has paused, because an interrupt waited.
+/// An operation of the thread that has paused, because an interrupt waited. With a
+/// tag of its own there is nothing else to write if there is none.
+#[repr(u64)]
 pub enum LongOperation {
     /// Task map, or the mapping of an item. Both tasks.
     Map(Mapping, [Ref<Task>; 2], Option<PausedItem>),
