@@ -5,8 +5,8 @@ use std::vec::Vec;
 
 use l4_abi::error::ResultCode;
 
-use super::meanwhile::Mutex;
 use super::trap::{Interrupt, Source};
+use crate::lock::Lock;
 
 /// What a pin was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Pin {
 
 /// The chip.
 pub struct IrqChip {
-    pins: Mutex<Vec<Pin>>,
+    pins: Lock<Vec<Pin>>,
     pending: AtomicBool,
 }
 
@@ -46,7 +46,7 @@ impl IrqChip {
             sent_masked: true,
         };
         Self {
-            pins: Mutex::new(vec![pin; (pins + MESSAGES) as usize]),
+            pins: Lock::new(vec![pin; (pins + MESSAGES) as usize]),
             pending: AtomicBool::new(false),
         }
     }
