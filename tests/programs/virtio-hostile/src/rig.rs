@@ -6,7 +6,7 @@ use l4_abi::timeout::Timeout;
 use l4_memory::Shared;
 use l4_rt::{Cap, OwnedCap, env, time};
 use l4_virtio::Layout;
-use l4_virtio::transport::{Driver, kind, status};
+use l4_virtio::transport::{Driver, status};
 use l4re::mem_alloc::{ComponentLimits, DataspaceFlags};
 use l4re::{Dataspace, MemAlloc, VirtioDevice};
 
@@ -23,6 +23,16 @@ pub(crate) const WRITE: u16 = 2;
 const UNTOUCHED: u8 = 0xee;
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// A kind of device: the name of the capability, and the kind that it says it has.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind(pub(crate) &'static str, pub(crate) u32);
+
+impl Kind {
+    pub(crate) fn device(self) -> l4_rt::Result<Cap<VirtioDevice>> {
+        Ok(env::cap(self.0)?)
+    }
+}
+
 pub(crate) struct Rig {
     pub(crate) driver: Driver,
     pub(crate) memory: Shared,
@@ -32,14 +42,10 @@ pub(crate) struct Rig {
     pub(crate) layout: Layout,
 }
 
-pub(crate) fn device() -> l4_rt::Result<Cap<VirtioDevice>> {
-    Ok(env::cap("block")?)
-}
-
 impl Rig {
     /// Everything is shared, nothing is started.
-    pub(crate) fn new() -> l4_rt::Result<Self> {
-        let driver = Driver::open(device()?, kind::BLOCK, 0, 0)?;
+    pub(crate) fn new(kind: Kind) -> l4_rt::Result<Self> {
+        let driver = Driver::open(kind.device()?, kind.1, 0, 0)?;
         let limits = ComponentLimits {
             memory: 4 * SIZE,
             tag: "owner",
@@ -59,8 +65,9 @@ impl Rig {
         })
     }
 
-    pub(crate) fn start(&self) -> l4_rt::Result {
-        self.driver.set_queue(0, &self.layout)?;
+    /// Starts the device, which has this one queue.
+    pub(crate) fn start(&self, queue: u32) -> l4_rt::Result {
+        self.driver.set_queue(queue, &self.layout)?;
         Ok(self.driver.start()?)
     }
 

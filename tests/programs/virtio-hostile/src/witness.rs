@@ -7,6 +7,7 @@ use l4_memory::Shared;
 use l4_rt::{env, println, time};
 use l4re::Dataspace;
 
+use crate::block::BLOCK;
 use crate::rig::{DATA, Rig, WRITE};
 
 /// Words of the memory that the three share: lives of the glutton, and whether the attacks are done.
@@ -27,8 +28,8 @@ pub(crate) fn attacks_done() -> l4_rt::Result {
 }
 
 pub(crate) fn run() -> l4_rt::Result {
-    let (board, rig) = (board()?, Rig::new()?);
-    rig.start()?;
+    let (board, rig) = (board()?, Rig::new(BLOCK)?);
+    rig.start(0)?;
     let fill = |sector: u64| [sector as u8 ^ 0x5a; 512];
     for sector in 0..SECTORS {
         rig.memory.write(DATA, &fill(sector));
@@ -51,8 +52,8 @@ pub(crate) fn run() -> l4_rt::Result {
 }
 
 pub(crate) fn fill_and_fail() -> l4_rt::Result {
-    let (board, rig) = (board()?, Rig::new()?);
-    rig.start()?;
+    let (board, rig) = (board()?, Rig::new(BLOCK)?);
+    rig.start(0)?;
     for sector in (0..SECTORS).step_by(8) {
         assert_eq!(rig.request(1, sector, (DATA, 4096), 0), 0, "no room");
     }

@@ -1,15 +1,17 @@
-//! The attacks, each on a device that was reset before.
+//! Attacks on the block server, each on a device that was reset before.
 
 use l4_abi::error::ResultCode;
 use l4_ipc::CapabilityRights;
 use l4_rt::{Cap, env, println, thread};
 use l4_sys::{AnyObject, Error, Result};
-use l4_virtio::transport::status;
-use l4_virtio::{Layout, transport};
+use l4_virtio::transport::{kind, status};
 use l4re::Dataspace;
 
-use crate::rig::{DATA, HEADER, NEXT, QUEUE_SIZE, Rig, SIZE, WRITE, device, expect_stopped};
+use crate::rig::{DATA, HEADER, Kind, Rig, SIZE, WRITE};
+use crate::ring;
 use crate::witness;
+
+pub(crate) const BLOCK: Kind = Kind("block", kind::BLOCK);
 
 const READ_SECTORS: u32 = 0;
 const WRITE_SECTORS: u32 = 1;
@@ -18,8 +20,8 @@ const UNSUPPORTED: u8 = 2;
 
 pub(crate) fn run() -> l4_rt::Result {
     wrong_messages()?;
-    wrong_queues()?;
-    wrong_chains()?;
+    ring::wrong_queues(BLOCK, 0)?;
+    ring::wrong_chains(BLOCK, 0)?;
     wrong_requests()?;
     spoiled_page()?;
     vanished_memory()?;
@@ -33,7 +35,7 @@ fn error(code: ResultCode) -> Result<()> {
 }
 
 fn wrong_messages() -> l4_rt::Result {
-    let (rig, device) = (Rig::new()?, device()?);
+    let (rig, device) = (Rig::new(BLOCK)?, BLOCK.device()?);
     let share = |base, offset, size, dataspace: Cap<Dataspace>| {
         let passed = dataspace.pass(CapabilityRights::RW);
         device.register_dataspace(base, offset, size, passed)
@@ -70,79 +72,15 @@ fn wrong_messages() -> l4_rt::Result {
     // The client's notification cannot be turned to somebody else.
     let doorbell = device.device_irq(0)?;
     assert!(doorbell.bind_thread(thread::current(), 0).is_err());
-    rig.start()?;
+    rig.start(0)?;
     rig.descriptor(0, HEADER, 16, 0, 0);
     rig.offer(1);
     Ok(())
 }
 
-fn wrong_queues() -> l4_rt::Result {
-    for (queue, available, used) in [
-        (SIZE, 0x80, 0x100),
-        (0, 1 << 40, 0x100),
-        (0, 0x80, SIZE - 4),
-        (0x4000_0000_0000_0000, 0x80, 0x100),
-    ] {
-        let mut rig = Rig::new()?;
-        rig.layout = Layout::new(QUEUE_SIZE, queue, available, used)?;
-        rig.start()?;
-        let ring = Layout::new(QUEUE_SIZE, 0, 0x80, 0x100)?;
-        if available == ring.available() {
-            rig.memory.write(available + 2, &1_u16.to_le_bytes());
-        }
-        rig.descriptor(0, DATA, 16, 0, 0);
-        rig.driver.notify();
-        expect_stopped(&rig.driver);
-    }
-    let rig = Rig::new()?;
-    let too_large = Layout::contiguous(1024, 0)?;
-    let refused = rig.driver.set_queue(0, &too_large);
-    assert_eq!(refused, Err(transport::DriverError::Queue));
-    Ok(())
-}
-
-fn wrong_chains() -> l4_rt::Result {
-    type Chain = [(u64, u32, u16, u16); 3];
-    let chains: [Chain; 4] = [
-        // A loop.
-        [
-            (HEADER, 16, NEXT, 1),
-            (DATA, 16, NEXT, 2),
-            (DATA, 16, NEXT, 0),
-        ],
-        // Out of the table.
-        [(HEADER, 16, NEXT, QUEUE_SIZE), (0, 0, 0, 0), (0, 0, 0, 0)],
-        // Indirect.
-        [(HEADER, 16, 4, 0), (0, 0, 0, 0), (0, 0, 0, 0)],
-        // To be read behind what is to be written.
-        [
-            (HEADER, 16, NEXT | WRITE, 1),
-            (DATA, 16, 0, 0),
-            (0, 0, 0, 0),
-        ],
-    ];
-    for chain in chains {
-        let rig = Rig::new()?;
-        for (index, (address, length, flags, next)) in (0..).zip(chain) {
-            rig.descriptor(index, address, length, flags, next);
-        }
-        rig.start()?;
-        rig.offer(1);
-        expect_stopped(&rig.driver);
-    }
-    for ahead in [QUEUE_SIZE + 1, 0x8000, 0xffff] {
-        let rig = Rig::new()?;
-        rig.descriptor(0, HEADER, 16, 0, 0);
-        rig.start()?;
-        rig.offer(ahead);
-        expect_stopped(&rig.driver);
-    }
-    Ok(())
-}
-
 fn wrong_requests() -> l4_rt::Result {
-    let rig = Rig::new()?;
-    rig.start()?;
+    let rig = Rig::new(BLOCK)?;
+    rig.start(0)?;
     assert_eq!(rig.request(READ_SECTORS, 0, (DATA, 512), WRITE), 0);
     for sector in [128, 127 + (1 << 32), u64::MAX, u64::MAX / 512] {
         assert_eq!(
@@ -172,16 +110,18 @@ fn wrong_requests() -> l4_rt::Result {
 
 /// The page belongs to both: what the driver spoils is its own loss.
 fn spoiled_page() -> l4_rt::Result {
-    let rig = Rig::new()?;
-    let (_, page) = device()?.device_config()?;
+    let rig = Rig::new(BLOCK)?;
+    let (_, page) = BLOCK.device()?.device_config()?;
     let page = l4_memory::Shared::writable(page.as_cap())?;
     let mut before = [0; 4096];
     page.read(0, &mut before);
     page.write(0, &[0xff; 4096]);
-    let spoiled = device()?.config_queue(0);
+    let spoiled = BLOCK.device()?.config_queue(0);
     assert_eq!(spoiled, error(ResultCode::EINVAL));
     // Features that were never offered.
-    device()?.set_status(status::FEATURES_OK | status::DRIVER_OK)?;
+    BLOCK
+        .device()?
+        .set_status(status::FEATURES_OK | status::DRIVER_OK)?;
     assert_eq!(rig.driver.status()? & status::FEATURES_OK, 0);
     rig.driver.notify();
     page.write(0, &before);
@@ -191,19 +131,17 @@ fn spoiled_page() -> l4_rt::Result {
 /// The memory goes while the device works on it.
 fn vanished_memory() -> l4_rt::Result {
     for _ in 0..8 {
-        let rig = Rig::new()?;
-        rig.start()?;
+        let rig = Rig::new(BLOCK)?;
+        rig.start(0)?;
         assert_eq!(rig.request(READ_SECTORS, 0, (DATA, 512), WRITE), 0);
-        rig.owner.delete();
-        rig.driver.notify();
-        expect_stopped(&rig.driver);
+        ring::take_memory_away(rig);
     }
     Ok(())
 }
 
 fn flood() -> l4_rt::Result {
-    let rig = Rig::new()?;
-    rig.start()?;
+    let rig = Rig::new(BLOCK)?;
+    rig.start(0)?;
     for _ in 0..2000 {
         rig.driver.notify();
     }
