@@ -39,7 +39,7 @@ pub(crate) fn run() -> l4_rt::Result {
 
 /// Frames that are too short, too long, to be written, or nowhere.
 fn wrong_frames() -> l4_rt::Result {
-    for (address, length, flags) in [
+    for buffer in [
         (DATA, 0, 0),
         (DATA, HEADER as u32 - 1, 0),
         (DATA, HEADER as u32 + 1, 0),
@@ -49,29 +49,31 @@ fn wrong_frames() -> l4_rt::Result {
         (SIZE - 71, 72, 0),
         (u64::MAX, 72, 0),
     ] {
-        let rig = Rig::new(NET)?;
-        rig.start(SEND)?;
-        rig.descriptor(0, address, length, flags, 0);
-        rig.offer(1);
-        time::sleep(Duration::from_micros(100));
+        offer(SEND, buffer, Duration::from_micros(100))?;
     }
     Ok(())
 }
 
 /// Room for frames that is none, until somebody sends to everybody.
 fn wrong_room() -> l4_rt::Result {
-    for (address, length, flags) in [
+    for buffer in [
         (DATA, 1600, 0),
         (DATA, 1, WRITE),
         (SIZE - 20, 1600, WRITE),
         (u64::MAX, 1600, WRITE),
     ] {
-        let rig = Rig::new(NET)?;
-        rig.start(RECEIVE)?;
-        rig.descriptor(0, address, length, flags, 0);
-        rig.offer(1);
-        time::sleep(Duration::from_millis(1));
+        offer(RECEIVE, buffer, Duration::from_millis(1))?;
     }
+    Ok(())
+}
+
+/// Offers one buffer for a while.
+fn offer(queue: u32, buffer: (u64, u32, u16), time: Duration) -> l4_rt::Result {
+    let rig = Rig::new(NET)?;
+    rig.start(queue)?;
+    rig.descriptor(0, buffer.0, buffer.1, buffer.2, 0);
+    rig.offer(1);
+    time::sleep(time);
     Ok(())
 }
 

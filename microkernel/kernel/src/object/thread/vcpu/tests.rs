@@ -318,27 +318,32 @@ fn an_interrupt_has_entered_before_the_vcpu_goes_on_or_is_changed() {
     }
 }
 
+/// Memory of the task that an unmap takes a while for.
+const UNMAPPED: u64 = 0x1000_0000;
+const UNMAPPED_ORDER: u32 = 19;
+
+/// A vCPU that takes messages pauses in an unmap; a thread of this priority that can send to it, and its
+/// slot for that.
+fn pausing_unmap(world: &mut World, setup: &Setup, priority: u8) -> (Ref<Thread>, u64) {
+    world.give_memory(&setup.task, UNMAPPED);
+    let task = world.give_full(&setup.task, setup.task.header());
+    let other = world.task();
+    let sender = world.thread(&other, priority);
+    let slot = world.give(&other, setup.vcpu.header(), CapabilityRights::RWS);
+    setup.takes_messages(world);
+    world.cpu.kernel.platform.chip.set_pending(true);
+    let all = Flexpage::memory(UNMAPPED, UNMAPPED_ORDER, MemoryRights::RWX).raw();
+    let words = [1, UnmapMask::ALL_SPACES.raw(), all];
+    world.start_invocation(&setup.vcpu, task, label::TASK, &words, None);
+    assert!(world.cpu.unfinished.get());
+    (sender, slot)
+}
+
 #[test]
 fn a_message_that_comes_while_an_operation_pauses_enters_when_that_is_over() {
-    const FROM: u64 = 0x1000_0000;
     run(|world| {
         let setup = Setup::new(world);
-        world.give_memory(&setup.task, FROM);
-        let task = world.give_full(&setup.task, setup.task.header());
-        let other = world.task();
-        let sender = world.thread(&other, 10);
-        let slot = world.give(&other, setup.vcpu.header(), CapabilityRights::RWS);
-        setup.takes_messages(world);
-        world.cpu.kernel.platform.chip.set_pending(true);
-        let all = Flexpage::memory(FROM, 19, MemoryRights::RWX).raw();
-        world.start_invocation(
-            &setup.vcpu,
-            task,
-            label::TASK,
-            &[1, UnmapMask::ALL_SPACES.raw(), all],
-            None,
-        );
-        assert!(world.cpu.unfinished.get());
+        let (sender, slot) = pausing_unmap(world, &setup, 10);
         world.cpu.kernel.platform.chip.set_pending(false);
         world.syscall(&sender, Syscall::send(slot));
         while !setup.has_entered(world) {
@@ -347,7 +352,7 @@ fn a_message_that_comes_while_an_operation_pauses_enters_when_that_is_over() {
         }
         assert_eq!(setup.trap(world), MESSAGE_TRAP);
         assert_eq!(world.doing(&sender), Doing::Done(MessageTag::EMPTY));
-        assert!(setup.task.task.memory.space().page_at(FROM).is_none());
+        assert!(setup.task.task.memory.space().page_at(UNMAPPED).is_none());
     });
 }
 
@@ -381,19 +386,9 @@ fn a_message_that_comes_while_a_fault_is_reported_enters_when_that_is_answered()
 
 #[test]
 fn a_message_that_comes_while_an_operation_pauses_enters_when_that_is_cancelled() {
-    const FROM: u64 = 0x1000_0000;
     run(|world| {
         let setup = Setup::new(world);
-        world.give_memory(&setup.task, FROM);
-        let task = world.give_full(&setup.task, setup.task.header());
-        let other = world.task();
-        let sender = world.thread(&other, 11);
-        let slot = world.give(&other, setup.vcpu.header(), CapabilityRights::RWS);
-        setup.takes_messages(world);
-        world.cpu.kernel.platform.chip.set_pending(true);
-        let all = Flexpage::memory(FROM, 19, MemoryRights::RWX).raw();
-        let words = [1, UnmapMask::ALL_SPACES.raw(), all];
-        world.start_invocation(&setup.vcpu, task, label::TASK, &words, None);
+        let (sender, slot) = pausing_unmap(world, &setup, 11);
         world.syscall(&sender, Syscall::send(slot));
         assert!(world.cpu.unfinished.get() && !setup.has_entered(world));
         setup.vcpu.cancel(world.cpu);
@@ -401,15 +396,8 @@ fn a_message_that_comes_while_an_operation_pauses_enters_when_that_is_cancelled(
         world.enter(Device::Spurious);
         assert!(setup.has_entered(world));
         assert_eq!(world.doing(&sender), Doing::Done(MessageTag::EMPTY));
-        assert!(
-            setup
-                .task
-                .task
-                .memory
-                .space()
-                .page_at(FROM + 0x7_f000)
-                .is_some()
-        );
+        let last = UNMAPPED + (1 << UNMAPPED_ORDER) - 0x1000;
+        assert!(setup.task.task.memory.space().page_at(last).is_some());
     });
 }
 
